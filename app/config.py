@@ -1,0 +1,47 @@
+"""Settings: every value can be set by an environment variable ``PARLEY_<NAME>``.
+
+`Settings()` reads the environment when it is called; nothing is read at import.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+class Settings(BaseSettings):
+    """What an operator may set. Times in seconds, sizes in the unit that the name carries."""
+
+    model_config = SettingsConfigDict(env_prefix="PARLEY_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(Path("data"), description="Database, backups, logs: all state but weights.")
+    model_store: Path = Field(Path("model_store"), description="Weights, and your own manifests.")
+    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder.")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(7860, ge=0, le=65535, description="Port to listen on; 0: any free one.")
+    allowed_hosts: tuple[str, ...] = Field(
+        (), description="Further Host names to answer to (JSON list), for a reverse proxy with its own login."
+    )
+    max_body_bytes: int = Field(2_000_000, ge=1024, description="Larger request bodies get 413.")
+
+    model: str = Field("", description="Model for new conversations; empty: the first that is ready.")
+    context_tokens: int = Field(4096, ge=256, description="Context of one slot, where the model allows it.")
+    slots: int = Field(0, ge=0, le=64, description="Replies at once per model; 0: as memory allows, up to 4.")
+    max_waiting: int = Field(64, ge=0, description="Requests that may wait per model; more get 503.")
+    threads: int = Field(0, ge=0, description="Threads per model; 0: one per core.")
+    memory_limit_mib: int = Field(0, ge=0, description="Memory for models; 0: what the machine has free.")
+    upstream_timeout_s: float = Field(120.0, gt=0, description="Silence after which an upstream is given up.")
+
+    heartbeat_s: float = Field(15.0, gt=0, description="Pause after which an idle event stream says it lives.")
+    trash_days: int = Field(7, ge=0, description="A deleted conversation can be restored for so many days.")
+    chatglm_api: bool = Field(False, description="Answer POST / as ChatGLM-6B's own service does.")
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The URL in use: `database_url`, or SQLite under `data_dir`."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'parley.db'}"

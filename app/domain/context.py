@@ -1,0 +1,75 @@
+"""Fit a conversation into a context window.
+
+Policy: the system turn and the last turn stay; the oldest whole exchanges (a question and what
+follows it) go first; nothing is ever cut in the middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from app.domain.generation import Prompt
+from app.domain.messages import Role, Turn
+from app.errors import PromptTooLong
+
+Render = Callable[[Sequence[Turn]], Awaitable[Prompt]]
+
+
+@dataclass(frozen=True, slots=True)
+class FittedPrompt:
+    """The rendered prompt, how many turns were left out of it, and what a reply may be long."""
+
+    prompt: Prompt
+    dropped_turns: int
+    max_new_tokens: int
+
+
+def exchanges(turns: Sequence[Turn]) -> list[list[Turn]]:
+    """Split into exchanges: each starts at a user turn (the first may start with another role)."""
+    groups: list[list[Turn]] = []
+    for turn in turns:
+        if not groups or turn.role is Role.USER:
+            groups.append([])
+        groups[-1].append(turn)
+    return groups
+
+
+async def fit(turns: Sequence[Turn], render: Render, context_tokens: int, max_new_tokens: int) -> FittedPrompt:
+    """Drop as few of the oldest exchanges as leave room for a useful reply.
+
+    A reply gets `max_new_tokens`, or what room there is, but old turns are dropped to give it a quarter of the
+    context (or `max_new_tokens` if that is less). The number of renderings grows with the logarithm of
+    the number of exchanges: prompt length falls as exchanges go, so the cut is found by bisection.
+
+    Raises :class:`PromptTooLong` when the last exchange alone leaves no room for one token.
+    """
+    system = [t for t in turns[:1] if t.role is Role.SYSTEM]
+    groups = exchanges(turns[len(system) :])
+    reserve = min(max_new_tokens, max(1, context_tokens // 4))
+
+    async def rendered(dropped: int) -> Prompt:
+        return await render([*system, *(t for g in groups[dropped:] for t in g)])
+
+    prompt, dropped = await rendered(0), 0
+    if prompt.n_tokens + reserve > context_tokens and len(groups) > 1:
+        low, high = 1, len(groups) - 1  # the fewest exchanges to drop lies in low … high
+        best = await rendered(high)
+        while low < high:
+            middle = (low + high) // 2
+            candidate = await rendered(middle)
+            if candidate.n_tokens + reserve <= context_tokens:
+                high, best = middle, candidate
+            else:
+                low = middle + 1
+        prompt, dropped = best, high
+    room = context_tokens - prompt.n_tokens
+    if room < 1:
+        raise PromptTooLong(
+            f"This text is too long: it takes {prompt.n_tokens} tokens and this model reads {context_tokens}. "
+            "Shorten it, split it over several messages, or choose a model with a longer context.",
+            prompt_tokens=prompt.n_tokens,
+            context_tokens=context_tokens,
+        )
+    dropped_turns = sum(len(g) for g in groups[:dropped])
+    return FittedPrompt(prompt, dropped_turns, min(max_new_tokens, room))

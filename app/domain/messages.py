@@ -1,0 +1,160 @@
+"""Conversations as trees of messages, and the functions that walk them.
+
+A message's parent is the message it answers; the first one has none. Several children of one parent
+are *siblings*: versions of a reply, or branches made by editing a question. The path from the root
+to a *leaf* is what a person sees and what a model reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from app.domain.generation import FinishReason, Usage
+from app.errors import MessageNotFound
+
+
+class Role(StrEnum):
+    """Who speaks."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class MessageState(StrEnum):
+    """``pending`` while a reply runs; every other state is final and the row immutable."""
+
+    PENDING = "pending"
+    COMPLETE = "complete"
+    CANCELLED = "cancelled"  # stopped by a person; the text so far is kept
+    FAILED = "failed"  # the engine failed; ``error_code`` says how
+    INTERRUPTED = "interrupted"  # the server went down while it ran
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message as a model sees it."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Everything needed to make a reply again."""
+
+    model_id: str
+    model_digest: str  # SHA-256 of the weights, or of what names them
+    family: str
+    engine: str
+    quantization: str
+    sampling: Mapping[str, object]  # SamplingParams.as_dict(), seed included
+    prompt_digest: str  # SHA-256 of the prompt's UTF-8 text
+    adapter: str | None = None
+    dropped_turns: int = 0  # oldest turns left out because the context was full
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Milliseconds, measured where the request was admitted."""
+
+    queued_ms: int | None = None
+    first_token_ms: int | None = None  # from admission to the first text
+    duration_ms: int | None = None  # from admission to the end
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A row of the store; of a reply also its origin and end."""
+
+    id: str
+    conversation_id: str
+    parent_id: str | None
+    role: Role
+    content: str
+    state: MessageState
+    created_at: datetime  # UTC
+    finish_reason: FinishReason | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    continues_id: str | None = None  # the interrupted reply whose text this one begins with
+    provenance: Provenance | None = None
+    usage: Usage = field(default_factory=Usage)
+    timing: Timing = field(default_factory=Timing)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation's own data, without its messages."""
+
+    id: str
+    user_id: str
+    title: str
+    model_id: str | None  # None: whatever model is the default when a reply is asked for
+    system_prompt: str
+    sampling: Mapping[str, object]  # overrides of the model's default sampling, by field name
+    leaf_id: str | None  # the end of the path last shown
+    pinned: bool
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None = None
+
+
+def by_id(messages: Iterable[Message]) -> dict[str, Message]:
+    """Index messages by id."""
+    return {m.id: m for m in messages}
+
+
+def children(messages: Iterable[Message], parent_id: str | None) -> list[Message]:
+    """The siblings below `parent_id`, oldest first."""
+    return sorted((m for m in messages if m.parent_id == parent_id), key=lambda m: (m.created_at, m.id))
+
+
+def path_to(messages: Mapping[str, Message], leaf_id: str | None) -> list[Message]:
+    """From the root down to `leaf_id`; empty for ``None``.
+
+    Raises :class:`MessageNotFound` when `leaf_id` or one of its ancestors is missing.
+    """
+    path: list[Message] = []
+    at = leaf_id
+    while at is not None:
+        if at not in messages or len(path) > len(messages):
+            raise MessageNotFound("This message does not belong to the conversation. Reload the page.", message_id=at)
+        path.append(messages[at])
+        at = messages[at].parent_id
+    return path[::-1]
+
+
+def newest_leaf(messages: Mapping[str, Message], message_id: str | None) -> str | None:
+    """Follow the newest child from `message_id` (``None``: from the root) down to a leaf."""
+    newest: dict[str | None, Message] = {}
+    for m in messages.values():
+        best = newest.get(m.parent_id)
+        if best is None or (m.created_at, m.id) > (best.created_at, best.id):
+            newest[m.parent_id] = m
+    at = message_id
+    while at in newest:
+        at = newest[at].id
+    return at
+
+
+def turns(path: Iterable[Message], system_prompt: str = "") -> list[Turn]:
+    """What a model reads of `path`: replies without any text are left out."""
+    found = [Turn(Role.SYSTEM, system_prompt)] if system_prompt.strip() else []
+    found.extend(Turn(m.role, m.content) for m in path if m.content)
+    return found
+
+
+def title_from(text: str, limit: int = 48) -> str:
+    """A title made of the first words of a question; a wide (CJK) character counts for two."""
+    line = " ".join(text.split())
+    width = 0
+    for i, ch in enumerate(line):
+        width += 2 if ord(ch) > 0x2E7F else 1
+        if width > limit:
+            cut = line[:i].rsplit(" ", 1)[0] if " " in line[i // 2 : i] else line[:i]
+            return cut.rstrip(" ,.;:，。；：") + "…"
+    return line

@@ -1,0 +1,1 @@
+"""Engines turn prompts into tokens; in front of each stands an admission queue."""

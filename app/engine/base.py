@@ -1,0 +1,56 @@
+"""The interface of every engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.domain.generation import EngineEvent, GenerationRequest, Prompt
+from app.domain.messages import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a started engine can do."""
+
+    context_tokens: int  # prompt and reply together, per slot
+    slots: int  # replies at once
+    adapters: tuple[str, ...] = ()
+    scores: bool = False
+
+
+class Engine(Protocol):
+    """Turns prompts into tokens for one model.
+
+    Life: ``start`` (loads; raises :class:`~app.errors.WorkerFailed`), then any number of ``render`` and ``generate``
+    at once, then ``stop``. After its worker dies ``alive`` is false, every running ``generate`` raises
+    :class:`~app.errors.WorkerDied`, and ``start`` brings it up again.
+    """
+
+    @property
+    def alive(self) -> bool:
+        """Whether requests can be taken now."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do; valid after ``start``."""
+
+    async def start(self) -> None:
+        """Load the weights. Idempotent."""
+
+    async def stop(self) -> None:
+        """Free everything. Idempotent."""
+
+    async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
+        """The prompt for a reply to `turns`, counted; `prefill` is a reply's text already there.
+
+        Raises :class:`~app.errors.PromptTooLong` only where counting is impossible otherwise; as a rule the caller compares
+        ``n_tokens`` with the context.
+        """
+
+    def generate(self, request: GenerationRequest) -> AsyncGenerator[EngineEvent, None]:
+        """Deltas, then one ``Finished``. Closing the generator cancels within one decoding step.
+
+        Raises :class:`~app.errors.EngineError` (one of its subclasses) when this request fails.
+        """

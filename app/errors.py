@@ -1,0 +1,229 @@
+"""Every error that Parley raises on purpose.
+
+    ParleyError
+    ├── InvalidRequest          what was asked for makes no sense          (the caller's to mend)
+    │   ├── InvalidSampling
+    │   ├── PromptTooLong
+    │   ├── InvalidImport
+    │   └── UnsupportedRequest
+    ├── Forbidden               a wrong Host or Origin, a page that is not ours
+    ├── NotFound
+    │   ├── ConversationNotFound
+    │   ├── MessageNotFound
+    │   └── ModelNotFound
+    ├── Conflict                right request, wrong moment
+    │   ├── ReplyRunning
+    │   └── ReplyNotRunning
+    ├── ModelError              a model cannot be used
+    │   ├── InvalidManifest
+    │   ├── ModelNotFetched
+    │   ├── DamagedWeights
+    │   ├── NotEnoughMemory
+    │   ├── FetchFailed
+    │   ├── FetchCancelled
+    │   └── MissingExtra
+    ├── EngineError             the engine could not do it
+    │   ├── QueueFull
+    │   ├── WorkerFailed        the worker would not start
+    │   ├── WorkerDied          it died with requests in it
+    │   ├── GenerationFailed    this request failed; its neighbours did not
+    │   ├── UpstreamFailed
+    │   └── UpstreamTimeout
+    ├── StoreError
+    │   ├── StoreBusy
+    │   ├── StoreFull
+    │   ├── DatabaseTooNew
+    │   └── DatabaseDamaged
+    └── ConfigurationError      settings or command line: exit code 2
+
+A message says what happened and what to do next, in English. ``code`` is unique per class and never
+changes; front ends translate by ``code`` and fill in ``details`` (JSON values only, no secrets).
+HTTP statuses live in :mod:`app.api.errors` only.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ParleyError(Exception):
+    """Base class. ``message`` is for people, ``details`` for programs."""
+
+    code: ClassVar[str] = "parley_error"
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details: dict[str, object] = details
+
+    def payload(self) -> dict[str, object]:
+        """The one error shape: ``{"code", "message", "details"}``."""
+        return {"code": self.code, "message": self.message, "details": self.details}
+
+
+class InvalidRequest(ParleyError):
+    code = "invalid_request"
+
+
+class InvalidSampling(InvalidRequest):
+    """``details``: ``field``."""
+
+    code = "invalid_sampling"
+
+
+class PromptTooLong(InvalidRequest):
+    """``details``: ``prompt_tokens``, ``context_tokens``."""
+
+    code = "prompt_too_long"
+
+
+class InvalidImport(InvalidRequest):
+    code = "invalid_import"
+
+
+class UnsupportedRequest(InvalidRequest):
+    """Well-formed, but Parley does not do this (``n=2``, tools). ``details``: ``field``."""
+
+    code = "unsupported_request"
+
+
+class Forbidden(ParleyError):
+    code = "forbidden"
+
+
+class NotFound(ParleyError):
+    code = "not_found"
+
+
+class ConversationNotFound(NotFound):
+    code = "conversation_not_found"
+
+
+class MessageNotFound(NotFound):
+    code = "message_not_found"
+
+
+class ModelNotFound(NotFound):
+    """``details``: ``model_id``, ``known`` (ids)."""
+
+    code = "model_not_found"
+
+
+class Conflict(ParleyError):
+    code = "conflict"
+
+
+class ReplyRunning(Conflict):
+    code = "reply_running"
+
+
+class ReplyNotRunning(Conflict):
+    code = "reply_not_running"
+
+
+class ModelError(ParleyError):
+    code = "model_error"
+
+
+class InvalidManifest(ModelError):
+    """``details``: ``path``."""
+
+    code = "invalid_manifest"
+
+
+class ModelNotFetched(ModelError):
+    """``details``: ``model_id``, ``size_bytes``."""
+
+    code = "model_not_fetched"
+
+
+class DamagedWeights(ModelError):
+    """``details``: ``model_id``, ``file``."""
+
+    code = "damaged_weights"
+
+
+class NotEnoughMemory(ModelError):
+    """``details``: ``model_id``, ``needed_bytes``, ``available_bytes``."""
+
+    code = "not_enough_memory"
+
+
+class FetchFailed(ModelError):
+    """``details``: ``model_id``."""
+
+    code = "fetch_failed"
+
+
+class FetchCancelled(ModelError):
+    code = "fetch_cancelled"
+
+
+class MissingExtra(ModelError):
+    """A feature needs an optional package. ``details``: ``extra``."""
+
+    code = "missing_extra"
+
+
+class EngineError(ParleyError):
+    code = "engine_error"
+
+
+class QueueFull(EngineError):
+    """``details``: ``waiting``, ``retry_after_s``."""
+
+    code = "queue_full"
+
+
+class WorkerFailed(EngineError):
+    """``details``: ``model_id``."""
+
+    code = "worker_failed"
+
+
+class WorkerDied(EngineError):
+    """``details``: ``model_id``."""
+
+    code = "worker_died"
+
+
+class GenerationFailed(EngineError):
+    code = "generation_failed"
+
+
+class UpstreamFailed(EngineError):
+    """``details``: ``status`` when the upstream answered."""
+
+    code = "upstream_failed"
+
+
+class UpstreamTimeout(EngineError):
+    """``details``: ``timeout_s``."""
+
+    code = "upstream_timeout"
+
+
+class StoreError(ParleyError):
+    code = "store_error"
+
+
+class StoreBusy(StoreError):
+    """``details``: ``retry_after_s``."""
+
+    code = "store_busy"
+
+
+class StoreFull(StoreError):
+    code = "store_full"
+
+
+class DatabaseTooNew(StoreError):
+    code = "database_too_new"
+
+
+class DatabaseDamaged(StoreError):
+    code = "database_damaged"
+
+
+class ConfigurationError(ParleyError):
+    code = "configuration_error"
