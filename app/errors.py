@@ -13,7 +13,8 @@
     │   └── ModelNotFound
     ├── Conflict                right request, wrong moment
     │   ├── ReplyRunning
-    │   └── ReplyNotRunning
+    │   ├── ReplyNotRunning
+    │   └── ModelBusy
     ├── ModelError              a model cannot be used
     │   ├── InvalidManifest
     │   ├── ModelNotFetched
@@ -119,6 +120,12 @@ class ReplyRunning(Conflict):
 
 class ReplyNotRunning(Conflict):
     code = "reply_not_running"
+
+
+class ModelBusy(Conflict):
+    """``details``: ``model_id``."""
+
+    code = "model_busy"
 
 
 class ModelError(ParleyError):

@@ -55,6 +55,7 @@ class Provenance:
     prompt_digest: str  # SHA-256 of the prompt's UTF-8 text
     adapter: str | None = None
     dropped_turns: int = 0  # oldest turns left out because the context was full
+    system_prompt: str = ""  # as it was for this reply; a conversation's own can change between replies
 
 
 @dataclass(frozen=True, slots=True)

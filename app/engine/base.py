@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from app.domain.generation import EngineEvent, GenerationRequest, Prompt
 from app.domain.messages import Turn
+from app.families.base import Family
+from app.registry.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,8 @@ class Engine(Protocol):
     async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
         """The prompt for a reply to `turns`, counted; `prefill` is a reply's text already there.
 
-        Raises :class:`~app.errors.PromptTooLong` only where counting is impossible otherwise; as a rule the caller compares
-        ``n_tokens`` with the context.
+        Raises :class:`~app.errors.PromptTooLong` only where counting is impossible otherwise; as a rule the caller
+        compares ``n_tokens`` with the context.
         """
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[EngineEvent, None]:
@@ -54,3 +57,29 @@ class Engine(Protocol):
 
         Raises :class:`~app.errors.EngineError` (one of its subclasses) when this request fails.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """What an engine is built from: a model, and what the pool grants it."""
+
+    manifest: Manifest
+    family: Family
+    weights: Path | None  # None: an engine without weights of its own
+    context_tokens: int  # per slot
+    slots: int
+    threads: int
+    cache_mib: int = 64  # prompts kept for reuse, beside the slots
+    upstream_timeout_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFactory:
+    """An engine as :mod:`app.engine.pool` finds it: a module or package of this package that has one as ``ENGINE``.
+
+    Importing that module must not load what the engine runs on; ``build`` does not either, ``start`` does.
+    """
+
+    name: str  # as manifests say it
+    build: Callable[[LoadPlan], Engine]
+    slots: int = 4  # replies at once, where neither settings nor memory decide

@@ -1,0 +1,1 @@
+"""HTTP: routes, schemas, event streams, errors as statuses. The only package that knows FastAPI."""

@@ -1,0 +1,101 @@
+"""Errors as HTTP: one shape for all, statuses here and nowhere else.
+
+    {"error": {"code": "prompt_too_long", "message": "…", "details": {…}}}
+
+Validation errors never echo the input: NaN, lone surrogates and huge bodies could not be sent back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from app import errors
+
+log = logging.getLogger(__name__)
+
+# The nearest class in an error's ancestry decides.
+STATUSES: dict[type[errors.ParleyError], int] = {
+    errors.ParleyError: 500,
+    errors.InvalidRequest: 422,
+    errors.PromptTooLong: 400,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.ModelError: 409,
+    errors.NotEnoughMemory: 503,
+    errors.FetchFailed: 502,
+    errors.MissingExtra: 501,
+    errors.EngineError: 502,
+    errors.QueueFull: 503,
+    errors.WorkerFailed: 503,
+    errors.WorkerDied: 503,
+    errors.UpstreamTimeout: 504,
+    errors.StoreError: 500,
+    errors.StoreBusy: 503,
+    errors.StoreFull: 507,
+    errors.DatabaseTooNew: 503,
+    errors.DatabaseDamaged: 503,
+    errors.ConfigurationError: 500,
+}
+
+_HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 400: "invalid_request"}
+
+
+def status_of(err: errors.ParleyError) -> int:
+    """The HTTP status of an error."""
+    return next(STATUSES[cls] for cls in type(err).__mro__ if cls in STATUSES)
+
+
+def error_body(code: str, message: str, details: dict[str, object] | None = None) -> dict[str, Any]:
+    """The one error shape."""
+    return {"error": {"code": code, "message": message, "details": details or {}}}
+
+
+def response_to(err: errors.ParleyError) -> JSONResponse:
+    """An error as a response, with ``Retry-After`` where a later try may succeed."""
+    retry_after = err.details.get("retry_after_s")
+    headers = {"Retry-After": str(max(1, round(float(str(retry_after)))))} if retry_after is not None else {}
+    if isinstance(err, errors.WorkerDied | errors.WorkerFailed | errors.StoreBusy) and not headers:
+        headers = {"Retry-After": "2"}
+    return JSONResponse({"error": err.payload()}, status_code=status_of(err), headers=headers)
+
+
+def validation_message(problems: Sequence[Any]) -> str:
+    """Where and what, without the input."""
+    said = []
+    for problem in problems[:5]:
+        where = ".".join(str(part) for part in problem.get("loc", ()) if part != "body")
+        said.append(f"{where}: {problem.get('msg', 'invalid')}" if where else str(problem.get("msg", "invalid")))
+    return "; ".join(said)
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers."""
+
+    @app.exception_handler(errors.ParleyError)
+    async def on_parley_error(_: Request, err: errors.ParleyError) -> JSONResponse:
+        return response_to(err)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(_: Request, err: RequestValidationError) -> JSONResponse:
+        text = validation_message(err.errors()).encode("utf-8", "replace").decode()
+        return JSONResponse(error_body("invalid_request", f"This request is not valid: {text}"), status_code=422)
+
+    @app.exception_handler(HTTPException)
+    async def on_http(_: Request, err: HTTPException) -> JSONResponse:
+        body = error_body(_HTTP_CODES.get(err.status_code, "http_error"), str(err.detail))
+        return JSONResponse(body, status_code=err.status_code, headers=err.headers)
+
+    @app.exception_handler(Exception)
+    async def on_bug(_: Request, err: Exception) -> JSONResponse:
+        log.error("an unforeseen error", exc_info=err)
+        return JSONResponse(
+            error_body("internal_error", "Something went wrong inside Parley; its log says what."), status_code=500
+        )

@@ -1,0 +1,55 @@
+"""ChatGLM-6B's own HTTP service: ``POST /`` with ``{prompt, history, max_length, top_p, temperature}``.
+
+Opt-in (``PARLEY_CHATGLM_API=true``). As there, a missing or zero value takes the default (2048, 0.7, 0.95), and
+``max_length`` counts the prompt too. The model is the one set by PARLEY_MODEL, else the default one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.deps import ServicesDep, UserId
+from app.api.schemas import Content
+from app.domain.messages import Role, Turn
+
+router = APIRouter(tags=["chatglm"])
+
+MAX_LENGTH, TOP_P, TEMPERATURE = 2048, 0.7, 0.95
+
+
+class ChatGLMRequest(BaseModel):
+    """The original's fields."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+    prompt: Content
+    history: Annotated[list[tuple[Content, Content]], Field(max_length=5000)] = []
+    max_length: int | None = None
+    top_p: float | None = None
+    temperature: float | None = None
+
+
+@router.post("/")
+async def chat(user_id: UserId, parts: ServicesDep, body: ChatGLMRequest) -> dict[str, Any]:
+    """Answer as the original service does: ``{response, history, status, time}``."""
+    turns = [turn for q, a in body.history for turn in (Turn(Role.USER, q), Turn(Role.ASSISTANT, a))]
+    turns.append(Turn(Role.USER, body.prompt))
+    max_length = body.max_length or MAX_LENGTH
+    overrides = {
+        "top_p": body.top_p or TOP_P,
+        "temperature": body.temperature or TEMPERATURE,
+        "max_new_tokens": max_length,
+    }
+    opened = parts.completions.open(user_id, None, turns, overrides, drop_oldest=True, total_tokens=max_length)
+    async with opened as completion:
+        response, _ = await completion.text()
+    return {
+        "response": response,
+        "history": [*([q, a] for q, a in body.history), [body.prompt, response]],
+        "status": 200,
+        "time": datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
+    }

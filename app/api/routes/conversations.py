@@ -1,0 +1,149 @@
+"""Conversations: list, search, make, change, trash, watch, export, import."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, cast
+from urllib.parse import quote
+
+from fastapi import APIRouter, Body, Header, Query, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from app.api import sse
+from app.api.deps import ServicesDep, UserId
+from app.api.schemas import (
+    ConversationCreate,
+    ConversationDetail,
+    ConversationPublic,
+    ConversationUpdate,
+    Id,
+    Text,
+    conversation_json,
+    message_json,
+)
+from app.domain.messages import Conversation, Message
+from app.domain.preferences import Rating
+from app.store.repositories import Repositories
+from app.store.repositories.conversations import ConversationChanges
+from app.store.search import SearchHit
+
+router = APIRouter(prefix="/api/conversations", tags=["conversations"])
+
+MAX_LISTED = 200
+
+
+@router.get("")
+async def list_conversations(
+    user_id: UserId,
+    parts: ServicesDep,
+    q: Annotated[Text, Query(max_length=200, description="Search titles and messages; two Chinese characters do.")] = "",
+    limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
+    cursor: Annotated[Text | None, Query(max_length=200)] = None,
+) -> dict[str, Any]:
+    """Newest first, pinned ones before; with `q` the best matches, each with the place that matched."""
+    if q.strip():
+        hits = await parts.store.read(lambda r: r.conversations.search(user_id, q, limit))
+        items = [{**conversation_json(hit.conversation), "match": _match(hit)} for hit in hits]
+        return {"items": items, "next_cursor": None}
+    found = await parts.store.read(lambda r: r.conversations.list(user_id, limit=limit + 1, before=cursor))
+    items = [{**conversation_json(c), "match": None} for c in found[:limit]]
+    return {"items": items, "next_cursor": found[limit - 1].id if len(found) > limit else None}
+
+
+def _match(hit: SearchHit) -> dict[str, Any]:
+    return {"message_id": hit.message_id, "snippet": hit.snippet, "ranges": [list(r) for r in hit.ranges]}
+
+
+@router.post("", status_code=201)
+async def create_conversation(user_id: UserId, parts: ServicesDep, body: ConversationCreate) -> ConversationPublic:
+    """A new, empty conversation."""
+    changes = body.changes()
+    if body.model_id:
+        parts.catalog.get(body.model_id).default_sampling.merged(changes["sampling"])
+    made = await parts.store.write(lambda r: r.conversations.create(user_id, **changes))
+    return ConversationPublic.of(made)
+
+
+@router.post("/import", status_code=201)
+async def import_conversation(user_id: UserId, parts: ServicesDep, body: Annotated[Any, Body()]) -> ConversationPublic:
+    """A conversation from JSON: Parley's own, ``{messages}``, ShareGPT, or Open WebUI's export of one chat."""
+    return ConversationPublic.of(await parts.transfers.load(user_id, body))
+
+
+@router.get("/{conversation_id}")
+async def get_conversation(user_id: UserId, parts: ServicesDep, conversation_id: Id) -> ConversationDetail:
+    """The conversation and its whole tree; running replies with the text they have by now."""
+
+    def work(r: Repositories) -> tuple[Conversation, list[Message], dict[str, Rating]]:
+        conversation = r.conversations.get(user_id, conversation_id)
+        return conversation, r.messages.all(conversation.id), r.ratings.latest(conversation.id, user_id)
+
+    channel = parts.hub.channel(conversation_id)
+    event_id = channel.event_id  # before the read: an event told twice does no harm, one never told would
+    conversation, messages, ratings = await parts.store.read(work)
+    shown = []
+    for message in messages:
+        running = channel.running(message.id)
+        shown.append(message_json(message, ratings.get(message.id), running.text if running else None))
+    return ConversationDetail(**conversation_json(conversation), event_id=event_id, messages=shown)
+
+
+@router.patch("/{conversation_id}")
+async def update_conversation(
+    user_id: UserId, parts: ServicesDep, conversation_id: Id, body: ConversationUpdate
+) -> ConversationPublic:
+    """Rename, pin, choose a model, set system prompt, sampling or the shown leaf."""
+    return ConversationPublic.of(await parts.chat.update(user_id, conversation_id, cast(ConversationChanges, body.changes())))
+
+
+@router.delete("/{conversation_id}", status_code=204)
+async def delete_conversation(user_id: UserId, parts: ServicesDep, conversation_id: Id) -> Response:
+    """Into the trash; ``restore`` brings it back for some days."""
+    await parts.chat.delete(user_id, conversation_id)
+    return Response(status_code=204)
+
+
+@router.post("/{conversation_id}/restore")
+async def restore_conversation(user_id: UserId, parts: ServicesDep, conversation_id: Id) -> ConversationPublic:
+    """Out of the trash."""
+    return ConversationPublic.of(
+        await parts.store.write(lambda r: r.conversations.restore(user_id, conversation_id))
+    )
+
+
+@router.get("/{conversation_id}/export", response_model=None)
+async def export_conversation(
+    user_id: UserId,
+    parts: ServicesDep,
+    conversation_id: Id,
+    format: Literal["markdown", "json"] = "markdown",  # noqa: A002 - the query parameter's name
+) -> Response:
+    """The shown path as Markdown, or the whole tree as JSON that ``import`` reads."""
+    if format == "json":
+        data = await parts.transfers.as_json(user_id, conversation_id)
+        return JSONResponse(data, headers=_attachment(data["conversation"]["title"], "json"))
+    text = await parts.transfers.as_markdown(user_id, conversation_id)
+    headers = _attachment(text[2:].partition("\n")[0], "md")
+    return Response(text, media_type="text/markdown; charset=utf-8", headers=headers)
+
+
+def _attachment(title: str, ending: str) -> dict[str, str]:
+    """A download's name: any script, but nothing a file system minds (RFC 6266)."""
+    name = re.sub(r"[^\w\- ]+", "", title).strip()[:60] or "conversation"
+    plain = f'attachment; filename="conversation.{ending}"'
+    return {"Content-Disposition": f"{plain}; filename*=UTF-8''{quote(name)}.{ending}"}
+
+
+@router.get("/{conversation_id}/events", response_class=StreamingResponse)
+async def watch_conversation(
+    user_id: UserId,
+    parts: ServicesDep,
+    request: Request,
+    conversation_id: Id,
+    last_event_id: Annotated[str | None, Query(max_length=64)] = None,
+    header_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=64)] = None,
+) -> StreamingResponse:
+    """Everything that happens in the conversation, as server-sent events (see docs/api.md)."""
+    await parts.store.read(lambda r: r.conversations.get(user_id, conversation_id))
+    channel = parts.hub.channel(conversation_id)
+    return sse.response(sse.stream(channel.watch(header_id or last_event_id, parts.settings.heartbeat_s)))

@@ -1,0 +1,104 @@
+"""Models: what there is, what state it is in, fetching, loading."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import psutil
+from fastapi import APIRouter, Response
+
+from app.api.deps import Languages, Services, ServicesDep, UserId
+from app.api.schemas import Id
+from app.chat.defaults import default_model
+from app.registry.manifest import Manifest
+from app.registry.memory import available_bytes
+
+router = APIRouter(prefix="/api/models", tags=["models"])
+
+
+@router.get("")
+async def list_models(_: UserId, parts: ServicesDep, languages: Languages) -> dict[str, Any]:
+    """All models with their state (fetched? loading? how much memory, does it fit?), and the machine's memory."""
+    return await asyncio.to_thread(_listing, parts, languages)
+
+
+def _listing(parts: Services, languages: tuple[str, ...]) -> dict[str, Any]:
+    default = default_model(parts.catalog, parts.settings, languages)
+    return {
+        "items": [_model(parts, manifest, default) for manifest in parts.catalog.list()],
+        "problems": [problem.payload() for problem in parts.catalog.problems],
+        "memory": {"total_bytes": psutil.virtual_memory().total, "available_bytes": available_bytes()},
+    }
+
+
+@router.get("/{model_id}")
+async def get_model(_: UserId, parts: ServicesDep, model_id: Id, languages: Languages) -> dict[str, Any]:
+    """One model, as in the list."""
+    manifest = parts.catalog.get(model_id)
+    return await asyncio.to_thread(_model, parts, manifest, default_model(parts.catalog, parts.settings, languages))
+
+
+@router.post("/{model_id}/pull", status_code=202)
+async def pull(_: UserId, parts: ServicesDep, model_id: Id) -> Response:
+    """Start fetching a model; its state tells the progress. Does nothing when it is being fetched already."""
+    parts.catalog.get(model_id)
+    parts.pulls.start(model_id)
+    return Response(status_code=202)
+
+
+@router.delete("/{model_id}/pull", status_code=204)
+async def cancel_pull(_: UserId, parts: ServicesDep, model_id: Id) -> Response:
+    """Stop fetching; what was fetched is kept for the next time where the source allows it."""
+    parts.catalog.get(model_id)
+    parts.pulls.cancel(model_id)
+    return Response(status_code=204)
+
+
+@router.post("/{model_id}/load", status_code=204)
+async def load(_: UserId, parts: ServicesDep, model_id: Id) -> Response:
+    """Load a model into memory; answers once it is ready."""
+    async with parts.pool.lease(model_id):
+        return Response(status_code=204)
+
+
+@router.post("/{model_id}/unload", status_code=204)
+async def unload(_: UserId, parts: ServicesDep, model_id: Id) -> Response:
+    """Free a model's memory. 409 while it is answering."""
+    parts.catalog.get(model_id)
+    await parts.pool.unload(model_id)
+    return Response(status_code=204)
+
+
+def _model(parts: Services, manifest: Manifest, default: str | None) -> dict[str, Any]:
+    status = parts.catalog.status(manifest.id)
+    progress = parts.pulls.progress(manifest.id)
+    pool_state = parts.pool.state(manifest.id)
+    error = parts.pulls.last_error(manifest.id) or parts.pool.error(manifest.id)
+    state: str = status.state
+    if progress is not None:
+        state = "fetching"
+    elif status.state == "ready" and pool_state != "unloaded":
+        state = pool_state
+    return {
+        "id": manifest.id,
+        "title": manifest.title,
+        "description": manifest.description,
+        "family": manifest.family,
+        "engine": manifest.engine,
+        "kind": manifest.kind,
+        "languages": list(manifest.languages),
+        "licence": manifest.licence,
+        "parameters": manifest.parameters,
+        "quantization": manifest.quantization,
+        "context_tokens": manifest.context_tokens,
+        "default_sampling": manifest.default_sampling.as_dict(),
+        "state": state,
+        "detail": status.detail,
+        "size_bytes": status.size_bytes,
+        "memory_bytes": status.memory.total_bytes if status.memory else None,
+        "fits": status.fits,
+        "progress": {"done_bytes": progress.done_bytes, "total_bytes": progress.total_bytes} if progress else None,
+        "error": error.payload() if error else None,
+        "default": manifest.id == default,
+    }

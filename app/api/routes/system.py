@@ -1,0 +1,65 @@
+"""What the page needs to know first, and what those who watch over the server ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from app import __version__
+from app.api.deps import Anyone, Languages, ServicesDep, UserId
+from app.api.schemas import MAX_MESSAGE_CHARS
+from app.chat.defaults import default_model
+from app.domain.generation import SamplingParams
+from app.domain.preferences import REASONS
+
+router = APIRouter(tags=["system"])
+
+
+@router.get("/api/info")
+async def info(user_id: UserId, parts: ServicesDep, languages: Languages) -> dict[str, Any]:
+    """Version, user, default model for the reader's language, sampling defaults, limits."""
+    return {
+        "version": __version__,
+        "user": {"id": user_id},
+        "reasons": list(REASONS),
+        "default_model_id": default_model(parts.catalog, parts.settings, languages),
+        "default_sampling": SamplingParams().as_dict(),
+        "limits": {"message_chars": MAX_MESSAGE_CHARS, "body_bytes": parts.settings.max_body_bytes},
+        "trash_days": parts.settings.trash_days,
+    }
+
+
+@router.get("/healthz", dependencies=[Anyone])
+async def healthz() -> dict[str, str]:
+    """The process is alive."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", dependencies=[Anyone])
+async def readyz(parts: ServicesDep) -> Response:
+    """The store answers. A server without any model is ready too: its page says what to do."""
+    await parts.store.read(lambda r: r.conversations.list(parts.local_user_id, limit=1))
+    return JSONResponse({"status": "ready", "default_model_id": default_model(parts.catalog, parts.settings)})
+
+
+@router.get("/metrics", dependencies=[Anyone], response_class=PlainTextResponse)
+async def metrics(parts: ServicesDep) -> str:
+    """Prometheus' text format."""
+    lines = [
+        "# HELP parley_event_streams Open event streams.",
+        "# TYPE parley_event_streams gauge",
+        f"parley_event_streams {parts.hub.watchers}",
+    ]
+    series = {
+        "running": "Replies being computed.",
+        "waiting": "Requests waiting for a slot.",
+        "slots": "Replies that can be computed at once.",
+        "restarts": "Times the worker was started again.",
+    }
+    snapshot = parts.pool.snapshot()
+    for name, text in series.items():
+        lines += [f"# HELP parley_model_{name} {text}", f"# TYPE parley_model_{name} gauge"]
+        lines += [f'parley_model_{name}{{model="{m.model_id}"}} {getattr(m, name)}' for m in snapshot]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,272 @@
+"""What travels over HTTP. Requests refuse fields they do not know; responses are built from domain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from app.domain import messages as domain
+from app.domain.preferences import REASONS, Rating, Verdict
+
+MAX_MESSAGE_CHARS = 400_000
+MAX_ID_CHARS = 64
+
+
+def _storable(text: str) -> str:
+    """Refuse what neither JSON nor SQLite can carry: lone surrogates and NUL."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("the text holds half of a character (a lone surrogate)") from None
+    if "\0" in text:
+        raise ValueError("the text holds a NUL character")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS), AfterValidator(_storable)]
+Content = Annotated[str, Field(max_length=MAX_MESSAGE_CHARS), AfterValidator(_storable)]
+Title = Annotated[str, Field(max_length=200), AfterValidator(_storable)]
+SystemPrompt = Annotated[str, Field(max_length=20_000), AfterValidator(_storable)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class SamplingOverrides(_Request):
+    """Sampling parameters to lay over the model's defaults; ranges are those of ``SamplingParams``."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repetition_penalty: float | None = None
+    max_new_tokens: int | None = None
+    seed: int | None = None
+    stop: list[Text] | None = None
+
+    def overrides(self) -> dict[str, object]:
+        """Only what was given."""
+        return {k: v for k, v in self.model_dump().items() if v is not None}
+
+
+def _overrides(sampling: SamplingOverrides | None) -> dict[str, object]:
+    return sampling.overrides() if sampling else {}
+
+
+class ConversationCreate(_Request):
+    """A new conversation; everything has a sensible default."""
+
+    title: Title = ""
+    model_id: Id | None = None
+    system_prompt: SystemPrompt = ""
+    sampling: SamplingOverrides | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """Keyword arguments for the store."""
+        return {**self.model_dump(exclude={"sampling"}), "sampling": _overrides(self.sampling)}
+
+
+class ConversationUpdate(_Request):
+    """Changes to a conversation; what is left out stays."""
+
+    title: Title | None = None
+    model_id: Id | None = None
+    system_prompt: SystemPrompt | None = None
+    sampling: SamplingOverrides | None = None
+    pinned: bool | None = None
+    leaf_id: Id | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """Only what was given. ``sampling`` replaces the overrides as a whole."""
+        given = self.model_dump(exclude_unset=True, exclude={"sampling"})
+        if "sampling" in self.model_fields_set:
+            given["sampling"] = _overrides(self.sampling)
+        nullable = {"model_id"}
+        return {k: v for k, v in given.items() if v is not None or k in nullable}
+
+
+class Ask(_Request):
+    """A question below `parent_id` (the reply it follows; null for the first)."""
+
+    content: Content
+    parent_id: Id | None = None
+    model_id: Id | None = None
+    sampling: SamplingOverrides | None = None
+
+
+class Edit(_Request):
+    """Another version of a question."""
+
+    content: Content
+    model_id: Id | None = None
+    sampling: SamplingOverrides | None = None
+
+
+class Regenerate(_Request):
+    """How another version of a reply is to be made; empty: as the conversation says."""
+
+    model_id: Id | None = None
+    sampling: SamplingOverrides | None = None
+
+
+class Rate(_Request):
+    """A judgement of a reply."""
+
+    verdict: Verdict
+    reasons: list[Literal[REASONS]] = Field(default=[], max_length=len(REASONS))  # type: ignore[valid-type]
+    comment: Annotated[str, Field(max_length=4000), AfterValidator(_storable)] = ""
+    score: int | None = Field(None, ge=1, le=10)
+
+
+class ConversationPublic(BaseModel):
+    """A conversation without its messages."""
+
+    id: str
+    title: str
+    model_id: str | None
+    system_prompt: str
+    sampling: dict[str, Any]
+    leaf_id: str | None
+    pinned: bool
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, c: domain.Conversation) -> ConversationPublic:
+        """From the domain."""
+        return cls(**conversation_json(c))
+
+
+class ErrorPublic(BaseModel):
+    """An error kept with a message."""
+
+    code: str
+    message: str
+
+
+class RatingPublic(BaseModel):
+    """The latest judgement of a message."""
+
+    message_id: str
+    verdict: str
+    reasons: list[str]
+    comment: str
+    score: int | None
+
+
+class MessagePublic(BaseModel):
+    """A message with its origin, end and judgement."""
+
+    id: str
+    conversation_id: str
+    parent_id: str | None
+    role: str
+    content: str
+    state: str
+    created_at: datetime
+    finish_reason: str | None
+    error: ErrorPublic | None
+    continues_id: str | None
+    model_id: str | None
+    dropped_turns: int
+    provenance: dict[str, Any] | None
+    usage: dict[str, int]
+    timing: dict[str, int | None]
+    rating: RatingPublic | None
+
+
+class ConversationDetail(ConversationPublic):
+    """A conversation with its whole tree, oldest message first; `event_id` is where its events go on from."""
+
+    event_id: str
+    messages: list[MessagePublic]
+
+
+class Asked(BaseModel):
+    """A question and the reply that is being written to it."""
+
+    question: MessagePublic
+    reply: MessagePublic
+
+
+class Replied(BaseModel):
+    """A reply that is being written."""
+
+    reply: MessagePublic
+
+
+def conversation_json(c: domain.Conversation) -> dict[str, Any]:
+    """As :class:`ConversationPublic`, JSON-ready."""
+    return {
+        "id": c.id,
+        "title": c.title,
+        "model_id": c.model_id,
+        "system_prompt": c.system_prompt,
+        "sampling": dict(c.sampling),
+        "leaf_id": c.leaf_id,
+        "pinned": c.pinned,
+        "created_at": c.created_at.isoformat(),
+        "updated_at": c.updated_at.isoformat(),
+    }
+
+
+def rating_json(rating: Rating) -> dict[str, Any]:
+    """As :class:`RatingPublic`, JSON-ready."""
+    return {
+        "message_id": rating.message_id,
+        "verdict": rating.verdict.value,
+        "reasons": list(rating.reasons),
+        "comment": rating.comment,
+        "score": rating.score,
+    }
+
+
+def message_json(m: domain.Message, rating: Rating | None = None, text: str | None = None) -> dict[str, Any]:
+    """As :class:`MessagePublic`, JSON-ready; `text`: what a running reply has by now."""
+    origin = m.provenance
+    return {
+        "id": m.id,
+        "conversation_id": m.conversation_id,
+        "parent_id": m.parent_id,
+        "role": m.role.value,
+        "content": m.content if text is None else text,
+        "state": m.state.value,
+        "created_at": m.created_at.isoformat(),
+        "finish_reason": m.finish_reason.value if m.finish_reason else None,
+        "error": {"code": m.error_code, "message": m.error_message or ""} if m.error_code else None,
+        "continues_id": m.continues_id,
+        "model_id": origin.model_id if origin else None,
+        "dropped_turns": origin.dropped_turns if origin else 0,
+        "provenance": _provenance_json(origin) if origin else None,
+        "usage": {
+            "prompt_tokens": m.usage.prompt_tokens,
+            "completion_tokens": m.usage.completion_tokens,
+            "cached_tokens": m.usage.cached_tokens,
+        },
+        "timing": {
+            "queued_ms": m.timing.queued_ms,
+            "first_token_ms": m.timing.first_token_ms,
+            "duration_ms": m.timing.duration_ms,
+        },
+        "rating": rating_json(rating) if rating and rating.verdict is not Verdict.RETRACTED else None,
+    }
+
+
+def _provenance_json(p: domain.Provenance) -> dict[str, Any]:
+    sampling: Mapping[str, object] = p.sampling
+    return {
+        "model_id": p.model_id,
+        "model_digest": p.model_digest,
+        "family": p.family,
+        "engine": p.engine,
+        "quantization": p.quantization,
+        "adapter": p.adapter,
+        "sampling": dict(sampling),
+        "prompt_digest": p.prompt_digest,
+        "system_prompt": p.system_prompt,
+    }

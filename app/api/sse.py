@@ -1,0 +1,96 @@
+"""Server-sent events: a conversation's events as JSON, after the WHATWG's format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from app.api.schemas import conversation_json, message_json, rating_json
+from app.chat import events
+from app.chat.channel import is_end
+
+HEARTBEAT = b": heartbeat\n\n"
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+def event_json(event: events.Event) -> tuple[str, dict[str, Any]]:
+    """An event's name and data."""
+    match event:
+        case events.ReplyDelta(message_id, offset, text):
+            return "delta", {"message_id": message_id, "offset": offset, "text": text}
+        case events.Snapshot(running):
+            shown = [{"message_id": r.message_id, "text": r.text, "position": r.position} for r in running]
+            return "snapshot", {"running": shown}
+        case events.Reset():
+            return "reset", {}
+        case events.MessageAdded(message):
+            return "message", {"message": message_json(message)}
+        case events.ReplyQueued(message_id, position):
+            return "queued", {"message_id": message_id, "position": position}
+        case events.ReplyStarted(message_id, dropped_turns):
+            return "started", {"message_id": message_id, "dropped_turns": dropped_turns}
+        case events.ReplyFinished(message):
+            return "finished", {"message_id": message.id, "message": message_json(message)}
+        case events.ReplyFailed(message, error):
+            return "error", {"message_id": message.id, "error": error.payload(), "message": message_json(message)}
+        case events.MessageRated(rating):
+            return "rated", {"message_id": rating.message_id, "rating": rating_json(rating)}
+        case events.ConversationUpdated(conversation):
+            return "updated", {"conversation": conversation_json(conversation)}
+        case events.ConversationDeleted():
+            return "deleted", {}
+
+
+def encode(name: str, data: object, event_id: str | None = None) -> bytes:
+    """One event on the wire."""
+    head = f"id: {event_id}\n" if event_id else ""
+    return f"{head}event: {name}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
+
+
+Watch = AsyncGenerator[tuple[str, events.Event | None], None]
+
+
+async def stream(watch: Watch) -> AsyncIterator[bytes]:
+    """All events, for ever."""
+    try:
+        async for event_id, event in watch:
+            yield HEARTBEAT if event is None else encode(*event_json(event), event_id)
+    finally:
+        await watch.aclose()
+
+
+async def stream_reply(watch: Watch, message_id: str) -> AsyncIterator[bytes]:
+    """Only what concerns one reply, up to its end."""
+    try:
+        async for event_id, event in watch:
+            if event is None:
+                yield HEARTBEAT
+            elif events.reply_id(event) == message_id:
+                yield encode(*event_json(event), event_id)
+                if is_end(event, message_id):
+                    return
+    finally:
+        await watch.aclose()
+
+
+class OwningStream(StreamingResponse):
+    """An event stream that gives its resources back however it ends: also when it never began."""
+
+    def __init__(self, body: AsyncIterator[bytes], resources: AsyncExitStack) -> None:
+        super().__init__(body, media_type="text/event-stream", headers=_HEADERS)
+        self._resources = resources
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        async with self._resources:
+            await super().__call__(scope, receive, send)
+
+
+def response(body: AsyncIterator[bytes], status_code: int = 200) -> StreamingResponse:
+    """An event stream as a response that no proxy buffers or keeps."""
+    return StreamingResponse(body, status_code=status_code, media_type="text/event-stream", headers=_HEADERS)

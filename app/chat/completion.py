@@ -1,0 +1,107 @@
+"""A reply to given turns that is not stored: what the OpenAI-compatible and the ChatGLM routes need."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from app.chat.defaults import require_default_model, sampling_for
+from app.config import Settings
+from app.domain.context import fit
+from app.domain.generation import (
+    MAX_SEED,
+    Delta,
+    Finished,
+    FinishReason,
+    GenerationEvent,
+    GenerationRequest,
+    Prompt,
+    Usage,
+)
+from app.domain.ids import new_id
+from app.domain.messages import Turn
+from app.engine.loaded import LoadedModel
+from app.engine.pool import ModelPool
+from app.errors import PromptTooLong
+from app.registry.catalog import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An admitted request; ``events`` may be read once."""
+
+    request: GenerationRequest
+    model: LoadedModel
+    events: AsyncGenerator[GenerationEvent, None]
+
+    async def text(self) -> tuple[str, Finished]:
+        """Read to the end: the whole text, and how it ended."""
+        pieces: list[str] = []
+        finished = Finished(FinishReason.STOP, Usage(self.request.prompt.n_tokens))
+        async for event in self.events:
+            if isinstance(event, Delta):
+                pieces.append(event.text)
+            elif isinstance(event, Finished):
+                finished = event
+        return "".join(pieces), finished
+
+
+class Completions:
+    """Starts such replies. One per application."""
+
+    def __init__(self, settings: Settings, catalog: Catalog, pool: ModelPool) -> None:
+        self._settings, self._catalog, self._pool = settings, catalog, pool
+
+    @asynccontextmanager
+    async def open(
+        self,
+        user_id: str,
+        model_id: str | None,
+        turns: Sequence[Turn],
+        overrides: Mapping[str, object],
+        *,
+        drop_oldest: bool = False,
+        total_tokens: int | None = None,
+    ) -> AsyncIterator[Completion]:
+        """Lease the model, render, and take a place in its queue; all of it is given back on leaving.
+
+        `drop_oldest`: leave out old turns that do not fit, instead of refusing. `total_tokens`: a smaller context.
+        Raises :class:`PromptTooLong`, :class:`~app.errors.QueueFull` and what leasing a model raises.
+        """
+        model_id = model_id or require_default_model(self._catalog, self._settings)
+        sampling = sampling_for(self._catalog.get(model_id), overrides)
+        async with self._pool.lease(model_id) as model:
+            context_tokens = min(model.capabilities.context_tokens, total_tokens or model.capabilities.context_tokens)
+            if drop_oldest:
+                fitted = await fit(turns, model.render, context_tokens, sampling.max_new_tokens)
+                prompt, max_new_tokens = fitted.prompt, fitted.max_new_tokens
+            else:
+                prompt = await model.render(turns)
+                max_new_tokens = min(sampling.max_new_tokens, _room(prompt, context_tokens))
+            seed = secrets.randbelow(MAX_SEED + 1) if sampling.seed is None else sampling.seed
+            request = GenerationRequest(
+                new_id(), prompt, replace(sampling, seed=seed, max_new_tokens=max_new_tokens)
+            )
+            ticket = model.admit(user_id)
+            try:
+                events = model.generate(request, ticket)
+                try:
+                    yield Completion(request, model, events)
+                finally:
+                    await events.aclose()
+            finally:
+                ticket.release()
+
+
+def _room(prompt: Prompt, context_tokens: int) -> int:
+    room = context_tokens - prompt.n_tokens
+    if room < 1:
+        raise PromptTooLong(
+            f"This prompt takes {prompt.n_tokens} tokens and the model reads {context_tokens}. "
+            "Send fewer or shorter messages.",
+            prompt_tokens=prompt.n_tokens,
+            context_tokens=context_tokens,
+        )
+    return room

@@ -1,0 +1,44 @@
+"""Which model answers when nobody chose one, and with which parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from app.config import Settings
+from app.domain.generation import SamplingParams
+from app.errors import ModelNotFetched
+from app.registry.catalog import Catalog
+from app.registry.manifest import Manifest
+
+
+def ready_models(catalog: Catalog) -> list[Manifest]:
+    """Chat models whose weights are here, in the catalogue's order."""
+    return [m for m in catalog.list() if m.kind == "chat" and catalog.status(m.id).state == "ready"]
+
+
+def default_model(catalog: Catalog, settings: Settings, languages: Sequence[str] = ()) -> str | None:
+    """The model set by the operator, else the first ready one that speaks one of `languages`, else the first ready one."""
+    if settings.model:
+        return settings.model
+    ready = ready_models(catalog)
+    for language in languages:
+        for manifest in ready:
+            if language.split("-")[0].lower() in manifest.languages:
+                return manifest.id
+    return ready[0].id if ready else None
+
+
+def require_default_model(catalog: Catalog, settings: Settings, languages: Sequence[str] = ()) -> str:
+    """As :func:`default_model`; raises :class:`ModelNotFetched` when there is none."""
+    found = default_model(catalog, settings, languages)
+    if found is None:
+        raise ModelNotFetched("No model is here yet. Fetch one from the model list, or run `parley models pull`.")
+    return found
+
+
+def sampling_for(manifest: Manifest, *overrides: Mapping[str, object]) -> SamplingParams:
+    """The manifest's defaults, with each of `overrides` laid over in turn."""
+    sampling = manifest.default_sampling
+    for given in overrides:
+        sampling = sampling.merged(given)
+    return sampling

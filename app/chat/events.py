@@ -1,0 +1,111 @@
+"""What can happen in a conversation, as its watchers are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.domain.messages import Conversation, Message
+from app.domain.preferences import Rating
+from app.errors import ParleyError
+
+
+@dataclass(frozen=True, slots=True)
+class RunningState:
+    """One running reply as a snapshot shows it."""
+
+    message_id: str
+    text: str
+    position: int | None  # place in the queue; None once it is being computed
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All running replies: what a watcher starts from, and starts again from after a gap."""
+
+    running: tuple[RunningState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """The watcher's place is not known any more: read the conversation again."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageAdded:
+    """A question or a reply was written."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyQueued:
+    """The reply waits; position 1 is next."""
+
+    message_id: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyStarted:
+    """The reply is being computed; `dropped_turns` old turns did not fit the context."""
+
+    message_id: str
+    dropped_turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDelta:
+    """New text; `offset` code points of the reply came before it."""
+
+    message_id: str
+    offset: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFinished:
+    """The reply is final and committed (complete, cancelled or interrupted)."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFailed:
+    """The reply ended in an error; what came before it is kept."""
+
+    message: Message
+    error: ParleyError
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRated:
+    """Somebody judged a message."""
+
+    rating: Rating
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationUpdated:
+    """Title, model, settings or the shown leaf changed."""
+
+    conversation: Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationDeleted:
+    """The conversation is in the trash."""
+
+
+StoredEvent = MessageAdded | ReplyFinished | ReplyFailed | MessageRated | ConversationUpdated | ConversationDeleted
+Event = StoredEvent | Snapshot | Reset | ReplyQueued | ReplyStarted | ReplyDelta
+
+
+def reply_id(event: Event) -> str | None:
+    """The message that an event is about, if it is about one."""
+    match event:
+        case MessageAdded(message) | ReplyFinished(message) | ReplyFailed(message=message):
+            return message.id
+        case ReplyQueued() | ReplyStarted() | ReplyDelta():
+            return event.message_id
+        case _:
+            return None

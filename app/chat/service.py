@@ -1,0 +1,288 @@
+"""Ask, regenerate, edit, continue, stop, rate: what a person does in a conversation.
+
+Every refusal is raised before anything is written. Once a method that starts a reply returns, question and reply
+are committed, and a task of the application's own generates the text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+
+from app.chat.channel import Channel, Hub, RunningReply
+from app.chat.defaults import require_default_model, sampling_for
+from app.chat.events import ConversationDeleted, ConversationUpdated, MessageAdded, MessageRated
+from app.chat.generation import ReplyTask
+from app.config import Settings
+from app.domain.context import FittedPrompt, fit
+from app.domain.generation import MAX_SEED, GenerationRequest, Prompt, SamplingParams
+from app.domain.ids import new_id
+from app.domain.messages import (
+    Conversation,
+    Message,
+    MessageState,
+    Provenance,
+    Role,
+    Turn,
+    by_id,
+    path_to,
+    title_from,
+    turns,
+)
+from app.domain.preferences import Rating, Verdict
+from app.engine.loaded import LoadedModel
+from app.engine.pool import ModelPool
+from app.errors import InvalidRequest, ReplyNotRunning, ReplyRunning
+from app.registry.catalog import Catalog
+from app.store.database import Store
+from app.store.repositories import Repositories
+from app.store.repositories.conversations import ConversationChanges
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a reply is to be made, as the caller asked for it."""
+
+    model_id: str | None = None
+    sampling: Mapping[str, object] | None = None
+    languages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A reply that is being written, and the question that was written with it."""
+
+    reply: Message
+    question: Message | None
+    event_id: str  # the conversation's events go on from here: the reply's own come after it
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A reply to be written: what it answers, and the question that comes with it."""
+
+    conversation: Conversation
+    path: Sequence[Message]  # up to and including what the reply answers, but for `question`
+    question: str | None = None
+    continues: Message | None = None
+
+
+class ChatService:
+    """The use-cases. One per application."""
+
+    def __init__(self, settings: Settings, store: Store, catalog: Catalog, pool: ModelPool, hub: Hub) -> None:
+        self._settings, self._store, self._catalog, self._pool, self._hub = settings, store, catalog, pool, hub
+        self._tasks: dict[str, ReplyTask] = {}
+
+    # -- replies ---------------------------------------------------------------------------------
+
+    async def ask(
+        self, user_id: str, conversation_id: str, parent_id: str | None, content: str, asked: Asked
+    ) -> Started:
+        """Write a question below `parent_id` and start the reply to it."""
+        if not content.strip():
+            raise InvalidRequest("The message is empty. Write something first.", field="content")
+        conversation, messages = await self._tree(user_id, conversation_id)
+        path = path_to(messages, parent_id)
+        _must_be_final(path)
+        if path and path[-1].role is Role.USER:
+            raise InvalidRequest("A question must follow a reply. Regenerate or edit the last question instead.")
+        return await self._start(_Plan(conversation, path, question=content), user_id, asked)
+
+    async def edit(self, user_id: str, message_id: str, content: str, asked: Asked) -> Started:
+        """Write another version of a question, beside it, and start the reply to it."""
+        message = await self._store.read(lambda r: r.messages.get(user_id, message_id))
+        if message.role is not Role.USER:
+            raise InvalidRequest("Only your own messages can be edited this way.")
+        return await self.ask(user_id, message.conversation_id, message.parent_id, content, asked)
+
+    async def regenerate(self, user_id: str, message_id: str, asked: Asked) -> Started:
+        """Start another version of a reply, beside it. A question without a reply gets its first."""
+        message = await self._store.read(lambda r: r.messages.get(user_id, message_id))
+        question_id = message.id if message.role is Role.USER else message.parent_id
+        conversation, messages = await self._tree(user_id, message.conversation_id)
+        path = path_to(messages, question_id)
+        _must_be_final(path)
+        return await self._start(_Plan(conversation, path), user_id, asked)
+
+    async def resume(self, user_id: str, message_id: str, asked: Asked) -> Started:
+        """Go on with a reply that was cut: a new version that begins with its text."""
+        message = await self._store.read(lambda r: r.messages.get(user_id, message_id))
+        _must_be_final([message])
+        if message.role is not Role.ASSISTANT:
+            raise InvalidRequest("Only a reply can be continued.")
+        conversation, messages = await self._tree(user_id, message.conversation_id)
+        path = path_to(messages, message.parent_id)
+        if asked.model_id is None and message.provenance is not None:
+            asked = replace(asked, model_id=message.provenance.model_id)
+        return await self._start(_Plan(conversation, path, continues=message), user_id, asked)
+
+    async def stop(self, user_id: str, message_id: str) -> Message:
+        """End a running reply, and return it once it is committed. Raises :class:`ReplyNotRunning`."""
+        await self._store.read(lambda r: r.messages.get(user_id, message_id))
+        task = self._tasks.get(message_id)
+        if task is None:
+            raise ReplyNotRunning("This reply has ended already.", message_id=message_id)
+        task.stop()
+        await asyncio.shield(task.done)
+        return await self._store.read(lambda r: r.messages.get(user_id, message_id))
+
+    async def close(self) -> None:
+        """Shut down: running replies keep their text and are marked interrupted."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.stop(MessageState.INTERRUPTED)
+        if tasks:
+            await asyncio.wait([task.done for task in tasks], timeout=5)
+
+    # -- everything else that changes a conversation ---------------------------------------------
+
+    async def update(self, user_id: str, conversation_id: str, changes: ConversationChanges) -> Conversation:
+        """Change title, model, system prompt, sampling, pin or shown leaf."""
+        model_id = changes.get("model_id")
+        manifest = self._catalog.get(model_id) if model_id else None
+        (manifest.default_sampling if manifest else SamplingParams()).merged(changes.get("sampling") or {})
+        updated = await self._store.write(lambda r: r.conversations.update(user_id, conversation_id, **changes))
+        self._hub.channel(conversation_id).publish(ConversationUpdated(updated))
+        return updated
+
+    async def delete(self, user_id: str, conversation_id: str) -> None:
+        """Put a conversation into the trash; its running replies are stopped."""
+        await self._store.write(lambda r: r.conversations.delete(user_id, conversation_id))
+        for message_id, task in list(self._tasks.items()):
+            if self._hub.channel(conversation_id).running(message_id):
+                task.stop()
+        self._hub.channel(conversation_id).publish(ConversationDeleted())
+
+    async def rate(
+        self, user_id: str, message_id: str, verdict: Verdict, reasons: Sequence[str], comment: str, score: int | None
+    ) -> Rating:
+        """Judge a finished reply. The latest judgement counts; earlier ones are kept."""
+        message = await self._store.read(lambda r: r.messages.get(user_id, message_id))
+        if message.role is not Role.ASSISTANT:
+            raise InvalidRequest("Only replies can be rated.")
+        _must_be_final([message])
+        rating = await self._store.write(
+            lambda r: r.ratings.add(user_id, message_id, verdict, tuple(reasons), comment, score)
+        )
+        self._hub.channel(message.conversation_id).publish(MessageRated(rating))
+        return rating
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    async def _tree(self, user_id: str, conversation_id: str) -> tuple[Conversation, dict[str, Message]]:
+        def work(r: Repositories) -> tuple[Conversation, dict[str, Message]]:
+            conversation = r.conversations.get(user_id, conversation_id)
+            return conversation, by_id(r.messages.all(conversation.id))
+
+        return await self._store.read(work)
+
+    async def _start(self, plan: _Plan, user_id: str, asked: Asked) -> Started:
+        model_id = (
+            asked.model_id
+            or plan.conversation.model_id
+            or require_default_model(self._catalog, self._settings, asked.languages)
+        )
+        sampling = sampling_for(self._catalog.get(model_id), plan.conversation.sampling, asked.sampling or {})
+        async with AsyncExitStack() as stack:
+            model = await stack.enter_async_context(self._pool.lease(model_id))
+            fitted = await self._fit(plan, model, sampling)
+            ticket = model.admit(user_id)
+            stack.callback(ticket.release)
+            request = _request(fitted, sampling)
+            question, reply = await self._write(plan, user_id, model, request, fitted)
+            channel = self._hub.channel(plan.conversation.id)
+            running = RunningReply(reply.id, plan.continues.content if plan.continues else "")
+            running.dropped_turns = fitted.dropped_turns
+            event_id = channel.event_id
+            for message in (question, reply):
+                if message is not None:
+                    channel.publish(MessageAdded(message))
+            channel.start(running)
+            task = ReplyTask(self._store, channel, reply, running, model, request, ticket, stack.pop_all())
+        self._tasks[reply.id] = task
+        task.done.add_done_callback(lambda _: self._tasks.pop(reply.id, None))
+        await self._publish_conversation(user_id, channel, plan.conversation.id)
+        return Started(reply, question, event_id)
+
+    async def _fit(self, plan: _Plan, model: LoadedModel, sampling: SamplingParams) -> FittedPrompt:
+        prefill = plan.continues.content if plan.continues else ""
+        asked = turns(plan.path, plan.conversation.system_prompt)
+        if plan.question is not None:
+            asked.append(Turn(Role.USER, plan.question))
+
+        async def render(some: Sequence[Turn]) -> Prompt:
+            return await model.render(some, prefill)
+
+        return await fit(asked, render, model.capabilities.context_tokens, sampling.max_new_tokens)
+
+    async def _write(
+        self, plan: _Plan, user_id: str, model: LoadedModel, request: GenerationRequest, fitted: FittedPrompt
+    ) -> tuple[Message | None, Message]:
+        conversation = plan.conversation
+        provenance = _provenance(model, conversation, request, fitted)
+
+        def work(r: Repositories) -> tuple[Message | None, Message]:
+            question = None
+            parent_id = plan.path[-1].id if plan.path else None
+            if plan.question is not None:
+                question = r.messages.add(
+                    conversation.id, parent_id, Role.USER, plan.question, state=MessageState.COMPLETE
+                )
+                parent_id = question.id
+            reply = r.messages.add(
+                conversation.id,
+                parent_id,
+                Role.ASSISTANT,
+                plan.continues.content if plan.continues else "",
+                state=MessageState.PENDING,
+                provenance=provenance,
+                continues_id=plan.continues.id if plan.continues else None,
+            )
+            changes: ConversationChanges = {"leaf_id": reply.id}
+            if not conversation.title and plan.question is not None:
+                changes["title"] = title_from(plan.question)
+            r.conversations.update(user_id, conversation.id, **changes)
+            return question, reply
+
+        return await self._store.write(work)
+
+    async def _publish_conversation(self, user_id: str, channel: Channel, conversation_id: str) -> None:
+        conversation = await self._store.read(lambda r: r.conversations.get(user_id, conversation_id))
+        channel.publish(ConversationUpdated(conversation))
+
+
+def _must_be_final(path: Sequence[Message]) -> None:
+    for message in path:
+        if message.state is MessageState.PENDING:
+            raise ReplyRunning("A reply is still being written. Wait for it, or stop it first.", message_id=message.id)
+
+
+def _request(fitted: FittedPrompt, sampling: SamplingParams) -> GenerationRequest:
+    seed = secrets.randbelow(MAX_SEED + 1) if sampling.seed is None else sampling.seed
+    return GenerationRequest(
+        id=new_id(),
+        prompt=fitted.prompt,
+        sampling=replace(sampling, seed=seed, max_new_tokens=fitted.max_new_tokens),
+    )
+
+
+def _provenance(
+    model: LoadedModel, conversation: Conversation, request: GenerationRequest, fitted: FittedPrompt
+) -> Provenance:
+    return Provenance(
+        model_id=model.manifest.id,
+        model_digest=model.digest,
+        family=model.manifest.family,
+        engine=model.manifest.engine,
+        quantization=model.quantization,
+        sampling=request.sampling.as_dict(),
+        prompt_digest=hashlib.sha256(request.prompt.text.encode()).hexdigest(),
+        adapter=request.adapter,
+        dropped_turns=fitted.dropped_turns,
+        system_prompt=conversation.system_prompt,
+    )

@@ -1,0 +1,1 @@
+"""Single conversations in and out: Markdown and JSON out; JSON of Parley and of other programs in."""

@@ -1,0 +1,26 @@
+"""A conversation as Markdown: the path that is shown, each turn under the name of its speaker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.domain.messages import Conversation, Message, MessageState, Role
+
+
+def dump(conversation: Conversation, path: Sequence[Message]) -> str:
+    """A document that a person reads; nothing but the shown path is in it."""
+    title = " ".join((conversation.title or "Conversation").split())
+    parts = [f"# {title}", f"*{conversation.created_at:%Y-%m-%d %H:%M} UTC*"]
+    if conversation.system_prompt:
+        parts.append("\n".join(f"> {line}" for line in conversation.system_prompt.splitlines()))
+    for message in path:
+        parts += [f"## {_speaker(message)}", message.content or "—"]
+        if message.state not in (MessageState.COMPLETE, MessageState.PENDING):
+            parts.append(f"*({message.state.value})*")
+    return "\n\n".join(parts) + "\n"
+
+
+def _speaker(message: Message) -> str:
+    if message.role is Role.USER:
+        return "You"
+    return message.provenance.model_id if message.provenance else "Assistant"

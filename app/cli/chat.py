@@ -1,0 +1,202 @@
+"""``parley chat``: a conversation in the terminal, kept in the same history as the page's."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Annotated
+
+import typer
+
+from app.cli import server
+from app.cli.errors import reported
+from app.config import Settings
+from app.errors import WorkerFailed
+from app.main import create_app
+from frontends.client import ApiError, ParleyClient
+
+HELP = """Chat in the terminal. The conversation is kept, and can be gone on with in the page.
+
+A server that runs is used; without one, this command brings its own for as long as it runs.
+
+While chatting: `/clear` starts a new conversation, `/model` lists the models, `/model ID` changes to one,
+`/stop` (or Ctrl-D) leaves, Ctrl-C ends a reply that runs. ChatGLM's bare `clear` and `stop` work too.
+"""
+
+COMMANDS = "/clear  a new conversation    /model [ID]  show or change the model    /stop  leave    Ctrl-C  end a reply"
+
+
+@reported
+def chat(
+    model: Annotated[str | None, typer.Option(help="Model to chat with; see `parley models list`.")] = None,
+    url: Annotated[str | None, typer.Option(help="A running Parley, e.g. http://127.0.0.1:7860.")] = None,
+    system: Annotated[str, typer.Option(help="System prompt: who the model is to be.")] = "",
+) -> None:
+    """Chat until told to stop."""
+    asyncio.run(_chat(Settings(), model, url, system))
+
+
+async def _chat(settings: Settings, model: str | None, url: str | None, system: str) -> None:
+    async with _server(settings, url) as at:
+        client = ParleyClient(at)
+        try:
+            await Session(client, model, system).run()
+        except ApiError as err:
+            raise WorkerFailed(err.message) from err
+        finally:
+            await client.aclose()
+
+
+class Session:
+    """One person at a terminal."""
+
+    def __init__(self, client: ParleyClient, model: str | None, system: str) -> None:
+        self._client, self._model, self._system = client, model, system
+        self._conversation_id: str | None = None
+        self._leaf_id: str | None = None
+
+    async def run(self) -> None:
+        """Read, ask, print, until the person leaves."""
+        chosen = await self._require_model()
+        print(f"{chosen}\n{COMMANDS}\n")
+        while (line := await _read_line()) is not None:
+            text = line.strip()
+            word, _, rest = text.partition(" ")
+            if text in ("stop", "/stop", "/quit", "/exit"):
+                return
+            if text in ("clear", "/clear"):
+                self._conversation_id = self._leaf_id = None
+                print("A new conversation.")
+            elif word == "/model":
+                await self._change_model(rest.strip())
+            elif word.startswith("/") and text != "/":
+                print(COMMANDS)
+            elif text:
+                await self._ask(text)
+
+    async def _require_model(self) -> str:
+        listing = (await self._client.models())["items"]
+        wanted = [m for m in listing if m["id"] == self._model] if self._model else [m for m in listing if m["default"]]
+        if not wanted:
+            known = ", ".join(m["id"] for m in listing) or "none"
+            what = f"There is no model {self._model!r}." if self._model else "No model is here yet."
+            raise WorkerFailed(f"{what} Known: {known}. `parley models pull ID` fetches one.")
+        return f"{wanted[0]['title']}: {wanted[0]['description']}"
+
+    async def _change_model(self, model_id: str) -> None:
+        listing = (await self._client.models())["items"]
+        if model_id not in [m["id"] for m in listing]:
+            for m in listing:
+                print(f"  {m['id']:32} {m['state']}")
+            return
+        self._model = model_id
+        print(f"From now on: {model_id}")
+
+    async def _ask(self, text: str) -> None:
+        try:
+            if self._conversation_id is None:
+                made = await self._client.create_conversation({"system_prompt": self._system})
+                self._conversation_id = made["id"]
+            options = {"model_id": self._model} if self._model else {}
+            sent = await self._client.send(self._conversation_id, self._leaf_id, text, **options)
+            self._leaf_id = sent["reply"]["id"]
+            await self._print_reply(self._conversation_id, self._leaf_id)
+        except ApiError as err:
+            print(f"\n{err.message}", file=sys.stderr)
+
+    async def _print_reply(self, conversation_id: str, reply_id: str) -> None:
+        """Print a reply as it comes; Ctrl-C stops it and keeps what there is."""
+        stopping: set[asyncio.Task[object]] = set()
+
+        def stop() -> None:
+            stopping.add(asyncio.create_task(_quietly(self._client.stop(reply_id))))
+
+        shown = 0
+        with _on_interrupt(stop):
+            async for event in self._client.events(conversation_id):
+                about = event.data.get("message_id")
+                if event.name == "snapshot":
+                    running = {r["message_id"]: r["text"] for r in event.data["running"]}
+                    if reply_id not in running:  # it was faster than we
+                        shown = _show((await self._final(conversation_id, reply_id))["content"], shown)
+                        break
+                    shown = _show(running[reply_id], shown)
+                elif about == reply_id and event.name == "delta":
+                    shown = _show(event.data["text"], shown, event.data["offset"])
+                elif about == reply_id and event.name in ("finished", "error"):
+                    _show(event.data["message"]["content"], shown)
+                    if event.name == "error":
+                        print(f"\n{event.data['error']['message']}", file=sys.stderr)
+                    break
+        print("\n")
+
+    async def _final(self, conversation_id: str, reply_id: str) -> dict[str, str]:
+        messages = (await self._client.conversation(conversation_id))["messages"]
+        return next(m for m in messages if m["id"] == reply_id)
+
+
+def _show(text: str, shown: int, offset: int = 0) -> int:
+    """Print what of `text`, which begins at `offset`, was not `shown` yet; gives how much is shown now."""
+    print(text[max(0, shown - offset) :], end="", flush=True)
+    return max(shown, offset + len(text))
+
+
+async def _quietly(call: Awaitable[object]) -> None:
+    """A reply that has ended meanwhile cannot be stopped, and need not be."""
+    with suppress(ApiError):
+        await call
+
+
+async def _read_line() -> str | None:
+    """A line from the person; ``None`` when the input has ended."""
+    try:
+        return await asyncio.to_thread(input, "> ")
+    except EOFError:
+        return None
+
+
+@contextmanager
+def _on_interrupt(action: Callable[[], None]) -> Iterator[None]:
+    """While inside, Ctrl-C calls `action` instead of ending the program."""
+    loop = asyncio.get_running_loop()
+    with suppress(NotImplementedError):  # Windows: Ctrl-C then ends the program
+        loop.add_signal_handler(signal.SIGINT, action)
+    try:
+        yield
+    finally:
+        with suppress(NotImplementedError):
+            loop.remove_signal_handler(signal.SIGINT)
+
+
+@asynccontextmanager
+async def _server(settings: Settings, url: str | None) -> AsyncIterator[str]:
+    """The address of a running server: the one given, the one at the usual address, or one of our own."""
+    for at in [url] if url else [f"http://{settings.host}:{settings.port}"]:
+        probe = ParleyClient(at)
+        try:
+            await probe.info()
+        except ApiError:
+            if url:
+                raise
+        else:
+            yield at
+            return
+        finally:
+            await probe.aclose()
+    listening = server.bind(settings.host, 0)
+    running = server.Server(create_app(settings))
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    try:
+        while not running.started and thread.is_alive():
+            await asyncio.sleep(0.02)
+        running.raise_startup_error()
+        yield server.address(listening)
+    finally:
+        running.should_exit = True
+        await asyncio.to_thread(thread.join)
+

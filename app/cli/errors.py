@@ -1,0 +1,44 @@
+"""Errors at the command line: a message on stderr and an exit code, never a traceback for what is foreseen."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from app.errors import ConfigurationError, InvalidManifest, InvalidRequest, NotFound, ParleyError
+
+FAILED = 1
+WRONG_INPUT = 2
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def exit_code(err: ParleyError) -> int:
+    """2 when what the user gave or set is wrong, 1 for everything else that fails."""
+    wrong = isinstance(err, NotFound | InvalidRequest | InvalidManifest | ConfigurationError)
+    return WRONG_INPUT if wrong else FAILED
+
+
+def reported(command: Callable[P, T]) -> Callable[P, T]:
+    """A command whose foreseen errors are printed and become the exit code. Put it below typer's own decorator."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except ParleyError as err:
+            print(f"Error: {err.message}", file=sys.stderr)
+            raise typer.Exit(exit_code(err)) from err
+        except ValidationError as err:
+            for problem in err.errors(include_url=False, include_input=False):
+                name = "_".join(str(part) for part in problem["loc"])
+                print(f"Error: PARLEY_{name.upper()}: {problem['msg']}", file=sys.stderr)
+            raise typer.Exit(WRONG_INPUT) from err
+
+    return run

@@ -1,0 +1,97 @@
+"""``parley serve``: the server with its page."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from app.api.deps import Services
+from app.chat.defaults import default_model
+from app.cli import server
+from app.cli.errors import reported
+from app.config import Settings
+from app.main import create_app, mount_frontend
+
+# Fetched at first start when there is no model at all.
+EMBEDDED_DEFAULT = "smollm2-135m-instruct"
+
+HELP = """Serve the page, the API and the OpenAI-compatible API, on this machine only.
+
+At first start, without any model, a small one is fetched (93 MB); `--no-fetch` forbids that.
+
+Examples:
+
+    parley serve
+
+    parley serve --port 9000 --model my-model
+
+    parley serve --ui none              (API only)
+"""
+
+
+class UI(StrEnum):
+    """Front ends that can be mounted."""
+
+    GRADIO = "gradio"
+    NONE = "none"
+
+
+@reported
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (loopback only).")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 takes any free one.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model for new conversations; see `parley models list`.")] = None,
+    ui: Annotated[UI, typer.Option(help="Front end at /.")] = UI.GRADIO,
+    fetch: Annotated[bool, typer.Option("--fetch/--no-fetch", help="Fetch the default model if there is none.")] = True,
+) -> None:
+    """Serve until interrupted."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # the same errors are told by ourselves, once
+    given = {"host": host, "port": port, "model": model}
+    settings = Settings(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+    listening = server.bind(settings.host, settings.port)
+    url = server.address(listening)
+    app = create_app(settings)
+    if ui is not UI.NONE:
+        print("Preparing the page …", flush=True)
+        app = mount_frontend(app, ui.value, url)
+
+    def started(parts: Services) -> None:
+        _greet(parts, url, ui)
+        if fetch and default_model(parts.catalog, settings) is None:
+            parts.pulls.start(EMBEDDED_DEFAULT)
+            app.state.fetching = asyncio.ensure_future(_tell_progress(parts, EMBEDDED_DEFAULT))
+
+    running = server.Server(app, started)
+    running.run(sockets=[listening])
+    running.raise_startup_error()
+
+
+def _greet(parts: Services, url: str, ui: UI) -> None:
+    default = default_model(parts.catalog, parts.settings)
+    model = parts.catalog.get(default).title if default else "none yet"
+    if ui is not UI.NONE:
+        print(f"Chat here:     {url}")
+    print(f"OpenAI's API:  {url}/v1")
+    print(f"Model:         {model}")
+    print(f"Your data:     {parts.settings.data_dir.resolve()}")
+    print("Stop with Ctrl-C.", flush=True)
+
+
+async def _tell_progress(parts: Services, model_id: str) -> None:
+    """Say how the first fetch goes, a line every few per cent; a failure is no reason to stop serving."""
+    manifest, said = parts.catalog.get(model_id), -1
+    print(f"Fetching {manifest.title} …", flush=True)
+    while (progress := parts.pulls.progress(model_id)) is not None:
+        percent = 100 * progress.done_bytes // max(1, progress.total_bytes or 1)
+        if progress.total_bytes and percent // 10 > said // 10:
+            said = percent
+            print(f"  {percent:3d} % of {progress.total_bytes / 1e6:.0f} MB ({progress.phase})", flush=True)
+        await asyncio.sleep(0.2)
+    error = parts.pulls.last_error(model_id)
+    print(f"{error.message}" if error else f"{manifest.title} is ready.", flush=True)

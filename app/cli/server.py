@@ -1,0 +1,78 @@
+"""Run the application under uvicorn, with a bound socket and an orderly end."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.api.deps import Services
+from app.config import LOOPBACK_HOSTS
+from app.errors import ConfigurationError, ParleyError
+
+# Event streams are told to end; whoever does not leave is cut after this.
+GRACE_S = 3
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises :class:`ConfigurationError` that says what to do."""
+    if host not in LOOPBACK_HOSTS:
+        raise ConfigurationError(
+            f"Parley does not listen on {host} yet: it has no accounts in this version, and anybody who reaches it could "
+            "read every chat. Use 127.0.0.1, and put a reverse proxy with a login of its own in front of it "
+            "(PARLEY_ALLOWED_HOSTS names the host it forwards)."
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as err:
+        listening.close()
+        if err.errno == errno.EADDRINUSE:
+            raise ConfigurationError(
+                f"Port {port} is in use, perhaps by another Parley. Stop that one, or choose another port: --port {port + 1}."
+            ) from err
+        raise ConfigurationError(f"Cannot listen on {host}:{port}: {err.strerror}. Choose another --port.") from err
+    return listening
+
+
+def address(listening: socket.socket) -> str:
+    """The URL of a bound socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that ends replies and event streams before it waits for connections to close."""
+
+    def __init__(self, app: FastAPI, on_started: Callable[[Services], None] | None = None) -> None:
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S, server_header=False, lifespan="on"
+        )
+        super().__init__(config)
+        self._parley = app
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the application, then the socket."""
+        await super().startup(sockets)
+        if self.started and self._on_started is not None:
+            self._on_started(self._parley.state.services)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Mark running replies interrupted, tell the watchers, then close."""
+        if self.started:
+            parts: Services = self._parley.state.services
+            await parts.chat.close()
+            parts.hub.close()
+        await super().shutdown(sockets)
+
+    def raise_startup_error(self) -> None:
+        """After a run: why the application did not come up, if it did not."""
+        error = getattr(self._parley.state, "startup_error", None)
+        if isinstance(error, ParleyError):
+            raise error

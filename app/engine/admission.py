@@ -1,0 +1,153 @@
+"""The queue in front of every engine: fair, bounded, and never more requests inside than there are slots.
+
+Users take turns (round robin over those who wait), each user's own requests keep their order. The queue knows
+nothing of engines and prompts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+
+from app.errors import QueueFull
+
+_REMEMBERED = 16  # recent durations
+_USUAL_S = 10.0  # what a reply is taken to last before one has been seen
+_MAX_RETRY_S = 120
+
+
+class Ticket:
+    """One request's place: waiting (``position`` 1 is next), admitted (0), or given up.
+
+    Use it as a context manager: leaving frees the place at once, wherever the request was.
+    """
+
+    def __init__(self, queue: AdmissionQueue, user_id: str) -> None:
+        self.user_id = user_id
+        self.position = 0
+        self.released = False
+        self.admitted_at: float | None = None
+        self._queue = queue
+        self._changed = asyncio.Event()
+
+    @property
+    def admitted(self) -> bool:
+        """Whether the request holds a slot."""
+        return self.admitted_at is not None and not self.released
+
+    async def positions(self) -> AsyncIterator[int]:
+        """The place in the queue, again whenever it changes, until the request is admitted or given up."""
+        told = 0
+        while not self.admitted and not self.released:
+            self._changed.clear()
+            if self.position != told:
+                told = self.position
+                yield told
+                continue
+            await self._changed.wait()
+
+    def release(self) -> None:
+        """Leave the queue or free the slot. Idempotent."""
+        if not self.released:
+            self.released = True
+            self._queue._leave(self)
+            self._changed.set()
+
+    def __enter__(self) -> Ticket:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.release()
+
+    def _move(self, position: int) -> None:
+        if position != self.position or position == 0:
+            self.position = position
+            self._changed.set()
+
+
+class AdmissionQueue:
+    """`slots` requests run, `max_waiting` wait, the next one is refused. Belongs to one event loop."""
+
+    def __init__(self, slots: int, max_waiting: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.slots = slots
+        self.max_waiting = max_waiting
+        self._clock = clock
+        self._running: set[Ticket] = set()
+        self._waiting: dict[str, deque[Ticket]] = {}  # by user; the first user is served next
+        self._durations_s: deque[float] = deque(maxlen=_REMEMBERED)
+
+    @property
+    def running(self) -> int:
+        """Requests that hold a slot."""
+        return len(self._running)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for one."""
+        return sum(len(line) for line in self._waiting.values())
+
+    def admit(self, user_id: str) -> Ticket:
+        """A ticket, admitted at once when a slot is free. Raises :class:`QueueFull`."""
+        ticket = Ticket(self, user_id)
+        if self.running < self.slots:
+            self._start(ticket)
+            return ticket
+        if self.waiting >= self.max_waiting:
+            raise QueueFull(
+                f"All {self.slots} places of this model are taken and {self.waiting} more requests wait. "
+                "Try again in a moment, or choose another model.",
+                waiting=self.waiting,
+                retry_after_s=self._retry_after_s(),
+            )
+        self._waiting.setdefault(user_id, deque()).append(ticket)
+        self._tell()
+        return ticket
+
+    def order(self) -> list[Ticket]:
+        """Who waits, in the order in which they will be served if nobody comes or gives up."""
+        lines = [deque(line) for line in self._waiting.values()]
+        served: list[Ticket] = []
+        while lines:
+            served.extend(line.popleft() for line in lines)
+            lines = [line for line in lines if line]
+        return served
+
+    def _start(self, ticket: Ticket) -> None:
+        ticket.admitted_at = self._clock()
+        self._running.add(ticket)
+        ticket._move(0)
+
+    def _leave(self, ticket: Ticket) -> None:
+        if ticket in self._running:
+            self._running.remove(ticket)
+            self._durations_s.append(self._clock() - (ticket.admitted_at or 0.0))
+        else:
+            self._remove(ticket)
+        while self._waiting and self.running < self.slots:
+            self._start(self._take_next())
+        self._tell()
+
+    def _take_next(self) -> Ticket:
+        user_id = next(iter(self._waiting))
+        line = self._waiting.pop(user_id)
+        ticket = line.popleft()
+        if line:
+            self._waiting[user_id] = line  # behind everyone else
+        return ticket
+
+    def _remove(self, ticket: Ticket) -> None:
+        line = self._waiting[ticket.user_id]
+        line.remove(ticket)
+        if not line:
+            del self._waiting[ticket.user_id]
+
+    def _tell(self) -> None:
+        for position, ticket in enumerate(self.order(), 1):
+            ticket._move(position)
+
+    def _retry_after_s(self) -> int:
+        usual = sum(self._durations_s) / len(self._durations_s) if self._durations_s else _USUAL_S
+        return max(1, min(_MAX_RETRY_S, round(usual * (self.waiting + 1) / self.slots)))

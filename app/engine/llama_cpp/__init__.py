@@ -1,0 +1,8 @@
+"""GGUF models through llama.cpp's own server, kept in a child process (:mod:`app.engine.llama_cpp.worker`)."""
+
+from __future__ import annotations
+
+from app.engine.base import EngineFactory
+from app.engine.llama_cpp.engine import LlamaCppEngine
+
+ENGINE = EngineFactory("llama_cpp", LlamaCppEngine)

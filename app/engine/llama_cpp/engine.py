@@ -1,0 +1,198 @@
+"""The engine: speaks to one worker, and starts it anew when it has died.
+
+Batching, sampling and the prompt cache are llama.cpp's. Ours are: the prompt as text and token ids (so that what
+is counted is what is evaluated), stop strings (llama.cpp loses text that it held back when a reply ends
+at its length), and telling "this request failed" from "the worker died".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Prompt, Usage
+from app.domain.messages import Turn
+from app.engine.base import Capabilities, LoadPlan
+from app.engine.llama_cpp.client import Refused, WorkerClient
+from app.engine.process import Child
+from app.engine.stopping import TextGate
+from app.errors import GenerationFailed, ParleyError, PromptTooLong, WorkerDied, WorkerFailed
+
+_MODULE = "app.engine.llama_cpp.worker"
+_LAST_BREATH_S = 1.0  # a connection breaks a moment before the process is known to be gone
+
+
+class LlamaCppEngine:
+    """One GGUF model in one worker."""
+
+    def __init__(self, plan: LoadPlan) -> None:
+        self._plan = plan
+        self._child: Child | None = None
+        self._client = WorkerClient("", 0, "")
+        self._bos_text = ""
+        self._starting = asyncio.Lock()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the worker runs."""
+        return self._child is not None and self._child.alive
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id."""
+        return self._child.pid if self._child else None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """As the plan says: llama.cpp is told to keep to it."""
+        return Capabilities(context_tokens=self._plan.context_tokens, slots=self._plan.slots)
+
+    async def start(self) -> None:
+        """Load the weights; raises :class:`WorkerFailed`."""
+        async with self._starting:
+            if self.alive:
+                return
+            key = secrets.token_urlsafe(32)
+            child = Child(_MODULE, self._worker_config(key))
+            try:
+                said = await child.start()
+            except WorkerFailed as failed:
+                raise WorkerFailed(failed.message, model_id=self._plan.manifest.id, **failed.details) from failed
+            self._child = child
+            address = urlsplit(str(said["address"]))
+            self._client = WorkerClient(address.hostname or "127.0.0.1", address.port or 0, key)
+            async with self._failures_told():
+                self._bos_text = _field(await self._client.get("/props"), "bos_token")
+
+    async def stop(self) -> None:
+        """End the worker; what it was computing raises :class:`WorkerDied`."""
+        if self._child is not None:
+            await self._child.stop()
+
+    async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
+        """The family's format, or the checkpoint's own chat template where the family has none."""
+        async with self._failures_told():
+            if self._plan.family.render is not None:
+                text = self._plan.family.render(turns)
+                add_special = not (self._bos_text and text.startswith(self._bos_text))
+            else:
+                messages = [{"role": t.role.value, "content": t.content} for t in turns]
+                text = _field(await self._client.post("/apply-template", {"messages": messages}), "prompt")
+                add_special = True  # as llama.cpp's own /v1/chat/completions does
+            text += prefill
+            body = {"content": text, "add_special": add_special, "parse_special": True}
+            ids = _field(await self._client.post("/tokenize", body), "tokens", list)
+        return Prompt(text, len(ids), tuple(ids))
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[EngineEvent, None]:
+        """Deltas as llama.cpp sends them, then ``Finished``."""
+        gate = TextGate((*request.sampling.stop, *self._plan.family.stop))
+        usage = Usage(prompt_tokens=request.prompt.n_tokens)
+        completion_tokens = unseen_tokens = 0
+        body = _body(request, self._plan.context_tokens)
+        async with self._failures_told(), aclosing(self._client.stream("/completion", body)) as events:
+            async for data in events:
+                event = json.loads(data)
+                if "error" in event:
+                    raise Refused(200, event["error"])
+                if progress := event.get("prompt_progress"):
+                    usage = Usage(prompt_tokens=progress["total"], cached_tokens=progress["cache"])
+                    continue
+                n_tokens = len(event["tokens"])
+                completion_tokens += n_tokens
+                unseen_tokens += n_tokens
+                text = gate.push(event["content"])
+                if event["stop"]:
+                    text += gate.flush()
+                if text:
+                    yield Delta(text, unseen_tokens)
+                    unseen_tokens = 0
+                if gate.stopped or event["stop"]:
+                    cut = not gate.stopped and event["stop_type"] == "limit"
+                    count = Usage(usage.prompt_tokens, completion_tokens, usage.cached_tokens)
+                    yield Finished(FinishReason.LENGTH if cut else FinishReason.STOP, count)
+                    return
+        raise GenerationFailed("The model's worker ended its answer without saying why. Try again.")
+
+    def _worker_config(self, key: str) -> dict[str, object]:
+        return {
+            "weights": str(self._plan.weights.resolve()) if self._plan.weights else "",
+            "key": key,
+            "slots": self._plan.slots,
+            "context_tokens": self._plan.context_tokens,
+            "threads": self._plan.threads,
+            "cache_mib": self._plan.cache_mib,
+        }
+
+    @asynccontextmanager
+    async def _failures_told(self) -> AsyncIterator[None]:
+        """Turn what goes wrong between the worker and us into errors that say whose fault it was."""
+        child = self._child
+        try:
+            yield
+        except Refused as refused:
+            raise _refusal(refused) from refused
+        except OSError as broken:
+            if child is None or await _gone(child):
+                how = child.obituary() if child else "is not running"
+                raise WorkerDied(
+                    f"The process that holds this model {how}. It is started again with the next request: try again.",
+                    model_id=self._plan.manifest.id,
+                ) from broken
+            raise GenerationFailed(f"The connection to the model's worker broke ({broken}). Try again.") from broken
+
+
+async def _gone(child: Child) -> bool:
+    """Whether the worker has ended, or does so within a moment."""
+    try:
+        async with asyncio.timeout(_LAST_BREATH_S):
+            await child.exited.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+def _body(request: GenerationRequest, context_tokens: int) -> dict[str, Any]:
+    """The request in llama.cpp's words."""
+    wanted = request.sampling
+    return {
+        "prompt": request.prompt.text if request.prompt.token_ids is None else list(request.prompt.token_ids),
+        "n_predict": wanted.max_new_tokens,
+        "temperature": wanted.temperature,
+        "top_p": wanted.top_p,
+        "top_k": wanted.top_k,
+        "min_p": wanted.min_p,
+        "repeat_penalty": wanted.repetition_penalty,
+        "repeat_last_n": context_tokens,  # the whole text, as elsewhere; llama.cpp looks back 64 tokens by default
+        "seed": wanted.seed,
+        "ignore_eos": wanted.ignore_eos,
+        "stream": True,
+        "return_progress": True,  # tells what came from the cache even when we end the reply ourselves
+        "cache_prompt": True,
+    }
+
+
+def _refusal(refused: Refused) -> ParleyError:
+    """What llama.cpp's error object means to us."""
+    error: Mapping[str, Any] = refused.error
+    if error.get("type") == "exceed_context_size_error":
+        prompt_tokens, context_tokens = error.get("n_prompt_tokens"), error.get("n_ctx")
+        return PromptTooLong(
+            f"This text is too long: it takes {prompt_tokens} tokens and this model reads {context_tokens}. "
+            "Shorten it, or choose a model with a longer context.",
+            prompt_tokens=prompt_tokens,
+            context_tokens=context_tokens,
+        )
+    return GenerationFailed(f"llama.cpp refused this request: {error.get('message', refused)}", status=refused.status)
+
+
+def _field(answer: object, name: str, kind: type = str) -> Any:
+    value = answer.get(name) if isinstance(answer, dict) else None
+    if not isinstance(value, kind):
+        raise GenerationFailed(f"llama.cpp gave no {name}; the installed xllamacpp may be too new for this version.")
+    return value

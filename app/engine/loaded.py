@@ -1,0 +1,82 @@
+"""A model in memory: its engine behind its admission queue, brought up again when the worker has died."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+from app.domain.generation import Admitted, GenerationEvent, GenerationRequest, Prompt, Queued
+from app.domain.messages import Turn
+from app.engine.admission import AdmissionQueue, Ticket
+from app.engine.base import Capabilities, Engine
+from app.errors import UnsupportedRequest
+from app.registry.manifest import Manifest
+
+_DEATHS_COUNT_FOR_S = 60.0
+_FIRST_PAUSE_S = 0.25
+_LONGEST_PAUSE_S = 5.0
+
+
+class LoadedModel:
+    """What a lease gives: render, admit, generate."""
+
+    def __init__(self, manifest: Manifest, engine: Engine, digest: str, max_waiting: int) -> None:
+        self.manifest = manifest
+        self.digest = digest
+        self.quantization = manifest.quantization
+        self.engine = engine
+        self.queue = AdmissionQueue(engine.capabilities.slots, max_waiting)
+        self.restarts = 0
+        self._reviving = asyncio.Lock()
+        self._deaths: deque[float] = deque(maxlen=8)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Context, slots and the rest."""
+        return self.engine.capabilities
+
+    async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
+        """The prompt for a reply to `turns`, counted; `prefill` is the part of the reply that is already there."""
+        await self._revive()
+        return await self.engine.render(turns, prefill)
+
+    def admit(self, user_id: str) -> Ticket:
+        """A place in the queue, to be used as a context manager. Raises :class:`~app.errors.QueueFull` at once."""
+        return self.queue.admit(user_id)
+
+    async def generate(self, request: GenerationRequest, ticket: Ticket) -> AsyncGenerator[GenerationEvent, None]:
+        """``Queued`` whenever the place changes, ``Admitted``, deltas, ``Finished``; then the ticket is released.
+
+        Closing the generator cancels. A ticket released by someone else while it waits ends the events without
+        ``Finished``. Raises :class:`~app.errors.EngineError`, :class:`UnsupportedRequest`.
+        """
+        with ticket:
+            if request.adapter is not None and request.adapter not in self.capabilities.adapters:
+                raise UnsupportedRequest(f"This model has no adapter {request.adapter!r}.", field="adapter")
+            async for position in ticket.positions():
+                yield Queued(position)
+            if not ticket.admitted:
+                return
+            yield Admitted()
+            await self._revive()
+            async with aclosing(self.engine.generate(request)) as events:
+                async for event in events:
+                    yield event
+
+    async def _revive(self) -> None:
+        """Start the worker again if it has died; a worker that keeps dying is given pauses that grow."""
+        if self.engine.alive:
+            return
+        async with self._reviving:
+            if self.engine.alive:
+                return
+            now = time.monotonic()
+            recent = sum(1 for at in self._deaths if now - at < _DEATHS_COUNT_FOR_S)
+            self._deaths.append(now)
+            if recent:
+                await asyncio.sleep(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (recent - 1)))
+            self.restarts += 1
+            await self.engine.start()

@@ -1,0 +1,249 @@
+"""Any server that speaks OpenAI's protocol: vLLM, SGLang, TGI, llama-server, a hosted service.
+
+The upstream renders the prompt, so ours is the list of messages as canonical JSON, and its length an estimate that
+errs upwards. A reply cannot be continued from a part of it (``prefill``): the protocol has no way to say so.
+What upstreams do differently is evened out here: stop strings, halves of characters, sampling parameters that
+only some of them know.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import httpx
+
+from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Prompt, Usage
+from app.domain.messages import Turn
+from app.engine.base import Capabilities, EngineFactory, LoadPlan
+from app.engine.sse import EventReader
+from app.engine.stopping import TextGate
+from app.engine.upstream_errors import Refusal, cut_off, refusal_error, unreachable
+from app.errors import ConfigurationError, UnsupportedRequest, UpstreamFailed, UpstreamTimeout
+from app.registry.manifest import UpstreamSource
+
+_CONNECT_TIMEOUT_S = 10.0
+_MAX_UPSTREAM_STOPS = 4  # the protocol's limit; all stops are ours to keep anyhow
+_TURN_TOKENS = 8  # what a template puts around a turn
+_MAX_REFUSAL_BYTES = 1 << 16
+
+
+class OpenAIEngine:
+    """One model of one upstream."""
+
+    def __init__(self, plan: LoadPlan, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        if not isinstance(plan.manifest.source, UpstreamSource):
+            raise ConfigurationError(f"The model {plan.manifest.id} names no upstream; its manifest needs one.")
+        self._source = plan.manifest.source
+        self._plan = plan
+        self._transport = transport
+        self._client: httpx.AsyncClient | None = None
+        self._knows_extras = True  # until it refuses them
+
+    @property
+    def alive(self) -> bool:
+        """Whether requests can be tried; the upstream's own health shows when one is made."""
+        return self._client is not None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """As the manifest and the settings say; the upstream is not asked."""
+        return Capabilities(self._plan.context_tokens, self._plan.slots)
+
+    async def start(self) -> None:
+        """Make ready to connect. Raises :class:`UpstreamFailed` when the key that the manifest names is not set."""
+        if self._client is not None:
+            return
+        quiet_s = self._plan.upstream_timeout_s
+        self._client = httpx.AsyncClient(
+            headers=self._credentials(),
+            timeout=httpx.Timeout(quiet_s, connect=min(_CONNECT_TIMEOUT_S, quiet_s)),
+            limits=httpx.Limits(max_connections=None),  # the admission queue is the limit
+            transport=self._transport,
+            follow_redirects=False,  # the key goes nowhere but where the manifest says
+        )
+
+    async def stop(self) -> None:
+        """Close all connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
+        """The messages as canonical JSON, and an estimate of their tokens. Raises :class:`UnsupportedRequest`."""
+        if prefill:
+            raise UnsupportedRequest(
+                "This model runs on another server, which cannot continue a reply. Regenerate it instead.",
+                field="prefill",
+            )
+        messages = [{"role": turn.role.value, "content": turn.content} for turn in turns]
+        n_tokens = sum(_TURN_TOKENS + estimated_tokens(turn.content) for turn in turns)
+        return Prompt(json.dumps(messages, ensure_ascii=False, separators=(",", ":")), n_tokens)
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[EngineEvent, None]:
+        """Deltas as they come; ``Finished`` with the upstream's counts, or with ours where it gives none."""
+        reply = _Reply(request, (*request.sampling.stop, *self._plan.family.stop))
+        async with self._answer(request) as response, aclosing(_events(response)) as events:
+            async for data in events:
+                if data == "[DONE]":
+                    break
+                if delta := reply.take(data):
+                    yield delta
+                if reply.gate.stopped:
+                    break
+        if reply.reason is None and not reply.gate.stopped:
+            raise cut_off()
+        if rest := reply.gate.flush():
+            yield Delta(rest)
+        yield Finished(reply.reason or FinishReason.STOP, reply.usage)
+
+    def _credentials(self) -> dict[str, str]:
+        variable = self._source.api_key_env
+        if variable is None:
+            return {}
+        key = os.environ.get(variable)
+        if not key:
+            raise UpstreamFailed(
+                f"This model's server wants a key, and the environment variable {variable} is not set. "
+                "Set it to the key and start Parley again."
+            )
+        return {"Authorization": f"Bearer {key}"}
+
+    @asynccontextmanager
+    async def _answer(self, request: GenerationRequest) -> AsyncIterator[httpx.Response]:
+        """The upstream's stream; asked a second time without extras when it does not know them."""
+        try:
+            async with self._attempt(request, extras=self._knows_extras) as response:
+                yield response
+                return
+        except Refusal as refusal:
+            if not (self._knows_extras and refusal.status in (400, 422)):
+                raise refusal_error(refusal) from refusal
+        try:
+            async with self._attempt(request, extras=False) as response:
+                self._knows_extras = False
+                yield response
+        except Refusal as refusal:
+            raise refusal_error(refusal) from refusal
+
+    @asynccontextmanager
+    async def _attempt(self, request: GenerationRequest, *, extras: bool) -> AsyncIterator[httpx.Response]:
+        if self._client is None:
+            raise UpstreamFailed("The connection to this model's server was closed. Try again.")
+        url = f"{self._source.base_url}/chat/completions"
+        body = self._body(request, extras=extras)
+        try:
+            async with self._client.stream("POST", url, json=body) as response:
+                if response.status_code != 200:
+                    raise Refusal(response.status_code, await _beginning(response))
+                yield response
+        except (httpx.ConnectTimeout, httpx.ConnectError) as failed:
+            raise unreachable(self._source.base_url) from failed
+        except httpx.TimeoutException as failed:
+            timeout_s = self._plan.upstream_timeout_s
+            raise UpstreamTimeout(
+                f"This model's server said nothing for {timeout_s:g} s. Try again; if it is slow but sound, raise "
+                "PARLEY_UPSTREAM_TIMEOUT_S.",
+                timeout_s=timeout_s,
+            ) from failed
+        except httpx.HTTPError as failed:
+            raise cut_off() from failed
+
+    def _body(self, request: GenerationRequest, *, extras: bool) -> dict[str, Any]:
+        wanted = request.sampling
+        body: dict[str, Any] = {
+            "model": self._source.model,
+            "messages": json.loads(request.prompt.text),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "temperature": wanted.temperature,
+            "top_p": wanted.top_p,
+            "max_tokens": wanted.max_new_tokens,
+            "seed": wanted.seed,
+        }
+        if wanted.stop:
+            body["stop"] = list(wanted.stop[:_MAX_UPSTREAM_STOPS])
+        if extras:
+            body |= {"top_k": wanted.top_k, "min_p": wanted.min_p, "ignore_eos": wanted.ignore_eos}
+            body |= {"repetition_penalty": wanted.repetition_penalty}  # vLLM, SGLang, TGI
+            body |= {"repeat_penalty": wanted.repetition_penalty}  # llama-server
+        return body
+
+
+class _Reply:
+    """A reply as its chunks come in."""
+
+    def __init__(self, request: GenerationRequest, stops: Sequence[str]) -> None:
+        self.gate = TextGate(stops)
+        self.reason: FinishReason | None = None
+        self.usage = Usage(request.prompt.n_tokens)
+        self._counted = False  # by the upstream; until then each piece is taken for a token
+
+    def take(self, data: str) -> Delta | None:
+        """Read one chunk. Raises :class:`UpstreamFailed` for an error in it, or when it is none."""
+        try:
+            chunk = json.loads(data)
+            if error := chunk.get("error"):
+                raise refusal_error(Refusal(_status_in(error), data.encode(errors="replace")))
+            self._count(chunk.get("usage"))
+            choices = chunk.get("choices") or [{}]
+            text = (choices[0].get("delta") or {}).get("content") or ""
+            self._finish(choices[0].get("finish_reason"))
+            shown = self.gate.push(text)
+        except (ValueError, TypeError, AttributeError, LookupError) as malformed:
+            raise UpstreamFailed(
+                "This model's server sent something that is not OpenAI's protocol. Check base_url in its manifest."
+            ) from malformed
+        if text and not self._counted:
+            self.usage = Usage(self.usage.prompt_tokens, self.usage.completion_tokens + 1)
+        return Delta(shown) if shown else None
+
+    def _count(self, usage: Any) -> None:
+        if usage:
+            self._counted = True
+            cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+            self.usage = Usage(int(usage["prompt_tokens"]), int(usage["completion_tokens"]), int(cached))
+
+    def _finish(self, reason: Any) -> None:
+        if reason == "content_filter":
+            raise UpstreamFailed("This model's server withheld the reply: its content filter objected.")
+        if reason:
+            self.reason = FinishReason.LENGTH if reason == "length" else FinishReason.STOP
+
+
+def estimated_tokens(text: str) -> int:
+    """Tokens of `text`, rather too many than too few: a third of its ASCII characters, and each other one."""
+    ascii_chars = sum(ch.isascii() for ch in text)
+    return math.ceil(ascii_chars / 3) + len(text) - ascii_chars
+
+
+def _status_in(error: object) -> int:
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, int) else 500
+
+
+async def _events(response: httpx.Response) -> AsyncGenerator[str, None]:
+    reader = EventReader()
+    async for chunk in response.aiter_bytes():
+        try:
+            events = reader.feed(chunk)
+        except ValueError as broken:
+            raise UpstreamFailed(f"This model's server sent something that is no event stream ({broken}).") from broken
+        for data in events:
+            yield data
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    body = b""
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > _MAX_REFUSAL_BYTES:
+            break
+    return body
+
+
+ENGINE = EngineFactory("openai", OpenAIEngine, slots=16)

@@ -1,0 +1,164 @@
+"""A supervised child process: started with a configuration, watched, ended with its parent.
+
+The child's half is :mod:`app.engine.lifeline`. What travels: one JSON line to the child's standard input (keys and
+paths; never on the command line, where every user of the machine can read them), one JSON line back when it is ready
+or cannot be. Standard input then stays open: its end tells the child that its parent is gone.
+What the child does besides is none of this module's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import sys
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+
+from app.errors import WorkerFailed
+
+# Cores are shared by agreement: without this, OpenMP threads spin at barriers and two workers stop each other dead.
+_THREADING = {"GOMP_SPINCOUNT": "100"}
+
+# All that a worker needs of its parent's environment; keys and passwords are not among it.
+_PASSED_ON = re.compile(
+    r"PATH|HOME|USER|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT|VIRTUAL_ENV|PYTHON\w+|(DY)?LD_LIBRARY_PATH|"
+    r"(CUDA|NVIDIA|GGML|HIP|ROCR|HSA|VK|METAL)_\w+"
+)
+
+_LOG_PREFIX = re.compile(r"^[\d.:]+ [A-Z] ")  # time and level
+_TAIL_LINES = 40
+_LINE_CHARS = 500
+_STOP_TIMEOUT_S = 2.0
+
+
+def worker_environment(parent: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a worker: the little that it needs of `parent`, and threads that yield their core."""
+    kept = {k: v for k, v in parent.items() if _PASSED_ON.fullmatch(k)}
+    return kept | _THREADING
+
+
+class Child:
+    """One run of ``python -m <module>``. Belongs to the event loop that started it; start it once."""
+
+    def __init__(self, module: str, config: Mapping[str, object], *, start_timeout_s: float = 300.0) -> None:
+        self.exited = asyncio.Event()
+        self._module = module
+        self._config = config
+        self._start_timeout_s = start_timeout_s
+        self._process: asyncio.subprocess.Process | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+
+    @property
+    def alive(self) -> bool:
+        """Started, and not ended as far as is known."""
+        return self._process is not None and not self.exited.is_set()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, once started."""
+        return self._process.pid if self._process else None
+
+    async def start(self) -> dict[str, object]:
+        """Run it until it says that it is ready; returns what it said.
+
+        Raises :class:`WorkerFailed` when it ends, says that it cannot, or takes too long.
+        """
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", self._module),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=worker_environment(os.environ),
+            cwd=Path(__file__).parents[2],  # the same `app` as ours, wherever the parent was started
+        )
+        self._watch = asyncio.create_task(self._watched(self._process), name=f"watch {self._module}")
+        try:
+            async with asyncio.timeout(self._start_timeout_s):
+                return await self._handshake(self._process)
+        except TimeoutError:
+            await self.stop()
+            raise WorkerFailed(
+                f"The model's worker was not ready after {self._start_timeout_s:.0f} s. Is the disk very slow, or the "
+                "machine out of memory?",
+                log=self.tail(),
+            ) from None
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End it: by closing its input, then by force. Idempotent."""
+        if self._process is None or self._watch is None:
+            return
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._watch), _STOP_TIMEOUT_S)
+        if not self.exited.is_set():
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+        await asyncio.shield(self._watch)
+
+    def tail(self) -> str:
+        """The last lines of what it wrote to standard error."""
+        return "\n".join(self._tail)
+
+    def obituary(self) -> str:
+        """How it ended, as the end of a sentence that begins with its name."""
+        code = self._process.returncode if self._process else None
+        if code is None:
+            return "stopped answering"
+        if code >= 0:
+            return f"ended with exit code {code}"
+        if -code == getattr(signal, "SIGKILL", 9):
+            return "was killed (signal 9), most often because the machine ran out of memory"
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        return f"crashed ({name})"
+
+    async def _handshake(self, process: asyncio.subprocess.Process) -> dict[str, object]:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with contextlib.suppress(ConnectionError):  # it ended at once: the missing answer tells
+            process.stdin.write(json.dumps({**self._config, "parent_pid": os.getpid()}).encode() + b"\n")
+            await process.stdin.drain()
+        answer = await process.stdout.readline()
+        if not answer:
+            await self.exited.wait()
+            raise WorkerFailed(f"The model's worker {self.obituary()} while loading. {self._cause()}", log=self.tail())
+        said: dict[str, object] = json.loads(answer)
+        if "error" in said:
+            await self.exited.wait()
+            raise WorkerFailed(f"The model could not be loaded: {said['error']} {self._cause()}", log=self.tail())
+        return said
+
+    def _cause(self) -> str:
+        """The first line that it wrote: what comes after follows from it."""
+        return f"It said: {_LOG_PREFIX.sub('', self._tail[0])}" if self._tail else ""
+
+    async def _watched(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stderr is not None
+        await self._collect(process.stderr)
+        await process.wait()
+        self.exited.set()
+
+    async def _collect(self, stream: asyncio.StreamReader) -> None:
+        rest = b""
+        while chunk := await stream.read(4096):
+            *lines, rest = (rest + chunk).split(b"\n")
+            rest = rest[-_LINE_CHARS:]
+            self._tail.extend(text for line in lines if (text := _printable(line)))
+        if text := _printable(rest):
+            self._tail.append(text)
+
+
+def _printable(line: bytes) -> str:
+    return line[-_LINE_CHARS:].decode(errors="replace").strip()

@@ -1,0 +1,207 @@
+"""Replies, delays and faults as a script says them: for tests, benchmarks and work on the page. In process, no model.
+
+Tokens are counted by a rule that a test can apply in its head: a word with the blanks before it is one, so is
+each Chinese, Japanese or Korean character and each emoji. A reply's pieces are one token each, whatever they hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import itertools
+import random
+import re
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Prompt, Usage
+from app.domain.messages import Turn
+from app.engine.base import Capabilities, EngineFactory, LoadPlan
+from app.engine.stopping import TextGate
+from app.errors import EngineError, PromptTooLong, WorkerDied
+
+_TOKEN = re.compile(r"\s*[\u2e80-\uffef\U0001f000-\U0001ffff]|\s*[^\s\u2e80-\uffef\U0001f000-\U0001ffff]+|\s+")
+_WORDS = ("river", "lantern", "copper", "window", "garden", "signal", "harbor", "winter", "orange", "paper", "silver")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the engine says to one question."""
+
+    pieces: tuple[str | bytes, ...]  # bytes may split a character, as a model's tokens do
+    delay_ms: float = 0.0  # before each piece
+    fault: EngineError | None = None  # raised instead of the piece number `fault_after`
+    fault_after: int = 0
+    hangs: bool = False  # says nothing more after the last piece, and does not end
+
+    @classmethod
+    def of(cls, text: str, delay_ms: float = 0.0) -> Reply:
+        """`text`, token by token."""
+        return cls(tuple(tokens(text)), delay_ms)
+
+    @classmethod
+    def byte_by_byte(cls, text: str, delay_ms: float = 0.0) -> Reply:
+        """`text`, a token for each byte of its UTF-8."""
+        return cls(tuple(bytes([b]) for b in text.encode()), delay_ms)
+
+
+Script = Callable[[GenerationRequest], Reply]
+
+
+def tokens(text: str) -> list[str]:
+    """`text` as this engine cuts it; joined, the tokens are the text again."""
+    return _TOKEN.findall(text)
+
+
+def echo(delay_ms: float = 50.0) -> Script:
+    """Says the question again, word by word."""
+
+    def script(request: GenerationRequest) -> Reply:
+        question = request.prompt.text.rpartition("user: ")[2].removesuffix("\nassistant: ")
+        return Reply.of(f"You said: {question}", delay_ms)
+
+    return script
+
+
+def babble(n_words: int, delay_ms: float = 50.0) -> Script:
+    """Random words, the same for the same seed; without a temperature the same always."""
+
+    def script(request: GenerationRequest) -> Reply:
+        chance = random.Random(request.sampling.seed if request.sampling.temperature else 0)
+        return Reply.of(" ".join(chance.choice(_WORDS) for _ in range(n_words)), delay_ms)
+
+    return script
+
+
+def rules(*cases: tuple[str, Reply], otherwise: Script | None = None) -> Script:
+    """The reply of the first case whose pattern is found in the prompt; none: `otherwise`, or the echo at once."""
+    compiled = [(re.compile(pattern), reply) for pattern, reply in cases]
+    default = otherwise or echo(delay_ms=0)
+
+    def script(request: GenerationRequest) -> Reply:
+        found = (reply for pattern, reply in compiled if pattern.search(request.prompt.text))
+        return next(found, None) or default(request)
+
+    return script
+
+
+class ScriptedEngine:
+    """Follows a script. A :class:`WorkerDied` in it ends every reply that runs, as a real worker's death does."""
+
+    def __init__(
+        self, script: Script, *, context_tokens: int = 4096, slots: int = 4, stops: Sequence[str] = ()
+    ) -> None:
+        self.starts = 0  # how often it was brought up
+        self._script = script
+        self._capabilities = Capabilities(context_tokens, slots)
+        self._stops = tuple(stops)
+        self._death = asyncio.Event()
+        self._death.set()
+
+    @property
+    def alive(self) -> bool:
+        """Started, and not yet killed by its script."""
+        return not self._death.is_set()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """As it was built."""
+        return self._capabilities
+
+    async def start(self) -> None:
+        """Be ready."""
+        if not self.alive:
+            self.starts += 1
+            self._death = asyncio.Event()
+
+    async def stop(self) -> None:
+        """End every reply that runs."""
+        self._death.set()
+
+    async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
+        """One line for each turn: ``role: content``."""
+        lines = [f"{turn.role.value}: {turn.content}\n" for turn in turns]
+        text = "".join(lines) + "assistant: " + prefill
+        return Prompt(text, len(tokens(text)))
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[EngineEvent, None]:
+        """The script's reply, within the request's limits."""
+        death = self._death
+        reply = self._script(request)
+        gate = TextGate((*request.sampling.stop, *self._stops))
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        room = min(request.sampling.max_new_tokens, self._room(request.prompt))
+        pieces: Iterable[str | bytes] = itertools.cycle(reply.pieces) if request.sampling.ignore_eos else reply.pieces
+        pace = _Pace(reply.delay_ms, death)
+        said = unseen = 0
+        reason = FinishReason.STOP
+        for number, piece in enumerate(pieces):
+            if said >= room:
+                reason = FinishReason.LENGTH
+                break
+            await pace.wait()
+            if reply.fault is not None and number == reply.fault_after:
+                self._fail(reply.fault)
+            said, unseen = said + 1, unseen + 1
+            text = gate.push(piece if isinstance(piece, str) else decoder.decode(piece))
+            if text:
+                yield Delta(text, unseen)
+                unseen = 0
+            if gate.stopped:
+                break
+        else:
+            if reply.fault is not None:
+                self._fail(reply.fault)
+            if reply.hangs:
+                await pace.wait_for_death()
+        if rest := gate.flush():
+            yield Delta(rest, unseen)
+        yield Finished(reason, Usage(request.prompt.n_tokens, said))
+
+    def _room(self, prompt: Prompt) -> int:
+        room = self._capabilities.context_tokens - prompt.n_tokens
+        if room < 1:
+            raise PromptTooLong(
+                f"This text is too long: it takes {prompt.n_tokens} tokens and this model reads "
+                f"{self._capabilities.context_tokens}. Shorten it.",
+                prompt_tokens=prompt.n_tokens,
+                context_tokens=self._capabilities.context_tokens,
+            )
+        return room
+
+    def _fail(self, fault: EngineError) -> None:
+        if isinstance(fault, WorkerDied):
+            self._death.set()
+        raise fault
+
+
+class _Pace:
+    """A beat that does not drift, and a look at whether the engine still lives."""
+
+    def __init__(self, delay_ms: float, death: asyncio.Event) -> None:
+        self._delay_s = delay_ms / 1000
+        self._death = death
+        self._due_s = asyncio.get_running_loop().time()
+
+    async def wait(self) -> None:
+        """Until the next beat, at least one turn of the event loop."""
+        self._due_s += self._delay_s
+        await asyncio.sleep(max(0.0, self._due_s - asyncio.get_running_loop().time()))
+        if self._death.is_set():
+            raise self._died()
+
+    async def wait_for_death(self) -> None:
+        """Until the engine is stopped."""
+        await self._death.wait()
+        raise self._died()
+
+    @staticmethod
+    def _died() -> WorkerDied:
+        return WorkerDied("The scripted engine was stopped. Try again.")
+
+
+def _build(plan: LoadPlan) -> ScriptedEngine:
+    return ScriptedEngine(echo(), context_tokens=plan.context_tokens, slots=plan.slots, stops=plan.family.stop)
+
+
+ENGINE = EngineFactory("scripted", _build, slots=256)

@@ -1,0 +1,34 @@
+"""Server-sent events as they arrive: bytes in, the data of whole events out."""
+
+from __future__ import annotations
+
+_MAX_EVENT_BYTES = 4 << 20
+
+
+class EventReader:
+    """Cuts a byte stream into events. Knows ``data``; comments, ids and names are passed over.
+
+    Bytes are decoded only when an event is whole, so a character split over two chunks stays whole.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._data: list[bytes] = []
+
+    def feed(self, chunk: bytes) -> list[str]:
+        """The data of every event that `chunk` completes.
+
+        Raises :class:`ValueError` when an event never ends or is not UTF-8.
+        """
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        if len(self._rest) > _MAX_EVENT_BYTES:
+            raise ValueError("an event longer than 4 MiB")
+        events: list[str] = []
+        for raw in lines:
+            line = raw.removesuffix(b"\r")
+            if line.startswith(b"data:"):
+                self._data.append(line[5:].removeprefix(b" "))
+            elif not line and self._data:
+                events.append(b"\n".join(self._data).decode())
+                self._data.clear()
+        return events

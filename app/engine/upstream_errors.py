@@ -1,0 +1,69 @@
+"""What an upstream's refusals and failures mean to the person who asked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from app.errors import ParleyError, PromptTooLong, UpstreamFailed
+
+_MAX_QUOTED_CHARS = 300
+_TOO_LONG = ("context_length_exceeded", "exceed_context_size_error", "maximum context length")
+
+_CURES = {
+    401: "it does not accept the key. Check the environment variable that the manifest names as api_key_env.",
+    403: "it does not accept the key. Check the environment variable that the manifest names as api_key_env.",
+    404: "it does not know this model, or its address is wrong. Check base_url and model in the manifest.",
+    429: "it has too much to do, or the account's limit is reached. Try again in a while.",
+}
+
+
+class Refusal(Exception):
+    """The upstream answered with an error."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.body = body
+
+
+def refusal_error(refusal: Refusal) -> ParleyError:
+    """The error for an upstream's answer with an error status, or with an error in its stream."""
+    said = _message(refusal.body)
+    status = refusal.status
+    if status in (400, 413, 422, 500) and any(sign in refusal.body.decode(errors="replace") for sign in _TOO_LONG):
+        return PromptTooLong(
+            f"This text is too long for the model. Its server says: {said} Shorten it, or start a new conversation."
+        )
+    if status in _CURES:
+        cure = _CURES[status]
+    elif status >= 500:
+        cure = "it failed itself. Try again; if that does not help, look at its log."
+    else:
+        cure = "it did not accept the request."
+    return UpstreamFailed(f"This model's server answered with HTTP {status}: {cure} It says: {said}", status=status)
+
+
+def unreachable(base_url: str) -> UpstreamFailed:
+    """Nobody answers at `base_url`."""
+    return UpstreamFailed(
+        f"This model's server cannot be reached at {base_url}. Is it running? Start it, then try again."
+    )
+
+
+def cut_off() -> UpstreamFailed:
+    """The connection ended before the reply did."""
+    return UpstreamFailed("The connection to this model's server broke in the middle of the reply. Try again.")
+
+
+def _message(body: bytes) -> str:
+    """What the body says, at a length that can be shown."""
+    text = body.decode(errors="replace")
+    try:
+        found: Any = json.loads(text)
+        error = found.get("error", found)
+        text = str(error.get("message", error) if isinstance(error, dict) else error)
+    except (ValueError, AttributeError):
+        pass
+    text = " ".join(text.split())
+    return f"“{text[:_MAX_QUOTED_CHARS]}”"

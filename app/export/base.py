@@ -1,0 +1,78 @@
+"""The interface of a format, and what several share."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from types import ModuleType
+from typing import Any, Protocol, runtime_checkable
+
+import app.export
+from app.domain.messages import Message, Turn
+from app.domain.preferences import Drops, RatedConversation
+from app.errors import ConfigurationError, InvalidRequest
+
+Row = dict[str, Any]
+
+
+@runtime_checkable
+class Format(Protocol):
+    """A module of this package that has a ``FORMAT`` of this shape is found by :func:`find_formats`."""
+
+    @property
+    def name(self) -> str:
+        """As ``--format`` takes it."""
+
+    @property
+    def description(self) -> str:
+        """One sentence: what the rows are, and what they are for."""
+
+    def rows(self, conversations: Iterable[RatedConversation], drops: Drops) -> Iterator[Row]:
+        """JSON-ready rows in an order that depends on the data alone; what is left out is counted in `drops`."""
+
+
+def find_formats(package: ModuleType = app.export) -> dict[str, Format]:
+    """Every format of `package` by name. Raises :class:`ConfigurationError` when two files give one name."""
+    found: dict[str, tuple[Format, str | None]] = {}
+    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda i: i.name):
+        module = importlib.import_module(f"{package.__name__}.{info.name}")
+        made = getattr(module, "FORMAT", None)
+        if not isinstance(made, Format):
+            continue
+        if made.name in found:
+            raise ConfigurationError(
+                f"Two files give the export format {made.name}: {found[made.name][1]} and {module.__file__}. "
+                "Rename one of them."
+            )
+        found[made.name] = (made, module.__file__)
+    return {name: made for name, (made, _) in found.items()}
+
+
+def get_format(name: str) -> Format:
+    """The format called `name`. Raises :class:`InvalidRequest` naming those there are."""
+    formats = find_formats()
+    if name not in formats:
+        raise InvalidRequest(f"There is no format {name!r}. Choose one of: {', '.join(formats)}.", field="format")
+    return formats[name]
+
+
+def chat(turns: Sequence[Turn]) -> list[dict[str, str]]:
+    """Turns as the messages of a chat template."""
+    return [{"role": str(t.role), "content": t.content} for t in turns]
+
+
+def reply(message: Message) -> list[dict[str, str]]:
+    """A reply as the messages of a chat template."""
+    return [{"role": str(message.role), "content": message.content}]
+
+
+def model_id(message: Message) -> str:
+    """Who wrote it; empty for an imported reply."""
+    return message.provenance.model_id if message.provenance else ""
+
+
+def time(at: datetime) -> str:
+    """ISO 8601, UTC."""
+    return at.isoformat(timespec="milliseconds")

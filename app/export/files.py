@@ -1,0 +1,119 @@
+"""Rows to a JSONL file with its manifest: whole and on disk, or not there at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from app import __version__
+from app.domain.preferences import Drops, RatedConversation, rated_since, split_of
+from app.export.base import Format, time
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which conversations an export takes; recorded in its manifest."""
+
+    conversation_ids: tuple[str, ...] = ()  # none: all
+    since: datetime | None = None  # with a rating given then or later
+    split: str | None = None  # "train" or "test"
+    test_share: float = 0.1
+
+    def apply(self, conversations: Iterable[RatedConversation]) -> Iterator[RatedConversation]:
+        """Those that pass."""
+        if self.since is not None:
+            conversations = rated_since(conversations, self.since)
+        for conversation in conversations:
+            given = conversation.conversation.id
+            if self.conversation_ids and given not in self.conversation_ids:
+                continue
+            if self.split is None or split_of(given, self.test_share) == self.split:
+                yield conversation
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the manifest: only what narrows."""
+        return {
+            **({"conversation_ids": list(self.conversation_ids)} if self.conversation_ids else {}),
+            **({"since": time(self.since)} if self.since else {}),
+            **({"split": self.split, "test_share": self.test_share} if self.split else {}),
+        }
+
+
+@dataclass(slots=True)
+class _Counted:
+    """Counts what passes through."""
+
+    conversations: int = 0
+    rated_messages: int = 0
+    rows: int = 0
+    drops: Drops = field(default_factory=Drops)
+
+    def watch(self, conversations: Iterable[RatedConversation]) -> Iterator[RatedConversation]:
+        for conversation in conversations:
+            self.conversations += 1
+            self.rated_messages += len({r.message_id for r in conversation.ratings})
+            yield conversation
+
+
+def manifest_path(path: Path) -> Path:
+    """Beside the data: ``thumbs.jsonl`` has ``thumbs.jsonl.manifest.json``."""
+    return path.with_name(path.name + ".manifest.json")
+
+
+def write_file(
+    path: Path, made: Format, conversations: Iterable[RatedConversation], filters: Filters
+) -> dict[str, Any]:
+    """Write `path` and its manifest, which is returned. An older file stays until the new one is whole."""
+    with _replacing(path) as file:
+        manifest = write_rows(file, made, conversations, filters)
+    manifest["file"] = path.name
+    with _replacing(manifest_path(path)) as file:
+        file.write(json.dumps(manifest, ensure_ascii=False, indent=2).encode() + b"\n")
+    return manifest
+
+
+def write_rows(
+    file: IO[bytes], made: Format, conversations: Iterable[RatedConversation], filters: Filters
+) -> dict[str, Any]:
+    """Write the rows as UTF-8 JSON lines; the manifest says how they came about and what they hash to."""
+    counted, digest, size = _Counted(), hashlib.sha256(), 0
+    for row in made.rows(counted.watch(filters.apply(conversations)), counted.drops):
+        line = json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        file.write(line)
+        digest.update(line)
+        size += len(line)
+        counted.rows += 1
+    return {
+        "format": made.name,
+        "parley_version": __version__,
+        "created_at": time(datetime.now(UTC)),
+        "filters": filters.as_dict(),
+        "conversations": counted.conversations,
+        "rated_messages": counted.rated_messages,
+        "rows": counted.rows,
+        "dropped": {str(reason): n for reason, n in sorted(counted.drops.items())},
+        "sha256": digest.hexdigest(),
+        "size_bytes": size,
+    }
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the name `path` when all is written and flushed, and is gone when it is not."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        with suppress(FileNotFoundError):
+            part.unlink()

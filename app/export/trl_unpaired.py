@@ -1,0 +1,48 @@
+"""TRL's unpaired preference: one rated reply per row, for KTO.
+
+KTO reads ``prompt``, ``completion`` and ``label``; the other columns say where the row comes from, and trainers leave
+them alone. None of them is named ``image`` or ``images``, which would make TRL look for pictures, and none is ever
+null, so that readers which guess a column's type from the first rows guess right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from app.domain.preferences import Drops, Judged, RatedConversation, unpaired
+from app.export.base import Row, chat, model_id, reply, time
+
+
+@dataclass(frozen=True, slots=True)
+class TrlUnpaired:
+    """See the module."""
+
+    name: str = "trl_unpaired"
+    description: str = "Thumbs, one rated reply per row: prompt, completion, label. For TRL's KTO."
+
+    def rows(self, conversations: Iterable[RatedConversation], drops: Drops) -> Iterator[Row]:
+        """One row per judged reply, by conversation and time."""
+        return (_row(judged) for judged in unpaired(conversations, drops))
+
+
+def _row(judged: Judged) -> Row:
+    message, rating = judged.message, judged.rating
+    return {
+        "prompt": chat(judged.prompt),
+        "completion": reply(message),
+        "label": judged.liked,
+        "message_id": message.id,
+        "conversation_id": message.conversation_id,
+        "model_id": model_id(message),
+        "finish_reason": message.finish_reason or "",
+        "rated_at": time(rating.created_at),
+        "votes_up": judged.votes_up,
+        "votes_down": judged.votes_down,
+        "score": rating.score or 0,  # 1 … 10; 0: none was given
+        "reasons": ",".join(rating.reasons),
+        "comment": rating.comment,
+    }
+
+
+FORMAT = TrlUnpaired()

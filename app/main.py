@@ -1,0 +1,92 @@
+"""Puts the application together: ``create_app(settings)``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
+
+from fastapi import FastAPI
+
+from app import __version__
+from app.api import errors
+from app.api.deps import Services
+from app.api.guard import BodyLimit, OwnPagesOnly, SecurityHeaders
+from app.api.routes import chatglm, conversations, messages, models, openai, system
+from app.chat.channel import Hub
+from app.chat.completion import Completions
+from app.chat.service import ChatService
+from app.chat.transfer.transfers import Transfers
+from app.config import LOOPBACK_HOSTS, Settings
+from app.engine.factories import EngineFactories
+from app.engine.pool import ModelPool
+from app.registry.catalog import Catalog
+from app.registry.pulls import Pulls
+from app.errors import ParleyError
+from app.store.database import Store
+
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings, engines: EngineFactories | None = None) -> FastAPI:
+    """The API without a front end. Nothing is opened before the application starts.
+
+    `engines` replaces the engines found in `app.engine`, for benchmarks and tests.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            try:
+                app.state.services = await stack.enter_async_context(_running(settings, engines))
+            except ParleyError as err:
+                app.state.startup_error = err  # for whoever runs the server: a sentence instead of a traceback
+                raise
+            yield
+
+    app = FastAPI(title="Parley", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    for module in (system, conversations, messages, models, openai):
+        app.include_router(module.router)
+    if settings.chatglm_api:
+        app.include_router(chatglm.router)
+    errors.install(app)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(OwnPagesOnly, hosts=(*LOOPBACK_HOSTS, *settings.allowed_hosts))
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def mount_frontend(app: FastAPI, ui: str, api_url: str) -> FastAPI:
+    """Mount the front end `ui` (a package of `frontends`) at ``/``; it speaks to the API at `api_url`."""
+    mounted: FastAPI = import_module(f"frontends.{ui}").mount(app, api_url)
+    return mounted
+
+
+@asynccontextmanager
+async def _running(settings: Settings, engines: EngineFactories | None) -> AsyncIterator[Services]:
+    """Everything that lives as long as the application, closed in the reverse order."""
+    store = Store.open(settings.resolved_database_url, settings.data_dir, trash_days=settings.trash_days)
+    catalog = Catalog.from_settings(settings)
+    pool = ModelPool(settings, catalog, engines)
+    pulls = Pulls(catalog)
+    hub = Hub()
+    chat = ChatService(settings, store, catalog, pool, hub)
+    try:
+        yield Services(
+            settings=settings,
+            store=store,
+            catalog=catalog,
+            pulls=pulls,
+            pool=pool,
+            hub=hub,
+            chat=chat,
+            completions=Completions(settings, catalog, pool),
+            transfers=Transfers(store),
+            local_user_id=await store.write(lambda r: r.users.ensure_local()),
+        )
+    finally:
+        await chat.close()
+        await pulls.close()
+        await pool.close()
+        await store.close()

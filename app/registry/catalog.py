@@ -1,0 +1,195 @@
+"""The catalog: every model that this installation knows, its state, and the way to its weights."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from app.errors import DamagedWeights, InvalidManifest, ModelNotFetched, ModelNotFound, UnsupportedRequest
+from app.registry.discover import Discovery, Found
+from app.registry.files import ModelFiles, OnProgress
+from app.registry.manifest import Manifest, UpstreamSource
+from app.registry.memory import MemoryEstimate, available_bytes, estimate_from_header, estimate_unseen
+from model_store import manifests_dir
+
+if TYPE_CHECKING:
+    from app.config import Settings
+
+State = Literal["not_fetched", "ready", "damaged"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """What can be said of a model without loading it. ``fits`` is ``None`` where its need is not known."""
+
+    state: State
+    size_bytes: int | None
+    memory: MemoryEstimate | None
+    fits: bool | None
+    detail: str  # why, and what to do; "" when all is well
+    verified: bool = False  # every sum that the manifest names was computed and is right
+
+
+class Catalog:
+    """All models of a store. Its methods may be called from any thread; only those that say so block."""
+
+    def __init__(
+        self,
+        store_dir: Path,
+        *,
+        shipped_dir: Path | None = None,
+        context_tokens: int = 4096,
+        slots: int = 0,
+        memory_limit_bytes: int = 0,
+    ) -> None:
+        self.store_dir = store_dir.absolute()
+        self._context_tokens = context_tokens
+        self._slots = slots
+        self._memory_limit_bytes = memory_limit_bytes
+        self.files = ModelFiles(self.store_dir)
+        self._discovery = Discovery(self.store_dir, shipped_dir or manifests_dir(), self.files)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Catalog:
+        """The catalog that the settings ask for."""
+        return cls(
+            settings.model_store,
+            context_tokens=settings.context_tokens,
+            slots=settings.slots,
+            memory_limit_bytes=settings.memory_limit_mib << 20,
+        )
+
+    @property
+    def problems(self) -> list[InvalidManifest]:
+        """Manifests that could not be read; the others work all the same."""
+        return list(self._found().problems)
+
+    def list(self) -> tuple[Manifest, ...]:
+        """All models: a user's own first, then weights dropped into the store, then the shipped ones."""
+        return tuple(self._found().manifests.values())
+
+    def get(self, model_id: str) -> Manifest:
+        """One model. Raises :class:`ModelNotFound`."""
+        manifests = self._found().manifests
+        if model_id in manifests:
+            return manifests[model_id]
+        close = difflib.get_close_matches(model_id[:64], manifests, n=1)
+        hint = f"Did you mean {close[0]}?" if close else "See: parley models list"
+        raise ModelNotFound(
+            f"There is no model named {model_id[:64]!r}. {hint}", model_id=model_id[:64], known=sorted(manifests)
+        )
+
+    def status(self, model_id: str, *, freeable_bytes: int = 0) -> ModelStatus:
+        """State, size, memory. Cheap enough to be asked each second: nothing is hashed, headers are cached.
+
+        `freeable_bytes`: what unloading other models would free; it counts as available for ``fits``.
+        Raises :class:`ModelNotFound`.
+        """
+        manifest = self.get(model_id)
+        if not manifest.files:
+            return ModelStatus("ready", None, None, None, "", verified=True)
+        try:
+            paths = self.files.present(manifest)
+            memory = self._memory(manifest)
+            size = sum(path.stat().st_size for path in paths)
+            verified = self._verified(manifest)
+        except ModelNotFetched as err:
+            memory = self._unseen(manifest)
+            return ModelStatus(
+                "not_fetched", manifest.size_bytes, memory, self._fits(memory, freeable_bytes), err.message
+            )
+        except DamagedWeights as err:
+            return ModelStatus("damaged", manifest.size_bytes, None, None, err.message)
+        except OSError as err:  # taken away between two looks
+            return ModelStatus(
+                "damaged", manifest.size_bytes, None, None, f"Its files changed just now: {err.strerror}."
+            )
+        return ModelStatus("ready", size, memory, self._fits(memory, freeable_bytes), "", verified)
+
+    def memory(self, model_id: str) -> MemoryEstimate | None:
+        """What it takes when loaded with the context and slots of the settings; ``None`` where that is unknown.
+
+        Raises :class:`ModelNotFound`, :class:`DamagedWeights`.
+        """
+        manifest = self.get(model_id)
+        try:
+            self.files.present(manifest)
+        except ModelNotFetched:
+            return self._unseen(manifest)
+        return self._memory(manifest)
+
+    def weights(self, model_id: str) -> Path:
+        """The file that an engine opens, after everything was checked. **Blocks** when sums must be computed.
+
+        Raises :class:`ModelNotFound`, :class:`ModelNotFetched`, :class:`DamagedWeights`.
+        """
+        manifest = self.get(model_id)
+        main = manifest.weights_file
+        if main is None:
+            raise UnsupportedRequest(f"{manifest.title} has no weights here.", field="model_id")
+        self.files.verify(manifest)
+        return self.files.folder(manifest) / main.path
+
+    def adapters(self, model_id: str) -> tuple[Path, ...]:
+        """The model's LoRA adapters, in the manifest's order. Call ``weights`` first: it checks them too."""
+        manifest = self.get(model_id)
+        return tuple(self.files.folder(manifest) / name for name in manifest.adapters)
+
+    def verify(
+        self, model_id: str, *, again: bool = False, on_progress: OnProgress = lambda _done, _total: None
+    ) -> None:
+        """Check all files; `again`: whatever was found before. **Blocks.** Raises as ``weights`` does."""
+        self.files.verify(self.get(model_id), again=again, on_progress=on_progress)
+
+    def digest(self, model_id: str) -> str:
+        """SHA-256 of the weights; of what names them where they are elsewhere. **Blocks** at the first call.
+
+        Several files: of the lines ``"<sum>  <path>\\n"`` in the manifest's order, as ``sha256sum`` prints them.
+        Raises :class:`ModelNotFound`, :class:`ModelNotFetched`, :class:`DamagedWeights`.
+        """
+        manifest = self.get(model_id)
+        if not manifest.files:
+            source = manifest.source
+            name = f"{source.base_url}\n{source.model}" if isinstance(source, UpstreamSource) else manifest.id
+            return hashlib.sha256(name.encode()).hexdigest()
+        paths = self.files.present(manifest)
+        sums = [f.sha256 or self.files.sums.sha256(p) for f, p in zip(manifest.files, paths, strict=True)]
+        if len(sums) == 1:
+            return sums[0]
+        lines = "".join(f"{digest}  {f.path}\n" for digest, f in zip(sums, manifest.files, strict=True))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    def _found(self) -> Found:
+        return self._discovery.scan()
+
+    def _verified(self, manifest: Manifest) -> bool:
+        folder = self.files.folder(manifest)
+        return all(f.sha256 is None or self.files.sums.known(folder / f.path) == f.sha256 for f in manifest.files)
+
+    def _context(self, manifest: Manifest) -> int:
+        return min(self._context_tokens, manifest.context_tokens or self._context_tokens)
+
+    def _memory(self, manifest: Manifest) -> MemoryEstimate | None:
+        header = self.files.header(manifest)
+        if header is None:
+            return self._unseen(manifest)
+        folder = self.files.folder(manifest)
+        size = sum((folder / f.path).stat().st_size for f in manifest.files if f.path.endswith(".gguf"))
+        return estimate_from_header(header, size, context_tokens=self._context(manifest), slots=self._slots)
+
+    def _unseen(self, manifest: Manifest) -> MemoryEstimate | None:
+        if manifest.kv_bytes_per_token is None or manifest.size_bytes is None:
+            return None
+        context = self._context(manifest)
+        return estimate_unseen(
+            manifest.size_bytes, manifest.kv_bytes_per_token, context_tokens=context, slots=self._slots
+        )
+
+    def _fits(self, memory: MemoryEstimate | None, freeable_bytes: int) -> bool | None:
+        if memory is None:
+            return None
+        available = available_bytes() + freeable_bytes
+        return memory.total_bytes <= min(available, self._memory_limit_bytes or available)

@@ -1,0 +1,143 @@
+"""Find manifests: the shipped ones, a user's own, and those implied by weights that were just dropped in.
+
+    <store>/manifests/*.toml     a user's own; one with the id of a shipped one takes its place
+    <store>/weights/*.gguf       without a manifest: gets one made of its header
+
+Everything is looked up anew each time, since a user drops files while the server runs; what has not changed
+(same size, same time) is not read again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from app.errors import DamagedWeights, InvalidManifest
+from app.registry.files import ModelFiles
+from app.registry.manifest import FolderSource, Manifest, ManifestFile, load_manifest, safe_relative
+from app.registry.sums import Stamp, stamp
+
+_PART = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})\.gguf")
+_MAX_PARTS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All manifests by id, in the order in which they are shown, and what could not be read."""
+
+    manifests: dict[str, Manifest]
+    problems: tuple[InvalidManifest, ...]
+
+
+class Discovery:
+    """Scans one store, and the shipped manifests beside it."""
+
+    def __init__(self, store_dir: Path, shipped_dir: Path, files: ModelFiles) -> None:
+        self._store = store_dir
+        self._shipped = shipped_dir
+        self._files = files
+        self._loaded: dict[Path, tuple[Stamp, Manifest | InvalidManifest]] = {}
+
+    def scan(self) -> Found:
+        """A user's own manifests first, then implied ones, then the shipped ones that nothing replaces."""
+        own_dir = self._store / "manifests"
+        problems: list[InvalidManifest] = []
+        shipped = self._folder(self._shipped, problems)
+        # In a checkout the store is the package itself: then there is but one folder.
+        own = {} if own_dir.resolve() == self._shipped.resolve() else self._folder(own_dir, problems)
+        described = {**shipped, **own}
+        claimed = {self._files.folder(m) / f.path for m in described.values() for f in m.files}
+        implied = self._implied(claimed, taken=described)
+        manifests = {**own, **implied, **{k: v for k, v in shipped.items() if k not in own}}
+        return Found(manifests, tuple(problems))
+
+    def _folder(self, folder: Path, problems: list[InvalidManifest]) -> dict[str, Manifest]:
+        found: dict[str, Manifest] = {}
+        origin: dict[str, Path] = {}
+        for path in sorted(folder.glob("*.toml")):
+            loaded = self._load(path)
+            if isinstance(loaded, InvalidManifest):
+                problems.append(loaded)
+            elif loaded.id in found:
+                first = origin[loaded.id]
+                text = f"{path}: the id {loaded.id!r} is that of {first} already. Give one of them another id."
+                problems.append(InvalidManifest(text, path=str(path), key="id"))
+            else:
+                found[loaded.id] = loaded
+                origin[loaded.id] = path
+        return found
+
+    def _load(self, path: Path) -> Manifest | InvalidManifest:
+        try:
+            now = stamp(path)
+        except OSError as err:
+            return InvalidManifest(f"{path}: cannot be read ({err.strerror}).", path=str(path))
+        cached = self._loaded.get(path)
+        if cached is None or cached[0] != now:
+            try:
+                cached = (now, load_manifest(path))
+            except InvalidManifest as err:
+                cached = (now, err)
+            self._loaded[path] = cached
+        return cached[1]
+
+    def _implied(self, claimed: set[Path], taken: Iterable[str]) -> dict[str, Manifest]:
+        implied: dict[str, Manifest] = {}
+        ids = set(taken)
+        for path in sorted((self._store / "weights").glob("*.gguf")):
+            names = _parts(path.name)
+            if path in claimed or not names or not safe_relative(path.name):
+                continue
+            model_id = next(name for name in _ids(path.name) if name not in ids)
+            ids.add(model_id)
+            implied[model_id] = self._describe(model_id, names)
+        return implied
+
+    def _describe(self, model_id: str, names: list[str]) -> Manifest:
+        bare = Manifest(
+            id=model_id,
+            title=names[0].removesuffix(".gguf"),
+            family="native",
+            engine="llama_cpp",
+            description="Found in the model store's weights folder, without a manifest of its own.",
+            source=FolderSource("weights"),
+            files=tuple(ManifestFile(name) for name in names),
+        )
+        try:
+            header = self._files.header(bare)
+        except DamagedWeights:  # still listed: its status says what is wrong with it
+            return bare
+        if header is None:
+            return bare
+        return replace(
+            bare,
+            parameters=header.size_label,
+            licence=header.licence,
+            quantization=header.quantization,
+            context_tokens=header.context_tokens,
+        )
+
+
+def _parts(name: str) -> list[str]:
+    """The names of all parts when this is the first of them; nothing for a later part; else just the name."""
+    match = _PART.fullmatch(name)
+    if match is None:
+        return [name]
+    parts = int(match["parts"])
+    if int(match["part"]) != 1 or not 1 <= parts <= _MAX_PARTS:
+        return []
+    return [f"{match['stem']}-{i:05d}-of-{parts:05d}.gguf" for i in range(1, parts + 1)]
+
+
+def _ids(name: str) -> Iterator[str]:
+    """Ids made of a file's name, the plain one first."""
+    match = _PART.fullmatch(name)
+    stem = match["stem"] if match else name.removesuffix(".gguf")
+    base = re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).lstrip("._-")[:56] or "model"
+    yield base
+    number = 2
+    while True:
+        yield f"{base}-{number}"
+        number += 1

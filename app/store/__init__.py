@@ -1,0 +1,12 @@
+"""Conversations, messages and ratings in a database; only domain objects come out.
+
+:class:`Store` is opened by a server (one writer, group commit), :func:`reading` by a command that only looks.
+What the words mean stands in :mod:`app.domain`; this package knows nothing of HTTP or of models.
+"""
+
+from app.store.database import Store, reading
+from app.store.repositories import Repositories
+from app.store.repositories.conversations import ConversationChanges
+from app.store.search import SearchHit
+
+__all__ = ["ConversationChanges", "Repositories", "SearchHit", "Store", "reading"]

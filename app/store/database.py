@@ -1,0 +1,179 @@
+"""The store: opened once by a server, written by one thread, read by a few.
+
+``await store.write(work)`` returns when the change is committed, not before. `work` gets
+:class:`~app.store.repositories.Repositories` and runs on the writer's thread, so it must not wait for anything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import URL, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from app.errors import ConfigurationError
+from app.store import sqlite_files
+from app.store.engines import BUSY_TIMEOUT_S, READERS, parse_url, reading_engine, sqlite_path, writing_engine
+from app.store.failures import storage_failure
+from app.store.lock import ServerLock
+from app.store.migrate import head_revision, migrate, require_known, revision_of
+from app.store.repositories import Repositories
+from app.store.writer import Writer
+
+T = TypeVar("T")
+RESTORE = "Stop Parley and restore a backup: parley db restore FILE (backups lie in the data folder under backups/)."
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What opening found to do."""
+
+    interrupted: int  # replies that a crash had left running
+    purged: int  # conversations deleted for good
+    backup: Path | None  # made before a migration
+
+
+class Store:
+    """Open with :meth:`open`, close with :meth:`close`; in between any number of reads and writes at once."""
+
+    def __init__(self, url: URL, lock: ServerLock | None, opening: Opening, busy_timeout_s: float) -> None:
+        self.opening = opening
+        self._lock = lock
+        self._writing = writing_engine(url, busy_timeout_s=busy_timeout_s)
+        self._reading = reading_engine(url, busy_timeout_s=busy_timeout_s)
+        self._writer = Writer(self._writing)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="parley-store-reader")
+
+    @classmethod
+    def open(cls, url: str, data_dir: Path, *, trash_days: int = 7, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Store:
+        """Open the database of a server, making or migrating it; `opening` tells what was done.
+
+        Replies that a crash left running become interrupted ones, conversations deleted more than `trash_days` ago
+        go for good. Raises :class:`ConfigurationError` (a wrong URL, another server at work),
+        :class:`~app.errors.DatabaseTooNew`, :class:`~app.errors.DatabaseDamaged`, :class:`~app.errors.StoreBusy`.
+        """
+        parsed = parse_url(url)
+        path = sqlite_path(parsed)
+        with ExitStack() as undo, _storage_errors():
+            data_dir.mkdir(parents=True, exist_ok=True)
+            lock = _lock(path)
+            if lock is not None:
+                undo.callback(lock.release)
+            if path is not None and not sqlite_files.is_new(path):
+                _require_usable(path)
+            backup = migrate(parsed, data_dir)
+            interrupted, purged = _tidy(parsed, trash_days, busy_timeout_s)
+            store = cls(parsed, lock, Opening(interrupted, purged, backup), busy_timeout_s)
+            undo.pop_all()
+        return store
+
+    def submit(self, work: Callable[[Repositories], T]) -> Future[T]:
+        """Queue `work` for the writer; the future is done once it is committed. For callers without an event loop."""
+        return self._writer.submit(work)
+
+    async def write(self, work: Callable[[Repositories], T]) -> T:
+        """Run `work` on the writer's thread and return its value after the commit.
+
+        An error of `work` undoes what it did, and nothing else. Raises :class:`~app.errors.StoreError` when the
+        database could not save it. A caller cancelled while `work` still waits takes it out of the queue: shield
+        what must be saved.
+        """
+        return await asyncio.wrap_future(self.submit(work))
+
+    async def read(self, work: Callable[[Repositories], T]) -> T:
+        """Run `work`, which only looks, on a reader's thread; it sees one moment of the database."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, _read, self._reading, work)
+
+    async def close(self) -> None:
+        """Save what waits, then let go of the database. Idempotent."""
+        await asyncio.to_thread(self.close_now)
+
+    def close_now(self) -> None:
+        """:meth:`close` for callers without an event loop."""
+        self._writer.close()
+        self._readers.shutdown()
+        self._reading.dispose()  # before the writer's: the last connection to close is the one that checkpoints
+        self._writing.dispose()
+        if self._lock is not None:
+            self._lock.release()
+
+
+@contextmanager
+def reading(url: str) -> Iterator[Repositories]:
+    """Look into the database, also while a server uses it; for commands. Nothing is changed or migrated.
+
+    Raises :class:`ConfigurationError` when there is none yet or it is from an older version.
+    """
+    parsed = parse_url(url)
+    path = sqlite_path(parsed)
+    if path is not None and sqlite_files.is_new(path):
+        raise ConfigurationError(
+            f"There is no database at {path} yet. `parley serve` makes it; is PARLEY_DATA_DIR set as it was then?"
+        )
+    engine = reading_engine(parsed, readers=1)
+    try:
+        with _storage_errors(), engine.begin() as connection, Session(connection) as session:
+            if revision_of(connection) != head_revision():
+                raise ConfigurationError(
+                    "The database is from an older version of Parley. Start `parley serve` once: it makes a backup "
+                    "and brings the database up to date."
+                )
+            yield Repositories(session)
+    finally:
+        engine.dispose()
+
+
+def _lock(path: Path | None) -> ServerLock | None:
+    if path is None:
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = ServerLock(path)
+    lock.take()
+    return lock
+
+
+def _require_usable(path: Path) -> None:
+    """Look before anything is written, so that what cannot be used stays exactly as it is."""
+    sqlite_files.require_sound(path, RESTORE)
+    with sqlite_files.looking_at(path) as connection:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            require_known(row[0] if row else None)
+
+
+def _tidy(url: URL, trash_days: int, busy_timeout_s: float) -> tuple[int, int]:
+    engine = writing_engine(url, busy_timeout_s=busy_timeout_s)
+    try:
+        with engine.begin() as connection, Session(connection) as session:
+            repositories = Repositories(session)
+            repositories.users.ensure_local()
+            interrupted = repositories.messages.interrupt_pending()
+            purged = repositories.conversations.purge(trash_days)
+            session.flush()
+            return interrupted, purged
+    finally:
+        engine.dispose()
+
+
+def _read(engine: Engine, work: Callable[[Repositories], T]) -> T:
+    with _storage_errors(), engine.connect() as connection, Session(connection) as session:
+        return work(Repositories(session))
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        failure = storage_failure(error)
+        if failure is None:
+            raise
+        raise failure from error

@@ -1,0 +1,108 @@
+"""Bringing a database to the tables of this version, after a backup copy.
+
+Alembic is set up here and not by a file, so that migrations work from an installed wheel. On SQLite the whole way is
+one transaction: a migration that fails leaves the database as it was.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, inspect
+
+from app.errors import ConfigurationError, DatabaseDamaged, DatabaseTooNew
+from app.store import sqlite_files
+from app.store.engines import sqlite_path, writing_engine
+
+KEPT_BACKUPS = 10
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
+    """Alembic's configuration, with the connection that ``migrations/env.py`` is to use."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def head_revision() -> str:
+    """The revision of this version's tables."""
+    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    assert head is not None, "the package has no migrations"
+    return head
+
+
+def known_revisions() -> set[str]:
+    """Every revision that this version can start from."""
+    return {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The database's revision; ``None`` for an empty one.
+
+    Raises :class:`DatabaseTooNew` for a revision that this version does not know, :class:`ConfigurationError` for a
+    database that holds something else.
+    """
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is None and inspect(connection).get_table_names():
+        raise ConfigurationError(
+            "This database holds tables, but not Parley's. Set PARLEY_DATABASE_URL to another one, or leave it unset."
+        )
+    return require_known(revision)
+
+
+def require_known(revision: str | None) -> str | None:
+    """`revision` itself. Raises :class:`DatabaseTooNew` for one that a later version made."""
+    if revision is not None and revision not in known_revisions():
+        raise DatabaseTooNew(
+            f"A newer Parley has written this database (revision {revision}; this version knows up to "
+            f"{head_revision()}). Nothing was changed. Update Parley, or restore a backup made before the update with "
+            "`parley db restore FILE`; backups lie in the data folder under backups/.",
+            revision=revision,
+            known=head_revision(),
+        )
+    return revision
+
+
+def migrate(url: URL, data_dir: Path) -> Path | None:
+    """Bring the database to :func:`head_revision`; the backup's path when one was made.
+
+    Raises what :func:`revision_of` does, and :class:`DatabaseDamaged`.
+    """
+    engine = writing_engine(url, foreign_keys=False)
+    try:
+        with engine.begin() as connection:
+            revision = revision_of(connection)
+        if revision == head_revision():
+            return None
+        path = sqlite_path(url)
+        backup = _back_up(path, revision, data_dir / "backups") if path is not None and revision is not None else None
+        with engine.begin() as connection:
+            command.upgrade(alembic_config(connection), "head")
+            if path is not None:
+                _require_whole(connection)
+        return backup
+    finally:
+        engine.dispose()
+
+
+def _require_whole(connection: Connection) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        raise DatabaseDamaged(
+            f"Rows of table {broken[0]} point to rows that are gone, so the database was not brought up to date and "
+            "stays as it was. Look with `parley db check`, or restore a backup with `parley db restore FILE`."
+        )
+
+
+def _back_up(path: Path, revision: str, folder: Path) -> Path:
+    target = folder / f"parley-{revision}-{sqlite_files.timestamp()}.db"
+    sqlite_files.copy_database(path, target)
+    for old in sorted(folder.glob("parley-*.db"), key=lambda p: p.stat().st_mtime)[:-KEPT_BACKUPS]:
+        old.unlink()
+    return target

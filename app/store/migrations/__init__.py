@@ -1,0 +1,1 @@
+"""Alembic's migrations: one file per revision under ``versions/``, oldest first by name."""

@@ -1,0 +1,22 @@
+"""The store's repositories, each over one kind of thing, all bound to one session."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from app.store.repositories.conversations import Conversations
+from app.store.repositories.messages import Messages
+from app.store.repositories.ratings import Ratings
+from app.store.repositories.users import Users
+
+__all__ = ["Repositories"]
+
+
+class Repositories:
+    """Everything that one transaction can reach. Lives as long as the transaction; never keep it."""
+
+    def __init__(self, session: Session) -> None:
+        self.users = Users(session)
+        self.conversations = Conversations(session)
+        self.messages = Messages(session)
+        self.ratings = Ratings(session)

@@ -1,0 +1,157 @@
+"""Conversations: always asked for with their owner; another's is as good as none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypedDict, Unpack
+
+from sqlalchemy import delete, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from app.domain.ids import new_id
+from app.domain.messages import Conversation
+from app.errors import ConversationNotFound, MessageNotFound
+from app.store.rows import conversation_from
+from app.store.search import Search, SearchHit
+from app.store.tables import ConversationRow, MessageRow
+from app.store.text import checked, checked_json
+
+
+class ConversationChanges(TypedDict, total=False):
+    """What may be changed about a conversation."""
+
+    title: str
+    model_id: str | None
+    system_prompt: str
+    sampling: Mapping[str, object]
+    pinned: bool
+    leaf_id: str | None
+
+
+class Conversations:
+    """`updated_at` is the time of the last message: renaming or pinning does not move a conversation."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._search = Search(session)
+
+    def create(
+        self,
+        user_id: str,
+        *,
+        title: str = "",
+        model_id: str | None = None,
+        system_prompt: str = "",
+        sampling: Mapping[str, object] | None = None,
+        created_at: datetime | None = None,
+    ) -> Conversation:
+        """A new conversation of `user_id`; `created_at` is given for an imported one."""
+        now = created_at or datetime.now(UTC)
+        row = ConversationRow(
+            id=new_id(),
+            user_id=user_id,
+            title=title,
+            model_id=model_id,
+            system_prompt=system_prompt,
+            sampling=dict(sampling or {}),
+            leaf_id=None,
+            pinned=False,
+            created_at=now,
+            updated_at=now,
+            deleted_at=None,
+        )
+        _check(row)
+        self._session.add(row)
+        self._session.flush()
+        self._search.put_title(row.id, title)
+        return conversation_from(row)
+
+    def get(self, user_id: str, conversation_id: str, *, include_deleted: bool = False) -> Conversation:
+        """Raises :class:`ConversationNotFound` when there is none, or it is another's or deleted."""
+        return conversation_from(self._row(user_id, conversation_id, include_deleted=include_deleted))
+
+    def list(self, user_id: str, *, limit: int, before: str | None = None) -> list[Conversation]:
+        """Pinned ones first, then those with the newest messages; `before`: the id of the last one seen.
+
+        Where that one stands now is where the list goes on. Raises :class:`ConversationNotFound` when it is gone.
+        """
+        rows = ConversationRow
+        query = select(rows).where(rows.user_id == user_id, rows.deleted_at.is_(None))
+        if before is not None:
+            last = self._row(user_id, before, include_deleted=True)
+            same = (rows.pinned == last.pinned) & (tuple_(rows.updated_at, rows.id) < tuple_(last.updated_at, last.id))
+            query = query.where(or_(same, rows.pinned.is_(False)) if last.pinned else same)
+        query = query.order_by(rows.pinned.desc(), rows.updated_at.desc(), rows.id.desc()).limit(limit)
+        return [conversation_from(row) for row in self._session.scalars(query)]
+
+    def search(self, user_id: str, text: str, limit: int) -> Sequence[SearchHit]:
+        """Conversations of `user_id` whose title or messages hold all words of `text`, newest first."""
+        return self._search.find(user_id, text, limit)
+
+    def update(self, user_id: str, conversation_id: str, **changes: Unpack[ConversationChanges]) -> Conversation:
+        """Change what is given, keep the rest."""
+        row = self._row(user_id, conversation_id)
+        if changes.get("leaf_id") is not None:
+            self._require_message(conversation_id, changes["leaf_id"])
+        for name, value in changes.items():
+            setattr(row, name, dict(changes["sampling"]) if name == "sampling" else value)
+        _check(row)
+        self._session.flush()
+        if "title" in changes:
+            self._search.put_title(row.id, row.title)
+        return conversation_from(row)
+
+    def set_leaf(self, conversation_id: str, leaf_id: str | None) -> None:
+        """Remember the end of the path last shown. Raises :class:`MessageNotFound` when it is elsewhere."""
+        row = self._session.get(ConversationRow, conversation_id)
+        if row is None:
+            raise _no_conversation(conversation_id)
+        if leaf_id is not None:
+            self._require_message(conversation_id, leaf_id)
+        row.leaf_id = leaf_id
+
+    def delete(self, user_id: str, conversation_id: str) -> None:
+        """To the trash, from where :meth:`restore` takes it back until it is purged."""
+        self._row(user_id, conversation_id).deleted_at = datetime.now(UTC)
+
+    def restore(self, user_id: str, conversation_id: str) -> Conversation:
+        """Out of the trash again; one that is not in it stays as it is."""
+        row = self._row(user_id, conversation_id, include_deleted=True)
+        row.deleted_at = None
+        self._session.flush()
+        return conversation_from(row)
+
+    def purge(self, trash_days: int) -> int:
+        """Delete for good what lies in the trash for more than `trash_days`; the number of conversations."""
+        limit = datetime.now(UTC) - timedelta(days=trash_days)
+        old = select(ConversationRow.id).where(ConversationRow.deleted_at <= limit)
+        ids = list(self._session.scalars(old))
+        self._session.execute(delete(ConversationRow).where(ConversationRow.deleted_at <= limit))
+        return len(ids)
+
+    def _row(self, user_id: str, conversation_id: str, *, include_deleted: bool = False) -> ConversationRow:
+        row = self._session.get(ConversationRow, checked(conversation_id, "conversation id"))
+        if row is None or row.user_id != user_id or (row.deleted_at is not None and not include_deleted):
+            raise _no_conversation(conversation_id)
+        return row
+
+    def _require_message(self, conversation_id: str, message_id: str | None) -> None:
+        row = self._session.get(MessageRow, checked(message_id or "", "message id"))
+        if row is None or row.conversation_id != conversation_id:
+            raise MessageNotFound(
+                "This message does not belong to the conversation. Reload the page.", message_id=message_id
+            )
+
+
+def _check(row: ConversationRow) -> None:
+    checked(row.title, "title")
+    checked(row.model_id or "", "model id")
+    checked(row.system_prompt, "system prompt")
+    checked_json(row.sampling, "sampling")
+
+
+def _no_conversation(conversation_id: str) -> ConversationNotFound:
+    return ConversationNotFound(
+        "There is no such conversation, or it was deleted. Choose another in the list.", conversation_id=conversation_id
+    )

@@ -1,0 +1,174 @@
+"""Messages: a tree per conversation; a finished message never changes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.domain.generation import FinishReason, Usage
+from app.domain.ids import new_id
+from app.domain.messages import Message, MessageState, Provenance, Role, Timing
+from app.errors import ConversationNotFound, MessageNotFound, ReplyNotRunning
+from app.store.rows import message_from, provenance_columns, timing_columns, usage_columns
+from app.store.search import Search
+from app.store.tables import ConversationRow, MessageRow
+from app.store.text import checked
+
+_NEW_USAGE = Usage()
+_NEW_TIMING = Timing()
+
+
+class Messages:
+    """Adding, growing and finishing are for the chat, which has asked for the conversation with its owner before."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._search = Search(session)
+
+    def add(
+        self,
+        conversation_id: str,
+        parent_id: str | None,
+        role: Role,
+        content: str,
+        state: MessageState,
+        *,
+        created_at: datetime | None = None,
+        finish_reason: FinishReason | None = None,
+        error_code: str | None = None,
+        error_message: str | None = None,
+        continues_id: str | None = None,
+        provenance: Provenance | None = None,
+        usage: Usage = _NEW_USAGE,
+        timing: Timing = _NEW_TIMING,
+    ) -> Message:
+        """A new message under `parent_id`, which with `continues_id` must be of the same conversation.
+
+        Raises :class:`MessageNotFound` when one of them is not, :class:`ConversationNotFound`, and
+        :class:`~app.errors.InvalidRequest` for text that cannot be stored. `created_at` is given for imported messages.
+        """
+        conversation = self._session.get(ConversationRow, conversation_id)
+        if conversation is None:
+            raise ConversationNotFound("This conversation was deleted.", conversation_id=conversation_id)
+        for other in (parent_id, continues_id):
+            if other is not None and self._row(other).conversation_id != conversation_id:
+                raise _no_message(other)
+        row = MessageRow(
+            id=new_id(),
+            conversation_id=conversation_id,
+            parent_id=parent_id,
+            role=role,
+            content=checked(content, "text"),
+            state=state,
+            created_at=created_at or datetime.now(UTC),
+            finish_reason=finish_reason,
+            error_code=error_code,
+            error_message=checked(error_message, "error message") if error_message else None,
+            continues_id=continues_id,
+            **provenance_columns(provenance),
+            **usage_columns(usage),
+            **timing_columns(timing),
+        )
+        conversation.updated_at = max(conversation.updated_at, row.created_at)
+        self._session.add(row)
+        self._session.flush()
+        if state is not MessageState.PENDING:
+            self._search.put_message(conversation_id, row.id, content)
+        return message_from(row)
+
+    def get(self, user_id: str, message_id: str) -> Message:
+        """Raises :class:`MessageNotFound` when there is none, or it is another's or its conversation is deleted."""
+        row = self._session.get(MessageRow, checked(message_id, "message id"))
+        conversation = self._session.get(ConversationRow, row.conversation_id) if row is not None else None
+        if (
+            row is None
+            or conversation is None
+            or conversation.user_id != user_id
+            or conversation.deleted_at is not None
+        ):
+            raise _no_message(message_id)
+        return message_from(row)
+
+    def find(self, message_id: str) -> Message | None:
+        """Whoever's message it is; for the chat's own replies."""
+        row = self._session.get(MessageRow, message_id)
+        return None if row is None else message_from(row)
+
+    def all(self, conversation_id: str) -> list[Message]:
+        """The whole tree, oldest first."""
+        query = select(MessageRow).where(MessageRow.conversation_id == conversation_id)
+        rows = self._session.scalars(query.order_by(MessageRow.created_at, MessageRow.id))
+        return [message_from(row) for row in rows]
+
+    def set_text(self, message_id: str, text: str) -> None:
+        """All that a running reply says so far: safe to repeat after a failure, and not searched until it ends.
+
+        Raises :class:`ReplyNotRunning` for a finished one, :class:`MessageNotFound`.
+        """
+        grown = (
+            update(MessageRow)
+            .where(MessageRow.id == message_id, MessageRow.state == MessageState.PENDING)
+            .values(content=checked(text, "text"))
+            .returning(MessageRow.id)
+            .execution_options(synchronize_session=False)
+        )
+        if self._session.execute(grown).first() is None:
+            raise self._not_running(message_id)
+
+    def finish(
+        self,
+        message_id: str,
+        state: MessageState,
+        *,
+        content: str,
+        finish_reason: FinishReason | None = None,
+        usage: Usage = _NEW_USAGE,
+        timing: Timing = _NEW_TIMING,
+        error_code: str | None = None,
+        error_message: str | None = None,
+    ) -> Message:
+        """End a running reply with its whole text; from here on it never changes.
+
+        Raises :class:`ReplyNotRunning` when it has ended already, :class:`MessageNotFound`.
+        """
+        row = self._row(message_id)
+        if row.state != MessageState.PENDING:
+            raise self._not_running(message_id)
+        row.content = checked(content, "text")
+        row.state = state
+        row.finish_reason = finish_reason
+        row.error_code = error_code
+        row.error_message = checked(error_message, "error message") if error_message else None
+        ends: dict[str, Any] = {**usage_columns(usage), **timing_columns(timing)}
+        for name, value in ends.items():
+            setattr(row, name, value)
+        self._session.flush()
+        self._search.put_message(row.conversation_id, row.id, content)
+        return message_from(row)
+
+    def interrupt_pending(self) -> int:
+        """Mark what a crash left running as interrupted, keeping its text; the number of replies."""
+        rows = list(self._session.scalars(select(MessageRow).where(MessageRow.state == MessageState.PENDING)))
+        for row in rows:
+            row.state = MessageState.INTERRUPTED
+            self._search.put_message(row.conversation_id, row.id, row.content)
+        self._session.flush()
+        return len(rows)
+
+    def _row(self, message_id: str) -> MessageRow:
+        row = self._session.get(MessageRow, checked(message_id, "message id"))
+        if row is None:
+            raise _no_message(message_id)
+        return row
+
+    def _not_running(self, message_id: str) -> ReplyNotRunning | MessageNotFound:
+        if self._session.get(MessageRow, message_id) is None:
+            return _no_message(message_id)
+        return ReplyNotRunning("This reply has ended already.", message_id=message_id)
+
+
+def _no_message(message_id: str) -> MessageNotFound:
+    return MessageNotFound("There is no such message here. Reload the page.", message_id=message_id)

@@ -1,0 +1,100 @@
+"""Ratings: appended, never changed; the latest per rater and message counts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.domain.ids import new_id
+from app.domain.messages import Role
+from app.domain.preferences import REASONS, RatedConversation, Rating, Verdict
+from app.errors import InvalidRequest
+from app.store.repositories.messages import Messages
+from app.store.rows import conversation_from, rating_from
+from app.store.tables import ConversationRow, MessageRow, RatingRow
+from app.store.text import checked
+
+MAX_COMMENT_CHARS = 4_000
+
+
+class Ratings:
+    """What people think of replies."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._messages = Messages(session)
+
+    def add(
+        self,
+        user_id: str,
+        message_id: str,
+        verdict: Verdict,
+        reasons: Sequence[str] = (),
+        comment: str = "",
+        score: int | None = None,
+    ) -> Rating:
+        """A further judgement of one's own reply; it takes the place of earlier ones, which stay stored.
+
+        Raises :class:`~app.errors.MessageNotFound`, and :class:`InvalidRequest` for a rating that makes no sense.
+        """
+        message = self._messages.get(user_id, message_id)
+        if message.role is not Role.ASSISTANT:
+            raise InvalidRequest("Only replies can be rated.", field="message_id")
+        _check(reasons, comment, score)
+        row = RatingRow(
+            id=new_id(),
+            message_id=message_id,
+            user_id=user_id,
+            verdict=verdict,
+            reasons=list(dict.fromkeys(reasons)),
+            comment=comment,
+            score=score,
+            created_at=datetime.now(UTC),
+        )
+        self._session.add(row)
+        self._session.flush()
+        return rating_from(row)
+
+    def latest(self, conversation_id: str, user_id: str) -> dict[str, Rating]:
+        """What `user_id` thinks now, by message id; what was taken back is not there."""
+        latest = {r.message_id: r for r in self._of(conversation_id) if r.user_id == user_id}
+        return {k: r for k, r in latest.items() if r.verdict is not Verdict.RETRACTED}
+
+    def rated_conversations(self, conversation_ids: Collection[str] = ()) -> Iterator[RatedConversation]:
+        """Every conversation with a rating, of all users, oldest first, one in memory at a time.
+
+        `conversation_ids` narrows it; deleted ones are left out.
+        """
+        rated = select(MessageRow.conversation_id).join(RatingRow, RatingRow.message_id == MessageRow.id)
+        query = (
+            select(ConversationRow.id)
+            .where(ConversationRow.deleted_at.is_(None), ConversationRow.id.in_(rated))
+            .order_by(ConversationRow.id)
+        )
+        if conversation_ids:
+            query = query.where(ConversationRow.id.in_(conversation_ids))
+        for conversation_id in list(self._session.scalars(query)):
+            row = self._session.get_one(ConversationRow, conversation_id)
+            yield RatedConversation(conversation_from(row), tuple(self._messages.all(row.id)), tuple(self._of(row.id)))
+
+    def _of(self, conversation_id: str) -> list[Rating]:
+        query = (
+            select(RatingRow)
+            .join(MessageRow, MessageRow.id == RatingRow.message_id)
+            .where(MessageRow.conversation_id == conversation_id)
+            .order_by(RatingRow.sequence)
+        )
+        return [rating_from(row) for row in self._session.scalars(query)]
+
+
+def _check(reasons: Sequence[str], comment: str, score: int | None) -> None:
+    unknown = [r for r in reasons if r not in REASONS]
+    if unknown:
+        raise InvalidRequest(f"Unknown reasons; known are: {', '.join(REASONS)}.", field="reasons")
+    if len(checked(comment, "comment")) > MAX_COMMENT_CHARS:
+        raise InvalidRequest(f"A comment has at most {MAX_COMMENT_CHARS} characters.", field="comment")
+    if score is not None and (isinstance(score, bool) or not 1 <= score <= 10):
+        raise InvalidRequest("A score is a whole number from 1 to 10.", field="score")

@@ -1,0 +1,30 @@
+"""People."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.store.tables import UserRow
+
+LOCAL_USER = "local"
+
+
+class Users:
+    """Without accounts there is one user, who owns everything."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def ensure_local(self) -> str:
+        """The id of the one user of a Parley without accounts, made when missing."""
+        if self._session.get(UserRow, LOCAL_USER) is None:
+            self._session.add(UserRow(id=LOCAL_USER, name="", created_at=datetime.now(UTC)))
+            self._session.flush()
+        return LOCAL_USER
+
+    def count(self) -> int:
+        """How many users there are."""
+        return self._session.scalars(select(func.count()).select_from(UserRow)).one()

@@ -1,0 +1,151 @@
+"""Full-text search that works for one or two Chinese characters as well as for the beginnings of words.
+
+Chinese, Japanese and Korean do not put spaces between words, so each of their characters (and each emoji) is a token
+of its own, and a run of them in a query is a phrase: 你好 finds every text with those two side by side. Other words
+are whole tokens, and a query's word finds all that begin with it. The table ``search_documents`` holds the tokens with
+single spaces between them; SQLite indexes that with FTS5 (kept in step by triggers, see the first migration), other
+databases look through it with LIKE. A token holds letters, digits and symbols only, so no query can reach the syntax
+of either.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, case, column, delete, func, select, table, text
+from sqlalchemy.orm import Session
+
+from app.domain.messages import Conversation
+from app.store.rows import conversation_from
+from app.store.snippets import snippet
+from app.store.tables import ConversationRow, MessageRow, SearchRow
+
+MAX_QUERY_CHARS = 200
+
+# Characters that are tokens of their own: CJK radicals and ideographs, kana, hangul, and pictures.
+_SINGLE = (
+    "\u2190-\u21ff\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3100-\u312f"
+    "\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
+    "\U0001f000-\U0001f3fa\U0001f400-\U0001faff\U00020000-\U0003ffff"
+)
+# What only separates: ASCII but letters and digits, other punctuation, joiners, variation and skin tone selectors.
+_SEPARATOR = (
+    "\x00-\x2f\x3a-\x60\x7b-\xa9\xab-\xb1\xb4\xb6-\xb8\xbb\xbf\xd7\xf7\u2000-\u206f\u3000-\u3004\u3008-\u3020\u3030"
+    "\ufe00-\ufe0f\ufe30-\ufe6f\ufeff\U0001f3fb-\U0001f3ff"
+)
+_TOKENS = re.compile(f"[{_SINGLE}]|[^{_SINGLE}{_SEPARATOR}]+")
+_PHRASES = re.compile(f"[{_SINGLE}]+|[^{_SINGLE}{_SEPARATOR}]+")
+_IS_SINGLE = re.compile(f"[{_SINGLE}]")
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """A conversation found, with the place to show: in a message, or in the title (`message_id` empty)."""
+
+    conversation: Conversation
+    message_id: str | None
+    snippet: str
+    ranges: tuple[tuple[int, int], ...]  # [start, end) in `snippet`, code points: what matched
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word that texts must begin a word with, or a run of characters that they must hold."""
+
+    text: str
+
+    @property
+    def is_phrase(self) -> bool:
+        """Whether this is a run of characters that are tokens of their own."""
+        return bool(_IS_SINGLE.match(self.text))
+
+    @property
+    def tokens(self) -> str:
+        """As the term stands in ``search_documents``."""
+        return " ".join(self.text) if self.is_phrase else self.text
+
+    @property
+    def pattern(self) -> str:
+        """A regular expression for folded text."""
+        if self.is_phrase:
+            return f"[{_SEPARATOR}]*".join(map(re.escape, self.text))
+        return f"(?<![^{_SINGLE}{_SEPARATOR}]){re.escape(self.text)}"
+
+
+def fold(text: str) -> str:
+    """Wide and narrow, large and small letters become one."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def document(text: str) -> str:
+    """`text` as the index holds it: its tokens, single spaces around each."""
+    return f" {' '.join(_TOKENS.findall(fold(text)))} "
+
+
+def terms(query: str) -> list[Term]:
+    """What a text must hold to be found; empty when there is nothing in `query` to look for."""
+    return [Term(t) for t in dict.fromkeys(_PHRASES.findall(fold(query[:MAX_QUERY_CHARS])))]
+
+
+class Search:
+    """Keeps the index and asks it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def put_title(self, conversation_id: str, title: str) -> None:
+        """Let a title be found, and its former one no more."""
+        old = (SearchRow.conversation_id == conversation_id) & SearchRow.message_id.is_(None)
+        self._session.execute(delete(SearchRow).where(old).execution_options(synchronize_session=False))
+        if title:
+            self._session.add(SearchRow(conversation_id=conversation_id, message_id=None, text=document(title)))
+            self._session.flush()
+
+    def put_message(self, conversation_id: str, message_id: str, content: str) -> None:
+        """Let a finished message be found."""
+        if content:
+            row = SearchRow(conversation_id=conversation_id, message_id=message_id, text=document(content))
+            self._session.add(row)
+            self._session.flush()
+
+    def find(self, user_id: str, query: str, limit: int) -> list[SearchHit]:
+        """One hit per conversation of `user_id`: its newest message that matches, else its title; newest first."""
+        wanted = terms(query)
+        if not wanted:
+            return []
+        newest_message = func.max(case((SearchRow.message_id.is_not(None), SearchRow.id))).label("document_id")
+        found = (
+            select(SearchRow.conversation_id, newest_message)
+            .where(self._matches(wanted))
+            .group_by(SearchRow.conversation_id)
+            .subquery()
+        )
+        query_rows = (
+            select(ConversationRow, MessageRow.id, MessageRow.content)
+            .join(found, found.c.conversation_id == ConversationRow.id)
+            .outerjoin(SearchRow, SearchRow.id == found.c.document_id)
+            .outerjoin(MessageRow, MessageRow.id == SearchRow.message_id)
+            .where(ConversationRow.user_id == user_id, ConversationRow.deleted_at.is_(None))
+            .order_by(ConversationRow.updated_at.desc(), ConversationRow.id.desc())
+            .limit(limit)
+        )
+        return [
+            _hit(row, message_id, content, wanted) for row, message_id, content in self._session.execute(query_rows)
+        ]
+
+    def _matches(self, wanted: Sequence[Term]) -> ColumnElement[bool]:
+        if self._session.get_bind().dialect.name == "sqlite":
+            index = table("search_index", column("rowid"))
+            syntax = " ".join(f'"{t.tokens}"' + ("" if t.is_phrase else "*") for t in wanted)
+            matching = select(index.c.rowid).where(text("search_index MATCH :syntax").bindparams(syntax=syntax))
+            return SearchRow.id.in_(matching)
+        words = (f" {t.tokens} " if t.is_phrase else f" {t.tokens}" for t in wanted)
+        return and_(*(SearchRow.text.contains(word, autoescape=True) for word in words))
+
+
+def _hit(row: ConversationRow, message_id: str | None, content: str | None, wanted: Sequence[Term]) -> SearchHit:
+    shown = snippet(row.title if content is None else content, [t.pattern for t in wanted], fold)
+    return SearchHit(conversation_from(row), message_id, shown.text, shown.ranges)

@@ -1,0 +1,97 @@
+"""SQLite databases as files: looked at, copied whole, put aside. Nothing here writes to a database in place."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.errors import DatabaseDamaged
+from app.store.failures import storage_failure
+
+_HEADER = b"SQLite format 3\0"
+COMPANIONS = ("-wal", "-shm")
+
+
+def timestamp() -> str:
+    """Now, for a file's name: ``20261124-080000-123456``."""
+    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+
+
+def is_new(path: Path) -> bool:
+    """Whether there is no database yet (SQLite makes an empty file before it writes)."""
+    return not path.exists() or path.stat().st_size == 0
+
+
+@contextmanager
+def looking_at(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that cannot write. SQLite's errors come out as :class:`~app.errors.StoreError`."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        failure = storage_failure(error)
+        if failure is None:
+            raise
+        raise failure from error
+
+
+def require_sound(path: Path, advice: str, *, thorough: bool = False) -> None:
+    """Raises :class:`DatabaseDamaged` ending in `advice` when `path` is no sound database. Reads the whole file."""
+    with path.open("rb") as file:
+        if file.read(len(_HEADER)) != _HEADER:
+            raise DatabaseDamaged(f"{path} is not a database. {advice}", path=str(path))
+    problems = problems_of(path, thorough=thorough)
+    if problems:
+        raise DatabaseDamaged(f"{path} is damaged ({problems[0]}). {advice}", path=str(path))
+
+
+def problems_of(path: Path, *, thorough: bool) -> list[str]:
+    """What SQLite finds wrong with the file; `thorough` compares the indexes with the tables too."""
+    check = "integrity_check" if thorough else "quick_check"
+    try:
+        with looking_at(path) as connection:
+            found = [str(row[0]) for row in connection.execute(f"PRAGMA {check}(20)")]
+    except DatabaseDamaged as error:
+        return [str(error.__cause__)]
+    return [] if found == ["ok"] else found
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """A copy of one moment of `source`, which may be written meanwhile: whole and on disk, or not there at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    try:
+        with looking_at(source) as reading, closing(sqlite3.connect(part)) as writing:
+            reading.backup(writing)
+            writing.execute("PRAGMA journal_mode=DELETE")  # one file, no companions
+        sync(part)
+        part.replace(target)
+        sync(target.parent)
+    finally:
+        with suppress(FileNotFoundError):
+            part.unlink()
+
+
+def put_aside(path: Path) -> Path | None:
+    """Rename a database with its companions; where it lies now, or ``None`` when there was none."""
+    if not path.exists():
+        return None
+    aside = path.with_name(f"{path.name}.replaced-{timestamp()}")
+    os.link(path, aside)  # `path` itself stays until its successor takes its name
+    for end in COMPANIONS:
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + end).rename(aside.with_name(aside.name + end))
+    return aside
+
+
+def sync(path: Path) -> None:
+    """Flush a file or folder to the disk."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

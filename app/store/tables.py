@@ -1,0 +1,197 @@
+"""The tables. A change here needs a migration; a test compares the two.
+
+Times are UTC. Enumerations are text with a check, so that any database can hold them and a new value is a small
+migration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from app.domain.generation import FinishReason
+from app.domain.messages import MessageState, Role
+from app.domain.preferences import Verdict
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware datetimes in, aware UTC datetimes out; SQLite holds them as text that sorts by time."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To UTC; SQLite has no time zones and takes it without."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a time zone cannot be stored")
+        at = value.astimezone(UTC)
+        return at.replace(tzinfo=None) if dialect.name == "sqlite" else at
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """From the database's time to UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _one_of(column: str, values: Iterable[str]) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN ({', '.join(repr(str(v)) for v in values)})", name=column)
+
+
+class Base(DeclarativeBase):
+    """What all tables share."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcDateTime,
+        str: Text,
+        dict[str, Any]: JSON,
+        list[str]: JSON,
+    }
+
+
+class UserRow(Base):
+    """A person. Without accounts there is one, ``local``."""
+
+    __tablename__ = "users"
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    name: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class ConversationRow(Base):
+    """A conversation without its messages."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (Index(None, "user_id", "pinned", "updated_at", "id"),)
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    title: Mapped[str]
+    model_id: Mapped[str | None]
+    system_prompt: Mapped[str]
+    sampling: Mapped[dict[str, Any]]
+    leaf_id: Mapped[str | None] = mapped_column(String(26))  # checked by the repository: a key would make a circle
+    pinned: Mapped[bool]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+
+class MessageRow(Base):
+    """One message; `parent_id` makes the tree.
+
+    The parent's key includes the conversation, so that a parent elsewhere is impossible. It does not cascade: SQLite
+    nests a cascade as deep as the tree and gives up at 1,000; messages go with their conversation, in one statement.
+    """
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "id"),
+        ForeignKeyConstraint(["conversation_id", "parent_id"], ["messages.conversation_id", "messages.id"]),
+        ForeignKeyConstraint(["conversation_id", "continues_id"], ["messages.conversation_id", "messages.id"]),
+        _one_of("role", Role),
+        _one_of("state", MessageState),
+        _one_of("finish_reason", FinishReason),
+        Index(None, "conversation_id", "parent_id"),
+        Index(None, "conversation_id", "continues_id"),
+        Index(
+            "ix_messages_pending",
+            "id",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    parent_id: Mapped[str | None] = mapped_column(String(26))
+    role: Mapped[str] = mapped_column(String(16))
+    content: Mapped[str]
+    state: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+    finish_reason: Mapped[str | None] = mapped_column(String(16))
+    error_code: Mapped[str | None]
+    error_message: Mapped[str | None]
+    continues_id: Mapped[str | None] = mapped_column(String(26))
+
+    # provenance: all set, or all empty (a message that no model wrote)
+    model_id: Mapped[str | None]
+    model_digest: Mapped[str | None]
+    family: Mapped[str | None]
+    engine: Mapped[str | None]
+    quantization: Mapped[str | None]
+    sampling: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    prompt_digest: Mapped[str | None]
+    adapter: Mapped[str | None]
+    dropped_turns: Mapped[int]
+    system_prompt: Mapped[str | None]
+
+    prompt_tokens: Mapped[int]
+    completion_tokens: Mapped[int]
+    cached_tokens: Mapped[int]
+    queued_ms: Mapped[int | None]
+    first_token_ms: Mapped[int | None]
+    duration_ms: Mapped[int | None]
+
+
+class RatingRow(Base):
+    """One judgement, never changed; `sequence` says which of several is the latest, whatever the clock did."""
+
+    __tablename__ = "ratings"
+    __table_args__ = (
+        _one_of("verdict", Verdict),
+        CheckConstraint("score BETWEEN 1 AND 10", name="score"),
+        Index(None, "message_id", "user_id", "sequence"),
+    )
+
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(26), unique=True)
+    message_id: Mapped[str] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"))
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    verdict: Mapped[str] = mapped_column(String(16))
+    reasons: Mapped[list[str]]
+    comment: Mapped[str]
+    score: Mapped[int | None]
+    created_at: Mapped[datetime]
+
+
+class SearchRow(Base):
+    """What search looks through: the tokens of a title (`message_id` empty) or of a finished message."""
+
+    __tablename__ = "search_documents"
+    __table_args__ = (Index(None, "conversation_id", "message_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    message_id: Mapped[str | None] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), unique=True)
+    text: Mapped[str]

@@ -1,0 +1,24 @@
+"""Every benchmark, one after the other: `make bench`. Arguments name some: `make bench ARGS="startup two_models"`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+BENCHMARKS = ("startup", "engine_throughput", "api_cost", "two_models")
+
+
+def main(names: list[str]) -> int:
+    """Run the named ones, or all; the exit code."""
+    if unknown := set(names) - set(BENCHMARKS):
+        print(f"No such benchmark: {', '.join(sorted(unknown))}. There are {', '.join(BENCHMARKS)}.", file=sys.stderr)
+        return 2
+    for name in names or BENCHMARKS:
+        module = importlib.import_module(f"benchmarks.{name}")
+        print(f"# {name}\n\n{module.__doc__}", flush=True)
+        module.main([])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

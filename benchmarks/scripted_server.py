@@ -1,0 +1,53 @@
+"""Parley's API over the scripted engine: replies whose every word says when it was due.
+
+    python -m benchmarks.scripted_server HOME PORT WORDS DELAY_MS
+
+The one model is called `clock`. A word is a time on the machine's monotonic clock, which all processes share, so that
+whoever reads it knows how late it is.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from app.cli.server import Server, bind
+from app.config import Settings
+from app.domain.generation import GenerationRequest
+from app.engine.base import EngineFactory, LoadPlan
+from app.engine.scripted import Reply, Script, ScriptedEngine
+from app.main import create_app
+
+SLOTS = 512
+MANIFEST = 'id = "clock"\ntitle = "Clock"\nfamily = "native"\nengine = "scripted"\nlanguages = ["en"]\n'
+
+
+def clock(n_words: int, delay_ms: float) -> Script:
+    """A reply of `n_words`, each of them the second at which it is due."""
+
+    def script(_: GenerationRequest) -> Reply:
+        start = time.monotonic()
+        due = (start + number * delay_ms / 1000 for number in range(1, n_words + 1))
+        return Reply(tuple(f"{second:.4f} " for second in due), delay_ms)
+
+    return script
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    home, port, n_words, delay_ms = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+    manifests = home / "store" / "manifests"
+    manifests.mkdir(parents=True, exist_ok=True)
+    (manifests / "clock.toml").write_text(MANIFEST, encoding="utf-8")
+
+    def build(plan: LoadPlan) -> ScriptedEngine:
+        return ScriptedEngine(clock(n_words, delay_ms), context_tokens=plan.context_tokens, slots=plan.slots)
+
+    settings = Settings(data_dir=home / "data", model_store=home / "store", model="clock", port=port)
+    app = create_app(settings, {"scripted": EngineFactory("scripted", build, slots=SLOTS)})
+    Server(app).run(sockets=[bind(settings.host, settings.port)])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The web page: laid out by Gradio, with a conversation view of its own (``static/``)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+
+def mount(app: FastAPI, api_url: str) -> FastAPI:
+    """Put the page at ``/`` and its server side at ``/ui`` of `app`; both speak HTTP to the API at `api_url`.
+
+    Gradio takes seconds to import and is imported only here.
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    import gradio as gr
+
+    from frontends.client import ParleyClient
+    from frontends.gradio.page import build
+    from frontends.gradio.routes import create_routes
+    from frontends.gradio.shell import HeadFirst, head
+    from frontends.gradio.theme import theme
+
+    client = ParleyClient(api_url)
+    app.mount("/ui", create_routes(client))
+    app.add_middleware(HeadFirst, head=head())
+    return gr.mount_gradio_app(
+        app,
+        build(client),
+        path="/",
+        theme=theme(),
+        ssr_mode=False,
+        run_history=False,
+        show_error=False,
+        footer_links=[],
+        mcp_server=False,
+        enable_monitoring=False,
+        max_file_size="1mb",
+        allowed_paths=[],
+    )

@@ -1,0 +1,72 @@
+"""Puts our own lines into the head of Gradio's page before anything is drawn.
+
+Gradio inserts its ``head=`` with a script, after its own megabyte has run: the page would flash in
+the wrong colours and our modules would load last. This middleware writes them into the HTML of ``/``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+STYLES = ("tokens", "page", "gradio", "sidebar", "picker", "conversation", "markdown", "composer")
+MODULES = ("main",)
+
+# Read before the first paint: the colours chosen earlier, and the language (for the browser's own fonts and hyphens).
+EARLY = """<script>
+(() => {
+  const read = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
+  const root = document.documentElement;
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = { light: "light", dark: "dark" }[read("parley.theme")] ?? (dark ? "dark" : "light");
+  root.lang = read("parley.language") ?? ((navigator.languages?.[0] ?? "en").startsWith("zh") ? "zh" : "en");
+})();
+</script>"""
+
+
+def head(static_url: str = "/ui/static") -> str:
+    """The lines: early script, style sheets, our module."""
+    links = "".join(f'<link rel="stylesheet" href="{static_url}/{name}.css">' for name in STYLES)
+    scripts = "".join(f'<script type="module" src="{static_url}/{name}.js"></script>' for name in MODULES)
+    icon = f'<link rel="icon" href="{static_url}/icon.svg" type="image/svg+xml">'
+    return f"{EARLY}{icon}{links}{scripts}"
+
+
+class HeadFirst:
+    """ASGI middleware: the HTML of ``/`` gets `head` right after ``<head>``; all else passes untouched."""
+
+    def __init__(self, app: ASGIApp, head: str) -> None:
+        self._app = app
+        self._head = head.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["path"] != "/" or scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            return
+        plain = [(k, v) for k, v in scope["headers"] if k != b"accept-encoding"]
+        await self._app({**scope, "headers": plain}, receive, _Rewriter(send, self._head).send)
+
+
+class _Rewriter:
+    """Holds a response back until it is whole, then sends it with our lines in."""
+
+    def __init__(self, send: Send, head: bytes) -> None:
+        self._send = send
+        self._head = head
+        self._start: dict[str, Any] = {}
+        self._body = b""
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._start = dict(message)
+            return
+        self._body += message.get("body", b"")
+        if message.get("more_body"):
+            return
+        body = self._body.replace(b"<head>", b"<head>" + self._head, 1)
+        headers = [(k, v) for k, v in self._start["headers"] if k.lower() != b"content-length"]
+        headers.append((b"content-length", str(len(body)).encode()))
+        await self._send({**self._start, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})

@@ -1,0 +1,63 @@
+/** JSON over HTTP to the server that the page came from. */
+
+/** What the server refused, or that it can't be reached (`code` "unreachable", `status` 0). */
+export class ApiError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {Object} [details]
+   * @param {number} [status]
+   */
+  constructor(code, message, details = {}, status = 0) {
+    super(message);
+    this.code = code;
+    this.details = details;
+    this.status = status;
+  }
+}
+
+/**
+ * @typedef {Object} Api
+ * @property {(path: string, options?: {signal?: AbortSignal}) => Promise<any>} get
+ * @property {(path: string, body?: any) => Promise<any>} post
+ * @property {(path: string, body?: any) => Promise<any>} patch
+ * @property {(path: string, body?: any) => Promise<any>} put
+ * @property {(path: string) => Promise<any>} delete
+ */
+
+/** @returns {Api} */
+export function createApi() {
+  return {
+    get: (path, options) => call("GET", path, undefined, options),
+    post: (path, body) => call("POST", path, body),
+    patch: (path, body) => call("PATCH", path, body),
+    put: (path, body) => call("PUT", path, body),
+    delete: (path) => call("DELETE", path),
+  };
+}
+
+async function call(method, path, body, { signal } = {}) {
+  const headers = { Accept: "application/json" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(path, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
+  } catch (problem) {
+    if (problem.name === "AbortError") throw problem;
+    throw new ApiError("unreachable", String(problem.message));
+  }
+  const text = await response.text();
+  const found = parse(text);
+  if (response.ok) return found;
+  const error = found?.error ?? {};
+  const fallback = response.status === 413 ? "too_large" : "unknown";
+  throw new ApiError(error.code ?? fallback, error.message ?? `HTTP ${response.status}`, error.details, response.status);
+}
+
+function parse(text) {
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    return null;
+  }
+}

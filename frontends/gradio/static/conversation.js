@@ -1,0 +1,162 @@
+/** Draws the open conversation: one column of messages. It holds no data but what it has drawn. */
+import { h } from "./dom.js";
+import { icon } from "./icons.js";
+import { MessageView } from "./message.js";
+import { Follower } from "./scroll.js";
+
+const COPIED_MS = 1600;
+
+/** The scrolling log and what stands in its place when there is none. */
+export class ConversationView {
+  /** @param {Object} app */
+  constructor(app) {
+    this.app = app;
+    this.handlers = null; // the Chat, set by main.js
+    this.views = new Map(); // message id → MessageView; kept when another version is shown
+    this.column = h("div.p-column", { role: "log", "aria-live": "off" });
+    this.status = h("div.p-status", { role: "status" });
+    this.live = h("div.p-offscreen", { "aria-live": "polite", role: "status" });
+    this.scroller = h("div.p-log", { tabindex: "-1" }, this.status, this.column);
+    this.follower = new Follower(this.scroller, this.column);
+    this.element = h("div.p-log-frame", {}, this.scroller, this.follower.button, this.live);
+    this.scroller.addEventListener("click", (event) => this.#copyCode(event));
+    app.on("language", () => this.redraw());
+    app.on("models", () => this.redraw());
+    this.label();
+  }
+
+  /** Name the region and the button in the reader's language. */
+  label() {
+    this.column.setAttribute("aria-label", this.app.t("chat.log"));
+    this.follower.button.title = this.app.t("chat.to_bottom");
+    this.follower.button.setAttribute("aria-label", this.app.t("chat.to_bottom"));
+  }
+
+  /**
+   * Empty the log.
+   * @param {"welcome"|"loading"|"gone"|"error"} mode
+   * @param {string} [text]
+   */
+  clear(mode, text) {
+    this.views.clear();
+    this.column.replaceChildren();
+    this.status.replaceChildren();
+    this.follower.following = true;
+    this.app.emit("screen", mode);
+    if (mode === "loading") this.status.append(h("p.p-muted.p-late", {}, this.app.t("chat.loading")));
+    if (mode === "gone" || mode === "error") {
+      const anew = h("button.p-button.p-primary", { type: "button", onclick: () => this.app.open(null) }, this.app.t("chat.start_new"));
+      this.status.append(h("p", {}, text), anew);
+    }
+  }
+
+  /**
+   * Show the tree's path. Elements that are right already are not touched.
+   * @param {import("./tree.js").Tree} tree
+   */
+  render(tree) {
+    const path = tree.path();
+    this.app.emit("screen", path.length || this.app.state.conversationId ? "chat" : "welcome");
+    this.status.replaceChildren();
+    const elements = path.map((message) => this.#view(message, tree).element);
+    let at = 0;
+    while (at < elements.length && this.column.children[at] === elements[at]) at += 1;
+    while (this.column.children.length > at) this.column.lastChild.remove();
+    this.column.append(...elements.slice(at));
+  }
+
+  #view(message, tree) {
+    const versions = tree.versions(message);
+    let view = this.views.get(message.id);
+    if (!view) {
+      view = new MessageView(this.app, message, versions, this.handlers);
+      this.views.set(message.id, view);
+    } else if (view.message !== message || view.versions.list.length !== versions.list.length || view.versions.index !== versions.index) {
+      view.update(message, versions);
+    }
+    return view;
+  }
+
+  /** Draw one message again, also when it is not on the path. */
+  refresh(id, tree) {
+    const message = tree.get(id);
+    this.views.get(id)?.update(message, tree.versions(message));
+  }
+
+  /** A stand-in has become a message: its element stays. */
+  rename(from, to) {
+    const view = this.views.get(from);
+    if (!view) return;
+    this.views.delete(from);
+    this.views.set(to, view);
+  }
+
+  /** Draw all words again. */
+  redraw() {
+    this.label();
+    for (const view of this.views.values()) view.redraw();
+  }
+
+  patch(id, blocks) {
+    this.views.get(id)?.patch(blocks);
+  }
+
+  queued(id, position) {
+    this.views.get(id)?.queued(position);
+  }
+
+  /** Go to the end and follow it. */
+  follow() {
+    this.follower.follow();
+  }
+
+  /** Keep the place: what changes now is the reader's doing. */
+  hold() {
+    this.follower.rest();
+  }
+
+  /**
+   * A conversation was just opened: show its end, or the message that was searched for.
+   * @param {string|null} id
+   */
+  arrive(id) {
+    const element = id && this.views.get(id)?.element;
+    if (!element) return this.follow();
+    this.hold();
+    element.scrollIntoView({ block: "center" });
+    element.classList.add("p-found");
+  }
+
+  /** Say a finished reply to a screen reader. */
+  announce(message) {
+    const model = this.handlers.speaker(message);
+    this.live.textContent = this.app.t("chat.said", { model, text: message.content });
+  }
+
+  /** After a step through versions, keep the keyboard on the same button. */
+  focusVersion(id, step) {
+    const buttons = this.views.get(id)?.element.querySelectorAll(".p-versions button") ?? [];
+    const [previous, next] = buttons;
+    const wanted = step < 0 ? [previous, next] : [next, previous];
+    wanted.find((button) => button && !button.disabled)?.focus({ preventScroll: true });
+  }
+
+  #copyCode(event) {
+    const button = event.target.closest("button[data-copy]");
+    if (!button) return;
+    const code = button.closest("figure").querySelector("code").textContent;
+    void this.handlers.copy({ content: code }, button);
+  }
+
+  /** Show on the button that copying worked. */
+  copied(button, worked) {
+    if (!worked) return this.app.toast(this.app.t("message.copy_failed"));
+    this.live.textContent = this.app.t("message.copied");
+    button.replaceChildren(icon("check"));
+    button.classList.add("p-done");
+    setTimeout(() => {
+      button.replaceChildren(icon("copy"));
+      button.classList.remove("p-done");
+    }, COPIED_MS);
+  }
+}

@@ -1,0 +1,26 @@
+/** Text that was typed and not sent, per conversation, kept by the browser. */
+
+const PREFIX = "parley.draft.";
+const NEW = "new";
+
+/**
+ * @param {string|null} conversationId
+ * @returns {string}
+ */
+export function readDraft(conversationId) {
+  return localStorage.getItem(PREFIX + (conversationId ?? NEW)) ?? "";
+}
+
+/**
+ * @param {string|null} conversationId
+ * @param {string} text
+ */
+export function keepDraft(conversationId, text) {
+  const key = PREFIX + (conversationId ?? NEW);
+  try {
+    if (text) localStorage.setItem(key, text);
+    else localStorage.removeItem(key);
+  } catch {
+    // The browser's store is full or closed: the text is still in the box.
+  }
+}

@@ -1,0 +1,183 @@
+/** One message on the page. It draws itself anew when it changes; its text only block by block. */
+import { Blocks, labelCopyButtons } from "./blocks.js";
+import { h, setHtml } from "./dom.js";
+import { editor } from "./editor.js";
+import { icon } from "./icons.js";
+import { longTime, modelName, shortTime } from "./language.js";
+
+/**
+ * @typedef {Object} Handlers what the conversation does when a button is pressed
+ * @property {(message: Object, button: HTMLElement) => void} copy
+ * @property {(message: Object, content: string) => Promise<void>} edit
+ * @property {(message: Object) => void} regenerate
+ * @property {(message: Object) => void} continue
+ * @property {(message: Object, step: number) => void} version
+ * @property {(message: Object, verdict: string, button: HTMLElement) => void} rate
+ * @property {(message: Object, button: HTMLElement) => void} details
+ */
+
+/** An article: name, body, notes, a row of buttons. */
+export class MessageView {
+  /**
+   * @param {Object} app
+   * @param {import("./tree.js").Message} message
+   * @param {{list: Object[], index: number}} versions
+   * @param {Handlers} handlers
+   */
+  constructor(app, message, versions, handlers) {
+    this.app = app;
+    this.handlers = handlers;
+    this.isReply = message.role !== "user";
+    this.position = null; // in the queue
+    this.started = false;
+    this.name = h("header.p-name");
+    this.body = h("div.p-body", { dir: "auto" });
+    this.notes = h("div.p-notes");
+    this.actions = h("div.p-actions");
+    this.element = h(this.isReply ? "article.p-message.p-reply" : "article.p-message.p-question", { tabindex: "-1" }, this.name, this.body, this.notes, this.actions);
+    this.blocks = new Blocks(this.body, app.t);
+    this.update(message, versions);
+  }
+
+  /**
+   * Show what is new about the message.
+   * @param {import("./tree.js").Message} message
+   * @param {{list: Object[], index: number}} versions
+   */
+  update(message, versions) {
+    this.message = message;
+    this.versions = versions;
+    this.element.dataset.state = message.state;
+    this.element.dataset.id = message.id;
+    this.#drawBody();
+    this.redraw();
+  }
+
+  /** Draw everything but the text again: after a change of language, versions or rating. */
+  redraw() {
+    const { app, message } = this;
+    const name = this.isReply ? modelName(app, message.model_id ?? message.provenance?.model_id) : app.t("chat.you");
+    this.element.setAttribute("aria-label", name);
+    this.name.replaceChildren(
+      h("span.p-model", {}, name),
+      h("time", { datetime: message.created_at, title: longTime(app, message.created_at) }, shortTime(app, message.created_at)),
+    );
+    labelCopyButtons(this.body, app.t);
+    this.#drawNotes();
+    this.#drawActions();
+  }
+
+  /**
+   * Show changed blocks of a running reply.
+   * @param {{index: number, html: string}[]} blocks
+   */
+  patch(blocks) {
+    const first = !this.started;
+    this.started = true;
+    this.position = null;
+    this.blocks.patch(blocks);
+    if (first) this.#drawNotes();
+  }
+
+  /** @param {number|null} position its place in the queue */
+  queued(position) {
+    this.position = position;
+    this.#drawNotes();
+  }
+
+  #drawBody() {
+    const { message } = this;
+    if (this.editing) return;
+    if (!this.isReply) {
+      if (message.html) setHtml(this.body, message.html);
+      else this.body.replaceChildren(h("p", {}, message.content));
+    } else if (message.state !== "pending") {
+      this.blocks.finish(message.html ?? "");
+    } else if (message.html && !this.started) {
+      this.blocks.patch([{ index: 0, html: message.html }]);
+    }
+  }
+
+  #drawNotes() {
+    this.notes.replaceChildren(...noteElements(this.app, this.message, this, this.handlers));
+  }
+
+  #drawActions() {
+    const { app, message, handlers } = this;
+    const running = message.state === "pending";
+    this.actions.replaceChildren();
+    if (message.optimistic || (running && this.versions.list.length < 2)) return;
+    const add = (name, label, act, attrs = {}) => {
+      const text = app.t(label);
+      this.actions.append(h("button.p-icon", { type: "button", title: text, "aria-label": text, onclick: (event) => act(event.currentTarget), dataset: { act: label.split(".")[1] }, ...attrs }, icon(name)));
+    };
+    this.#drawVersions();
+    if (running) return;
+    if (!this.isReply) add("edit", "message.edit", () => this.startEdit());
+    add("copy", "message.copy", (button) => handlers.copy(message, button));
+    if (!this.isReply) return;
+    const verdict = message.rating?.verdict;
+    add("thumb_up", "message.up", (button) => handlers.rate(message, "up", button), { "aria-pressed": String(verdict === "up") });
+    add("thumb_down", "message.down", (button) => handlers.rate(message, "down", button), { "aria-pressed": String(verdict === "down") });
+    add("refresh", "message.regenerate", () => handlers.regenerate(message));
+    add("info", "message.details", (button) => handlers.details(message, button), { "aria-expanded": "false" });
+  }
+
+  #drawVersions() {
+    const { app, message, handlers } = this;
+    const { list, index } = this.versions;
+    if (list.length < 2) return;
+    const step = (name, label, by) =>
+      h("button.p-icon", { type: "button", title: app.t(label), "aria-label": app.t(label), disabled: !list[index + by], onclick: () => handlers.version(message, by) }, icon(name));
+    const said = app.t("message.version", { index: index + 1, count: list.length });
+    this.actions.append(
+      h("span.p-versions", { role: "group", "aria-label": said }, step("chevron_left", "message.previous", -1), h("span", { title: said }, `${index + 1}/${list.length}`), step("chevron_right", "message.next", 1)),
+    );
+  }
+
+  /** Edit the question in place. */
+  startEdit() {
+    this.editing = editor(this.app, this.message.content, {
+      save: (text) => this.handlers.edit(this.message, text),
+      close: () => this.stopEdit(),
+    });
+    this.element.dataset.editing = "";
+    this.body.replaceChildren(this.editing);
+  }
+
+  /** Show the question again as it is. */
+  stopEdit() {
+    if (!this.editing) return;
+    this.editing = null;
+    delete this.element.dataset.editing;
+    this.#drawBody();
+    this.actions.querySelector('[data-act="edit"]')?.focus();
+  }
+}
+
+function noteElements(app, message, view, handlers) {
+  const notes = [];
+  const note = (kind, text, ...more) => notes.push(h(`p.p-note.p-note-${kind}`, {}, h("span", {}, text), ...more));
+  const button = (label, act) => h("button.p-button.p-small", { type: "button", onclick: act }, app.t(label));
+  const carryOn = () => button("message.continue", () => handlers.continue(message));
+  const again = () => button("message.retry", () => handlers.regenerate(message));
+  if (message.role === "user") return notes;
+  const dropped = message.dropped_turns || message.provenance?.dropped_turns;
+  if (dropped) note("quiet", app.t("chat.dropped", { count: dropped }));
+  if (message.state === "pending") {
+    if (!view.started) notes.push(waiting(app, message, view));
+  } else if (message.state === "cancelled") note("quiet", app.t("message.cancelled"), message.content && carryOn());
+  else if (message.state === "interrupted") note("warning", app.t("message.interrupted"), message.content ? carryOn() : again());
+  else if (message.state === "failed") note("danger", app.errorText(message.error ?? { code: "unknown" }), again());
+  else if (message.finish_reason === "length") note("quiet", app.t("message.length"), carryOn());
+  else if (!message.content) note("quiet", app.t("message.empty"), again());
+  return notes;
+}
+
+function waiting(app, message, view) {
+  const loading = app.state.models.find((model) => model.id === message.model_id)?.state === "loading";
+  const model = modelName(app, message.model_id);
+  let text = message.optimistic ? app.t("chat.sending") : loading ? app.t("chat.loading_model", { model }) : app.t("chat.thinking");
+  if (view.position !== null) text = view.position > 1 ? app.t("chat.queued", { count: view.position - 1 }) : app.t("chat.queued_next");
+  return h("p.p-note.p-waiting", { role: "status" }, h("span.p-dots", { "aria-hidden": "true" }, h("i"), h("i"), h("i")), h("span", {}, text));
+}

@@ -1,0 +1,54 @@
+/** Thumbs: one click is a judgement. After a thumb down a small list of reasons may be filled in, or not. */
+import { h } from "./dom.js";
+import { showPopover } from "./popover.js";
+
+/**
+ * Judge a reply, or take the same judgement back. Shown at once, undone if the server refuses.
+ * @param {Object} app
+ * @param {HTMLElement} anchor the thumb
+ * @param {import("./tree.js").Message} message
+ * @param {"up"|"down"} verdict
+ * @param {(rating: Object|null) => void} show
+ */
+export async function rate(app, anchor, message, verdict, show) {
+  const before = message.rating ?? null;
+  const next = before?.verdict === verdict ? "retracted" : verdict;
+  show({ verdict: next, reasons: [], comment: "" });
+  if (next === "down") askWhy(app, anchor, message.id);
+  try {
+    show(await put(app, message.id, { verdict: next }));
+  } catch (error) {
+    show(before);
+    app.toast(app.errorText(error));
+  }
+}
+
+function put(app, messageId, rating) {
+  return app.api.put(`/api/messages/${messageId}/rating`, rating);
+}
+
+function askWhy(app, anchor, messageId) {
+  const reasons = (app.state.info?.reasons ?? []).map((name) =>
+    h("label.p-chip", {}, h("input", { type: "checkbox", name: "reason", value: name }), h("span", {}, app.t(`rating.reason_${name}`))),
+  );
+  const comment = h("input.p-field", { type: "text", maxlength: "2000", placeholder: app.t("rating.comment"), "aria-label": app.t("rating.comment") });
+  const form = h(
+    "form.p-why",
+    {},
+    h("div.p-chips", {}, ...reasons),
+    comment,
+    h("div.p-why-foot", {}, h("span.p-muted", {}, app.t("rating.optional")), h("button.p-button.p-primary", { type: "submit" }, app.t("rating.save"))),
+  );
+  const popover = showPopover(anchor, { title: app.t("rating.title"), close: app.t("app.dismiss"), content: [form], className: "p-popover-why" });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const chosen = [...form.querySelectorAll("input:checked")].map((box) => box.value);
+    try {
+      await put(app, messageId, { verdict: "down", reasons: chosen, comment: comment.value.trim() });
+      popover.close();
+      app.toast(app.t("rating.thanks"));
+    } catch (error) {
+      app.toast(app.errorText(error));
+    }
+  });
+}

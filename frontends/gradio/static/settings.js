@@ -1,0 +1,18 @@
+/** What is set for a conversation, in a few words, and what a new one begins with. */
+
+const SHOWN = ["temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_new_tokens", "seed"];
+
+/**
+ * @param {Object} app
+ * @returns {string[]} one entry for each thing that differs from the model's own settings
+ */
+export function settingsSummary(app) {
+  const { system_prompt = "", sampling = {} } = app.settings();
+  const set = system_prompt.trim() ? [app.t("settings.instructions")] : [];
+  for (const name of SHOWN) {
+    const value = sampling[name];
+    if (value !== undefined && value !== null) set.push(app.t(`settings.${name}`, { value }));
+  }
+  if (sampling.stop?.length) set.push(app.t("settings.stop"));
+  return set;
+}

@@ -1,0 +1,39 @@
+/** Light, dark, or as the system has it. The first paint is decided by the early script in the page's head. */
+
+const KEY = "parley.theme";
+const CHOICES = ["system", "light", "dark"];
+
+/**
+ * @param {Object} app gets `state.theme` and "theme" events
+ * @returns {{next: () => void}}
+ */
+export function createTheme(app) {
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const chosen = localStorage.getItem(KEY);
+  app.state.theme = CHOICES.includes(chosen) ? chosen : "system";
+
+  function apply() {
+    const dark = app.state.theme === "system" ? system.matches : app.state.theme === "dark";
+    document.documentElement.dataset.theme = dark ? "dark" : "light";
+    keepGradioInStep();
+  }
+
+  // Gradio follows the system and marks the body; we decide.
+  function keepGradioInStep() {
+    const dark = document.documentElement.dataset.theme === "dark";
+    if (document.body.classList.contains("dark") !== dark) document.body.classList.toggle("dark", dark);
+  }
+
+  system.addEventListener("change", apply);
+  new MutationObserver(keepGradioInStep).observe(document.body, { attributeFilter: ["class"] });
+  apply();
+
+  return {
+    next() {
+      app.state.theme = CHOICES[(CHOICES.indexOf(app.state.theme) + 1) % CHOICES.length];
+      localStorage.setItem(KEY, app.state.theme);
+      apply();
+      app.emit("theme", app.state.theme);
+    },
+  };
+}

@@ -1,0 +1,136 @@
+"""A reply rendered while it is being written.
+
+The text is cut into top-level blocks. A block is *closed* once another one has begun for certain, on a
+complete line or with a letter: nothing that follows can change it, so it is rendered once and never again. What comes after the
+last cut is rendered anew on each update; that is one open block, or for a moment two.
+
+The blocks joined are what :meth:`MarkdownRenderer.render` makes of the whole text, with one exception:
+link reference definitions (``[name]: https://…``) are text here, as a block can't know them before
+they are written. The final HTML of a reply comes from a rendering of the whole.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from frontends.render.code import OpenCode
+from frontends.render.markdown import LIMIT, MarkdownRenderer, ParsedBlock, normalized
+
+# An unfinished last line that holds markup only: "-" may become a list item, a rule or underline a
+# heading; "**" may open or close. Shown too early it flickers.
+_MARKUP_ONLY = re.compile(r"[\s>]*(?:[-=*+_#`~|:.$\\\[(! ]+|\d{1,9}[.)]?|(?:`{3,}|~{3,}).*|\$\$.*|\\\[.*)?\Z")
+_TABLE_LINE = re.compile(r"\s*\|")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A top-level block that changed. Empty `html`: this index holds nothing any more (or not yet)."""
+
+    index: int
+    html: str
+    closed: bool  # it won't change again
+
+
+class StreamRenderer:
+    """One running reply: append text as it comes, ask for the blocks that changed."""
+
+    def __init__(self, renderer: MarkdownRenderer, text: str = "") -> None:
+        self._renderer = renderer
+        self._tail = ""  # what follows the last closed block, normalized
+        self._held = ""  # half of a line end
+        self._cut_at = -1  # how much of the tail was looked at when cutting was last tried
+        self._html: list[str] = []  # of each block, as last given out
+        self._closed = 0
+        self._code = OpenCode()
+        self.length = 0  # code points received
+        self.append(text)
+
+    @property
+    def html_length(self) -> int:
+        """Characters of HTML in the blocks that can still change: what the next update may send."""
+        return sum(len(html) for html in self._html[self._closed :])
+
+    @property
+    def tail_length(self) -> int:
+        """Characters of text that the next update has to render."""
+        return len(self._tail)
+
+    def append(self, text: str) -> None:
+        """Add text; costs nothing until :meth:`update`."""
+        self.length += len(text)
+        text = self._held + text
+        self._held = "\r" if text.endswith("\r") else ""
+        self._tail += normalized(text[:-1] if self._held else text)
+
+    def update(self, *, final: bool = False) -> list[Block]:
+        """Render what changed since the last update. `final`: no more text will come."""
+        changed = self._close_blocks()
+        text = self._tail if final else _shown(self._tail)
+        growing = None if final else self._code
+        rendered = [self._renderer.render_block(block, growing) for block in self._parse(text)]
+        gone = len(self._html) - self._closed - len(rendered)
+        for offset, html in enumerate([*rendered, *[""] * gone]):
+            index = self._closed + offset
+            if index == len(self._html):
+                self._html.append("")
+            elif self._html[index] == html:
+                continue
+            self._html[index] = html
+            changed.append(Block(index, html, closed=final))
+        return changed
+
+    def blocks(self) -> list[Block]:
+        """All blocks, as of the last update."""
+        return [Block(i, html, closed=i < self._closed) for i, html in enumerate(self._html)]
+
+    def _close_blocks(self) -> list[Block]:
+        """Render the blocks that are done for good and cut them off the tail."""
+        end = self._tail.rfind("\n") + 1
+        # A letter at the start of an unfinished line is enough: whatever follows, it can't become markup.
+        end += end > 0 and self._tail[end : end + 1].isalpha()
+        if end == self._cut_at or not end:
+            return []
+        blocks = self._parse(self._tail[:end])
+        self._cut_at = end
+        if len(blocks) < 2:
+            return []
+        changed = []
+        for block in blocks[:-1]:
+            html = self._renderer.render_block(block)
+            if self._closed == len(self._html):
+                self._html.append("")
+            self._html[self._closed] = html
+            changed.append(Block(self._closed, html, closed=True))
+            self._closed += 1
+        cut = _line_start(self._tail, blocks[-1].line)
+        self._tail = self._tail[cut:]
+        self._cut_at = end - cut
+        self._code = OpenCode()
+        return changed
+
+    def _parse(self, text: str) -> list[ParsedBlock]:
+        return self._renderer.parse_blocks(text if self.length <= LIMIT else "")
+
+
+def _line_start(text: str, line: int) -> int:
+    """Where line number `line` starts. (``splitlines`` knows ten kinds of line end, Markdown one.)"""
+    at = 0
+    for _ in range(line):
+        at = text.index("\n", at) + 1
+    return at
+
+
+def _shown(tail: str) -> str:
+    """`tail` without the end that can't be judged yet."""
+    lines = tail.split("\n")
+    if _MARKUP_ONLY.match(lines[-1]):
+        lines[-1] = ""
+    last = len(lines) if lines[-1] else len(lines) - 1
+    first = last
+    while first and last - first < 3 and _TABLE_LINE.match(lines[first - 1]):
+        first -= 1
+    complete = len(lines) - 1  # the last line is an unfinished one
+    if 0 < last - first <= 2 and complete - first < 2:  # a table's head, its delimiter row not yet complete
+        return "\n".join(lines[:first]) + ("\n" if first else "")
+    return "\n".join(lines)

@@ -1,0 +1,63 @@
+"""Every check of `make test`, one after the other; stops at the first that fails.
+
+Runs in `.venv`. Arguments go to pytest: `make test ARGS="tests/store -x"`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".venv" / "bin"
+
+
+def command(*parts: str) -> Callable[[], int]:
+    """A check that is one program of `.venv`."""
+    return lambda: subprocess.run([BIN / parts[0], *parts[1:]], cwd=ROOT, check=False).returncode
+
+
+def scripts_parse() -> int:
+    """Let Node.js, where it is installed, read every script of the page as the module that it is."""
+    node = shutil.which("node")
+    if node is None:
+        print("skipped: Node.js is not installed")
+        return 0
+    failed = 0
+    for script in sorted((ROOT / "frontends").rglob("*.js")):
+        with script.open("rb") as source:
+            result = subprocess.run([node, "--input-type=module", "--check"], stdin=source, check=False)
+        if result.returncode:
+            print(f"↑ {script.relative_to(ROOT)}")
+            failed = 1
+    return failed
+
+
+def main(pytest_arguments: list[str]) -> int:
+    """Run the checks in order; the exit code of the first that fails."""
+    checks = {
+        "lint": command("ruff", "check", "."),
+        "format": command("ruff", "format", "--check", "."),
+        "types": command("mypy"),
+        "layers": command("lint-imports", "--no-logo"),
+        "page scripts": scripts_parse,
+        "tests": command("pytest", *pytest_arguments),
+    }
+    started = time.monotonic()
+    for name, check in checks.items():
+        print(f"── {name}", flush=True)
+        since = time.monotonic()
+        code = check()
+        print(f"── {name}: {'failed' if code else 'passed'} in {time.monotonic() - since:.1f} s\n", flush=True)
+        if code:
+            return code
+    print(f"All checks passed in {time.monotonic() - started:.0f} s.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,164 @@
+"""Set up what a make target needs, in `.venv`, saying what it does and for how long.
+
+    setup.py core       the light core, for `make serve`
+    setup.py dev        the core with the tools of `make test`
+    setup.py browser    Chromium, for the browser tests
+
+Runs on any Python 3.11 with the standard library alone. What is there already is left alone, so that every
+later start takes no time: a stamp in `.venv` remembers the folder and the pyproject.toml it was made from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+VENV_PYTHON = VENV / "bin" / "python"
+
+REQUIREMENTS = {"core": "-e .", "dev": "-e .[dev]"}
+WHAT_FOLLOWS = {
+    "core": "Installing Parley into .venv: about 500 MB and half a minute, this first time only.",
+    "dev": "Installing Parley and its test tools into .venv: about 700 MB and a minute, this first time only.",
+}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+class SetupFailed(Exception):
+    """Something is missing that only the person at the keyboard can bring."""
+
+
+def run(title: str, command: list[str]) -> None:
+    """Run `command` in silence, telling only how long it takes; show all it said if it fails."""
+    started = time.monotonic()
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        try:
+            while (code := _wait(process)) is None:
+                _show(f"  {title} … {time.monotonic() - started:.0f} s", final=False)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        if code:
+            output.seek(0)
+            print(f"\n{output.read()}", file=sys.stderr)
+            raise SetupFailed(f"That failed: {' '.join(command)}\nWhat it said stands above. Then run make again.")
+    _show(f"  {title}: done in {time.monotonic() - started:.0f} s", final=True)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int | None:
+    """The exit code, or None after a second without one."""
+    try:
+        return process.wait(timeout=1)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _show(line: str, *, final: bool) -> None:
+    """One line that counts up on a terminal; in a log, only how it ended."""
+    if sys.stdout.isatty():
+        print(f"\r{line}\x1b[K", end="\n" if final else "", flush=True)
+    elif final:
+        print(line, flush=True)
+
+
+def install(level: str) -> None:
+    """Bring `.venv` to `level`, unless it is there."""
+    if _stamp(level) == _fingerprint() and VENV_PYTHON.exists():
+        return
+    if not _venv_is_usable():
+        _create_venv()
+    print(WHAT_FOLLOWS[level], flush=True)
+    pip = [str(VENV_PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
+    run("pip", [*pip, *REQUIREMENTS[level].split()])
+    for covered in REQUIREMENTS if level == "dev" else (level,):
+        _stamp_path(covered).write_text(_fingerprint(), encoding="utf-8")
+
+
+def _venv_is_usable() -> bool:
+    """Whether `.venv` works, and was not made in another folder: its programs carry that folder's name."""
+    stamp = _stamp("core")
+    if not VENV_PYTHON.exists() or (stamp and not stamp.startswith(f"{ROOT}\n")):
+        return False
+    return subprocess.run([VENV_PYTHON, "-m", "pip", "--version"], check=False, capture_output=True).returncode == 0
+
+
+def _create_venv() -> None:
+    """A new virtual environment in place of whatever an interrupted, moved or outdated one left."""
+    _require_venv_module()
+    run("virtual environment", [sys.executable, "-m", "venv", "--clear", str(VENV)])
+
+
+def _require_venv_module() -> None:
+    """Debian and Ubuntu ship Python without the part that makes virtual environments."""
+    probe = [sys.executable, "-c", "import ensurepip, venv"]
+    if subprocess.run(probe, check=False, capture_output=True).returncode == 0:
+        return
+    package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
+    print(f"This Python cannot make virtual environments: {package} is missing.", flush=True)
+    apt_install(package)
+
+
+def apt_install(*packages: str) -> None:
+    """Install Debian packages, as root; otherwise say which command does."""
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise SetupFailed(f"Please run this, then make again:\n    sudo apt-get install {' '.join(packages)}")
+    os.environ["DEBIAN_FRONTEND"] = "noninteractive"
+    run("package lists", ["apt-get", "update"])
+    run(f"apt-get install {' '.join(packages)}", ["apt-get", "install", "-y", "--no-install-recommends", *packages])
+
+
+def install_browser() -> None:
+    """Chromium for the browser tests; without root they skip, and this says so."""
+    if any(shutil.which(name) for name in BROWSERS):
+        return
+    print("Installing Chromium for the browser tests: about 400 MB.", flush=True)
+    try:
+        apt_install("chromium")
+    except SetupFailed as failure:
+        print(f"No Chromium, so the browser tests will be skipped. {failure}", flush=True)
+
+
+def _stamp_path(level: str) -> Path:
+    return VENV / f".parley-{level}"
+
+
+def _stamp(level: str) -> str:
+    """What was written when `level` was last installed."""
+    path = _stamp_path(level)
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _fingerprint() -> str:
+    """The folder, since a virtual environment cannot be moved, and what was to be installed."""
+    return f"{ROOT}\n{hashlib.sha256((ROOT / 'pyproject.toml').read_bytes()).hexdigest()}\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Carry out the named steps; the exit code."""
+    steps = {"core": lambda: install("core"), "dev": lambda: install("dev"), "browser": install_browser}
+    if not arguments or not set(arguments) <= set(steps):
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        for name in arguments:
+            steps[name]()
+    except SetupFailed as failure:
+        print(f"\n{failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped; the next make goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
