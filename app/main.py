@@ -21,9 +21,9 @@ from app.chat.transfer.transfers import Transfers
 from app.config import LOOPBACK_HOSTS, Settings
 from app.engine.factories import EngineFactories
 from app.engine.pool import ModelPool
+from app.errors import ParleyError
 from app.registry.catalog import Catalog
 from app.registry.pulls import Pulls
-from app.errors import ParleyError
 from app.store.database import Store
 
 log = logging.getLogger(__name__)

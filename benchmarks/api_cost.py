@@ -74,7 +74,10 @@ def main(arguments: list[str] | None = None) -> None:
     for repeat in range(given.repeats):
         for n_streams in given.streams:
             print(f"api_cost {repeat + 1}/{given.repeats}: {n_streams} streams", flush=True)
-            runs[n_streams].append(measure(n_streams, given.seconds))
+            found = measure(n_streams, given.seconds)
+            runs[n_streams].append(found)
+            if found["errors"]:
+                print(f"{found['errors']} failed, the first so: {found['first_error']}", flush=True)
     rows = [row(n_streams, of_one) for n_streams, of_one in runs.items()]
     publish("api_cost", rows, words_per_s=WORDS_PER_S, seconds=given.seconds, runs=runs)
 

@@ -70,9 +70,13 @@ class Watcher(asyncio.Protocol):
             self.watched.events += 1
             self.watched.text += event["text"]
             self.watched.late_ms += [1000 * (now - float(word)) for word in event["text"].split()]
-        elif event.get("message", {}).get("state") in ("complete", "failed") and not self.done.done():
+        elif _is_finished_reply(event.get("message", {})) and not self.done.done():
             self.watched.final = event["message"]
             self.done.set_result(None)
+
+
+def _is_finished_reply(message: dict[str, Any]) -> bool:
+    return message.get("role") == "assistant" and message["state"] != "pending"
 
 
 async def watch(client: httpx.AsyncClient, url: str, begin: float) -> Watched:

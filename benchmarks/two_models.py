@@ -18,11 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from benchmarks.processes import DEFAULT_WEIGHTS, ROOT, Server, parley
 from benchmarks.report import median, publish
 
 MODELS = ("left", "right")
-START_S = 2.0  # for a load generator to get going, and for its last reply to be cancelled
+WAIT_S = 30.0  # for a load generator to get going, and for its last reply to be cancelled
 
 MANIFEST = """\
 id = "{id}"
@@ -69,7 +71,7 @@ def tokens_per_s(server: Server, model_id: str, new_tokens: int) -> float:
 def streaming(server: Server, model_id: str) -> Iterator[None]:
     """`model_id` writes all the while."""
     chats = start_chats(server, model_id, 100, 1024)
-    time.sleep(START_S)
+    wait_for(server, model_id, running=1)
     try:
         yield
         if chats.poll() is not None:
@@ -77,7 +79,17 @@ def streaming(server: Server, model_id: str) -> Iterator[None]:
     finally:
         chats.kill()
         chats.wait()
-        time.sleep(START_S)
+        wait_for(server, model_id, running=0)
+
+
+def wait_for(server: Server, model_id: str, *, running: int) -> None:
+    """Until so many replies of `model_id` are being computed."""
+    line = f'parley_model_running{{model="{model_id}"}} {running}'
+    deadline = time.monotonic() + WAIT_S
+    while line not in httpx.get(f"{server.url}/metrics").text.splitlines():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"not after {WAIT_S:.0f} s: {line}")
+        time.sleep(0.1)
 
 
 def measure(repeats: int, new_tokens: int) -> list[dict[str, float]]:

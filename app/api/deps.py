@@ -64,4 +64,3 @@ def languages(request: Request) -> tuple[str, ...]:
 
 
 Languages = Annotated[tuple[str, ...], Depends(languages)]
-

@@ -73,12 +73,14 @@ class OwnPagesOnly:
         headers = dict(scope["headers"])  # the last of doubled headers counts, in both checks alike
         host = headers.get(b"host", b"").decode("latin-1").lower()
         origin = headers.get(b"origin", b"").decode("latin-1").lower()
+        foreign = bool(origin) and urlsplit(origin).netloc != host
+        # Simple cross-site requests may come without an Origin; browsers then still say where from.
+        crossing = headers.get(b"sec-fetch-site") == b"cross-site" and scope.get("method") != "GET"
         if _name(host) not in self._hosts:
-            await _refuse(send, f"This server does not answer to the name {_name(host)[:80]!r}. "
-                          "If it is right, add it to PARLEY_ALLOWED_HOSTS.")
-        elif origin and urlsplit(origin).netloc != host:
-            await _refuse(send, "Requests from pages of other sites are refused.")
-        elif not origin and headers.get(b"sec-fetch-site") == b"cross-site" and scope.get("method") != "GET":
+            name = _name(host)[:80]
+            hint = "If it is right, add it to PARLEY_ALLOWED_HOSTS."
+            await _refuse(send, f"This server does not answer to the name {name!r}. {hint}")
+        elif foreign or crossing:
             await _refuse(send, "Requests from pages of other sites are refused.")
         else:
             await self._app(scope, receive, send)
@@ -134,6 +136,10 @@ async def _refuse(send: Send, message: str) -> None:
 
 async def _answer(send: Send, status: int, body: dict[str, object]) -> None:
     raw = json.dumps(body).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(raw)).encode()), (b"connection", b"close")]
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(raw)).encode()),
+        (b"connection", b"close"),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": raw})

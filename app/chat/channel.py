@@ -159,9 +159,7 @@ class Channel:
             self.watchers -= 1
             self.touched = time.monotonic()
 
-    async def _follow(
-        self, seen: int, readers: dict[str, _Reader], heartbeat_s: float
-    ) -> AsyncGenerator[Told, None]:
+    async def _follow(self, seen: int, readers: dict[str, _Reader], heartbeat_s: float) -> AsyncGenerator[Told, None]:
         while not self.closed:
             changed = self._changed
             if self._log and self._log[0][0] > seen + 1:  # fell behind the log itself
@@ -237,4 +235,3 @@ class Hub:
 def is_end(event: Event | None, message_id: str) -> bool:
     """Whether `event` ends the reply `message_id`."""
     return isinstance(event, ReplyFinished | ReplyFailed) and event.message.id == message_id
-

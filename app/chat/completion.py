@@ -81,9 +81,7 @@ class Completions:
                 prompt = await model.render(turns)
                 max_new_tokens = min(sampling.max_new_tokens, _room(prompt, context_tokens))
             seed = secrets.randbelow(MAX_SEED + 1) if sampling.seed is None else sampling.seed
-            request = GenerationRequest(
-                new_id(), prompt, replace(sampling, seed=seed, max_new_tokens=max_new_tokens)
-            )
+            request = GenerationRequest(new_id(), prompt, replace(sampling, seed=seed, max_new_tokens=max_new_tokens))
             ticket = model.admit(user_id)
             try:
                 events = model.generate(request, ticket)

@@ -17,7 +17,7 @@ def ready_models(catalog: Catalog) -> list[Manifest]:
 
 
 def default_model(catalog: Catalog, settings: Settings, languages: Sequence[str] = ()) -> str | None:
-    """The model set by the operator, else the first ready one that speaks one of `languages`, else the first ready one."""
+    """The model set by the operator, else the first ready one that speaks one of `languages`, else the first ready."""
     if settings.model:
         return settings.model
     ready = ready_models(catalog)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from app.chat.channel import Channel, RunningReply
@@ -32,7 +32,7 @@ class Outcome:
 
     state: MessageState
     reason: FinishReason | None = None
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     error: ParleyError | None = None
 
 

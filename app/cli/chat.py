@@ -192,11 +192,10 @@ async def _server(settings: Settings, url: str | None) -> AsyncIterator[str]:
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
-        while not running.started and thread.is_alive():
-            await asyncio.sleep(0.02)
+        while not running.started and thread.is_alive():  # uvicorn has no event to wait for
+            await asyncio.sleep(0.02)  # noqa: ASYNC110
         running.raise_startup_error()
         yield server.address(listening)
     finally:
         running.should_exit = True
         await asyncio.to_thread(thread.join)
-

@@ -24,7 +24,7 @@ app = typer.Typer(
     help="""List, inspect, check and fetch models.
 
     A GGUF file that you put into the model store's `weights` folder shows up by itself. To describe a model better,
-    write a manifest into the store's `manifests` folder; docs/models.md shows how.
+    write a manifest into the store's `manifests` folder; model_store/README.md shows how.
 
     Examples:
 
@@ -54,9 +54,8 @@ def list_models() -> None:
         table.add_column(column, overflow="fold")
     for manifest in catalog.list():
         table.add_row(*_row(manifest, catalog.status(manifest.id)))
-    console = _console()
-    console.print(table)
-    console.print(f"\nMemory: {_size(available_bytes())} free of {_size(total_bytes())}.")
+    _print(table)
+    print(f"\nMemory: {_size(available_bytes())} free of {_size(total_bytes())}.")
     for problem in catalog.problems:
         print(f"Ignored: {problem.message}", file=sys.stderr)
 
@@ -75,7 +74,7 @@ def show(model: ModelId) -> None:
     for name, value in [*_description(manifest), *_state(status), *_needs(status), *_origin(manifest, catalog)]:
         if value:
             table.add_row(name, value)
-    _console().print(table)
+    _print(table)
 
 
 @app.command("check")
@@ -136,6 +135,14 @@ def _console() -> Console:
     """Standard output; where it is no terminal, lines are not folded to 80 columns."""
     console = Console(highlight=False, soft_wrap=False)
     return console if console.is_terminal else Console(highlight=False, width=200)
+
+
+def _print(table: Table) -> None:
+    """A table without the spaces that fill its last column."""
+    console = _console()
+    with console.capture() as capture:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
 def _known(catalog: Catalog, model_id: str) -> Manifest:

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from app.api.deps import Services
 from app.config import LOOPBACK_HOSTS
@@ -21,8 +21,8 @@ def bind(host: str, port: int) -> socket.socket:
     """A listening socket. Raises :class:`ConfigurationError` that says what to do."""
     if host not in LOOPBACK_HOSTS:
         raise ConfigurationError(
-            f"Parley does not listen on {host} yet: it has no accounts in this version, and anybody who reaches it could "
-            "read every chat. Use 127.0.0.1, and put a reverse proxy with a login of its own in front of it "
+            f"Parley does not listen on {host} yet: it has no accounts in this version, and anybody who reaches it "
+            "could read every chat. Use 127.0.0.1, and put a reverse proxy with a login of its own in front of it "
             "(PARLEY_ALLOWED_HOSTS names the host it forwards)."
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -34,7 +34,8 @@ def bind(host: str, port: int) -> socket.socket:
         listening.close()
         if err.errno == errno.EADDRINUSE:
             raise ConfigurationError(
-                f"Port {port} is in use, perhaps by another Parley. Stop that one, or choose another port: --port {port + 1}."
+                f"Port {port} is in use, perhaps by another Parley. Stop that one, or choose another port: "
+                f"--port {port + 1}."
             ) from err
         raise ConfigurationError(f"Cannot listen on {host}:{port}: {err.strerror}. Choose another --port.") from err
     return listening
@@ -49,9 +50,14 @@ def address(listening: socket.socket) -> str:
 class Server(uvicorn.Server):
     """Uvicorn that ends replies and event streams before it waits for connections to close."""
 
-    def __init__(self, app: FastAPI, on_started: Callable[[Services], None] | None = None) -> None:
+    def __init__(self, app: Starlette, on_started: Callable[[Services], None] | None = None) -> None:
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S, server_header=False, lifespan="on"
+            app,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=GRACE_S,
+            server_header=False,
+            lifespan="on",
         )
         super().__init__(config)
         self._parley = app

@@ -2,8 +2,10 @@
 
 The upstream renders the prompt, so ours is the list of messages as canonical JSON, and its length an estimate that
 errs upwards. A reply cannot be continued from a part of it (``prefill``): the protocol has no way to say so.
-What upstreams do differently is evened out here: stop strings, halves of characters, sampling parameters that
-only some of them know.
+What upstreams do differently is evened out here: halves of characters, sampling parameters that only some of them
+know, and stop strings. Those are not even sent: the protocol takes four, and llama-server loses the text that it
+held back for one when a reply ends at its length. A reply that ends at one ends by closing the connection,
+so its token counts are ours: a piece is taken for a token.
 """
 
 from __future__ import annotations
@@ -27,7 +29,6 @@ from app.errors import ConfigurationError, UnsupportedRequest, UpstreamFailed, U
 from app.registry.manifest import UpstreamSource
 
 _CONNECT_TIMEOUT_S = 10.0
-_MAX_UPSTREAM_STOPS = 4  # the protocol's limit; all stops are ours to keep anyhow
 _TURN_TOKENS = 8  # what a template puts around a turn
 _MAX_REFUSAL_BYTES = 1 << 16
 
@@ -165,8 +166,6 @@ class OpenAIEngine:
             "max_tokens": wanted.max_new_tokens,
             "seed": wanted.seed,
         }
-        if wanted.stop:
-            body["stop"] = list(wanted.stop[:_MAX_UPSTREAM_STOPS])
         if extras:
             body |= {"top_k": wanted.top_k, "min_p": wanted.min_p, "ignore_eos": wanted.ignore_eos}
             body |= {"repetition_penalty": wanted.repetition_penalty}  # vLLM, SGLang, TGI
@@ -216,9 +215,12 @@ class _Reply:
 
 
 def estimated_tokens(text: str) -> int:
-    """Tokens of `text`, rather too many than too few: a third of its ASCII characters, and each other one."""
+    """Tokens of `text`, rather too many than too few for a tokenizer that knows its language.
+
+    A third of the ASCII characters, half of the other bytes: 1.5 for a Chinese character, 2 for an emoji.
+    """
     ascii_chars = sum(ch.isascii() for ch in text)
-    return math.ceil(ascii_chars / 3) + len(text) - ascii_chars
+    return math.ceil(ascii_chars / 3 + (len(text.encode(errors="replace")) - ascii_chars) / 2)
 
 
 def _status_in(error: object) -> int:

@@ -31,11 +31,12 @@ class TextGate:
         if text and "\ud800" <= text[-1] <= "\udbff":
             text, self._held = text[:-1], text[-1]
         text = _whole_characters(text)
-        starts = [at for stop in self._stops if (at := text.find(stop)) >= 0]
-        if starts:
+        # (end, start) of each stop string: the one that was complete first counts, however the text was cut
+        found = [(at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0]
+        if found:
             self.stopped = True
             self._held = ""
-            return text[: min(starts)]
+            return text[: min(found)[1]]
         keep = self._possible_stop(text)
         self._held = text[len(text) - keep :] + self._held
         return text[: len(text) - keep]

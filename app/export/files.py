@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from app import __version__
 from app.domain.preferences import Drops, RatedConversation, rated_since, split_of
+from app.errors import StoreError
 from app.export.base import Format, time
 
 
@@ -70,12 +71,18 @@ def manifest_path(path: Path) -> Path:
 def write_file(
     path: Path, made: Format, conversations: Iterable[RatedConversation], filters: Filters
 ) -> dict[str, Any]:
-    """Write `path` and its manifest, which is returned. An older file stays until the new one is whole."""
-    with _replacing(path) as file:
-        manifest = write_rows(file, made, conversations, filters)
-    manifest["file"] = path.name
-    with _replacing(manifest_path(path)) as file:
-        file.write(json.dumps(manifest, ensure_ascii=False, indent=2).encode() + b"\n")
+    """Write `path` and its manifest, which is returned. An older file stays until the new one is whole.
+
+    Raises :class:`StoreError` when the disk does not take it.
+    """
+    try:
+        with _replacing(path) as file:
+            manifest = write_rows(file, made, conversations, filters)
+        manifest["file"] = path.name
+        with _replacing(manifest_path(path)) as file:
+            file.write(json.dumps(manifest, ensure_ascii=False, indent=2).encode() + b"\n")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}. What was there before is unchanged.") from error
     return manifest
 
 

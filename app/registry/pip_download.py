@@ -28,6 +28,8 @@ _POLL_S = 0.1
 _PATIENCE_S = 3.0  # between asking pip to end and ending it
 _RESUME_SINCE = (25, 1)
 _MAX_LOG_BYTES = 200_000
+_BROKEN = re.compile(r"connection broken by (.+)", re.IGNORECASE)
+_OBJECT = re.compile(r"<[^<>]* at 0x[0-9a-f]+>: ")  # how Python shows an object: no help to anyone
 _SECRET = re.compile(r"//[^/@\s]+@")  # user and password in an address
 
 
@@ -122,7 +124,7 @@ def _complaint(log: Path) -> str:
     with log.open("rb") as file:
         lines = file.read(_MAX_LOG_BYTES).decode("utf-8", "replace").splitlines()
     lines = [line.strip() for line in lines if line.strip()]
-    broken = [line for line in lines if "connection broken by" in line.lower()]
+    broken = [match[1] for line in lines if (match := _BROKEN.search(line))]
     errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
     best = (broken[-1:] or errors[:1] or lines[-1:] or ["nothing at all"])[0]
-    return _SECRET.sub("//***@", best)[:300]
+    return _SECRET.sub("//***@", _OBJECT.sub("", best))[:300].rstrip(".") + "."

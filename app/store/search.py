@@ -31,10 +31,10 @@ _SINGLE = (
     "\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
     "\U0001f000-\U0001f3fa\U0001f400-\U0001faff\U00020000-\U0003ffff"
 )
-# What only separates: ASCII but letters and digits, other punctuation, joiners, variation and skin tone selectors.
+# What only separates: ASCII but letters and digits, other punctuation, half characters, joiners, variants, skin tones.
 _SEPARATOR = (
     "\x00-\x2f\x3a-\x60\x7b-\xa9\xab-\xb1\xb4\xb6-\xb8\xbb\xbf\xd7\xf7\u2000-\u206f\u3000-\u3004\u3008-\u3020\u3030"
-    "\ufe00-\ufe0f\ufe30-\ufe6f\ufeff\U0001f3fb-\U0001f3ff"
+    "\ud800-\udfff\ufe00-\ufe0f\ufe30-\ufe6f\ufeff\U0001f3fb-\U0001f3ff"
 )
 _TOKENS = re.compile(f"[{_SINGLE}]|[^{_SINGLE}{_SEPARATOR}]+")
 _PHRASES = re.compile(f"[{_SINGLE}]+|[^{_SINGLE}{_SEPARATOR}]+")

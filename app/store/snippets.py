@@ -26,12 +26,18 @@ def snippet(text: str, patterns: Sequence[str], fold: Callable[[str], str]) -> S
     line = " ".join(unicodedata.normalize("NFC", text[:LOOK_CHARS]).split())
     wanted = re.compile("|".join(f"(?:{p})" for p in patterns))
     matches = _matches(line, wanted, fold)
-    start = max(0, matches[0][0] - BEFORE_CHARS) if matches else 0
+    start = _start(line, matches[0][0]) if matches else 0
     end = min(len(line), start + SNIPPET_CHARS)
     head, tail = "…" if start else "", "…" if end < len(line) else ""
     shift = len(head) - start
     ranges = tuple((a + shift, min(b, end) + shift) for a, b in matches if a < end)
     return Snippet(f"{head}{line[start:end]}{tail}", ranges)
+
+
+def _start(line: str, match: int) -> int:
+    """A little before the match, at the beginning of a word where there are words."""
+    earliest = max(0, match - BEFORE_CHARS)
+    return line.find(" ", earliest, match) + 1 if earliest and " " in line[earliest:match] else earliest
 
 
 def _matches(line: str, wanted: re.Pattern[str], fold: Callable[[str], str]) -> list[tuple[int, int]]:

@@ -60,6 +60,15 @@ def problems_of(path: Path, *, thorough: bool) -> list[str]:
     return [] if found == ["ok"] else found
 
 
+def revision_in(path: Path) -> str | None:
+    """The revision of Parley's tables in the file; ``None`` when it holds none of them."""
+    with looking_at(path) as connection:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone() is None:
+            return None
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return None if row is None else str(row[0])
+
+
 def copy_database(source: Path, target: Path) -> None:
     """A copy of one moment of `source`, which may be written meanwhile: whole and on disk, or not there at all."""
     target.parent.mkdir(parents=True, exist_ok=True)

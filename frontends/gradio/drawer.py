@@ -72,7 +72,7 @@ class Drawer:
         everything = [*values, self.preset, self.advanced, self.reset, self.status]
         told = [self.draft, self.preset, self.status]
         quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        self.context.input(self.show, self.context, everything, **quiet)
+        self.context.change(self.show, self.context, everything, **quiet)
         saves = [s.release for s in self.sliders] + [t.blur for t in (self.prompt, self.seed, self.stop)]
         gr.on(saves, self.save, [self.context, *values], told, trigger_mode="always_last", **quiet)
         self.preset.input(self.apply_preset, [self.context, self.preset, *values], [*told, *self.sliders], **quiet)
@@ -95,7 +95,7 @@ class Drawer:
             "",
         ]
 
-    async def save(self, text: str, prompt: str, *values: Any) -> Updates:
+    async def save(self, request: gr.Request, text: str, prompt: str, *values: Any) -> Updates:
         """Write what the form shows; `values` in the order of the form, seed and stop last."""
         context = Context.read(text)
         say = words(context.language)
@@ -103,33 +103,36 @@ class Drawer:
             sampling = overrides(context.defaults, values)
         except BadSetting as bad:
             return [gr.skip(), gr.skip(), say[bad.key]]
-        return await self._write(context, prompt, sampling)
+        return await self._write(request, context, prompt, sampling)
 
-    async def apply_preset(self, text: str, name: str, prompt: str, *values: Any) -> Updates:
+    async def apply_preset(self, request: gr.Request, text: str, name: str, prompt: str, *values: Any) -> Updates:
         """Set the sliders that a preset speaks of, and save."""
         numbers = dict(zip((f.name for f in FIELDS), values[: len(FIELDS)], strict=True)) | PRESETS[name]
         sliders = [numbers[f.name] for f in FIELDS]
-        return [*await self.save(text, prompt, *sliders, *values[len(FIELDS) :]), *sliders]
+        return [*await self.save(request, text, prompt, *sliders, *values[len(FIELDS) :]), *sliders]
 
-    async def apply_reset(self, text: str, prompt: str) -> Updates:
+    async def apply_reset(self, request: gr.Request, text: str, prompt: str) -> Updates:
         """Back to the model's own sampling; the instructions stay."""
         context = Context.read(text)
         values = shown(context.defaults, {})
-        told = await self._write(context, prompt, {})
+        told = await self._write(request, context, prompt, {})
         return [*told, *(values[f.name] for f in FIELDS), "", "\n".join(values["stop"])]
 
-    async def _write(self, context: Context, prompt: str, sampling: dict[str, Any]) -> Updates:
+    async def _write(
+        self, request: gr.Request, context: Context, prompt: str, sampling: dict[str, Any]
+    ) -> Updates:
         say = words(context.language)
         preset = preset_of(shown(context.defaults, sampling))
         draft = json.dumps({"system_prompt": prompt, "sampling": sampling}, ensure_ascii=False)
         if context.conversation_id is None:
             return [draft, preset, say["kept"]]
         try:
-            await self._client.update_conversation(
-                context.conversation_id, {"system_prompt": prompt, "sampling": sampling}
-            )
+            client = self._client.on_behalf_of(request.headers)
+            changes = {"system_prompt": prompt, "sampling": sampling}
+            await client.update_conversation(context.conversation_id, changes)
         except ApiError as error:
-            return [gr.skip(), preset, say["not_saved"].format(message=error.message)]
+            refusal = say["unreachable"] if error.status == 0 else say["not_saved"].format(message=error.message)
+            return [gr.skip(), preset, refusal]
         return [gr.skip(), preset, say["saved"]]
 
 

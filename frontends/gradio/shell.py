@@ -1,17 +1,23 @@
 """Puts our own lines into the head of Gradio's page before anything is drawn.
 
 Gradio inserts its ``head=`` with a script, after its own megabyte has run: the page would flash in
-the wrong colours and our modules would load last. This middleware writes them into the HTML of ``/``.
+the wrong colours and our modules would load last. This middleware writes them into the HTML of ``/``,
+and puts Gradio's own style sheet into a cascade layer, so that ours need not fight it.
 """
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-STYLES = ("tokens", "page", "gradio", "sidebar", "picker", "conversation", "markdown", "composer")
-MODULES = ("main",)
+# Gradio resets headings, buttons and lists everywhere on the page. In a cascade layer its sheet gives way to ours.
+_SHEET = re.compile(rb'<link rel="stylesheet" crossorigin href="(\./assets/[\w.-]+\.css)">')
+
+STATIC = Path(__file__).parent / "static"
+STYLES = ("tokens", "page", "gradio", "sidebar", "picker", "conversation", "markdown", "highlight", "composer")
 
 # Read before the first paint: the colours chosen earlier, and the language (for the browser's own fonts and hyphens).
 EARLY = """<script>
@@ -26,11 +32,17 @@ EARLY = """<script>
 
 
 def head(static_url: str = "/ui/static") -> str:
-    """The lines: early script, style sheets, our module."""
-    links = "".join(f'<link rel="stylesheet" href="{static_url}/{name}.css">' for name in STYLES)
-    scripts = "".join(f'<script type="module" src="{static_url}/{name}.js"></script>' for name in MODULES)
-    icon = f'<link rel="icon" href="{static_url}/icon.svg" type="image/svg+xml">'
-    return f"{EARLY}{icon}{links}{scripts}"
+    """The lines: early script, icon, style sheets, our module and, so that they load side by side, all it imports."""
+    modules = sorted(path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*.js"))
+    return "".join(
+        [
+            EARLY,
+            f'<link rel="icon" href="{static_url}/icon.svg" type="image/svg+xml">',
+            *(f'<link rel="stylesheet" href="{static_url}/{name}.css">' for name in STYLES),
+            *(f'<link rel="modulepreload" href="{static_url}/{path}">' for path in modules),
+            f'<script type="module" src="{static_url}/main.js"></script>',
+        ]
+    )
 
 
 class HeadFirst:
@@ -65,7 +77,8 @@ class _Rewriter:
         self._body += message.get("body", b"")
         if message.get("more_body"):
             return
-        body = self._body.replace(b"<head>", b"<head>" + self._head, 1)
+        body = _SHEET.sub(rb'<style>@import url("\1") layer(gradio);</style>', self._body)
+        body = body.replace(b"<head>", b"<head>" + self._head, 1)
         headers = [(k, v) for k, v in self._start["headers"] if k.lower() != b"content-length"]
         headers.append((b"content-length", str(len(body)).encode()))
         await self._send({**self._start, "headers": headers})

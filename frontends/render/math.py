@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from html import escape, unescape
+from typing import NamedTuple
 from xml.etree.ElementTree import tostring
 
 from latex2mathml import exceptions as tex_errors
@@ -104,62 +105,73 @@ def _bracket_rule(state: StateInline, silent: bool) -> bool:
 
 
 def _block_rule(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
-    """A formula that starts on a line of its own; ends with its delimiter, its container or the text.
+    """A formula that starts on a line of its own, and ends with its delimiter, its container or the text.
 
-    One that begins beside its opening delimiter must be done before the next blank line; else, and when
-    words follow the closing delimiter, this is a paragraph with a formula in it.
+    Only what the opening line alone can tell may end a paragraph before it (`silent`): a lone delimiter,
+    or a formula that is whole on that line. One that begins beside its delimiter must be done before the
+    next blank line with nothing after it; else this is a paragraph with a formula in it.
     """
-    if state.is_code_block(start_line):
-        return False
     first = _line(state, start_line)
-    found = _opening(first)
-    if found is None or (state.parentType == "paragraph" and _inside_dollars(state, start_line, found[0])):
+    opening = None if state.is_code_block(start_line) else _opening(first)
+    if opening is None or (state.parentType == "paragraph" and _inside_dollars(state, start_line, opening)):
         return False
-    opening, closing = found
-    body = first[len(opening) :]
+    body = first[len(opening.text) :]
+    closes_here = _before(opening.closing, body) is not None
     lone = not body.strip()
-    lines: list[str] = []
-    line, closed = start_line, False
-    while True:
-        at = body.find(closing)
-        if at >= 0:
-            if body[at + len(closing) :].strip().strip(_TRAILING):
-                return False
-            lines.append(body[:at])
-            closed = True
-            break
-        lines.append(body)
-        line += 1
-        if line >= end_line or (not state.isEmpty(line) and state.sCount[line] < state.blkIndent):
-            break
-        if not lone and state.isEmpty(line):
-            return False
-        body = _line(state, line)
+    if silent and not (lone or closes_here):
+        return False
     if silent:
         return True
-    state.line = line + 1 if closed else line
+    lines, line = [body], start_line + 1
+    while _before(opening.closing, lines[-1]) is None and not _ends(state, line, end_line):
+        if not lone and (state.isEmpty(line) or opening.closing in lines[-1]):
+            return False
+        lines.append(_line(state, line))
+        line += 1
+    last = _before(opening.closing, lines[-1])
+    if last is None and not lone and opening.closing in lines[-1]:
+        return False
+    content = "\n".join([*lines[:-1], lines[-1] if last is None else last])
+    state.line = line
     token = state.push("math_block", "math", 0)
     token.block = True
-    token.content = "\n".join(lines) if opening[:2] in ("$$", r"\[") else f"{opening}{chr(10).join(lines)}{closing}"
-    token.meta = {"closed": closed}
-    token.map = [start_line, state.line]
+    token.content = f"{opening.text}{content}{opening.closing}" if opening.environment else content
+    token.meta = {"closed": last is not None}
+    token.map = [start_line, line]
     return True
 
 
-def _opening(line: str) -> tuple[str, str] | None:
-    """The opening delimiter that `line` starts with, and the closing one that belongs to it."""
+def _ends(state: StateBlock, line: int, end_line: int) -> bool:
+    """Whether the text or the list item that holds the formula is over at `line`."""
+    return line >= end_line or (not state.isEmpty(line) and state.sCount[line] < state.blkIndent)
+
+
+def _before(closing: str, line: str) -> str | None:
+    """What stands before the closing delimiter, if that ends the line (a full stop may follow)."""
+    text = line.rstrip().rstrip(_TRAILING).rstrip()
+    found = text.find(closing)
+    return text[:found] if found >= 0 and found == len(text) - len(closing) else None
+
+
+class _Opening(NamedTuple):
+    text: str
+    closing: str
+    environment: bool = False
+
+
+def _opening(line: str) -> _Opening | None:
+    """The opening delimiter that `line` starts with."""
     if line.startswith("$$"):
-        return "$$", "$$"
+        return _Opening("$$", "$$")
     if line.startswith(r"\["):
-        return r"\[", r"\]"
-    if environment := _ENVIRONMENT.match(line):
-        return environment[0], rf"\end{{{environment[1]}}}"
-    return None
+        return _Opening(r"\[", r"\]")
+    found = _ENVIRONMENT.match(line)
+    return _Opening(found[0], rf"\end{{{found[1]}}}", environment=True) if found else None
 
 
-def _inside_dollars(state: StateBlock, line: int, opening: str) -> bool:
+def _inside_dollars(state: StateBlock, line: int, opening: _Opening) -> bool:
     """Whether ``$$`` at the start of `line` closes what was opened earlier in the same paragraph."""
-    if opening != "$$":
+    if opening.text != "$$":
         return False
     first = max(state.line, line - _LOOK_BACK)  # state.line: where the paragraph began
     return sum(_line(state, above).count("$$") for above in range(first, line)) % 2 == 1

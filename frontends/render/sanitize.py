@@ -23,7 +23,7 @@ _ALIGNMENTS = {"left", "center", "right"}
 def _cleaner() -> nh3.Cleaner:
     math = set(_MATH_NAMES.split())
     attributes = {tag: set(_MATH_ATTRIBUTE_NAMES.split()) for tag in math}
-    attributes |= {"a": {"href"}, "ol": {"start"}, "button": {"data-copy", "aria-label"}}
+    attributes |= {"*": set(), "a": {"href"}, "ol": {"start"}, "button": {"data-copy", "aria-label"}}
     return nh3.Cleaner(
         tags=_TEXT | _CODE | _TABLE | math,
         clean_content_tags={"script", "style"},

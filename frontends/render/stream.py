@@ -1,8 +1,8 @@
 """A reply rendered while it is being written.
 
-The text is cut into top-level blocks. A block is *closed* once another one has begun for certain, on a
-complete line or with a letter: nothing that follows can change it, so it is rendered once and never again. What comes after the
-last cut is rendered anew on each update; that is one open block, or for a moment two.
+The text is cut into top-level blocks. A block is *closed* once another one has begun for certain, on
+a complete line or with a letter: nothing that follows can change it, so it is rendered once and never
+again. What comes after the last cut is rendered anew on each update: one open block, for a moment two.
 
 The blocks joined are what :meth:`MarkdownRenderer.render` makes of the whole text, with one exception:
 link reference definitions (``[name]: https://…``) are text here, as a block can't know them before
@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 
 from frontends.render.code import OpenCode
-from frontends.render.markdown import LIMIT, MarkdownRenderer, ParsedBlock, normalized
+from frontends.render.markdown import MarkdownRenderer, normalized
 
 # An unfinished last line that holds markup only: "-" may become a list item, a rule or underline a
 # heading; "**" may open or close. Shown too early it flickers.
@@ -65,10 +65,12 @@ class StreamRenderer:
 
     def update(self, *, final: bool = False) -> list[Block]:
         """Render what changed since the last update. `final`: no more text will come."""
+        if final and self._held:
+            self._tail, self._held = f"{self._tail}\n", ""
         changed = self._close_blocks()
         text = self._tail if final else _shown(self._tail)
         growing = None if final else self._code
-        rendered = [self._renderer.render_block(block, growing) for block in self._parse(text)]
+        rendered = [self._renderer.render_block(block, growing) for block in self._renderer.parse_blocks(text)]
         gone = len(self._html) - self._closed - len(rendered)
         for offset, html in enumerate([*rendered, *[""] * gone]):
             index = self._closed + offset
@@ -91,7 +93,7 @@ class StreamRenderer:
         end += end > 0 and self._tail[end : end + 1].isalpha()
         if end == self._cut_at or not end:
             return []
-        blocks = self._parse(self._tail[:end])
+        blocks = self._renderer.parse_blocks(self._tail[:end])
         self._cut_at = end
         if len(blocks) < 2:
             return []
@@ -108,9 +110,6 @@ class StreamRenderer:
         self._cut_at = end - cut
         self._code = OpenCode()
         return changed
-
-    def _parse(self, text: str) -> list[ParsedBlock]:
-        return self._renderer.parse_blocks(text if self.length <= LIMIT else "")
 
 
 def _line_start(text: str, line: int) -> int:

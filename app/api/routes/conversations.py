@@ -36,7 +36,9 @@ MAX_LISTED = 200
 async def list_conversations(
     user_id: UserId,
     parts: ServicesDep,
-    q: Annotated[Text, Query(max_length=200, description="Search titles and messages; two Chinese characters do.")] = "",
+    q: Annotated[
+        Text, Query(max_length=200, description="Search titles and messages; two Chinese characters do.")
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
     cursor: Annotated[Text | None, Query(max_length=200)] = None,
 ) -> dict[str, Any]:
@@ -93,7 +95,9 @@ async def update_conversation(
     user_id: UserId, parts: ServicesDep, conversation_id: Id, body: ConversationUpdate
 ) -> ConversationPublic:
     """Rename, pin, choose a model, set system prompt, sampling or the shown leaf."""
-    return ConversationPublic.of(await parts.chat.update(user_id, conversation_id, cast(ConversationChanges, body.changes())))
+    return ConversationPublic.of(
+        await parts.chat.update(user_id, conversation_id, cast(ConversationChanges, body.changes()))
+    )
 
 
 @router.delete("/{conversation_id}", status_code=204)
@@ -106,9 +110,7 @@ async def delete_conversation(user_id: UserId, parts: ServicesDep, conversation_
 @router.post("/{conversation_id}/restore")
 async def restore_conversation(user_id: UserId, parts: ServicesDep, conversation_id: Id) -> ConversationPublic:
     """Out of the trash."""
-    return ConversationPublic.of(
-        await parts.store.write(lambda r: r.conversations.restore(user_id, conversation_id))
-    )
+    return ConversationPublic.of(await parts.store.write(lambda r: r.conversations.restore(user_id, conversation_id)))
 
 
 @router.get("/{conversation_id}/export", response_model=None)

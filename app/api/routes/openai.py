@@ -1,7 +1,8 @@
 """OpenAI-compatible routes, so that other programs can use Parley's models. Nothing is stored.
 
-Format: https://platform.openai.com/docs/api-reference/chat. Sampling extras that other servers take (``top_k``, ``min_p``,
-``repetition_penalty``, ``ignore_eos``) are taken; what Parley cannot do is refused instead of ignored (``n`` > 1, tools).
+Format: https://platform.openai.com/docs/api-reference/chat. Sampling extras that other servers take (``top_k``,
+``min_p``, ``repetition_penalty``, ``ignore_eos``) are taken; what Parley cannot do is refused instead of ignored
+(``n`` > 1, tools).
 """
 
 from __future__ import annotations
@@ -101,7 +102,11 @@ class ChatRequest(BaseModel):
 
     def refuse_unsupported(self) -> None:
         """Raises :class:`UnsupportedRequest` for what would silently be left undone."""
-        for name, bad in (("n", self.n not in (None, 1)), ("tools", bool(self.tools)), ("logprobs", bool(self.logprobs))):
+        for name, bad in (
+            ("n", self.n not in (None, 1)),
+            ("tools", bool(self.tools)),
+            ("logprobs", bool(self.logprobs)),
+        ):
             if bad:
                 raise UnsupportedRequest(f"`{name}` is not supported here; leave it out.", field=name)
 
@@ -110,7 +115,10 @@ class ChatRequest(BaseModel):
 async def list_models(_: UserId, parts: ServicesDep) -> dict[str, Any]:
     """The chat models whose weights are here."""
     ready = [m for m in parts.catalog.list() if m.kind == "chat" and parts.catalog.status(m.id).state == "ready"]
-    return {"object": "list", "data": [{"id": m.id, "object": "model", "created": 0, "owned_by": "parley"} for m in ready]}
+    return {
+        "object": "list",
+        "data": [{"id": m.id, "object": "model", "created": 0, "owned_by": "parley"} for m in ready],
+    }
 
 
 @router.post("/chat/completions", response_model=None)
@@ -124,14 +132,21 @@ async def chat_completions(user_id: UserId, parts: ServicesDep, body: ChatReques
         return await _streamed(user_id, parts, body, turns)
     async with parts.completions.open(user_id, body.model, turns, body.overrides()) as completion:
         text, finished = await completion.text()
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": _reason(finished), "logprobs": None}
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text},
+        "finish_reason": _reason(finished),
+        "logprobs": None,
+    }
     return JSONResponse({**_head(completion, "chat.completion"), "choices": [choice], "usage": _usage(finished.usage)})
 
 
 async def _streamed(user_id: str, parts: Services, body: ChatRequest, turns: list[Turn]) -> Response:
     """Refusals are raised here, before the stream commits a 200; then the stream owns what it leased."""
     async with AsyncExitStack() as stack:
-        completion = await stack.enter_async_context(parts.completions.open(user_id, body.model, turns, body.overrides()))
+        completion = await stack.enter_async_context(
+            parts.completions.open(user_id, body.model, turns, body.overrides())
+        )
         with_usage = bool(body.stream_options and body.stream_options.include_usage)
         return sse.OwningStream(_chunks(completion, with_usage), stack.pop_all())
 

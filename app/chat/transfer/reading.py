@@ -105,7 +105,9 @@ def _open_webui(chat: Mapping[str, Any], title: object) -> ReadConversation:
             )
             for m in _objects(history["messages"].values())
         ]
-        return ReadConversation(_title(chat.get("title") or title, rows), _ordered(rows), leaf_id=history.get("currentId"))
+        return ReadConversation(
+            _title(chat.get("title") or title, rows), _ordered(rows), leaf_id=history.get("currentId")
+        )
     return _linear(chat.get("messages"), "role", "content", chat.get("title") or title)
 
 

@@ -23,7 +23,9 @@ class Transfers:
 
         def work(r: Repositories) -> dict[str, Any]:
             conversation = r.conversations.get(user_id, conversation_id)
-            return bundle.dump(conversation, r.messages.all(conversation.id), r.ratings.latest(conversation.id, user_id))
+            return bundle.dump(
+                conversation, r.messages.all(conversation.id), r.ratings.latest(conversation.id, user_id)
+            )
 
         return await self._store.read(work)
 
@@ -38,7 +40,7 @@ class Transfers:
         return await self._store.read(work)
 
     async def load(self, user_id: str, data: object) -> Conversation:
-        """Read `data` and store it as a new conversation. Raises :class:`~app.errors.InvalidImport`; then nothing is stored."""
+        """Read `data` and store it as a new conversation; all of it, or with :class:`~app.errors.InvalidImport` nothing."""
         found = read(data)
 
         def work(r: Repositories) -> Conversation:

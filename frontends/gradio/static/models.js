@@ -16,6 +16,7 @@ export function addModels(app) {
       const { items, memory } = await app.api.get("/api/models");
       app.state.models = items.filter((model) => model.kind === "chat");
       app.state.memory = memory;
+      app.state.modelsKnown = true;
       app.emit("models", app.state.models);
       if (items.some((model) => BUSY.has(model.state))) timer = setTimeout(app.refreshModels, POLL_MS);
     } catch (error) {

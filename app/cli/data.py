@@ -1,0 +1,125 @@
+"""``parley data …``: what people judged, as training data."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.errors import reported
+from app.config import Settings
+from app.errors import InvalidRequest
+from app.export.base import Format, find_formats, get_format
+from app.export.files import Filters, manifest_path, write_file, write_rows
+from app.store import reading
+
+app = typer.Typer(
+    help="""Turn ratings into data that training tools read.
+
+    Examples:
+
+        parley data export --list
+
+        parley data export --format trl_unpaired --out thumbs.jsonl
+
+        parley data export --format trl_pairs --out test.jsonl --split test --test-share 0.1
+    """,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+
+@app.callback()
+def group() -> None:
+    """Keep `export` a command of its own while it is the only one."""
+
+
+@app.command("export")
+@reported
+def export(
+    format_: Annotated[str, typer.Option("--format", help="Which rows; --list shows them.")] = "",
+    out: Annotated[str, typer.Option(metavar="FILE", help="JSONL file to write; - for standard output.")] = "",
+    conversation: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Only this conversation; may be given several times.")
+    ] = None,
+    since: Annotated[
+        str, typer.Option(metavar="DATE", help="Only conversations rated since then: 2026-11-24, UTC.")
+    ] = "",
+    split: Annotated[str, typer.Option(metavar="train|test", help="One side of a split by conversation.")] = "",
+    test_share: Annotated[float, typer.Option(help="Share of conversations on the test side.")] = 0.1,
+    list_: Annotated[bool, typer.Option("--list", help="Show the formats and end.")] = False,
+) -> None:
+    """Write rated replies as JSON lines, one row each, with the ids of the messages that they come from.
+
+    Beside FILE lies FILE.manifest.json: filters, counts, what was dropped and why, SHA-256. A server may be at work
+    meanwhile. Exit code 2 when an option is wrong.
+
+    Examples:
+
+        parley data export --format trl_unpaired --out thumbs.jsonl
+
+        parley data export --format trl_pairs --out pairs.jsonl --since 2026-11-01
+
+        parley data export --format trl_pairs --out - | wc -l
+    """
+    if list_:
+        for made in find_formats().values():
+            print(f"{made.name:14} {made.description}")
+        return
+    chosen = get_format(_given(format_, "--format", "parley data export --list shows the formats"))
+    target = _given(out, "--out", "name a file, or - for standard output")
+    filters = Filters(tuple(conversation or ()), _date(since), _side(split), _share(test_share))
+    manifest = _write(chosen, target, filters)
+    for line in _summary(manifest, target):
+        print(line, file=sys.stderr)
+
+
+def _write(chosen: Format, target: str, filters: Filters) -> dict[str, Any]:
+    with reading(Settings().resolved_database_url) as store:
+        rated = store.ratings.rated_conversations(filters.conversation_ids)
+        if target == "-":
+            return write_rows(sys.stdout.buffer, chosen, rated, filters)
+        path = Path(target)
+        if path.is_dir() or not path.absolute().parent.is_dir():
+            raise InvalidRequest(f"{path} cannot be written: name a file in a folder that exists.", field="out")
+        return write_file(path, chosen, rated, filters)
+
+
+def _summary(manifest: dict[str, Any], target: str) -> list[str]:
+    rows, rated, conversations = manifest["rows"], manifest["rated_messages"], manifest["conversations"]
+    lines = [f"{rows} rows from {rated} rated replies in {conversations} conversations."]
+    lines += [f"  left out, {reason}: {n}" for reason, n in manifest["dropped"].items()]
+    if target != "-":
+        lines.append(f"{target}\n{manifest_path(Path(target))}")
+    return lines
+
+
+def _given(value: str, option: str, advice: str) -> str:
+    if not value:
+        raise InvalidRequest(f"{option} is missing: {advice}.", field=option)
+    return value
+
+
+def _date(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidRequest(f"--since {text} is no date. Write it as 2026-11-24.", field="since") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _side(text: str) -> str | None:
+    if text not in ("", "train", "test"):
+        raise InvalidRequest(f"--split is train or test, not {text}.", field="split")
+    return text or None
+
+
+def _share(value: float) -> float:
+    if not 0 < value < 1:
+        raise InvalidRequest("--test-share lies between 0 and 1.", field="test_share")
+    return value

@@ -1,0 +1,68 @@
+"""Copies of a SQLite database that are whole, and putting one back. PostgreSQL has its own tools for both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.errors import ConfigurationError, DatabaseDamaged, InvalidRequest
+from app.store import sqlite_files
+from app.store.engines import parse_url, sqlite_path
+from app.store.lock import ServerLock
+from app.store.migrate import require_known
+
+
+def backup(url: str, target: Path) -> None:
+    """Copy the database to `target`, also while a server writes to it, and check the copy.
+
+    Raises :class:`InvalidRequest` when `target` exists, :class:`ConfigurationError` when there is nothing to copy or
+    it is not SQLite, :class:`DatabaseDamaged`, :class:`~app.errors.StoreFull`.
+    """
+    path = _file(url, "pg_dump --format=custom")
+    if sqlite_files.is_new(path):
+        raise ConfigurationError(
+            f"There is no database at {path} to back up. Is PARLEY_DATA_DIR set as for the server?"
+        )
+    if target.exists():
+        raise InvalidRequest(f"{target} exists already. Name a new file, or leave the name out.", field="target")
+    sqlite_files.copy_database(path, target)
+    sqlite_files.require_sound(target, "The copy cannot be used. Look at the database with `parley db check`.")
+
+
+def restore(backup_file: Path, url: str) -> Path | None:
+    """Put `backup_file` in the database's place; where the replaced database lies now, if there was one.
+
+    Nothing is touched before the backup has been read through and found good. Raises :class:`DatabaseDamaged`,
+    :class:`~app.errors.DatabaseTooNew` or :class:`InvalidRequest` when it is not, :class:`ConfigurationError` while a
+    server uses the database.
+    """
+    path = _file(url, "pg_restore")
+    _require_backup(backup_file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = ServerLock(path)
+    lock.take()
+    try:
+        incoming = path.with_name(path.name + ".incoming")
+        sqlite_files.copy_database(backup_file, incoming)
+        aside = sqlite_files.put_aside(path)
+        incoming.replace(path)
+        sqlite_files.sync(path.parent)
+        return aside
+    finally:
+        lock.release()
+
+
+def _file(url: str, tool: str) -> Path:
+    path = sqlite_path(parse_url(url))
+    if path is None:
+        raise ConfigurationError(f"The database is not SQLite: use your database's own tool, for PostgreSQL `{tool}`.")
+    return path
+
+
+def _require_backup(path: Path) -> None:
+    if not path.is_file():
+        raise InvalidRequest(f"There is no file {path}. Backups lie in the data folder under backups/.", field="file")
+    sqlite_files.require_sound(path, "The database was not touched. Choose another backup.", thorough=True)
+    revision = sqlite_files.revision_in(path)
+    if revision is None:
+        raise DatabaseDamaged(f"{path} is a database, but not Parley's. The database was not touched.")
+    require_known(revision)

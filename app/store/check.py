@@ -1,0 +1,101 @@
+"""A look at the whole database: is the file sound, do all rows fit together, what is in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, func, select
+from sqlalchemy.orm import aliased
+
+from app.domain.messages import MessageState
+from app.errors import ConfigurationError
+from app.store import sqlite_files
+from app.store.engines import parse_url, reading_engine, sqlite_path
+from app.store.failures import storage_errors
+from app.store.migrate import head_revision, revision_of
+from app.store.tables import ConversationRow, MessageRow, RatingRow, UserRow
+
+_COUNTED = {"users": UserRow, "conversations": ConversationRow, "messages": MessageRow, "ratings": RatingRow}
+
+
+@dataclass(slots=True)
+class Report:
+    """What :func:`check` found. `problems` are sentences; none: all is well."""
+
+    size_bytes: int | None = None  # None: not a file
+    revision: str | None = None
+    up_to_date: bool = True  # false: the next start of a server migrates
+    counts: dict[str, int] = field(default_factory=dict)
+    running: int = 0  # replies being written; those a crash left are marked at the next start
+    problems: list[str] = field(default_factory=list)
+
+
+def check(url: str) -> Report:
+    """Read everything, change nothing; also while a server is at work.
+
+    Raises :class:`ConfigurationError` when there is no database, :class:`~app.errors.DatabaseTooNew`.
+    """
+    parsed = parse_url(url)
+    path = sqlite_path(parsed)
+    report = Report()
+    if path is not None:
+        if sqlite_files.is_new(path):
+            raise ConfigurationError(f"There is no database at {path} yet. Is PARLEY_DATA_DIR set as for the server?")
+        _check_file(path, report)
+        if report.problems:
+            return report
+    _check_rows(parsed, report)
+    return report
+
+
+def _check_file(path: Path, report: Report) -> None:
+    report.size_bytes = path.stat().st_size
+    report.problems = sqlite_files.problems_of(path, thorough=True)
+    if not report.problems:
+        with sqlite_files.looking_at(path) as connection:
+            broken = connection.execute("PRAGMA foreign_key_check").fetchmany(20)
+        report.problems = [
+            f"row {row} of {table} points to a row of {other} that is gone" for table, row, other, _ in broken
+        ]
+
+
+def _check_rows(url: URL, report: Report) -> None:
+    engine = reading_engine(url, readers=1)
+    try:
+        with storage_errors(), engine.begin() as connection:
+            report.revision = revision_of(connection)
+            report.up_to_date = report.revision == head_revision()
+            if report.revision is None:
+                raise ConfigurationError("The database is empty. `parley serve` makes its tables.")
+            for name, row in _COUNTED.items():
+                report.counts[name] = connection.scalar(select(func.count()).select_from(row)) or 0
+            pending = select(func.count()).where(MessageRow.state == MessageState.PENDING)
+            report.running = connection.scalar(pending) or 0
+            report.problems += [*_lost_leaves(connection), *_circles(connection)]
+    finally:
+        engine.dispose()
+
+
+def _lost_leaves(connection: Connection) -> list[str]:
+    leaf = aliased(MessageRow)
+    same = (leaf.id == ConversationRow.leaf_id) & (leaf.conversation_id == ConversationRow.id)
+    lost = (
+        select(ConversationRow.id)
+        .outerjoin(leaf, same)
+        .where(ConversationRow.leaf_id.is_not(None), leaf.id.is_(None))
+        .limit(20)
+    )
+    return [f"conversation {given} shows a message that it does not have" for given in connection.scalars(lost)]
+
+
+def _circles(connection: Connection) -> list[str]:
+    """Messages that no way down from a root reaches: they are their own ancestors, or below such a one."""
+    below: dict[str | None, list[str]] = {}
+    for message_id, parent_id in connection.execute(select(MessageRow.id, MessageRow.parent_id)):
+        below.setdefault(parent_id, []).append(message_id)
+    reached = list(below.get(None, []))
+    for message_id in reached:  # grows while it is walked
+        reached.extend(below.get(message_id, []))
+    lost = {m for children in below.values() for m in children}.difference(reached)
+    return [f"message {given} hangs in a circle of parents" for given in sorted(lost)[:20]]

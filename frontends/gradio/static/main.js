@@ -1,0 +1,79 @@
+/** Starts the page: waits for Gradio's layout, fills its mount points, opens what the address says. */
+import { createApp } from "./app.js";
+import { Chat } from "./chat.js";
+import { Composer } from "./composer.js";
+import { ConversationView } from "./conversation.js";
+import { h, whenPresent } from "./dom.js";
+import { connectDrawer } from "./drawer.js";
+import { mountPicker } from "./picker.js";
+import { connectionBar, createToast, Doors, topBar } from "./frame.js";
+import { mountSidebar } from "./sidebar.js";
+import { createTheme } from "./theme.js";
+import { Welcome } from "./welcome.js";
+
+async function start() {
+  const app = createApp();
+  app.setLanguage(app.state.language);
+  const theme = createTheme(app);
+  const known = loadBasics(app);
+  const [sidebar, main, drawer] = await Promise.all(["sidebar", "conversation", "drawer"].map((name) => whenPresent(`#parley-${name}`)));
+
+  app.toast = createToast();
+  const doors = new Doors(app, { sidebar, drawer });
+  const { chat, composer } = fill(app, main, { theme, doors });
+  mountSidebar(sidebar, app);
+  mountPicker(composer.picker, app);
+  void connectDrawer(app, drawer, () => doors.set("drawer", false));
+  document.body.prepend(skipLink(app, composer));
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !event.defaultPrevented && chat.running) void chat.stop();
+  });
+
+  await known;
+  app.openFromAddress();
+  document.documentElement.dataset.ready = "";
+}
+
+async function loadBasics(app) {
+  const info = app.api.get("/api/info").catch(() => null);
+  const models = app.refreshModels();
+  app.state.info = await info;
+  await models;
+}
+
+function fill(app, main, { theme, doors }) {
+  const view = new ConversationView(app);
+  const chat = new Chat(app, view);
+  view.handlers = chat;
+  const composer = new Composer(app, {
+    send: (text) => chat.send(text),
+    stop: () => void chat.stop(),
+    settings: (button) => doors.toggle("drawer", button),
+  });
+  const welcome = new Welcome(app, { ask: (text) => void composer.submit(text), openPicker: () => composer.openPicker() });
+  const room = h("main.p-main", {}, topBar(app, { theme, doors }), connectionBar(app), welcome.hero, view.element, composer.element, welcome.below);
+
+  app.on("screen", (mode) => (room.dataset.screen = mode));
+  app.on("open", ({ id, messageId }) => {
+    chat.open(id, messageId);
+    composer.load();
+    doors.leaveSidebar();
+    if (!doors.narrow.matches) composer.focus();
+  });
+  main.append(room);
+  return { chat, composer };
+}
+
+function skipLink(app, composer) {
+  const link = h("a.p-skip", { href: "#parley-input" });
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    composer.focus();
+  });
+  const name = () => (link.textContent = app.t("app.skip"));
+  app.on("language", name);
+  name();
+  return link;
+}
+
+void start();

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from tests.support.servers import Api
+
+
+def test_a_conversation_is_made_renamed_pinned_trashed_and_restored(api: Api) -> None:
+    first, second = api.conversation(title="one"), api.conversation(title="two")
+    url = f"/api/conversations/{first}"
+    assert api.http.patch(url, json={"title": "Eins", "pinned": True}).json()["title"] == "Eins"
+    listed = api.http.get("/api/conversations").json()["items"]
+    assert [c["id"] for c in listed] == [first, second]
+    assert api.http.delete(url).status_code == 204
+    assert api.http.get(url).status_code == 404
+    assert [c["id"] for c in api.http.get("/api/conversations").json()["items"]] == [second]
+    assert api.http.post(f"{url}/restore").json()["title"] == "Eins"
+    assert api.http.get(url).status_code == 200
+
+
+def test_the_list_goes_on_where_a_page_ended(api: Api) -> None:
+    made = [api.conversation(title=str(n)) for n in range(5)]
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = api.http.get("/api/conversations", params={"limit": 2} | ({"cursor": cursor} if cursor else {})).json()
+        seen += [c["id"] for c in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == made[::-1]
+
+
+def test_search_finds_two_chinese_characters_and_says_where(api: Api) -> None:
+    wanted, other = api.conversation(), api.conversation()
+    api.answer(wanted, "今天的天气怎么样？")
+    api.answer(other, "Tell me about rivers")
+    items = api.http.get("/api/conversations", params={"q": "天气"}).json()["items"]
+    assert [c["id"] for c in items] == [wanted]
+    match = items[0]["match"]
+    start, end = match["ranges"][0]
+    assert match["snippet"][start:end] == "天气"
+
+
+def test_a_conversation_names_itself_after_its_first_question(api: Api) -> None:
+    conversation = api.conversation()
+    api.answer(conversation, "Why is the sky blue?")
+    assert api.http.get(f"/api/conversations/{conversation}").json()["title"] == "Why is the sky blue?"
+    api.http.patch(f"/api/conversations/{conversation}", json={"title": "Mine"})
+    last = api.http.get(f"/api/conversations/{conversation}").json()["leaf_id"]
+    api.answer(conversation, "And at night?", last)
+    assert api.http.get(f"/api/conversations/{conversation}").json()["title"] == "Mine"
+
+
+def test_settings_of_a_conversation_reach_the_reply(api: Api) -> None:
+    conversation = api.conversation(system_prompt="Be kind.", sampling={"temperature": 0.1, "seed": 7})
+    reply = api.answer(conversation, "Hello", sampling={"top_p": 0.5})
+    sampling = reply["provenance"]["sampling"]
+    assert (sampling["temperature"], sampling["seed"], sampling["top_p"]) == (0.1, 7, 0.5)
+    assert reply["provenance"]["system_prompt"] == "Be kind."
+
+
+def test_sampling_is_replaced_as_a_whole_and_can_be_cleared(api: Api) -> None:
+    conversation = api.conversation(sampling={"temperature": 0.1})
+    url = f"/api/conversations/{conversation}"
+    assert api.http.patch(url, json={"sampling": {"top_k": 3}}).json()["sampling"] == {"top_k": 3}
+    assert api.http.patch(url, json={"sampling": None}).json()["sampling"] == {}
+
+
+def test_json_export_comes_back_by_import(api: Api) -> None:
+    conversation = api.conversation(system_prompt="Short.", title="Original")
+    first = api.answer(conversation, "One")
+    api.answer(conversation, "Two", first["id"])
+    api.http.post(f"/api/messages/{first['id']}/regenerate")
+    api.http.put(f"/api/messages/{first['id']}/rating", json={"verdict": "down", "reasons": ["wrong"], "comment": "no"})
+    exported = api.http.get(f"/api/conversations/{conversation}/export", params={"format": "json"})
+    assert "attachment" in exported.headers["content-disposition"]
+    made = api.http.post("/api/conversations/import", json=exported.json())
+    assert made.status_code == 201, made.text
+    before, after = api.messages(conversation), api.messages(made.json()["id"])
+    assert sorted(m["content"] for m in before.values()) == sorted(m["content"] for m in after.values())
+    assert made.json()["title"] == "Original"
+    assert [m["rating"]["comment"] for m in after.values() if m["rating"]] == ["no"]
+
+
+def test_markdown_export_holds_the_shown_path_only(api: Api) -> None:
+    conversation = api.conversation()
+    question = api.ask(conversation, "First try")["question"]
+    edited = api.http.post(f"/api/messages/{question['id']}/edit", json={"content": "Second try"}).json()
+    api.finished(conversation, edited["reply"]["id"])
+    text = api.http.get(f"/api/conversations/{conversation}/export").text
+    assert "Second try" in text
+    assert "First try" not in text.partition("\n")[2]
+
+
+def test_other_programs_exports_are_read(api: Api) -> None:
+    openai = {
+        "messages": [
+            {"role": "system", "content": "s"},
+            {"role": "user", "content": "q"},
+            {"role": "assistant", "content": "a"},
+        ]
+    }
+    sharegpt = {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}
+    webui = [
+        {
+            "title": "t",
+            "chat": {
+                "history": {
+                    "currentId": "2",
+                    "messages": {
+                        "1": {"id": "1", "parentId": None, "role": "user", "content": "q"},
+                        "2": {"id": "2", "parentId": "1", "role": "assistant", "content": "a"},
+                    },
+                }
+            },
+        }
+    ]
+    for given in (openai, sharegpt, webui):
+        made = api.http.post("/api/conversations/import", json=given)
+        assert made.status_code == 201, made.text
+        assert [m["content"] for m in api.messages(made.json()["id"]).values()] == ["q", "a"]
+
+
+def test_what_cannot_be_imported_says_why_and_stores_nothing(api: Api) -> None:
+    own = {"format": "parley.conversation", "version": 1, "conversation": {}}
+    circle = [{"id": "a", "parent_id": "b", "role": "user", "content": "x"}]
+    circle.append({"id": "b", "parent_id": "a", "role": "user", "content": "y"})
+    bad: list[object] = [
+        [],
+        {},
+        7,
+        "text",
+        {"messages": []},
+        {"messages": [{"role": "pirate", "content": "x"}]},
+        {"messages": [1]},
+        {**own, "messages": circle},
+        {**own, "messages": circle[:1]},
+        {**own, "version": 99, "messages": []},
+        {"conversations": [{"from": "gpt", "value": None}]},
+    ]
+    for given in bad:
+        answer = api.http.post("/api/conversations/import", json=given)
+        assert answer.status_code == 422, (given, answer.text)
+        assert answer.json()["error"]["code"] in ("invalid_import", "invalid_request")
+    assert api.http.get("/api/conversations").json()["items"] == []

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import pytest
+
+from app.domain.messages import MessageState
+from app.store import SearchHit
+from app.store.search import document, terms
+
+from .opened import Opened
+
+
+def found(opened: Opened, text: str, user_id: str = "local") -> list[SearchHit]:
+    return list(opened.write(lambda r: r.conversations.search(user_id, text, 20)))
+
+
+def marked(hit: SearchHit) -> list[str]:
+    return [hit.snippet[a:b] for a, b in hit.ranges]
+
+
+@pytest.mark.parametrize(
+    ("query", "marks"),
+    [
+        ("茶", ["茶", "茶"]),  # one Chinese character
+        ("绿茶", ["绿茶"]),  # two
+        ("绿茶怎么", ["绿茶怎么"]),
+        ("lora", ["LoRA"]),
+        ("LORA 绿茶", ["绿茶", "LoRA"]),
+        ("lo", ["Lo"]),  # the beginning of a word
+        ("full", ["Ｆｕｌｌ"]),  # full width
+        ("🍵", ["🍵"]),
+        ("🍵!", ["🍵"]),
+        ("straße", ["STRASSE"]),
+        ("3.5", ["3", "5"]),
+    ],
+)
+def test_messages_are_found_by_what_they_say(opened: Opened, query: str, marks: list[str]) -> None:
+    opened.question(opened.conversation(title="other"), "Nothing of it.")
+    message = opened.question(opened.conversation(), "请问绿茶怎么泡？LoRA 是什么茶 🍵 Ｆｕｌｌ STRASSE 3.5 ﬁn")
+    (hit,) = found(opened, query)
+    assert hit.message_id == message.id
+    assert marked(hit) == marks
+
+
+@pytest.mark.parametrize("query", ["茶绿", "ora", "绿 怎么泡 咖啡", "tea", "🍶", "", "   ", "?!", '"', "%", "_", "*"])
+def test_what_is_not_there_is_not_found(opened: Opened, query: str) -> None:
+    opened.question(opened.conversation(), "请问绿茶怎么泡？LoRA 100% a_b 🍵")
+    assert found(opened, query) == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'lora"',
+        "lora OR",
+        "lora AND",
+        "lora NOT x",
+        "NEAR(lora x)",
+        "text:lora",
+        "lora*",
+        "^lora",
+        "{lora}",
+        "lora'; DROP TABLE messages; --",
+        '" OR "1"="1',
+        "(((",
+        "a" * 10_000,
+    ],
+)
+def test_a_query_is_never_syntax(opened: Opened, query: str) -> None:
+    opened.question(opened.conversation(), "What is LoRA?")
+    assert len(found(opened, query)) == (1 if query in ('lora"', "lora*", "^lora", "{lora}") else 0)
+    assert len(found(opened, "lora")) == 1
+
+
+def test_titles_are_found_and_forgotten(opened: Opened) -> None:
+    made = opened.conversation(title="Green tea 绿茶")
+    (hit,) = found(opened, "tea")
+    assert (hit.message_id, hit.snippet, marked(hit)) == (None, "Green tea 绿茶", ["tea"])
+    opened.write(lambda r: r.conversations.update("local", made.id, title="Coffee"))
+    assert found(opened, "tea") == []
+    assert [h.conversation.title for h in found(opened, "coffee")] == ["Coffee"]
+
+
+def test_a_conversation_is_one_hit_with_its_newest_message(opened: Opened) -> None:
+    tea = opened.conversation(title="tea")
+    opened.question(tea, "tea, first")
+    newest = opened.question(tea, "tea, second")
+    older = opened.question(opened.conversation(), "more tea")
+    hits = found(opened, "tea")
+    assert [h.message_id for h in hits] == [older.id, newest.id]
+    assert found(opened, "tea first")[0].conversation.id == tea.id
+
+
+def test_only_ones_own_and_undeleted_conversations_are_found(opened: Opened) -> None:
+    made = opened.conversation()
+    opened.question(made, "tea")
+    assert found(opened, "tea", "stranger") == []
+    opened.write(lambda r: r.conversations.delete("local", made.id))
+    assert found(opened, "tea") == []
+    opened.write(lambda r: r.conversations.restore("local", made.id))
+    assert len(found(opened, "tea")) == 1
+    opened.write(lambda r: r.conversations.delete("local", made.id))
+    opened.write(lambda r: r.conversations.purge(0))
+    assert found(opened, "tea") == []
+
+
+def test_a_reply_is_found_when_it_has_ended(opened: Opened) -> None:
+    reply = opened.reply(opened.question(opened.conversation(), "Hi"), "", MessageState.PENDING)
+    opened.write(lambda r: r.messages.set_text(reply.id, "green"))
+    assert found(opened, "green") == []
+    opened.write(lambda r: r.messages.finish(reply.id, MessageState.COMPLETE, content="green tea"))
+    assert [h.message_id for h in found(opened, "green")] == [reply.id]
+
+
+def test_a_snippet_shows_the_place_in_a_long_text(opened: Opened) -> None:
+    opened.question(opened.conversation(), "word\n" * 500 + "the ﬁnal … needle is here. " + "tail " * 500)
+    (hit,) = found(opened, "needle")
+    assert marked(hit) == ["needle"]
+    assert hit.snippet.startswith("…word word")
+    assert hit.snippet.endswith("…")
+    assert len(hit.snippet) <= 122
+
+
+def test_documents_hold_tokens_only() -> None:
+    assert document("Hello, 你好！ café_au\u2009lait—x 👍🏽") == " hello 你 好 café au lait x 👍 "
+
+
+def test_terms_are_words_and_runs() -> None:
+    assert [(t.text, t.is_phrase) for t in terms("GPT模型 a 模型")] == [("gpt", False), ("模型", True), ("a", False)]
