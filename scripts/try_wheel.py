@@ -13,26 +13,32 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
 ROOT = Path(__file__).resolve().parent.parent
-READY_WITHIN_S = 180
+WITHIN_S = 120
 
 
 def build_and_install(folder: Path) -> Path:
     """A new environment with the built wheel in it; its `bin`."""
     build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder / "dist"), str(ROOT)]
-    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    run(build)
     (wheel,) = (folder / "dist").glob("*.whl")
-    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+    run([sys.executable, "-m", "venv", str(folder / "venv")])
     binaries = folder / "venv" / "bin"
-    pip = [str(binaries / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    subprocess.run([*pip, str(wheel)], check=True)
+    run([str(binaries / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", str(wheel)])
     return binaries
+
+
+def run(command: list[str]) -> None:
+    """Run to the end, in silence unless it fails."""
+    result = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if result.returncode:
+        raise SystemExit(f"{result.stdout}\nThat failed: {' '.join(command)}")
 
 
 @contextmanager
@@ -43,8 +49,9 @@ def serving(binaries: Path, home: Path) -> Iterator[str]:
     command = [str(binaries / "parley"), "serve", "--port", str(port)]
     server = subprocess.Popen(command, cwd=home, env=environment, stdin=subprocess.DEVNULL)
     try:
-        wait_until_ready(server, f"http://127.0.0.1:{port}/readyz")
         yield f"http://127.0.0.1:{port}"
+        if server.poll() is not None:
+            raise SystemExit(f"parley serve ended with code {server.returncode}")
     finally:
         server.send_signal(signal.SIGINT)
         try:
@@ -62,29 +69,41 @@ def free_port() -> int:
     return port
 
 
-def wait_until_ready(server: subprocess.Popen[bytes], url: str) -> None:
-    """Until `/readyz` answers 200; raises when the server ends or time is up."""
-    deadline = time.monotonic() + READY_WITHIN_S
+def wait_until(what: Callable[[], bool], described: str) -> None:
+    """Until `what` is so; raises when it takes too long."""
+    deadline = time.monotonic() + WITHIN_S
     while time.monotonic() < deadline:
-        if server.poll() is not None:
-            raise SystemExit(f"parley serve ended with code {server.returncode}")
         try:
-            if httpx.get(url).status_code == 200:
+            if what():
                 return
-        except httpx.TransportError:
+        except httpx.TransportError:  # it does not listen yet
             pass
         time.sleep(0.2)
-    raise SystemExit(f"not ready after {READY_WITHIN_S} s")
+    raise SystemExit(f"not {described} after {WITHIN_S} s")
 
 
-def say_hello(url: str) -> str:
-    """One reply of the default model."""
-    models = httpx.get(f"{url}/v1/models").raise_for_status().json()["data"]
-    body = {
-        "model": models[0]["id"],
-        "messages": [{"role": "user", "content": "What is the capital of France?"}],
-        "max_tokens": 24,
-    }
+def chat(url: str) -> str:
+    """Wait for the page and for the model that the server fetches; then one reply."""
+    started = time.monotonic()
+    wait_until(lambda: httpx.get(f"{url}/readyz").status_code == 200, "ready")
+    page = httpx.get(url, follow_redirects=True).raise_for_status()
+    print(f"page of {len(page.text):,} characters after {time.monotonic() - started:.0f} s", flush=True)
+    wait_until(lambda: bool(models(url)), "in possession of a model")
+    print(f"model fetched after {time.monotonic() - started:.0f} s", flush=True)
+    reply = say_hello(url, models(url)[0])
+    print(f"reply after {time.monotonic() - started:.0f} s: {reply!r}", flush=True)
+    return reply
+
+
+def models(url: str) -> list[str]:
+    """The ids of the models that can be used now."""
+    return [model["id"] for model in httpx.get(f"{url}/v1/models").raise_for_status().json()["data"]]
+
+
+def say_hello(url: str, model_id: str) -> str:
+    """One reply of `model_id`."""
+    question = {"role": "user", "content": "What is the capital of France?"}
+    body = {"model": model_id, "messages": [question], "max_tokens": 24}
     reply = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=60).raise_for_status().json()
     text: str = reply["choices"][0]["message"]["content"]
     return text
@@ -99,13 +118,9 @@ def main() -> int:
         print(f"wheel built and installed in {time.monotonic() - started:.0f} s", flush=True)
         home = folder / "home"
         home.mkdir()
-        started = time.monotonic()
         with serving(binaries, home) as url:
-            print(f"ready after {time.monotonic() - started:.0f} s", flush=True)
-            page = httpx.get(url, follow_redirects=True).raise_for_status()
-            reply = say_hello(url)
-        print(f"page: {len(page.text):,} characters; reply: {reply!r}")
-        return 0 if reply.strip() else 1
+            reply = chat(url)
+    return 0 if reply.strip() else 1
 
 
 if __name__ == "__main__":

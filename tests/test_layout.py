@@ -136,3 +136,23 @@ def test_nothing_names_the_machine_it_was_written_on() -> None:
         if forbidden.search(line)
     ]
     assert found == []
+
+
+def drawn_paths(page: str) -> list[str]:
+    """The paths in the tree that the README draws: a folder's contents are indented below it."""
+    (tree,) = re.findall(r"## Layout\n+```\n(.*?)```", page, flags=re.DOTALL)
+    paths, folder = [], ""
+    for line in tree.splitlines():
+        name = line.split()[0]
+        if not line.startswith(" "):
+            folder = name if name.endswith("/") else ""
+        paths.append(name if name == folder else folder + name)
+    return paths
+
+
+def test_the_tree_in_the_readme_is_the_tree_on_disk() -> None:
+    paths = drawn_paths((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    drawn = {path.rstrip("/") for path in paths}
+    modules = {relative(path) for path in (ROOT / "app").iterdir() if not path.name.startswith("_")}
+    assert modules <= drawn

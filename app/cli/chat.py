@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -15,7 +16,7 @@ import typer
 from app.cli import server
 from app.cli.errors import reported
 from app.config import Settings
-from app.errors import WorkerFailed
+from app.errors import ParleyError, WorkerFailed
 from app.main import create_app
 from frontends.client import ApiError, ParleyClient
 
@@ -172,6 +173,12 @@ def _on_interrupt(action: Callable[[], None]) -> Iterator[None]:
             loop.remove_signal_handler(signal.SIGINT)
 
 
+def _run_quietly(running: server.Server, listening: socket.socket) -> None:
+    """In a thread nobody catches: what went wrong is raised by whoever waits for the start."""
+    with suppress(ParleyError):
+        running.run(sockets=[listening])
+
+
 @asynccontextmanager
 async def _server(settings: Settings, url: str | None) -> AsyncIterator[str]:
     """The address of a running server: the one given, the one at the usual address, or one of our own."""
@@ -189,11 +196,11 @@ async def _server(settings: Settings, url: str | None) -> AsyncIterator[str]:
             await probe.aclose()
     listening = server.bind(settings.host, 0)
     running = server.Server(create_app(settings))
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread = threading.Thread(target=_run_quietly, args=(running, listening), daemon=True)
     thread.start()
     try:
         while not running.started and thread.is_alive():  # uvicorn has no event to wait for
-            await asyncio.sleep(0.02)  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
         running.raise_startup_error()
         yield server.address(listening)
     finally:

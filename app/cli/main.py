@@ -40,3 +40,7 @@ def build() -> typer.Typer:
 def main() -> None:
     """Entry point of the console script."""
     build()()
+
+
+if __name__ == "__main__":
+    main()

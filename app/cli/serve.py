@@ -69,7 +69,6 @@ def serve(
 
     running = server.Server(app, started)
     running.run(sockets=[listening])
-    running.raise_startup_error()
 
 
 def _greet(parts: Services, url: str, ui: UI) -> None:

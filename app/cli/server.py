@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import signal
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from starlette.applications import Starlette
@@ -77,8 +80,29 @@ class Server(uvicorn.Server):
             parts.hub.close()
         await super().shutdown(sockets)
 
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to end. Raises what kept the application from coming up."""
+        try:
+            super().run(sockets)
+        except SystemExit:  # uvicorn's way to say that the application did not start
+            self.raise_startup_error()
+            raise
+
     def raise_startup_error(self) -> None:
-        """After a run: why the application did not come up, if it did not."""
+        """Raise what kept the application from coming up, if something did."""
         error = getattr(self._parley.state, "startup_error", None)
         if isinstance(error, ParleyError):
             raise error
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """SIGINT and SIGTERM end the server in an orderly way, which is a success: uvicorn would raise them again."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for sig, handler in before.items():
+                signal.signal(sig, handler)

@@ -189,7 +189,11 @@ class ModelPool:
                 entry.memory_bytes = granted.total_bytes
             plan = replace(plan, slots=granted.slots, cache_mib=granted.prompt_cache_bytes // _MIB)
         engine = factory.build(plan)
-        await engine.start()
+        try:
+            await engine.start()
+        except BaseException:
+            await engine.stop()
+            raise
         return LoadedModel(manifest, engine, digest, self._settings.max_waiting)
 
     def _plan(self, manifest: Manifest, factory: EngineFactory) -> tuple[LoadPlan, MemoryEstimate | None, str]:

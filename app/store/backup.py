@@ -7,7 +7,7 @@ from pathlib import Path
 from app.errors import ConfigurationError, DatabaseDamaged, InvalidRequest
 from app.store import sqlite_files
 from app.store.engines import parse_url, sqlite_path
-from app.store.lock import ServerLock
+from app.store.lock import FileLock
 from app.store.migrate import require_known
 
 
@@ -38,7 +38,7 @@ def restore(backup_file: Path, url: str) -> Path | None:
     path = _file(url, "pg_restore")
     _require_backup(backup_file)
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = ServerLock(path)
+    lock = FileLock(path)
     lock.take()
     try:
         incoming = path.with_name(path.name + ".incoming")

@@ -21,7 +21,7 @@ from app.errors import ConfigurationError
 from app.store import sqlite_files
 from app.store.engines import BUSY_TIMEOUT_S, READERS, parse_url, reading_engine, sqlite_path, writing_engine
 from app.store.failures import storage_errors
-from app.store.lock import ServerLock
+from app.store.lock import AdvisoryLock, FileLock, ServerLock
 from app.store.migrate import head_revision, migrate, require_known, revision_of
 from app.store.repositories import Repositories
 from app.store.writer import Writer
@@ -42,7 +42,7 @@ class Opening:
 class Store:
     """Open with :meth:`open`, close with :meth:`close`; in between any number of reads and writes at once."""
 
-    def __init__(self, url: URL, lock: ServerLock | None, opening: Opening, busy_timeout_s: float) -> None:
+    def __init__(self, url: URL, lock: ServerLock, opening: Opening, busy_timeout_s: float) -> None:
         self.opening = opening
         self._lock = lock
         self._writing = writing_engine(url, busy_timeout_s=busy_timeout_s)
@@ -62,9 +62,8 @@ class Store:
         path = sqlite_path(parsed)
         with ExitStack() as undo, storage_errors():
             data_dir.mkdir(parents=True, exist_ok=True)
-            lock = _lock(path)
-            if lock is not None:
-                undo.callback(lock.release)
+            lock = _lock(parsed, path)
+            undo.callback(lock.release)
             if path is not None and not sqlite_files.is_new(path):
                 _require_usable(path)
             backup = migrate(parsed, data_dir)
@@ -101,8 +100,7 @@ class Store:
         self._readers.shutdown()
         self._reading.dispose()  # before the writer's: the last connection to close is the one that checkpoints
         self._writing.dispose()
-        if self._lock is not None:
-            self._lock.release()
+        self._lock.release()
 
 
 @contextmanager
@@ -130,11 +128,10 @@ def reading(url: str) -> Iterator[Repositories]:
         engine.dispose()
 
 
-def _lock(path: Path | None) -> ServerLock | None:
-    if path is None:
-        return None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = ServerLock(path)
+def _lock(url: URL, path: Path | None) -> ServerLock:
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    lock = AdvisoryLock(url) if path is None else FileLock(path)
     lock.take()
     return lock
 

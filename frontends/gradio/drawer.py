@@ -118,9 +118,7 @@ class Drawer:
         told = await self._write(request, context, prompt, {})
         return [*told, *(values[f.name] for f in FIELDS), "", "\n".join(values["stop"])]
 
-    async def _write(
-        self, request: gr.Request, context: Context, prompt: str, sampling: dict[str, Any]
-    ) -> Updates:
+    async def _write(self, request: gr.Request, context: Context, prompt: str, sampling: dict[str, Any]) -> Updates:
         say = words(context.language)
         preset = preset_of(shown(context.defaults, sampling))
         draft = json.dumps({"system_prompt": prompt, "sampling": sampling}, ensure_ascii=False)

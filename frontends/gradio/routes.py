@@ -10,6 +10,7 @@ It asks the API over HTTP with the caller's own cookie, so it needs no rights of
 from __future__ import annotations
 
 import hashlib
+from contextlib import aclosing
 from os import PathLike, stat_result
 from pathlib import Path
 
@@ -106,8 +107,9 @@ class EventStream(Response):
 
     async def _write(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        async for chunk in self._relay.lines():
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        async with aclosing(self._relay.lines()) as lines:
+            async for chunk in lines:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
 

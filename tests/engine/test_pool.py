@@ -315,7 +315,7 @@ async def test_two_real_models_side_by_side_and_one_killed(make_pool: MakePool) 
             await doomed
         began = time.monotonic()
         assert await count(one, 3) == 3
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 6.0  # beside a busy neighbour
         assert await other == 60
     await pool.close()
 

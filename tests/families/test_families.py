@@ -135,5 +135,5 @@ def test_a_double_name_fails_and_names_both_files(tmp_path: Path, monkeypatch: p
 
 def test_a_file_without_a_family_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, name = package(tmp_path, monkeypatch, empty="FAMILY = None")
-    with pytest.raises(ConfigurationError, match="empty.py must define FAMILY"):
+    with pytest.raises(ConfigurationError, match=r"empty\.py must define FAMILY"):
         load_families(path, name)

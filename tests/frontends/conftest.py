@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -12,6 +13,24 @@ from starlette.routing import Mount
 from frontends.client import ParleyClient
 from frontends.gradio.routes import create_routes
 from tests.support.fake_api import FakeApi, serving
+
+
+@pytest.fixture
+def unreachable_url() -> Iterator[str]:
+    """A page server whose API isn't there."""
+    with serving(page_server(ParleyClient(lambda: "http://127.0.0.1:9"))) as url:
+        yield f"{url}/ui"
+
+
+def page_server(client: ParleyClient) -> Starlette:
+    """The routes as they are mounted, with a client that is closed at the end."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        await client.aclose()
+
+    return Starlette(routes=[Mount("/ui", create_routes(client))], lifespan=lifespan)
 
 
 @pytest.fixture
@@ -27,8 +46,7 @@ def api_url(api: FakeApi) -> Iterator[str]:
 
 @pytest.fixture
 def ui_url(api_url: str) -> Iterator[str]:
-    app = Starlette(routes=[Mount("/ui", create_routes(ParleyClient(api_url)))])
-    with serving(app) as url:
+    with serving(page_server(ParleyClient(api_url))) as url:
         yield f"{url}/ui"
 
 

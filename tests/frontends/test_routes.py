@@ -10,14 +10,11 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
-from frontends.client import ParleyClient
+from frontends.gradio.relay import RunningReply
 from frontends.gradio.renderings import Renderings
-from frontends.gradio.routes import create_routes
-from frontends.render import MarkdownRenderer
-from tests.support.fake_api import FakeApi, Seen, delta, event, message, serving, snapshot, watch
+from frontends.render import Block, MarkdownRenderer, StreamRenderer
+from tests.support.fake_api import FakeApi, Seen, delta, event, message, snapshot, watch
 
 WHOLE = MarkdownRenderer().render
 
@@ -149,6 +146,20 @@ def test_text_before_a_pause_is_shown(api: FakeApi, browser: httpx.Client) -> No
     ]
 
 
+@pytest.mark.anyio
+async def test_what_is_slow_to_render_is_rendered_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(self: StreamRenderer, *, final: bool = False) -> list[Block]:
+        time.sleep(0.05)
+        return []
+
+    quick = RunningReply(Renderings(), "text")
+    await quick.render()
+    assert 0.05 < quick.due - time.monotonic() <= 0.1
+    monkeypatch.setattr(StreamRenderer, "update", slow)
+    await quick.render()
+    assert quick.due - time.monotonic() > 0.9  # a twentieth of one core
+
+
 def test_snapshot_brings_blocks_and_deltas_go_on(api: FakeApi, browser: httpx.Client) -> None:
     api.script = [snapshot(r="# T\n\nab"), 0.2, delta("r", 7, "cd"), 0.2]
     events = watch(browser)
@@ -244,10 +255,8 @@ def test_many_deltas_for_a_slow_browser_become_one_rendering(api: FakeApi, brows
     assert page(events, "r") == WHOLE("word " * 2_000)
 
 
-def test_no_api() -> None:
-    app = Starlette(routes=[Mount("/ui", create_routes(ParleyClient(lambda: "http://127.0.0.1:9")))])
-    with serving(app) as url:
-        answer = httpx.get(f"{url}/ui/conversations/c1", trust_env=False)
+def test_no_api(unreachable_url: str) -> None:
+    answer = httpx.get(f"{unreachable_url}/conversations/c1", trust_env=False)
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "unreachable"
 

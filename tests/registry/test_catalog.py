@@ -229,6 +229,15 @@ def test_a_sum_computed_by_another_process_is_seen(store: Path) -> None:
     assert here.status("mine").verified
 
 
+def test_a_file_that_is_written_to_while_it_is_read_is_judged_but_not_remembered(store: Path) -> None:
+    path = store / "weights" / "mine" / "model.gguf"
+    path.write_bytes(CONTENT[:-1] + b"\0")
+    catalog = Catalog(store)
+    with pytest.raises(DamagedWeights, match="SHA-256"):
+        catalog.verify("mine", on_progress=lambda _done, _total: touch_later(path))
+    assert catalog.files.sums.known(path) is None
+
+
 def test_scribbled_notes_are_computed_again(store: Path) -> None:
     Catalog(store).weights("mine")
     notes = list((store / "weights" / ".checked").glob("*.json"))

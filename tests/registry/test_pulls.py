@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from fake_index import SLOW_PIP, FakeIndex, replace_pip
+from fake_index import SLOW_PIP, FakeIndex, replace_pip, wait_until
 
 from app.errors import FetchFailed, ModelNotFound
 from app.registry.catalog import Catalog
@@ -60,6 +60,11 @@ async def test_a_failure_is_kept_until_the_next_start(index: FakeIndex, catalog:
     assert catalog.status("tiny").state == "ready"
 
 
+def some_bytes(pulls: Pulls) -> bool:
+    progress = pulls.progress("tiny")
+    return progress is not None and progress.done_bytes > 0
+
+
 async def test_cancel_and_start_again(
     index: FakeIndex, catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,8 +72,8 @@ async def test_cancel_and_start_again(
     async with opened(catalog) as pulls:
         slow = replace_pip(monkeypatch, tmp_path / "slow", SLOW_PIP)
         pulls.start("tiny")
-        while (progress := pulls.progress("tiny")) is None or not progress.done_bytes:
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(20):
+            await asyncio.to_thread(wait_until, lambda: some_bytes(pulls))
         pulls.cancel("tiny")
         await pulls.wait("tiny")
         assert pulls.last_error("tiny") is None  # the user knows

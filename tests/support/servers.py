@@ -106,7 +106,7 @@ def running(app: FastAPI, settings: Settings) -> Iterator[Api]:
     listening = server.bind("127.0.0.1", 0)
     url = server.address(listening)
     running_server = server.Server(app)
-    thread = threading.Thread(target=running_server.run, kwargs={"sockets": [listening]})
+    thread = threading.Thread(target=running_server.run, args=([listening],))
     thread.start()
     try:
         while not running_server.started and thread.is_alive():

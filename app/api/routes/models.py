@@ -71,7 +71,8 @@ async def unload(_: UserId, parts: ServicesDep, model_id: Id) -> Response:
 
 
 def _model(parts: Services, manifest: Manifest, default: str | None) -> dict[str, Any]:
-    status = parts.catalog.status(manifest.id)
+    # Idle models make room when another is loaded, so what they hold counts as free.
+    status = parts.catalog.status(manifest.id, freeable_bytes=parts.pool.promised_bytes)
     progress = parts.pulls.progress(manifest.id)
     pool_state = parts.pool.state(manifest.id)
     error = parts.pulls.last_error(manifest.id) or parts.pool.error(manifest.id)

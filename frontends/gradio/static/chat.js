@@ -1,10 +1,6 @@
-/** The open conversation: its messages, its events, and what a person does in it. Draws nothing itself. */
-import { copyText } from "./dom.js";
-import { showDetails } from "./details.js";
+/** The open conversation: its messages and its events. What a person does in it is in actions.js, drawing in conversation.js. */
 import { EventStream } from "./events.js";
-import { modelName } from "./language.js";
 import { closePopover } from "./popover.js";
-import { rate } from "./rating.js";
 import { StandIns } from "./standins.js";
 import { Tree } from "./tree.js";
 
@@ -84,7 +80,7 @@ export class Chat {
     this.tree.show(this.tree.newestLeaf(known));
     const first = !this.loaded;
     this.loaded = true;
-    this.#draw();
+    this.draw();
     for (const [name, data] of this.waiting.splice(0)) this.#event(name, data);
     if (first) this.view.arrive(this.wanted);
   }
@@ -138,7 +134,7 @@ export class Chat {
     render: ({ message_id, blocks }) => this.view.patch(message_id, blocks),
     finished: ({ message }) => this.#ended(message),
     error: ({ message, error }) => message && this.#ended({ ...message, error: { ...message.error, ...error } }),
-    rated: ({ message_id, rating }) => this.#rated(message_id, rating),
+    rated: ({ message_id, rating }) => this.rated(message_id, rating),
     updated: ({ conversation }) => {
       this.#conversation(conversation);
       this.app.emit("list-changed");
@@ -149,6 +145,17 @@ export class Chat {
     },
   };
 
+  /**
+   * The first message has made a conversation of the first screen.
+   * @param {Object} conversation
+   */
+  begun(conversation) {
+    this.id = conversation.id;
+    this.app.created(conversation);
+    this.#connect(0);
+    this.app.emit("list-changed");
+  }
+
   #conversation(conversation) {
     this.app.state.conversation = conversation;
     this.app.emit("conversation-updated", conversation);
@@ -158,7 +165,7 @@ export class Chat {
     const follows = this.#isNext(message);
     this.standIns.adopt(message);
     if (follows) this.tree.show(message.id);
-    this.#draw();
+    this.draw();
     if (message.role === "user") this.app.emit("list-changed");
   }
 
@@ -172,138 +179,29 @@ export class Chat {
   #ended(message) {
     const before = this.tree.get(message.id)?.state;
     this.tree.add(message);
-    this.#draw();
+    this.draw();
     this.view.refresh(message.id, this.tree);
     if (before === "pending") this.view.announce(message);
     this.app.emit("list-changed");
   }
 
-  #rated(id, rating) {
+  /**
+   * @param {string} id
+   * @param {Object|null} rating
+   */
+  rated(id, rating) {
     if (!this.tree.get(id)) return;
     this.tree.add({ ...this.tree.get(id), rating: rating?.verdict === "retracted" ? null : rating });
     this.view.refresh(id, this.tree);
   }
 
-  #draw() {
+  /** Show what there is now. */
+  draw() {
     this.view.render(this.tree);
     this.#changed();
   }
 
   #changed() {
     this.app.emit("running", this.running ?? null);
-  }
-
-  // --- what a person does ------------------------------------------------------------------------
-
-  /**
-   * Ask. The turn is shown at once; when the server refuses, it goes away again and this throws.
-   * @param {string} content
-   */
-  async send(content) {
-    const parent = this.tree.leaf;
-    this.standIns.question(parent, content, this.app.model()?.id);
-    this.#draw();
-    this.view.follow();
-    try {
-      const id = this.id ?? (await this.#create());
-      const path = `/api/conversations/${id}/messages`;
-      await this.#answered(id, parent, this.app.api.post(path, { parent_id: parent, content, model_id: this.app.model()?.id }));
-    } finally {
-      if (this.standIns.clear()) this.#draw();
-    }
-  }
-
-  async #create() {
-    const conversation = await this.app.api.post("/api/conversations", this.app.newConversation());
-    this.id = conversation.id;
-    this.app.created(conversation);
-    this.#connect(0);
-    this.app.emit("list-changed");
-    return conversation.id;
-  }
-
-  // Adds what a POST answers, unless the person went elsewhere meanwhile.
-  async #answered(id, parent, request) {
-    const { question, reply } = await request;
-    if (this.id !== id) return;
-    if (question) this.standIns.adopt(question);
-    this.standIns.adopt(reply);
-    this.tree.show(reply.id);
-    this.#draw();
-    this.view.follow();
-  }
-
-  /** Another reply to the same question. */
-  async regenerate(message) {
-    await this.#again(message, "regenerate", { ...message, content: "", html: "" });
-  }
-
-  /** Go on with a reply that ended too early. */
-  async continue(message) {
-    await this.#again(message, "continue", message);
-  }
-
-  async #again(message, what, shown) {
-    const id = this.id;
-    this.standIns.reply(message.parent_id, shown);
-    this.#draw();
-    this.view.follow();
-    const body = what === "regenerate" ? { model_id: this.app.model()?.id } : undefined;
-    try {
-      await this.#answered(id, message.parent_id, this.app.api.post(`/api/messages/${message.id}/${what}`, body));
-    } catch (error) {
-      this.app.toast(this.app.errorText(error));
-    } finally {
-      if (this.id === id && this.standIns.clear()) {
-        this.tree.showThrough(message.id);
-        this.#draw();
-      }
-    }
-  }
-
-  /** Ask a question anew, beside the old one. Throws when the server refuses. */
-  async edit(message, content) {
-    await this.#answered(this.id, message.parent_id, this.app.api.post(`/api/messages/${message.id}/edit`, { content }));
-  }
-
-  /** End the running reply. */
-  async stop() {
-    const message = this.running;
-    if (!message || message.optimistic) return;
-    try {
-      await this.app.api.post(`/api/messages/${message.id}/stop`);
-    } catch (error) {
-      if (error.code !== "reply_not_running") this.app.toast(this.app.errorText(error));
-    }
-  }
-
-  /** Show another version, and let the conversation go on from it. */
-  version(message, step) {
-    const { list, index } = this.tree.versions(message);
-    const other = list[index + step];
-    if (!other) return;
-    this.tree.showThrough(other.id);
-    this.view.hold();
-    this.#draw();
-    this.view.focusVersion(other.id, step);
-    // Only for the next visit; nothing to tell when it fails.
-    this.app.api.patch(`/api/conversations/${this.id}`, { leaf_id: this.tree.leaf }).catch(() => {});
-  }
-
-  rate(message, verdict, button) {
-    void rate(this.app, button, this.tree.get(message.id), verdict, (rating) => this.#rated(message.id, rating));
-  }
-
-  details(message, button) {
-    showDetails(this.app, button, this.tree.get(message.id));
-  }
-
-  async copy(message, button) {
-    this.view.copied(button, await copyText(message.content));
-  }
-
-  /** @returns {string} who answers, for the screen reader */
-  speaker(message) {
-    return modelName(this.app, message.model_id);
   }
 }

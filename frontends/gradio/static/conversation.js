@@ -11,8 +11,9 @@ export class ConversationView {
   /** @param {Object} app */
   constructor(app) {
     this.app = app;
-    this.handlers = null; // the Chat, set by main.js
+    this.handlers = null; // the Actions, set by main.js
     this.views = new Map(); // message id → MessageView; kept when another version is shown
+    this.early = new Map(); // message id → blocks that came before it was drawn
     this.column = h("div.p-column", { role: "log", "aria-live": "off" });
     this.status = h("div.p-status", { role: "status" });
     this.live = h("div.p-offscreen", { "aria-live": "polite", role: "status" });
@@ -39,6 +40,7 @@ export class ConversationView {
    */
   clear(mode, text) {
     this.views.clear();
+    this.early.clear();
     this.column.replaceChildren();
     this.status.replaceChildren();
     this.follower.following = true;
@@ -71,6 +73,8 @@ export class ConversationView {
     if (!view) {
       view = new MessageView(this.app, message, versions, this.handlers);
       this.views.set(message.id, view);
+      if (message.state === "pending" && this.early.has(message.id)) view.patch([...this.early.get(message.id).values()]);
+      this.early.delete(message.id);
     } else if (view.message !== message || view.versions.list.length !== versions.list.length || view.versions.index !== versions.index) {
       view.update(message, versions);
     }
@@ -97,8 +101,17 @@ export class ConversationView {
     for (const view of this.views.values()) view.redraw();
   }
 
+  /**
+   * Show changed blocks of a running reply; of one that is not drawn yet they are kept.
+   * @param {string} id
+   * @param {{index: number, html: string}[]} blocks
+   */
   patch(id, blocks) {
-    this.views.get(id)?.patch(blocks);
+    const view = this.views.get(id);
+    if (view) return view.patch(blocks);
+    const kept = this.early.get(id) ?? new Map();
+    for (const block of blocks) kept.set(block.index, block);
+    this.early.set(id, kept);
   }
 
   queued(id, position) {

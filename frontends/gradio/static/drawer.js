@@ -59,7 +59,7 @@ function tellContext(app, root, field) {
 
 function context(app) {
   const { system_prompt = "", sampling = {} } = app.settings();
-  const defaults = app.model()?.default_sampling ?? app.state.info?.chat_defaults?.sampling ?? {};
+  const defaults = app.model()?.default_sampling ?? app.state.info?.default_sampling ?? {};
   return { conversation_id: app.state.conversationId, language: app.state.language, system_prompt, sampling, defaults };
 }
 

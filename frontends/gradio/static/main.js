@@ -1,4 +1,5 @@
 /** Starts the page: waits for Gradio's layout, fills its mount points, opens what the address says. */
+import { Actions } from "./actions.js";
 import { createApp } from "./app.js";
 import { Chat } from "./chat.js";
 import { Composer } from "./composer.js";
@@ -20,13 +21,13 @@ async function start() {
 
   app.toast = createToast();
   const doors = new Doors(app, { sidebar, drawer });
-  const { chat, composer } = fill(app, main, { theme, doors });
+  const { chat, actions, composer } = fill(app, main, { theme, doors });
   mountSidebar(sidebar, app);
   mountPicker(composer.picker, app);
   void connectDrawer(app, drawer, () => doors.set("drawer", false));
   document.body.prepend(skipLink(app, composer));
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !event.defaultPrevented && chat.running) void chat.stop();
+    if (event.key === "Escape" && !event.defaultPrevented && chat.running) void actions.stop();
   });
 
   await known;
@@ -44,10 +45,11 @@ async function loadBasics(app) {
 function fill(app, main, { theme, doors }) {
   const view = new ConversationView(app);
   const chat = new Chat(app, view);
-  view.handlers = chat;
+  const actions = new Actions(app, chat, view);
+  view.handlers = actions;
   const composer = new Composer(app, {
-    send: (text) => chat.send(text),
-    stop: () => void chat.stop(),
+    send: (text) => actions.send(text),
+    stop: () => void actions.stop(),
     settings: (button) => doors.toggle("drawer", button),
   });
   const welcome = new Welcome(app, { ask: (text) => void composer.submit(text), openPicker: () => composer.openPicker() });
@@ -61,7 +63,7 @@ function fill(app, main, { theme, doors }) {
     if (!doors.narrow.matches) composer.focus();
   });
   main.append(room);
-  return { chat, composer };
+  return { chat, actions, composer };
 }
 
 function skipLink(app, composer) {

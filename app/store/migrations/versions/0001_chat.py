@@ -50,7 +50,7 @@ def _users_and_conversations() -> None:
         sa.Column("id", sa.String(26), nullable=False),
         sa.Column("name", sa.Text, nullable=False),
         _time("created_at"),
-        sa.PrimaryKeyConstraint("id", name="pk_users"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
     )
     op.create_table(
         "conversations",
@@ -65,11 +65,13 @@ def _users_and_conversations() -> None:
         _time("created_at"),
         _time("updated_at"),
         _time("deleted_at", nullable=True),
-        sa.PrimaryKeyConstraint("id", name="pk_conversations"),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_conversations_user_id", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_conversations_user_id"), ondelete="CASCADE"),
     )
     op.create_index(
-        "ix_conversations_user_id_pinned_updated_at_id", "conversations", ["user_id", "pinned", "updated_at", "id"]
+        op.f("ix_conversations_user_id_pinned_updated_at_id"),
+        "conversations",
+        ["user_id", "pinned", "updated_at", "id"],
     )
 
 
@@ -103,33 +105,33 @@ def _messages() -> None:
         sa.Column("queued_ms", sa.Integer),
         sa.Column("first_token_ms", sa.Integer),
         sa.Column("duration_ms", sa.Integer),
-        sa.PrimaryKeyConstraint("id", name="pk_messages"),
-        sa.UniqueConstraint("conversation_id", "id", name="uq_messages_conversation_id_id"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
+        sa.UniqueConstraint("conversation_id", "id", name=op.f("uq_messages_conversation_id_id")),
         sa.ForeignKeyConstraint(
-            ["conversation_id"], ["conversations.id"], name="fk_messages_conversation_id", ondelete="CASCADE"
+            ["conversation_id"], ["conversations.id"], name=op.f("fk_messages_conversation_id"), ondelete="CASCADE"
         ),
         sa.ForeignKeyConstraint(
             ["conversation_id", "parent_id"],
             ["messages.conversation_id", "messages.id"],
-            name="fk_messages_conversation_id_parent_id",
+            name=op.f("fk_messages_conversation_id_parent_id"),
         ),
         sa.ForeignKeyConstraint(
             ["conversation_id", "continues_id"],
             ["messages.conversation_id", "messages.id"],
-            name="fk_messages_conversation_id_continues_id",
+            name=op.f("fk_messages_conversation_id_continues_id"),
         ),
-        sa.CheckConstraint("role IN ('system', 'user', 'assistant')", name="ck_messages_role"),
+        sa.CheckConstraint("role IN ('system', 'user', 'assistant')", name=op.f("ck_messages_role")),
         sa.CheckConstraint(
-            "state IN ('pending', 'complete', 'cancelled', 'failed', 'interrupted')", name="ck_messages_state"
+            "state IN ('pending', 'complete', 'cancelled', 'failed', 'interrupted')", name=op.f("ck_messages_state")
         ),
         sa.CheckConstraint(
-            "finish_reason IN ('stop', 'length', 'cancelled', 'error')", name="ck_messages_finish_reason"
+            "finish_reason IN ('stop', 'length', 'cancelled', 'error')", name=op.f("ck_messages_finish_reason")
         ),
     )
-    op.create_index("ix_messages_conversation_id_parent_id", "messages", ["conversation_id", "parent_id"])
-    op.create_index("ix_messages_conversation_id_continues_id", "messages", ["conversation_id", "continues_id"])
+    op.create_index(op.f("ix_messages_conversation_id_parent_id"), "messages", ["conversation_id", "parent_id"])
+    op.create_index(op.f("ix_messages_conversation_id_continues_id"), "messages", ["conversation_id", "continues_id"])
     pending = sa.text("state = 'pending'")
-    op.create_index("ix_messages_pending", "messages", ["id"], sqlite_where=pending, postgresql_where=pending)
+    op.create_index(op.f("ix_messages_pending"), "messages", ["id"], sqlite_where=pending, postgresql_where=pending)
 
 
 def _ratings() -> None:
@@ -144,14 +146,16 @@ def _ratings() -> None:
         sa.Column("comment", sa.Text, nullable=False),
         sa.Column("score", sa.Integer),
         _time("created_at"),
-        sa.PrimaryKeyConstraint("sequence", name="pk_ratings"),
-        sa.UniqueConstraint("id", name="uq_ratings_id"),
-        sa.ForeignKeyConstraint(["message_id"], ["messages.id"], name="fk_ratings_message_id", ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_ratings_user_id", ondelete="CASCADE"),
-        sa.CheckConstraint("verdict IN ('up', 'down', 'retracted')", name="ck_ratings_verdict"),
-        sa.CheckConstraint("score BETWEEN 1 AND 10", name="ck_ratings_score"),
+        sa.PrimaryKeyConstraint("sequence", name=op.f("pk_ratings")),
+        sa.UniqueConstraint("id", name=op.f("uq_ratings_id")),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["messages.id"], name=op.f("fk_ratings_message_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_ratings_user_id"), ondelete="CASCADE"),
+        sa.CheckConstraint("verdict IN ('up', 'down', 'retracted')", name=op.f("ck_ratings_verdict")),
+        sa.CheckConstraint("score BETWEEN 1 AND 10", name=op.f("ck_ratings_score")),
     )
-    op.create_index("ix_ratings_message_id_user_id_sequence", "ratings", ["message_id", "user_id", "sequence"])
+    op.create_index(op.f("ix_ratings_message_id_user_id_sequence"), "ratings", ["message_id", "user_id", "sequence"])
 
 
 def _search() -> None:
@@ -161,17 +165,20 @@ def _search() -> None:
         sa.Column("conversation_id", sa.String(26), nullable=False),
         sa.Column("message_id", sa.String(26)),
         sa.Column("text", sa.Text, nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_search_documents"),
-        sa.UniqueConstraint("message_id", name="uq_search_documents_message_id"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_search_documents")),
+        sa.UniqueConstraint("message_id", name=op.f("uq_search_documents_message_id")),
         sa.ForeignKeyConstraint(
-            ["conversation_id"], ["conversations.id"], name="fk_search_documents_conversation_id", ondelete="CASCADE"
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_search_documents_conversation_id"),
+            ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
-            ["message_id"], ["messages.id"], name="fk_search_documents_message_id", ondelete="CASCADE"
+            ["message_id"], ["messages.id"], name=op.f("fk_search_documents_message_id"), ondelete="CASCADE"
         ),
     )
     op.create_index(
-        "ix_search_documents_conversation_id_message_id", "search_documents", ["conversation_id", "message_id"]
+        op.f("ix_search_documents_conversation_id_message_id"), "search_documents", ["conversation_id", "message_id"]
     )
     if op.get_context().dialect.name == "sqlite":
         for statement in (_INDEX, *_TRIGGERS):

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from app.store import Store, reading
+from app.store.check import check
+
+# Writes without end and says on its standard output what was acknowledged.
+WRITER = """
+import sys, pathlib
+from app.domain.messages import MessageState, Role
+from app.store import Store
+store = Store.open(sys.argv[1], pathlib.Path(sys.argv[2]))
+made = store.submit(lambda r: r.conversations.create("local", title="endless")).result()
+print("conversation", made.id, flush=True)
+while True:
+    works = [
+        store.submit(lambda r: r.messages.add(made.id, None, Role.USER, "text " * 50, MessageState.COMPLETE))
+        for _ in range(5)
+    ]
+    for work in works:
+        print("message", work.result().id, flush=True)
+"""
+
+
+def test_what_was_acknowledged_survives_kill_9(sqlite_url: str, tmp_path: Path) -> None:
+    chance = random.Random(10)
+    acknowledged: dict[str, set[str]] = {}
+    for _ in range(5):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITER, sqlite_url, str(tmp_path / "data")],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+        assert process.stdout is not None
+        conversation = process.stdout.readline().split()[1]
+        time.sleep(chance.uniform(0.05, 0.4))
+        process.send_signal(signal.SIGKILL)
+        whole_lines = process.stdout.read().rpartition("\n")[0]
+        process.stdout.close()
+        process.wait()
+        acknowledged[conversation] = {line.split()[1] for line in whole_lines.splitlines()}
+        store = Store.open(sqlite_url, tmp_path / "data")  # the dead one's lock does not hold
+        store.close_now()
+    assert sum(map(len, acknowledged.values())) > 20
+    with reading(sqlite_url) as r:
+        for conversation, ids in acknowledged.items():
+            assert ids <= {m.id for m in r.messages.all(conversation)}
+    assert check(sqlite_url).problems == []

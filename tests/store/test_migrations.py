@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import importlib.util
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import CheckConstraint, create_engine, inspect
+
+from app.store import Store, migrate, reading
+from app.store.engines import parse_url
+from app.store.migrate import KEPT_BACKUPS, alembic_config, head_revision
+from app.store.tables import Base
+
+from .opened import Opened
+
+NEXT = """
+from alembic import op
+import sqlalchemy as sa
+revision = "{revision}"
+down_revision = "{before}"
+def upgrade():
+    op.add_column("users", sa.Column("{column}", sa.Text))
+    {then}
+"""
+
+
+def test_the_migrations_make_the_tables_of_the_code(opened: Opened) -> None:
+    def ours(name: str | None, kind: str, _: object) -> bool:
+        return not (kind == "table" and str(name).startswith("search_index"))  # FTS5's own tables
+
+    engine = create_engine(parse_url(opened.url))
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": ours})
+        assert compare_metadata(context, Base.metadata) == []
+        inspector = inspect(connection)
+        for table in Base.metadata.tables.values():  # Alembic does not compare checks
+            coded = {c.name: str(c.sqltext) for c in table.constraints if isinstance(c, CheckConstraint)}
+            stored = {c["name"]: c["sqltext"] for c in inspector.get_check_constraints(table.name)}
+            assert coded.keys() == stored.keys()
+            if connection.dialect.name == "sqlite":  # PostgreSQL writes them anew
+                assert coded == stored
+    engine.dispose()
+
+
+@pytest.fixture
+def newer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A copy of the migrations to which a test adds the next ones."""
+    folder = tmp_path / "migrations"
+    original = Path(migrate.__file__).parent / "migrations"
+    (folder / "versions").mkdir(parents=True)
+    for file in ("env.py", *(f"versions/{p.name}" for p in (original / "versions").glob("0*.py"))):
+        (folder / file).write_bytes((original / file).read_bytes())
+    monkeypatch.setattr(migrate, "_MIGRATIONS", folder)
+    return folder / "versions"
+
+
+def test_a_migration_comes_after_a_backup(on_sqlite: Opened, newer: Path) -> None:
+    made = on_sqlite.conversation(title="kept")
+    on_sqlite.store.close_now()
+    old = head_revision()
+    (newer / "next.py").write_text(NEXT.format(revision="next", before=old, column="nick", then=""))
+    with pytest.raises(Exception, match="older version"), reading(on_sqlite.url):
+        pass
+    store = Store.open(on_sqlite.url, on_sqlite.data_dir)
+    try:
+        backup = store.opening.backup
+        assert store.submit(lambda r: r.conversations.get("local", made.id)).result() == made
+    finally:
+        store.close_now()
+    assert backup is not None
+    assert backup.parent == on_sqlite.data_dir / "backups"
+    assert backup.name.startswith(f"parley-{old}-")
+    assert columns(on_sqlite.data_dir / "parley.db") - columns(backup) == {"nick"}
+    with closing(sqlite3.connect(backup)) as connection:
+        assert connection.execute("SELECT title FROM conversations").fetchall() == [("kept",)]
+    again = Store.open(on_sqlite.url, on_sqlite.data_dir)
+    again.close_now()
+    assert again.opening.backup is None
+
+
+def test_a_migration_that_fails_leaves_everything_as_it_was(on_sqlite: Opened, newer: Path) -> None:
+    on_sqlite.conversation(title="kept")
+    on_sqlite.store.close_now()
+    path = on_sqlite.data_dir / "parley.db"
+    before = columns(path)
+    failing = NEXT.format(revision="next", before=head_revision(), column="nick", then="raise RuntimeError('no')")
+    (newer / "next.py").write_text(failing)
+    with pytest.raises(RuntimeError):
+        Store.open(on_sqlite.url, on_sqlite.data_dir)
+    assert columns(path) == before
+    (newer / "next.py").unlink()
+    Store.open(on_sqlite.url, on_sqlite.data_dir).close_now()
+
+
+def test_the_newest_backups_are_kept(on_sqlite: Opened, newer: Path) -> None:
+    on_sqlite.store.close_now()
+    before = head_revision()
+    for i in range(KEPT_BACKUPS + 2):
+        revision = f"next{i:02}"
+        (newer / f"{revision}.py").write_text(NEXT.format(revision=revision, before=before, column=revision, then=""))
+        Store.open(on_sqlite.url, on_sqlite.data_dir).close_now()
+        before = revision
+    names = sorted(p.name.split("-")[1] for p in (on_sqlite.data_dir / "backups").iterdir())
+    assert names == [f"next{i:02}" for i in range(1, KEPT_BACKUPS + 1)]
+
+
+def test_the_migrations_are_part_of_the_package() -> None:
+    assert importlib.util.find_spec("app.store.migrations") is not None
+    assert Path(alembic_config().get_main_option("script_location") or "").joinpath("env.py").is_file()
+
+
+def columns(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {row[1] for row in connection.execute("PRAGMA table_info(users)")}
