@@ -67,6 +67,8 @@ def mount_frontend(app: FastAPI, ui: str, api_url: str) -> FastAPI:
 async def _running(settings: Settings, engines: EngineFactories | None) -> AsyncIterator[Services]:
     """Everything that lives as long as the application, closed in the reverse order."""
     store = Store.open(settings.resolved_database_url, settings.data_dir, trash_days=settings.trash_days)
+    if store.opening.interrupted:
+        log.warning("%d replies were interrupted when the server last went down", store.opening.interrupted)
     catalog = Catalog.from_settings(settings)
     pool = ModelPool(settings, catalog, engines)
     pulls = Pulls(catalog)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -29,13 +30,9 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _cell(value: object) -> str:
-    return (
-        f"{value:.4g}"
-        if isinstance(value, float) and abs(value) < 1000
-        else f"{value:,.0f}"
-        if isinstance(value, float)
-        else str(value)
-    )
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def publish(name: str, rows: Sequence[Row], **rest: object) -> None:
@@ -78,5 +75,4 @@ def percentile(values: Sequence[float], share: float) -> float:
     """The smallest value that `share` of all values do not exceed; nan of nothing."""
     if not values:
         return float("nan")
-    ranked = sorted(values)
-    return ranked[min(len(ranked) - 1, max(0, -int(-share * len(ranked) // 1) - 1))]
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]

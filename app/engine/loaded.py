@@ -12,7 +12,7 @@ from app.domain.generation import Admitted, GenerationEvent, GenerationRequest, 
 from app.domain.messages import Turn
 from app.engine.admission import AdmissionQueue, Ticket
 from app.engine.base import Capabilities, Engine
-from app.errors import UnsupportedRequest
+from app.errors import UnsupportedRequest, WorkerDied
 from app.registry.manifest import Manifest
 
 _DEATHS_COUNT_FOR_S = 60.0
@@ -41,7 +41,11 @@ class LoadedModel:
     async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
         """The prompt for a reply to `turns`, counted; `prefill` is the part of the reply that is already there."""
         await self._revive()
-        return await self.engine.render(turns, prefill)
+        try:
+            return await self.engine.render(turns, prefill)
+        except WorkerDied:  # it had died before, and nobody had noticed; rendering twice does no harm
+            await self._revive()
+            return await self.engine.render(turns, prefill)
 
     def admit(self, user_id: str) -> Ticket:
         """A place in the queue, to be used as a context manager. Raises :class:`~app.errors.QueueFull` at once."""

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import gradio as gr
 
-SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC")
-MONO = ("ui-monospace", "SF Mono", "Cascadia Code", "Menlo", "Consolas", "Noto Sans Mono CJK SC", "monospace")
-
 _COLOURS = {
     "body_background_fill": "--p-bg",
     "body_text_color": "--p-text",
@@ -52,8 +49,8 @@ _COLOURS = {
 def theme() -> gr.themes.Base:
     """A base theme drawn with the page's own custom properties."""
     base = gr.themes.Base(
-        font=[*SANS, "sans-serif"],
-        font_mono=list(MONO),
+        font=["sans-serif"],  # static/gradio.css names ours
+        font_mono=["monospace"],
         radius_size=gr.themes.sizes.radius_md,
         text_size=gr.themes.sizes.text_md,
         spacing_size=gr.themes.sizes.spacing_md,

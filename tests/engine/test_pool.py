@@ -320,6 +320,17 @@ async def test_two_real_models_side_by_side_and_one_killed(make_pool: MakePool) 
     await pool.close()
 
 
+async def test_a_death_that_nobody_noticed_is_nobodys_error(make_pool: MakePool) -> None:
+    pool = make_pool(real=True)
+    async with pool.lease("one") as model:
+        assert isinstance(model.engine, LlamaCppEngine)
+        os.kill(model.engine.pid or 0, signal.SIGKILL)
+        assert model.engine.alive  # as far as is known
+        assert (await model.render(USER)).n_tokens > 0
+        assert model.restarts == 1
+    await pool.close()
+
+
 def test_engines_are_found_and_doubles_are_told() -> None:
     assert {"llama_cpp", "openai", "scripted"} <= set(find_factories())
     first, second = ModuleType("first"), ModuleType("second")

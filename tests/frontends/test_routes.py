@@ -222,7 +222,8 @@ def test_events_cut_anywhere_are_put_together(api: FakeApi, browser: httpx.Clien
 def test_a_browser_that_leaves_closes_the_apis_stream(api: FakeApi, browser: httpx.Client) -> None:
     api.script = [snapshot(), 60.0]
     with browser.stream("GET", "/conversations/c1/events") as answer:
-        next(answer.iter_bytes())
+        chunks = answer.iter_bytes()
+        next(chunks)
         until(lambda: api.open_streams == 1)
     assert until(lambda: api.open_streams == 0) < 1.0
 

@@ -15,6 +15,7 @@ export class Actions {
     this.app = app;
     this.chat = chat;
     this.view = view;
+    this.stopWanted = false;
   }
 
   /**
@@ -32,7 +33,7 @@ export class Actions {
     this.view.follow();
     try {
       if (isNew) chat.begun(await app.api.post("/api/conversations", app.newConversation()));
-      await this.#answered(app.api.post(`/api/conversations/${chat.id}/messages`, { parent_id: parent, content }));
+      await this.#answered(app.api.post(`/api/conversations/${chat.id}/messages`, { parent_id: parent, content, model_id: app.model()?.id }));
     } catch (error) {
       if (isNew && chat.id !== null && error.code !== "unreachable") await this.#undoNew(draft);
       throw error;
@@ -53,6 +54,7 @@ export class Actions {
   async #answered(request) {
     const { chat } = this;
     const { standIns } = chat;
+    this.stopWanted = false;
     const { question, reply } = await request;
     if (standIns !== chat.standIns) return;
     if (question) standIns.adopt(question);
@@ -60,6 +62,7 @@ export class Actions {
     chat.tree.show(reply.id);
     chat.draw();
     this.view.follow();
+    if (this.stopWanted) void this.stop();
   }
 
   /** Another reply to the same question. */
@@ -94,13 +97,15 @@ export class Actions {
 
   /** Ask a question anew, beside the old one. Throws when the server refuses. */
   async edit(message, content) {
-    await this.#answered(this.app.api.post(`/api/messages/${message.id}/edit`, { content }));
+    await this.#answered(this.app.api.post(`/api/messages/${message.id}/edit`, { content, model_id: this.app.model()?.id }));
   }
 
   /** End the running reply. */
   async stop() {
     const message = this.chat.running;
-    if (!message || message.optimistic) return;
+    if (!message) return;
+    this.stopWanted = message.optimistic === true; // its id isn't known yet: as soon as it is
+    if (this.stopWanted) return;
     try {
       await this.app.api.post(`/api/messages/${message.id}/stop`);
     } catch (error) {

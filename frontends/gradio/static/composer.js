@@ -18,6 +18,7 @@ export class Composer {
     this.running = false;
     this.area = h("textarea.p-input", { rows: "1", id: "parley-input", dir: "auto", enterkeyhint: "send", autocomplete: "off" });
     this.error = h("div.p-alert", { role: "alert", hidden: true });
+    this.told = null; // what the error line says: a function, so that it can say it in another language
     this.picker = h("div.p-picker-mount");
     this.settings = h("button.p-chip-button", { type: "button", "aria-haspopup": "dialog", onclick: () => on.settings(this.settings) });
     this.button = h("button.p-send", { type: "submit" });
@@ -46,7 +47,7 @@ export class Composer {
       if (!isSendKey(event)) return;
       event.preventDefault();
       if (!this.running) void this.submit();
-      else if (this.area.value.trim()) this.tell(app.t("composer.wait"));
+      else if (this.area.value.trim()) this.tell(() => app.t("composer.wait"));
     });
     this.area.addEventListener("input", () => this.#typed());
     for (const event of ["language", "models", "model", "conversation-updated", "draft"]) app.on(event, () => this.draw());
@@ -55,7 +56,7 @@ export class Composer {
 
   #typed() {
     keepDraft(this.app.state.conversationId, this.area.value);
-    this.tell("");
+    this.tell(null);
     this.#fit();
   }
 
@@ -67,7 +68,7 @@ export class Composer {
   #setRunning(running) {
     if (running === this.running) return;
     this.running = running;
-    if (!running) this.tell("");
+    if (!running) this.tell(null);
     this.draw();
   }
 
@@ -84,6 +85,7 @@ export class Composer {
     this.button.replaceChildren(icon(this.running ? "stop" : "arrow_up"));
     this.hint.textContent = app.t("composer.hint");
     this.#drawSettings();
+    this.#drawTold();
     this.#fit();
   }
 
@@ -99,7 +101,7 @@ export class Composer {
   /** Show what was typed in the conversation that is open now. */
   load() {
     this.area.value = readDraft(this.app.state.conversationId);
-    this.tell("");
+    this.tell(null);
     this.#fit();
   }
 
@@ -113,7 +115,7 @@ export class Composer {
     const from = app.state.conversationId;
     this.area.value = "";
     this.#fit();
-    this.tell("");
+    this.tell(null);
     try {
       await this.on.send(text.trim());
       keepDraft(from, "");
@@ -128,21 +130,27 @@ export class Composer {
     this.area.value = written && written !== text.trim() ? `${text}\n${written}` : text;
     keepDraft(this.app.state.conversationId, this.area.value);
     this.#fit();
-    this.tell(this.app.errorText(error), error);
+    this.tell(() => this.app.errorText(error), error);
     this.area.focus();
   }
 
   /**
-   * Say something in place, above the box; empty takes it away.
-   * @param {string} text
+   * Say something in place, above the box; null takes it away.
+   * @param {(() => string)|null} say
    * @param {Object} [error] adds what can be done at once
    */
-  tell(text, error) {
-    this.error.hidden = !text;
-    if (!text) return;
+  tell(say, error) {
+    this.told = say && { say, error };
+    this.#drawTold();
+  }
+
+  #drawTold() {
+    this.error.hidden = !this.told;
+    if (!this.told) return;
+    const { say, error } = this.told;
     const act = error && /^(model_|damaged|not_enough|worker_failed)/.test(error.code);
     const button = h("button.p-button.p-small", { type: "button", onclick: () => this.openPicker() }, this.app.t("welcome.see_models"));
-    this.error.replaceChildren(icon("warning"), h("span", {}, text), act ? button : "");
+    this.error.replaceChildren(icon("warning"), h("span", {}, say()), act ? button : "");
   }
 
   /** Open the model list. */

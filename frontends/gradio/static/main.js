@@ -46,7 +46,7 @@ function fill(app, main, { theme, doors }) {
   const view = new ConversationView(app);
   const chat = new Chat(app, view);
   const actions = new Actions(app, chat, view);
-  view.handlers = actions;
+  view.handlers = handlersOf(actions);
   const composer = new Composer(app, {
     send: (text) => actions.send(text),
     stop: () => void actions.stop(),
@@ -64,6 +64,12 @@ function fill(app, main, { theme, doors }) {
   });
   main.append(room);
   return { chat, actions, composer };
+}
+
+/** The methods of `actions`, bound: what the buttons of a message call. */
+function handlersOf(actions) {
+  const names = ["copy", "edit", "regenerate", "continue", "version", "rate", "details", "speaker"];
+  return Object.fromEntries(names.map((name) => [name, actions[name].bind(actions)]));
 }
 
 function skipLink(app, composer) {

@@ -30,6 +30,7 @@ export class MessageView {
     this.isReply = message.role !== "user";
     this.position = null; // in the queue
     this.started = false;
+    this.actionsDrawn = "";
     this.name = h("header.p-name");
     this.body = h("div.p-body", { dir: "auto" });
     this.notes = h("div.p-notes");
@@ -103,32 +104,45 @@ export class MessageView {
   }
 
   #drawActions() {
+    const { app, message, versions } = this;
+    const looks = [app.state.language, message.state, message.optimistic, versions.index, versions.list.length].join();
+    if (looks !== this.actionsDrawn) {
+      this.actionsDrawn = looks; // a button that stays keeps the focus, and what hangs on it
+      this.#replaceActions();
+    }
+    for (const verdict of ["up", "down"]) {
+      const thumb = this.actions.querySelector(`[data-act="${verdict}"]`);
+      thumb?.setAttribute("aria-pressed", String(message.rating?.verdict === verdict));
+    }
+  }
+
+  #replaceActions() {
     const { app, message, handlers } = this;
     const running = message.state === "pending";
     this.actions.replaceChildren();
-    if (message.optimistic || (running && this.versions.list.length < 2)) return;
-    const add = (name, label, act, attrs = {}) => {
-      const text = app.t(label);
-      this.actions.append(h("button.p-icon", { type: "button", title: text, "aria-label": text, onclick: (event) => act(event.currentTarget), dataset: { act: label.split(".")[1] }, ...attrs }, icon(name)));
+    if (message.optimistic) return;
+    const add = (name, act, press) => {
+      const text = app.t(`message.${act}`);
+      const onclick = (event) => press(this.message, event.currentTarget);
+      this.actions.append(h("button.p-icon", { type: "button", title: text, "aria-label": text, onclick, dataset: { act } }, icon(name)));
     };
     this.#drawVersions();
     if (running) return;
-    if (!this.isReply) add("edit", "message.edit", () => this.startEdit());
-    add("copy", "message.copy", (button) => handlers.copy(message, button));
+    if (!this.isReply) add("edit", "edit", () => this.startEdit());
+    add("copy", "copy", handlers.copy);
     if (!this.isReply) return;
-    const verdict = message.rating?.verdict;
-    add("thumb_up", "message.up", (button) => handlers.rate(message, "up", button), { "aria-pressed": String(verdict === "up") });
-    add("thumb_down", "message.down", (button) => handlers.rate(message, "down", button), { "aria-pressed": String(verdict === "down") });
-    add("refresh", "message.regenerate", () => handlers.regenerate(message));
-    add("info", "message.details", (button) => handlers.details(message, button), { "aria-expanded": "false" });
+    add("thumb_up", "up", (shown, button) => handlers.rate(shown, "up", button));
+    add("thumb_down", "down", (shown, button) => handlers.rate(shown, "down", button));
+    add("refresh", "regenerate", handlers.regenerate);
+    add("info", "details", handlers.details);
   }
 
   #drawVersions() {
-    const { app, message, handlers } = this;
+    const { app, handlers } = this;
     const { list, index } = this.versions;
     if (list.length < 2) return;
     const step = (name, label, by) =>
-      h("button.p-icon", { type: "button", title: app.t(label), "aria-label": app.t(label), disabled: !list[index + by], onclick: () => handlers.version(message, by) }, icon(name));
+      h("button.p-icon", { type: "button", title: app.t(label), "aria-label": app.t(label), disabled: !list[index + by], onclick: () => handlers.version(this.message, by) }, icon(name));
     const said = app.t("message.version", { index: index + 1, count: list.length });
     this.actions.append(
       h("span.p-versions", { role: "group", "aria-label": said }, step("chevron_left", "message.previous", -1), h("span", { title: said }, `${index + 1}/${list.length}`), step("chevron_right", "message.next", 1)),

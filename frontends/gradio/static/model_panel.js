@@ -1,0 +1,89 @@
+/** What there is to know of one model, and what can be done with it. */
+import { h } from "./dom.js";
+import { icon } from "./icons.js";
+import { bytes, number } from "./language.js";
+import { isTooLarge, isUsable, languageNames, percent, share } from "./model_state.js";
+
+/** The lower half of the picker. Redrawn once a second while a model is fetched, and keeps the focus. */
+export class ModelPanel {
+  /**
+   * @param {Object} app
+   * @param {{choose: (model: Object) => void, fetch: (model: Object) => void, cancel: (model: Object) => void}} on
+   */
+  constructor(app, on) {
+    this.app = app;
+    this.on = on;
+    this.text = h("div.p-model-text");
+    this.progress = h("progress.p-progress", { max: "1", hidden: true });
+    this.button = h("button.p-button.p-small", { type: "button", onclick: () => this.act() });
+    this.element = h("div.p-model-panel", {}, this.text, this.progress, h("div.p-model-foot", {}, this.button));
+  }
+
+  /**
+   * @param {Object|undefined} model
+   * @param {boolean} current whether it is the one that answers now
+   */
+  show(model, current) {
+    this.element.hidden = !model;
+    if (!model) return;
+    this.model = model;
+    this.text.replaceChildren(...this.#lines());
+    this.progress.hidden = model.state !== "fetching";
+    this.progress.value = share(model);
+    this.progress.setAttribute("aria-label", this.app.t("picker.fetching", { percent: percent(this.app, model) }));
+    this.#drawButton(current);
+  }
+
+  #lines() {
+    const { app, model } = this;
+    const foreign = model.languages.length > 0 && !model.languages.includes(app.state.language);
+    return [
+      h("p", {}, model.description || model.title),
+      foreign && h("p.p-model-warning", {}, icon("info"), app.t("picker.other_language", { languages: languageNames(app, model.languages) })),
+      isTooLarge(model) && h("p.p-model-warning", {}, icon("warning"), app.t("picker.too_large_hint")),
+      model.state === "damaged" && h("p.p-model-warning", {}, icon("warning"), app.t("picker.damaged_hint")),
+      model.error && model.state !== "fetching" && h("p.p-error", { role: "alert" }, app.errorText({ ...model.error, details: { ...model.error.details, model_id: model.id } })),
+      h("p.p-muted", {}, this.#facts().join(" · ")),
+    ].filter(Boolean);
+  }
+
+  #facts() {
+    const { app, model } = this;
+    return [
+      model.memory_bytes && app.t("picker.memory", { size: bytes(app, model.memory_bytes) }),
+      model.context_tokens && app.t("picker.context", { count: number(app, model.context_tokens) }),
+      model.quantization,
+      model.licence,
+    ].filter(Boolean);
+  }
+
+  #drawButton(current) {
+    const { app, model, button } = this;
+    const look = this.#action(current);
+    button.hidden = !look;
+    if (!look) return;
+    const text = app.t(look.key, { size: model.size_bytes ? bytes(app, model.size_bytes) : "" }).trim();
+    button.classList.toggle("p-primary", look.primary);
+    button.disabled = look.disabled ?? false;
+    if (button.textContent !== text) button.replaceChildren(icon(look.icon), text);
+    this.next = look.act;
+  }
+
+  #action(current) {
+    const { model, on } = this;
+    if (model.state === "fetching") return { key: "picker.cancel", icon: "close", primary: false, act: on.cancel };
+    if (model.state === "not_fetched" || model.state === "damaged") return { key: model.size_bytes ? "picker.fetch" : "picker.fetch_unknown", icon: "download", primary: true, act: on.fetch };
+    if (current) return { key: "picker.current", icon: "check", primary: false, disabled: true };
+    return isUsable(model) || model.state === "failed" ? { key: "picker.use", icon: "check", primary: true, act: on.choose } : null;
+  }
+
+  /** Do what the button says. */
+  act() {
+    this.next?.(this.model);
+  }
+
+  /** Put the focus on the button, where there is something to do. */
+  focus() {
+    if (!this.button.hidden && !this.button.disabled) this.button.focus({ preventScroll: true });
+  }
+}

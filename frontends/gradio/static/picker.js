@@ -1,0 +1,195 @@
+/** The model picker: a button that names the model and its state, and the list of all models. */
+import { h } from "./dom.js";
+import { icon } from "./icons.js";
+import { ModelPanel } from "./model_panel.js";
+import { isUsable, languageNames, stateLook, stateText } from "./model_state.js";
+import { closePopover, showPopover } from "./popover.js";
+
+const POLL_MS = 1000;
+const GAP = 6;
+
+/**
+ * @param {HTMLElement} root
+ * @param {Object} app
+ */
+export function mountPicker(root, app) {
+  root.append(new Picker(app).element);
+}
+
+class Picker {
+  constructor(app) {
+    this.app = app;
+    this.popover = null;
+    this.shown = null; // the id of the model that the panel tells of
+    this.wanted = new Set(); // what is being fetched because of a click here
+    this.mark = h("span.p-mark");
+    this.title = h("span.p-picker-title");
+    this.state = h("span.p-picker-state");
+    const button = { type: "button", "aria-haspopup": "dialog", "aria-expanded": "false", onclick: () => this.#toggle() };
+    this.element = h("button.p-picker", button, this.mark, this.title, this.state, icon("chevron_down"));
+    this.list = h("div.p-models", { role: "listbox", tabindex: "0" });
+    this.panel = new ModelPanel(app, {
+      choose: (model) => void this.#choose(model),
+      fetch: (model) => void this.#fetch(model),
+      cancel: (model) => void this.#call(() => app.api.delete(`/api/models/${model.id}/pull`)),
+    });
+    this.list.addEventListener("keydown", (event) => this.#key(event));
+    for (const event of ["models", "model", "language", "conversation", "conversation-updated"]) app.on(event, () => this.draw());
+    app.on("models", () => this.#tellFetched());
+    this.draw();
+  }
+
+  get #isOpen() {
+    return Boolean(this.popover?.element.isConnected);
+  }
+
+  // --- drawing -----------------------------------------------------------------------------------
+
+  /** Draw the button, and the list while it is open. */
+  draw() {
+    const { app } = this;
+    const model = app.model();
+    const name = model?.title ?? app.t("picker.none");
+    const state = model && stateLook(model) !== "good" ? stateText(app, model) : "";
+    this.title.textContent = name;
+    this.state.textContent = state;
+    this.mark.dataset.look = model ? stateLook(model) : "absent";
+    this.element.title = model ? `${name} · ${stateText(app, model)}` : app.t("picker.label");
+    this.element.setAttribute("aria-label", `${app.t("picker.label")}: ${this.element.title}`);
+    if (this.#isOpen) this.#drawList();
+  }
+
+  #drawList() {
+    const { app } = this;
+    const { models } = app.state;
+    const current = app.model()?.id;
+    this.list.setAttribute("aria-label", app.t("picker.label"));
+    const options = models.map((model) => this.#option(model, model.id === current));
+    const top = this.list.scrollTop;
+    this.list.replaceChildren(...options);
+    this.list.scrollTop = top;
+    const shown = models.find((model) => model.id === this.shown) ?? models.find((model) => model.id === current) ?? models[0];
+    this.#show(shown?.id ?? null);
+  }
+
+  #option(model, current) {
+    const { app } = this;
+    const about = [model.parameters, languageNames(app, model.languages)].filter(Boolean).join(" · ");
+    const option = h(
+      "div.p-model",
+      { role: "option", id: `parley-model-${model.id}`, "aria-selected": String(current), dataset: { model: model.id } },
+      h("span.p-mark", { dataset: { look: stateLook(model) } }),
+      h("span.p-model-name", {}, h("span.p-model-title", {}, model.title), h("span.p-model-about", {}, about)),
+      h("span.p-model-state", {}, stateText(app, model)),
+      current ? icon("check") : h("span.p-svg"),
+    );
+    option.addEventListener("click", () => this.#clicked(model));
+    return option;
+  }
+
+  #show(id) {
+    this.shown = id;
+    for (const option of this.list.children) option.toggleAttribute("data-shown", option.dataset.model === id);
+    if (id) this.list.setAttribute("aria-activedescendant", `parley-model-${id}`);
+    const model = this.#find(id);
+    this.panel.show(model, model?.id === this.app.model()?.id);
+  }
+
+  #find(id) {
+    return this.app.state.models.find((model) => model.id === id);
+  }
+
+  // --- open and closed ---------------------------------------------------------------------------
+
+  #toggle() {
+    if (this.#isOpen) return closePopover();
+    this.shown = null;
+    this.#drawList();
+    const { app } = this;
+    this.popover = showPopover(this.element, {
+      title: app.t("picker.title"),
+      close: app.t("app.close"),
+      content: [this.list, this.panel.element],
+      className: "p-picker-box",
+    });
+    this.#drawList();
+    placeAbove(this.popover.element, this.element);
+    this.list.focus({ preventScroll: true });
+    this.list.querySelector("[data-shown]")?.scrollIntoView({ block: "nearest" });
+    this.#poll();
+  }
+
+  async #poll() {
+    if (!this.#isOpen) return;
+    await this.app.refreshModels();
+    setTimeout(() => void this.#poll(), POLL_MS);
+  }
+
+  // --- doing -------------------------------------------------------------------------------------
+
+  #clicked(model) {
+    this.#show(model.id);
+    if (isUsable(model)) void this.#choose(model);
+  }
+
+  #key(event) {
+    const { models } = this.app.state;
+    const at = models.findIndex((model) => model.id === this.shown);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: models.length - 1 }[event.key];
+    if (to !== undefined) {
+      event.preventDefault();
+      this.#show(models[Math.min(Math.max(to, 0), models.length - 1)]?.id ?? null);
+      this.list.querySelector("[data-shown]")?.scrollIntoView({ block: "nearest" });
+    } else if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      const model = this.#find(this.shown);
+      if (model && isUsable(model)) void this.#choose(model);
+      else this.panel.focus(); // fetching gigabytes takes a second key
+    }
+  }
+
+  async #choose(model) {
+    closePopover();
+    await this.#call(() => this.app.chooseModel(model.id));
+    this.draw();
+  }
+
+  async #fetch(model) {
+    this.wanted.add(model.id);
+    if (!(await this.#call(() => this.app.api.post(`/api/models/${model.id}/pull`)))) this.wanted.delete(model.id);
+  }
+
+  async #call(work) {
+    try {
+      await work();
+      await this.app.refreshModels();
+      return true;
+    } catch (error) {
+      this.app.toast(this.app.errorText(error));
+      return false;
+    }
+  }
+
+  #tellFetched() {
+    const { app } = this;
+    for (const id of this.wanted) {
+      const model = this.#find(id);
+      if (!model || model.state === "fetching") continue;
+      this.wanted.delete(id);
+      if (model.state === "not_fetched") {
+        if (model.error && !this.#isOpen) app.toast(app.errorText({ ...model.error, details: { ...model.error.details, model_id: id } }));
+        continue;
+      }
+      if (app.model()?.id === id) continue;
+      app.toast(app.t("picker.fetched", { model: model.title }), { action: app.t("picker.use"), onAction: () => void this.#choose(model) });
+    }
+  }
+}
+
+/** Keep the box at its button when its content grows: where it stands above, by its lower edge. */
+function placeAbove(box, anchor) {
+  const at = anchor.getBoundingClientRect();
+  if (box.getBoundingClientRect().top >= at.bottom) return;
+  box.style.top = "auto";
+  box.style.bottom = `${innerHeight - at.top + GAP}px`;
+}
