@@ -1,6 +1,6 @@
 """Parley's API over the scripted engine: replies whose every word says when it was due.
 
-    python -m benchmarks.scripted_server HOME PORT WORDS DELAY_MS
+    python -m benchmarks.scripted_server HOME PORT WORDS DELAY_MS [UI]
 
 The one model is called `clock`. A word is a time on the machine's monotonic clock, which all processes share, so that
 whoever reads it knows how late it is.
@@ -12,14 +12,15 @@ import sys
 import time
 from pathlib import Path
 
-from app.cli.server import Server, bind
+from app.cli.server import Server, address, bind
 from app.config import Settings
 from app.domain.generation import GenerationRequest
 from app.engine.base import EngineFactory, LoadPlan
 from app.engine.scripted import Reply, Script, ScriptedEngine
-from app.main import create_app
+from app.main import create_app, mount_frontend
 
 SLOTS = 512
+WORDS_PER_PARAGRAPH = 40
 MANIFEST = 'id = "clock"\ntitle = "Clock"\nfamily = "native"\nengine = "scripted"\nlanguages = ["en"]\n'
 
 
@@ -29,9 +30,14 @@ def clock(n_words: int, delay_ms: float) -> Script:
     def script(_: GenerationRequest) -> Reply:
         start = time.monotonic()
         due = (start + number * delay_ms / 1000 for number in range(1, n_words + 1))
-        return Reply(tuple(f"{second:.4f} " for second in due), delay_ms)
+        # A blank line now and then: a reply has paragraphs, and a page renders only the open one again.
+        return Reply(tuple(f"{second:.4f}{_after(number)}" for number, second in enumerate(due, 1)), delay_ms)
 
     return script
+
+
+def _after(number: int) -> str:
+    return " " if number % WORDS_PER_PARAGRAPH else "\n\n"
 
 
 def main() -> None:
@@ -46,7 +52,10 @@ def main() -> None:
 
     settings = Settings(data_dir=home / "data", model_store=home / "store", model="clock", port=port)
     app = create_app(settings, {"scripted": EngineFactory("scripted", build, slots=SLOTS)})
-    Server(app).run(sockets=[bind(settings.host, settings.port)])
+    listening = bind(settings.host, settings.port)
+    for ui in sys.argv[5:]:
+        app = mount_frontend(app, ui, address(listening))
+    Server(app).run(sockets=[listening])
 
 
 if __name__ == "__main__":

@@ -186,9 +186,9 @@ async def _server(settings: Settings, url: str | None) -> AsyncIterator[str]:
         probe = ParleyClient(at)
         try:
             await probe.info()
-        except ApiError:
+        except ApiError as err:
             if url:
-                raise
+                raise WorkerFailed(f"{at}: {err.message}") from err
         else:
             yield at
             return
@@ -199,7 +199,7 @@ async def _server(settings: Settings, url: str | None) -> AsyncIterator[str]:
     thread = threading.Thread(target=_run_quietly, args=(running, listening), daemon=True)
     thread.start()
     try:
-        while not running.started and thread.is_alive():  # uvicorn has no event to wait for
+        while not running.started and thread.is_alive():  # noqa: ASYNC110 - uvicorn has no event to wait for
             await asyncio.sleep(0.02)
         running.raise_startup_error()
         yield server.address(listening)

@@ -84,7 +84,7 @@ def test_sigterm_ends_it_quickly_with_streams_open_and_marks_what_ran(tmp_path: 
         with running.http.stream("GET", f"/api/conversations/{conversation}/events") as events:
             next(events.iter_raw())
             text = " ".join(str(n) for n in range(500))
-            reply = running.http.post(f"/api/conversations/{conversation}/messages", json={"content": text}).json()["reply"]
+            asked = running.http.post(f"/api/conversations/{conversation}/messages", json={"content": text}).json()
             time.sleep(0.5)
             began = time.monotonic()
             running.process.send_signal(signal.SIGTERM)
@@ -92,4 +92,4 @@ def test_sigterm_ends_it_quickly_with_streams_open_and_marks_what_ran(tmp_path: 
             assert time.monotonic() - began < 4
     with serving(tmp_path, PARLEY_MODEL="test") as again:
         messages = again.http.get(f"/api/conversations/{conversation}").json()["messages"]
-        assert next(m for m in messages if m["id"] == reply["id"])["state"] == "interrupted"
+        assert next(m for m in messages if m["id"] == asked["reply"]["id"])["state"] == "interrupted"

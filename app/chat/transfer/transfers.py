@@ -40,7 +40,7 @@ class Transfers:
         return await self._store.read(work)
 
     async def load(self, user_id: str, data: object) -> Conversation:
-        """Read `data` and store it as a new conversation; all of it, or with :class:`~app.errors.InvalidImport` nothing."""
+        """Store `data` as a new conversation: all of it, or nothing. Raises :class:`~app.errors.InvalidImport`."""
         found = read(data)
 
         def work(r: Repositories) -> Conversation:

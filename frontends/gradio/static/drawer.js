@@ -54,7 +54,7 @@ function tellContext(app, root, field) {
 
   for (const event of ["conversation", "conversation-updated", "language", "models", "model", "draft"]) app.on(event, soon);
   root.addEventListener("focusout", () => setTimeout(soon, 2 * SETTLE_MS));
-  soon();
+  tell();
 }
 
 function context(app) {

@@ -56,7 +56,7 @@ export class Doors {
     this.narrow = matchMedia(NARROW);
     this.openers = {};
     const scrim = h("div.p-scrim", { onclick: () => this.shutAll() });
-    document.body.append(scrim);
+    rooms.sidebar.after(scrim); // in the same stacking context, below the list
     this.narrow.addEventListener("change", () => this.set("sidebar", !this.narrow.matches));
     document.addEventListener("keydown", (event) => event.key === "Escape" && this.#escape(event));
     this.set("drawer", false);

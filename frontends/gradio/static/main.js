@@ -24,7 +24,6 @@ async function start() {
   const { chat, actions, composer } = fill(app, main, { theme, doors });
   mountSidebar(sidebar, app);
   mountPicker(composer.picker, app);
-  void connectDrawer(app, drawer, () => doors.set("drawer", false));
   document.body.prepend(skipLink(app, composer));
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !event.defaultPrevented && chat.running) void actions.stop();
@@ -32,6 +31,7 @@ async function start() {
 
   await known;
   app.openFromAddress();
+  await connectDrawer(app, drawer, () => doors.set("drawer", false));
   document.documentElement.dataset.ready = "";
 }
 

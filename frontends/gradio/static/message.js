@@ -152,7 +152,10 @@ export class MessageView {
   /** Edit the question in place. */
   startEdit() {
     this.editing = editor(this.app, this.message.content, {
-      save: (text) => this.handlers.edit(this.message, text),
+      save: async (text) => {
+        await this.handlers.edit(this.message, text);
+        this.stopEdit();
+      },
       close: () => this.stopEdit(),
     });
     this.element.dataset.editing = "";

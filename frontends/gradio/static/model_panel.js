@@ -72,7 +72,7 @@ export class ModelPanel {
   #action(current) {
     const { model, on } = this;
     if (model.state === "fetching") return { key: "picker.cancel", icon: "close", primary: false, act: on.cancel };
-    if (model.state === "not_fetched" || model.state === "damaged") return { key: model.size_bytes ? "picker.fetch" : "picker.fetch_unknown", icon: "download", primary: true, act: on.fetch };
+    if (model.state === "not_fetched" || model.state === "damaged") return { key: model.size_bytes ? "picker.fetch" : "picker.fetch_unknown", icon: "download", primary: !isTooLarge(model), act: on.fetch };
     if (current) return { key: "picker.current", icon: "check", primary: false, disabled: true };
     return isUsable(model) || model.state === "failed" ? { key: "picker.use", icon: "check", primary: true, act: on.choose } : null;
   }

@@ -53,13 +53,15 @@ export function percent(app, model) {
  * @returns {string} their names in the reader's language
  */
 export function languageNames(app, languages) {
-  const names = new Intl.DisplayNames(app.state.language === "zh" ? "zh-CN" : "en", { type: "language" });
-  const shown = languages.map((code) => {
-    try {
-      return names.of(code);
-    } catch {
-      return code;
-    }
-  });
-  return new Intl.ListFormat(app.state.language === "zh" ? "zh-CN" : "en", { type: "unit" }).format(shown);
+  const chinese = app.state.language === "zh";
+  const names = new Intl.DisplayNames(chinese ? "zh-CN" : "en", { type: "language" });
+  return languages.map((code) => named(names, code)).join(chinese ? "、" : ", ");
+}
+
+function named(names, code) {
+  try {
+    return names.of(code);
+  } catch {
+    return code; // a manifest may say what is no language
+  }
 }

@@ -7,6 +7,7 @@ import { closePopover, showPopover } from "./popover.js";
 
 const POLL_MS = 1000;
 const GAP = 6;
+const TALLEST = 560;
 
 /**
  * @param {HTMLElement} root
@@ -113,7 +114,7 @@ class Picker {
       className: "p-picker-box",
     });
     this.#drawList();
-    placeAbove(this.popover.element, this.element);
+    place(this.popover.element, this.element);
     this.list.focus({ preventScroll: true });
     this.list.querySelector("[data-shown]")?.scrollIntoView({ block: "nearest" });
     this.#poll();
@@ -186,10 +187,13 @@ class Picker {
   }
 }
 
-/** Keep the box at its button when its content grows: where it stands above, by its lower edge. */
-function placeAbove(box, anchor) {
+/** Put the box where there is more room, no taller than that; above its button it hangs by its lower edge. */
+function place(box, anchor) {
   const at = anchor.getBoundingClientRect();
-  if (box.getBoundingClientRect().top >= at.bottom) return;
-  box.style.top = "auto";
-  box.style.bottom = `${innerHeight - at.top + GAP}px`;
+  const above = at.top - 2 * GAP;
+  const below = innerHeight - at.bottom - 2 * GAP;
+  const under = below >= Math.min(above, box.scrollHeight);
+  box.style.top = under ? `${at.bottom + GAP}px` : "auto";
+  box.style.bottom = under ? "auto" : `${innerHeight - at.top + GAP}px`;
+  box.style.maxHeight = `${Math.min(TALLEST, under ? below : above)}px`;
 }

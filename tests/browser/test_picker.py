@@ -1,0 +1,193 @@
+"""The model picker in every state that a model can be in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.conftest import PHONE, OpenPage, scripted
+from tests.support.processes import ServerProcess
+
+
+def model(model_id: str, state: str, **more: Any) -> dict[str, Any]:
+    plain = {"title": model_id.title(), "description": f"About {model_id}.", "kind": "chat", "languages": ["en", "zh"]}
+    sizes = {"size_bytes": 98_000_000, "memory_bytes": 500_000_000, "fits": True, "progress": None, "error": None}
+    rest = {"parameters": "1B", "quantization": "Q4", "context_tokens": 2048, "licence": "MIT", "default": False}
+    return {"id": model_id, "state": state, "default_sampling": {}, **plain, **sizes, **rest, **more}
+
+
+class Models:
+    """Answers /api/models in the server's place."""
+
+    def __init__(self) -> None:
+        self.items = [
+            model("here", "ready", default=True),
+            model("other", "loaded", languages=["en"], description="Small, and English only."),
+            model("absent", "not_fetched"),
+            model("huge", "not_fetched", fits=False, memory_bytes=4_900_000_000),
+            model("broken", "damaged"),
+            model("slow", "loading"),
+        ]
+        self.calls: list[str] = []
+        self.polls = 0
+
+    def answer(self, route: Route) -> None:
+        path, method = route.request.url.split("/api/models")[1], route.request.method
+        if path:
+            self.calls.append(f"{method} {path}")
+            route.fulfill(status=202 if method == "POST" else 204)
+        else:
+            self.polls += 1
+            route.fulfill(json={"items": self.items, "memory": {"total_bytes": 8e9, "available_bytes": 3.1e9}})
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with scripted(tmp_path_factory.mktemp("picker")) as running:
+        yield running
+
+
+def opened(page: Page, models: Models) -> Page:
+    """The page with `models`, its picker open."""
+    page.route("**/api/models**", models.answer)
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    page.locator(".p-picker").click()
+    expect(page.get_by_role("option")).to_have_count(len(models.items))
+    return page
+
+
+def state(page: Page, name: str) -> str:
+    return page.get_by_role("option", name=name).locator(".p-model-state").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        ("en", ["ready", "ready", "not fetched · 98 MB", "needs 4.9 GB, 3.1 GB free", "damaged", "loading …"]),
+        ("zh", ["可用", "可用", "未下载 · 98 MB", "需要 4.9 GB，可用 3.1 GB", "文件损坏", "正在载入 ……"]),
+    ],
+)
+def test_states_in_words(server: ServerProcess, open_page: OpenPage, language: str, expected: list[str]) -> None:
+    models = Models()
+    page = opened(open_page(server.url, language), models)
+    assert page.locator(".p-model-state").all_inner_texts() == expected
+    expect(page.get_by_role("option", selected=True)).to_contain_text("Here")
+    expect(page.locator(".p-model-panel")).to_contain_text("About here.")
+
+
+def test_click_chooses_for_the_next_conversation(server: ServerProcess, open_page: OpenPage) -> None:
+    models = Models()
+    page = opened(open_page(server.url), models)
+    page.get_by_role("option", name="Other").click()
+    expect(page.get_by_role("listbox")).to_have_count(0)
+    expect(page.locator(".p-picker-title")).to_have_text("Other")
+    expect(page.locator(".p-picker")).to_be_focused()
+    assert models.calls == []
+
+
+def test_click_switches_an_open_conversation(server: ServerProcess, open_page: OpenPage) -> None:
+    made = server.http.post("/api/conversations", json={"title": "x"}).json()["id"]
+    page = open_page(f"{server.url}/?c={made}")
+    changes: list[Any] = []
+
+    def patched(route: Route) -> None:
+        if route.request.method != "PATCH":
+            return route.continue_()
+        changes.append(route.request.post_data_json)
+        return route.fulfill(json={})
+
+    page.route(f"**/api/conversations/{made}", patched)
+    opened(page, Models()).get_by_role("option", name="Other").click()
+    expect(page.get_by_role("listbox")).to_have_count(0)
+    assert changes == [{"model_id": "other"}]
+
+
+def test_fetch_shows_progress_and_can_be_cancelled(server: ServerProcess, open_page: OpenPage) -> None:
+    models = Models()
+    page = opened(open_page(server.url), models)
+    page.get_by_role("option", name="Absent").click()
+    page.get_by_role("button", name="Fetch 98 MB").click()
+    models.items[2] |= {"state": "fetching", "progress": {"done_bytes": 40, "total_bytes": 100}}
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    assert state(page, "Absent") == "fetching 40%"
+    assert page.get_by_role("progressbar").evaluate("(bar) => bar.value") == 0.4
+    page.get_by_role("button", name="Cancel fetching").click()
+    models.items[2] |= {"state": "not_fetched", "progress": None}
+    expect(page.get_by_role("button", name="Fetch 98 MB")).to_be_visible()
+    assert models.calls == ["POST /absent/pull", "DELETE /absent/pull"]
+
+
+def test_fetched_in_the_background_offers_itself(server: ServerProcess, open_page: OpenPage) -> None:
+    models = Models()
+    page = opened(open_page(server.url), models)
+    page.get_by_role("option", name="Absent").click()
+    models.items[2] |= {"state": "fetching"}
+    page.get_by_role("button", name="Fetch 98 MB").click()
+    page.keyboard.press("Escape")
+    models.items[2] |= {"state": "ready"}
+    page.locator(".p-toast").get_by_role("button", name="Use this model").click()
+    expect(page.locator(".p-picker-title")).to_have_text("Absent")
+
+
+def test_a_failed_fetch_is_told_in_place(server: ServerProcess, open_page: OpenPage) -> None:
+    models = Models()
+    models.items[2]["error"] = {"code": "fetch_failed", "message": "offline", "details": {}}
+    page = opened(open_page(server.url), models)
+    page.get_by_role("option", name="Absent").click()
+    expect(page.locator(".p-model-panel [role=alert]")).to_contain_text("Check the internet connection")
+
+
+def test_honest_about_languages_and_memory(server: ServerProcess, open_page: OpenPage) -> None:
+    page = opened(open_page(server.url, "zh"), Models())
+    page.get_by_role("listbox").press("ArrowDown")
+    expect(page.locator(".p-model-warning")).to_have_text("只会英语。")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".p-model-warning")).to_contain_text("内存")
+
+
+def test_keyboard(server: ServerProcess, open_page: OpenPage) -> None:
+    """Enter chooses what is here; of what isn't it only goes to the button."""
+    models = Models()
+    page = opened(open_page(server.url), models)
+    expect(page.get_by_role("listbox")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("listbox")).to_have_attribute("aria-activedescendant", "parley-model-absent")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Fetch 98 MB")).to_be_focused()
+    assert models.calls == []
+    page.wait_for_timeout(1500)  # the list is drawn again each second
+    expect(page.get_by_role("button", name="Fetch 98 MB")).to_be_focused()
+    page.get_by_role("listbox").press("Home")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator(".p-picker-title")).to_have_text("Other")
+
+
+def test_polls_only_while_it_matters(server: ServerProcess, open_page: OpenPage) -> None:
+    models = Models()
+    models.items = models.items[:4]  # nothing is loading
+    page = opened(open_page(server.url), models)
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(1500)
+    polls = models.polls
+    page.wait_for_timeout(2500)
+    assert models.polls == polls
+
+
+def test_on_a_phone(server: ServerProcess, open_page: OpenPage) -> None:
+    page = opened(open_page(server.url, size=PHONE), Models())
+    box = page.locator(".p-picker-box").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= PHONE[0]
+    assert box["y"] + box["height"] <= PHONE[1]
+    heights = page.locator(".p-model, .p-picker, .p-model-foot button").evaluate_all(
+        "(all) => all.map((e) => e.getBoundingClientRect().height)"
+    )
+    assert min(heights) >= 44

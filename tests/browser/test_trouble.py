@@ -1,0 +1,176 @@
+"""What goes wrong, told in place, with no text lost: on a model that says again what it is told, slowly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage, ask, finished, scripted
+from tests.support.processes import ServerProcess
+
+LONG = " ".join(f"word {n}" for n in range(60))  # echoed for several seconds
+MARKDOWN = (
+    "# Title\n\n- one\n- two\n\n```python\nprint('x')\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n$$x^2$$\n\n"
+    "<img src=https://example.org/x.png onerror=alert(1)> ![x](https://example.org/y.png) **终**"
+)
+
+
+@pytest.fixture(scope="module")
+def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One slot, so that a second question waits."""
+    with scripted(tmp_path_factory.mktemp("echo"), PARLEY_SLOTS="1") as running:
+        yield running
+
+
+def test_markdown_streams_without_touching_what_is_closed(echo: ServerProcess, open_page: OpenPage) -> None:
+    """7: a closed block stays the same element to the end; nothing is fetched from elsewhere."""
+    page = open_page(echo.url)
+    ask(page, MARKDOWN)
+    title = page.locator(".p-reply h1")
+    title.wait_for()
+    page.locator(".p-reply li").nth(1).wait_for()
+    title.evaluate("(element) => (element.marked = true)")
+    finished(page)
+    assert title.evaluate("(element) => element.marked")
+    for found in ("figure.code .highlight", ".table td", "math", "strong"):
+        assert page.locator(f".p-reply {found}").count() > 0, found
+    assert page.locator(".p-reply img").count() == 0
+
+
+def test_a_queue_shows_the_place_in_it(echo: ServerProcess, open_page: OpenPage) -> None:
+    """26."""
+    first, second = open_page(echo.url), open_page(echo.url, "zh")
+    ask(first, LONG)
+    first.locator(".p-reply [data-block]").first.wait_for()
+    ask(second, "短")
+    expect(second.locator(".p-waiting")).to_contain_text("马上轮到你")
+    first.keyboard.press("Escape")
+    assert "短" in finished(second)
+
+
+def test_scrolling_follows_until_the_reader_scrolls_up(echo: ServerProcess, open_page: OpenPage) -> None:
+    """2."""
+    page = open_page(echo.url, size=(1280, 500))
+    ask(page, "\n\n".join(f"line {n}" for n in range(60)))
+    page.locator(".p-reply [data-block]").nth(12).wait_for()
+    log = page.locator(".p-log")
+    gap = "(e) => e.scrollHeight - e.scrollTop - e.clientHeight"
+    assert log.evaluate(gap) < 60
+    log.hover()
+    page.mouse.wheel(0, -300)
+    page.wait_for_timeout(200)
+    top = log.evaluate("(e) => e.scrollTop")
+    blocks = page.locator(".p-reply [data-block]").count()
+    page.locator(".p-reply [data-block]").nth(blocks + 4).wait_for(state="attached")
+    assert log.evaluate("(e) => e.scrollTop") == top
+    page.locator(".p-to-bottom").click()
+    page.wait_for_timeout(100)
+    assert log.evaluate(gap) < 60
+    page.keyboard.press("Escape")
+
+
+def test_a_draft_survives_a_reload_and_belongs_to_its_conversation(echo: ServerProcess, open_page: OpenPage) -> None:
+    """25."""
+    page = open_page(echo.url)
+    page.fill("#parley-input", "not sent yet")
+    page.reload()
+    expect(page.locator("#parley-input")).to_have_value("not sent yet")
+    page.press("#parley-input", "Enter")
+    finished(page)
+    page.fill("#parley-input", "second draft")
+    page.goto(echo.url)
+    page.wait_for_selector("html[data-ready]")
+    expect(page.locator("#parley-input")).to_have_value("")
+    page.go_back()
+    expect(page.locator("#parley-input")).to_have_value("second draft")
+
+
+def test_a_refused_first_question_leaves_no_conversation_behind(echo: ServerProcess, open_page: OpenPage) -> None:
+    """25: too long a text."""
+    page = open_page(echo.url, "zh")
+    before = len(echo.http.get("/api/conversations").json()["items"])
+    ask(page, "字" * 20_000)
+    expect(page.locator(".p-alert")).to_contain_text("文字太长了")
+    expect(page.locator(".p-question")).to_have_count(0)
+    assert len(page.input_value("#parley-input")) == 20_000
+    assert "?c=" not in page.url
+    assert len(echo.http.get("/api/conversations").json()["items"]) == before
+
+
+def test_a_conversation_deleted_elsewhere(echo: ServerProcess, open_page: OpenPage) -> None:
+    """25."""
+    page = open_page(echo.url)
+    ask(page, "short")
+    finished(page)
+    conversation = page.url.split("c=")[1]
+    echo.http.delete(f"/api/conversations/{conversation}")
+    expect(page.locator(".p-status")).to_contain_text("This chat was deleted.")
+    page.reload()
+    expect(page.locator(".p-status")).to_contain_text("doesn't exist")
+    page.locator(".p-status button").click()
+    expect(page.locator(".p-hero")).to_be_visible()
+
+
+def test_many_tabs_do_not_starve_each_other(echo: ServerProcess, open_page: OpenPage) -> None:
+    """Browsers allow six connections to a server: a hidden tab holds none, and catches up when it is shown."""
+    page = open_page(echo.url)
+    ask(page, "first")
+    finished(page)
+    hidden = "Object.defineProperty(document, 'hidden', {get: () => %s, configurable: true});"
+    page.evaluate(hidden % "true" + "document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_timeout(4500)
+    other = open_page(page.url)
+    ask(other, "second")
+    finished(other)
+    expect(page.locator(".p-message")).to_have_count(2)
+    page.evaluate(hidden % "false" + "document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator(".p-message")).to_have_count(4)
+    assert "second" in finished(page)
+
+
+def test_two_hundred_messages_open_and_stream_fast(echo: ServerProcess, open_page: OpenPage) -> None:
+    """28: also, old messages are not drawn again while a new one is written."""
+    bundle_messages = []
+    for n in range(200):
+        role = "user" if n % 2 == 0 else "assistant"
+        bundle_messages.append({"role": role, "content": f"**{role}** number {n}\n\n- a\n- b\n\n`code`"})
+    parent, conversation = None, echo.http.post("/api/conversations", json={"title": "long"}).json()["id"]
+    for n in range(6):
+        asked = echo.http.post(f"/api/conversations/{conversation}/messages", json={"content": "x", "parent_id": parent})
+        parent = asked.json()["reply"]["id"]
+        while echo.http.get(f"/api/conversations/{conversation}").json()["messages"][-1]["state"] == "pending":
+            pass
+    page = open_page(f"{echo.url}/?c={conversation}")
+    expect(page.locator(".p-message")).to_have_count(12)
+    page.evaluate("for (const e of document.querySelectorAll('.p-message')) e.marked = true")
+    ask(page, "one more")
+    finished(page)
+    marked = page.evaluate("[...document.querySelectorAll('.p-message')].filter((e) => e.marked).length")
+    assert marked == 12
+
+
+def test_a_server_that_is_killed_and_comes_back(tmp_path: Path, open_page: OpenPage) -> None:
+    """17, 25: it says so, keeps what is typed, goes on by itself, and offers to continue the cut reply."""
+    with scripted(tmp_path) as first:
+        page = open_page(first.url)
+        ask(page, LONG)
+        page.locator(".p-reply [data-block]").first.wait_for()
+        page.wait_for_timeout(1500)
+        first.kill()
+        bar = page.locator(".p-connection")
+        expect(bar).to_contain_text("connection to the server is lost")
+        page.fill("#parley-input", "typed meanwhile")
+        port = first.url.rsplit(":", 1)[1]
+    with scripted(tmp_path, "--port", port):
+        expect(bar).to_be_hidden(timeout=20_000)
+        reply = page.locator(".p-reply[data-state=interrupted]")
+        expect(reply).to_have_count(1, timeout=10_000)
+        expect(reply).to_contain_text("server went down")
+        assert page.input_value("#parley-input") == "typed meanwhile"
+        reply.locator(".p-note button").click()
+        finished(page)
+        page.press("#parley-input", "Enter")
+        assert "typed meanwhile" in finished(page)

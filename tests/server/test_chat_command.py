@@ -1,0 +1,58 @@
+"""`parley chat`, as a person types."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.processes import serving
+from tests.support.servers import scripted_settings
+
+
+def typed(folder: Path, text: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {
+        "PARLEY_DATA_DIR": str(folder / "data"),
+        "PARLEY_MODEL_STORE": str(folder / "store"),
+        "PARLEY_PORT": "9",  # nobody listens there: the command brings its own server
+    }
+    command = [sys.executable, "-m", "app.cli.main", "chat", *arguments]
+    return subprocess.run(command, env=env | environment, input=text, text=True, capture_output=True, timeout=60)
+
+
+def test_it_answers_clears_changes_the_model_and_stops(tmp_path: Path) -> None:
+    scripted_settings(tmp_path, models=("one", "two"))
+    done = typed(tmp_path, "Hello\nclear\n/model two\n/model\nAgain\n/help\nstop\nnever read\n", PARLEY_MODEL="one")
+    assert done.returncode == 0, done.stderr
+    assert "Scripted one" in done.stdout
+    assert "You said: Hello" in done.stdout
+    assert "You said: Again" in done.stdout
+    assert "From now on: two" in done.stdout
+    assert "/clear" in done.stdout
+    assert "never read" not in done.stdout
+
+
+def test_its_conversations_are_there_in_the_server_afterwards(tmp_path: Path) -> None:
+    scripted_settings(tmp_path)
+    assert typed(tmp_path, "你好\n再见\n", PARLEY_MODEL="test").returncode == 0
+    with serving(tmp_path, PARLEY_MODEL="test") as running:
+        (listed,) = running.http.get("/api/conversations").json()["items"]
+        found = running.http.get(f"/api/conversations/{listed['id']}").json()["messages"]
+        assert [m["content"] for m in found] == ["你好", "You said: 你好", "再见", "You said: 再见"]
+
+
+def test_a_running_server_is_used(tmp_path: Path) -> None:
+    scripted_settings(tmp_path)
+    with serving(tmp_path, PARLEY_MODEL="test") as running:
+        assert "You said: Hello" in typed(tmp_path, "Hello\n", "--url", running.url).stdout
+        assert len(running.http.get("/api/conversations").json()["items"]) == 1
+
+
+def test_what_is_wrong_is_said_without_a_traceback(tmp_path: Path) -> None:
+    scripted_settings(tmp_path)
+    for arguments in (["--url", "http://127.0.0.1:9"], ["--model", "nobody"]):
+        done = typed(tmp_path, "Hello\n", *arguments, PARLEY_MODEL="test")
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert done.stderr.startswith("Error: ")
