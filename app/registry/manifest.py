@@ -8,6 +8,7 @@ nothing but that file. It knows no families and no engines beyond their names: t
     family = "native"                   # prompt format: native, alpaca, vicuna, belle …
     engine = "llama_cpp"                # llama_cpp | torch | openai | scripted
     languages = ["en", "zh"]
+    description = "What it is good for."  # in English; in other languages below [translations]: zh = "…"
 
     [source]                            # one of three kinds
     kind = "folder"                     # files that are already there
@@ -27,6 +28,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -110,7 +112,8 @@ class Manifest:
     kind: str = "chat"  # one of KINDS
     languages: tuple[str, ...] = ()  # empty: unknown
     licence: str = ""
-    description: str = ""
+    description: str = ""  # in English
+    translations: Mapping[str, str] = field(default_factory=dict)  # of the description, by language
     parameters: str = ""  # "135M"
     quantization: str = ""  # "Q4_1"
     context_tokens: int | None = None
@@ -119,6 +122,15 @@ class Manifest:
     files: tuple[ManifestFile, ...] = ()
     adapters: tuple[str, ...] = ()  # paths among ``files`` that are LoRA adapters of the model
     default_sampling: SamplingParams = field(default_factory=SamplingParams)
+
+    def described(self, languages: Iterable[str]) -> str:
+        """The description in the first of `languages` that it is known in."""
+        for language in languages:
+            if (code := language.split("-")[0].lower()) == "en":
+                break
+            if code in self.translations:
+                return self.translations[code]
+        return self.description
 
     @property
     def weights_file(self) -> ManifestFile | None:
@@ -143,6 +155,7 @@ def load_manifest(path: Path) -> Manifest:
         id=root.text("id", pattern=ID, hint="1 to 64 of a-z, 0-9, '.', '_' and '-', starting with a letter or digit"),
         title=root.text("title"),
         description=root.text("description", "").strip(),
+        translations=_translations(root.table("translations")),
         kind=root.choice("kind", KINDS, "chat"),
         family=root.text("family", "native", pattern=_NAME, hint="a family's name, such as native or vicuna"),
         engine=engine,
@@ -265,6 +278,15 @@ def _adapters(root: Table, files: tuple[ManifestFile, ...]) -> tuple[str, ...]:
     if not set(adapters) <= {f.path for f in files}:
         raise root.fail("adapters", "a list of paths that stand in [[files]] too")
     return adapters
+
+
+def _translations(table: Table) -> dict[str, str]:
+    given = table.rest()
+    for language in given:
+        if not _LANGUAGE.fullmatch(language):
+            raise table.fail(language, 'named by a language code such as "zh"')
+    texts = Table(table.path, "translations", given)
+    return {language: texts.text(language).strip() for language in given}
 
 
 def _sampling(path: Path, table: Table) -> SamplingParams:

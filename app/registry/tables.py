@@ -27,6 +27,11 @@ class Table:
         self._values: dict[str, Any] = dict(values)
         self._known: set[str] = set()
 
+    @property
+    def path(self) -> Path:
+        """The manifest's file."""
+        return self._path
+
     def fail(self, key: str, expected: str) -> InvalidManifest:
         """The error for `key`; `expected` completes the sentence "<key> must be …"."""
         full = f"{self._name}.{key}" if self._name else key

@@ -220,3 +220,17 @@ def test_a_missing_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("good", ["a", "a.gguf", "a/b.gguf", "…/模型.gguf", "..a", "a..b"])
 def test_safe_paths(good: str) -> None:
     assert safe_relative(good)
+
+
+def test_the_description_is_told_in_the_readers_language(tmp_path: Path) -> None:
+    manifest = load(tmp_path, folder_model(description="Good.", translations={"zh": "好。"}))
+    assert manifest.described(["zh-CN", "en"]) == "好。"
+    assert manifest.described(["en-GB", "zh"]) == "Good."
+    assert manifest.described(["fr", "zh"]) == "好。"
+    assert manifest.described([]) == "Good."
+
+
+@pytest.mark.parametrize("bad", [{"z": "x"}, {"zh": 1}, {"zh": ""}, {"not a code": "x"}, {"zh": ["x"]}])
+def test_translations_that_make_no_sense_are_refused(tmp_path: Path, bad: dict[str, object]) -> None:
+    with pytest.raises(InvalidManifest, match="translations"):
+        load(tmp_path, folder_model(translations=bad))

@@ -26,7 +26,7 @@ async def list_models(_: UserId, parts: ServicesDep, languages: Languages) -> di
 def _listing(parts: Services, languages: tuple[str, ...]) -> dict[str, Any]:
     default = default_model(parts.catalog, parts.settings, languages)
     return {
-        "items": [_model(parts, manifest, default) for manifest in parts.catalog.list()],
+        "items": [_model(parts, manifest, default, languages) for manifest in parts.catalog.list()],
         "problems": [problem.payload() for problem in parts.catalog.problems],
         "memory": {"total_bytes": psutil.virtual_memory().total, "available_bytes": available_bytes()},
     }
@@ -36,7 +36,8 @@ def _listing(parts: Services, languages: tuple[str, ...]) -> dict[str, Any]:
 async def get_model(_: UserId, parts: ServicesDep, model_id: Id, languages: Languages) -> dict[str, Any]:
     """One model, as in the list."""
     manifest = parts.catalog.get(model_id)
-    return await asyncio.to_thread(_model, parts, manifest, default_model(parts.catalog, parts.settings, languages))
+    default = default_model(parts.catalog, parts.settings, languages)
+    return await asyncio.to_thread(_model, parts, manifest, default, languages)
 
 
 @router.post("/{model_id}/pull", status_code=202)
@@ -70,7 +71,7 @@ async def unload(_: UserId, parts: ServicesDep, model_id: Id) -> Response:
     return Response(status_code=204)
 
 
-def _model(parts: Services, manifest: Manifest, default: str | None) -> dict[str, Any]:
+def _model(parts: Services, manifest: Manifest, default: str | None, languages: tuple[str, ...]) -> dict[str, Any]:
     # Idle models make room when another is loaded, so what they hold counts as free.
     status = parts.catalog.status(manifest.id, freeable_bytes=parts.pool.promised_bytes)
     progress = parts.pulls.progress(manifest.id)
@@ -84,7 +85,7 @@ def _model(parts: Services, manifest: Manifest, default: str | None) -> dict[str
     return {
         "id": manifest.id,
         "title": manifest.title,
-        "description": manifest.description,
+        "description": manifest.described(languages),
         "family": manifest.family,
         "engine": manifest.engine,
         "kind": manifest.kind,

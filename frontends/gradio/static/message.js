@@ -31,7 +31,7 @@ export class MessageView {
     this.position = null; // in the queue
     this.started = false;
     this.actionsDrawn = "";
-    this.name = h("header.p-name");
+    this.name = h("header.p-speaker");
     this.body = h("div.p-body", { dir: "auto" });
     this.notes = h("div.p-notes");
     this.actions = h("div.p-actions");
