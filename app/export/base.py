@@ -68,9 +68,17 @@ def reply(message: Message) -> list[dict[str, str]]:
     return [{"role": str(message.role), "content": message.content}]
 
 
-def model_id(message: Message) -> str:
-    """Who wrote it; empty for an imported reply."""
-    return message.provenance.model_id if message.provenance else ""
+def origin(message: Message, prefix: str = "") -> Row:
+    """How a reply was made, as columns named `prefix` and a word; empty, and seed -1, for an imported reply."""
+    made = message.provenance
+    seed = made.sampling.get("seed") if made else None
+    return {
+        f"{prefix}model_id": made.model_id if made else "",
+        f"{prefix}model_digest": made.model_digest if made else "",
+        f"{prefix}quantization": made.quantization if made else "",
+        f"{prefix}prompt_digest": made.prompt_digest if made else "",
+        f"{prefix}seed": seed if isinstance(seed, int) else -1,
+    }
 
 
 def time(at: datetime) -> str:

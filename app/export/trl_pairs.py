@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from app.domain.preferences import Drops, Pair, RatedConversation, pairs
-from app.export.base import Row, chat, model_id, reply, time
+from app.export.base import Row, chat, origin, reply, time
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ def _row(pair: Pair) -> Row:
         "conversation_id": chosen.message.conversation_id,
         "chosen_id": chosen.message.id,
         "rejected_id": rejected.message.id,
-        "chosen_model_id": model_id(chosen.message),
-        "rejected_model_id": model_id(rejected.message),
+        **origin(chosen.message, "chosen_"),
+        **origin(rejected.message, "rejected_"),
         "rated_at": time(max(chosen.rating.created_at, rejected.rating.created_at)),
         "reasons": ",".join(rejected.rating.reasons),
         "comment": rejected.rating.comment,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from app.domain.preferences import Drops, Judged, RatedConversation, unpaired
-from app.export.base import Row, chat, model_id, reply, time
+from app.export.base import Row, chat, origin, reply, time
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def _row(judged: Judged) -> Row:
         "label": judged.liked,
         "message_id": message.id,
         "conversation_id": message.conversation_id,
-        "model_id": model_id(message),
+        **origin(message),
         "finish_reason": message.finish_reason or "",
         "rated_at": time(rating.created_at),
         "votes_up": judged.votes_up,
