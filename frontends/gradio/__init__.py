@@ -26,7 +26,7 @@ def mount(app: FastAPI, api_url: str) -> FastAPI:
     client = ParleyClient(api_url)
     app.mount("/ui", create_routes(client))
     app.add_middleware(HeadFirst, head=head())
-    return gr.mount_gradio_app(
+    mounted: FastAPI = gr.mount_gradio_app(
         app,
         build(client),
         path="/",
@@ -40,3 +40,4 @@ def mount(app: FastAPI, api_url: str) -> FastAPI:
         max_file_size="1mb",
         allowed_paths=[],
     )
+    return mounted

@@ -73,7 +73,8 @@ class Drawer:
         told = [self.draft, self.preset, self.status]
         quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         self.context.change(self.show, self.context, everything, **quiet)
-        saves = [s.release for s in self.sliders] + [t.blur for t in (self.prompt, self.seed, self.stop)]
+        # A slider's `release` knows no keyboard; of many steps in a row only the last waits for its turn.
+        saves = [s.input for s in self.sliders] + [t.blur for t in (self.prompt, self.seed, self.stop)]
         gr.on(saves, self.save, [self.context, *values], told, trigger_mode="always_last", **quiet)
         self.preset.input(self.apply_preset, [self.context, self.preset, *values], [*told, *self.sliders], **quiet)
         self.reset.click(

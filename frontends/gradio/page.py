@@ -14,12 +14,10 @@ from frontends.gradio.drawer import Drawer
 
 def build(client: ParleyClient) -> gr.Blocks:
     """Lay out the page. Nothing here is per visitor: a visitor's state is in the store and in the browser."""
-    with gr.Blocks(title="Parley", analytics_enabled=False, fill_width=True, fill_height=True) as page:
-        with gr.Row(elem_id="parley"):
-            with gr.Column(elem_id="parley-sidebar"):
-                pass
-            with gr.Column(elem_id="parley-conversation"):
-                pass
-            with gr.Column(elem_id="parley-drawer"):
-                Drawer(client).build()
+    page: gr.Blocks = gr.Blocks(title="Parley", analytics_enabled=False, fill_width=True, fill_height=True)
+    with page, gr.Row(elem_id="parley"):
+        gr.Column(elem_id="parley-sidebar")
+        gr.Column(elem_id="parley-conversation")
+        with gr.Column(elem_id="parley-drawer"):
+            Drawer(client).build()
     return page

@@ -11,7 +11,7 @@ MAX_STOPS = 16
 MAX_STOP_CHARS = 128
 
 
-class BadSetting(ValueError):  # noqa: N818 - it names what is wrong
+class BadSetting(ValueError):
     """A field that makes no sense; ``key`` names the sentence that says so."""
 
     def __init__(self, key: str) -> None:
@@ -40,7 +40,7 @@ FIELDS = (
     SliderField("repetition_penalty", 0.5, 2, 0.01, 1.0),
 )
 
-PRESETS: Mapping[str, Mapping[str, float]] = {
+PRESETS: Mapping[str, dict[str, float]] = {
     "precise": {"temperature": 0.2, "top_p": 0.9, "top_k": 40, "min_p": 0.05, "repetition_penalty": 1.0},
     "balanced": {"temperature": 0.7, "top_p": 0.9, "top_k": 40, "min_p": 0.05, "repetition_penalty": 1.0},
     "creative": {"temperature": 1.1, "top_p": 0.95, "top_k": 100, "min_p": 0.05, "repetition_penalty": 1.0},
@@ -66,7 +66,7 @@ def overrides(defaults: Mapping[str, Any], values: Sequence[Any]) -> dict[str, A
     Raises :class:`BadSetting` for a seed or stop strings that the API would refuse.
     """
     *numbers, seed, stop = values
-    chosen = {f.name: _number(f, value) for f, value in zip(FIELDS, numbers, strict=True)}
+    chosen: dict[str, Any] = {f.name: _number(f, value) for f, value in zip(FIELDS, numbers, strict=True)}
     chosen |= {"seed": _seed(seed), "stop": _stop(stop)}
     usual = shown(defaults, {})
     return {name: value for name, value in chosen.items() if value != usual[name]}

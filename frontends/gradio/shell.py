@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Gradio resets headings, buttons and lists everywhere on the page. In a cascade layer its sheet gives way to ours.
 # The link that is left, for no medium, keeps Gradio's script from adding the sheet again.
-_SHEET = re.compile(rb'<link rel="stylesheet" crossorigin href="(\./assets/[\w.-]+\.css)">')
-_LAYERED = rb'<link rel="stylesheet" media="not all" href="\1"><style>@import url("\1") layer(gradio);</style>'
+SHEET = re.compile(rb'<link rel="stylesheet" crossorigin href="(\./assets/[\w.-]+\.css)">')
+LAYERED = rb'<link rel="stylesheet" media="not all" href="\1"><style>@import url("\1") layer(gradio);</style>'
 
 STATIC = Path(__file__).parent / "static"
 STYLES = ("tokens", "page", "gradio", "sidebar", "picker", "conversation", "markdown", "highlight", "composer")
@@ -79,7 +79,7 @@ class _Rewriter:
         self._body += message.get("body", b"")
         if message.get("more_body"):
             return
-        body = _SHEET.sub(_LAYERED, self._body)
+        body = SHEET.sub(LAYERED, self._body)
         body = body.replace(b"<head>", b"<head>" + self._head, 1)
         headers = [(k, v) for k, v in self._start["headers"] if k.lower() != b"content-length"]
         headers.append((b"content-length", str(len(body)).encode()))

@@ -151,7 +151,8 @@ def test_many_tabs_do_not_starve_each_other(echo: ServerProcess, open_page: Open
 def test_two_hundred_messages_open_and_stream_fast(echo: ServerProcess, open_page: OpenPage) -> None:
     """28: old messages are drawn once, and a keystroke takes no longer than in an empty conversation."""
     roles = ["user", "assistant"] * 100
-    messages = [{"role": role, "content": f"**{n}**\n\n- a\n- b\n\n```python\nx = {n}\n```"} for n, role in enumerate(roles)]
+    text = "**{n}**\n\n- a\n- b\n\n```python\nx = {n}\n```"
+    messages = [{"role": role, "content": text.format(n=n)} for n, role in enumerate(roles)]
     imported = echo.http.post("/api/conversations/import", json={"title": "long", "messages": messages})
     start = time.monotonic()
     page = open_page(f"{echo.url}/?c={imported.json()['id']}")

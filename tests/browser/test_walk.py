@@ -1,4 +1,4 @@
-"""What a person does, with the real default model. Numbers are the points of the walk (docs/walk.md)."""
+"""What a person does, with the real default model. Numbers are the points of the walk."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def test_first_screen_says_what_this_is_and_answers_a_click(
     question = page.locator(".p-example span").nth(1).inner_text()
     page.locator(".p-example").first.click()
     expect(page.locator(".p-question .p-body")).to_have_text(question)
-    assert finished(page).strip()
+    page.locator(".p-reply [data-block]").first.wait_for()
+    page.keyboard.press("Escape")
     expect(page.locator(".p-title")).to_have_text(question)
     assert "?c=" in page.url
 
@@ -248,7 +249,7 @@ def test_two_tabs_show_the_same(server: ServerProcess, open_page: OpenPage) -> N
 
 def test_switching_the_language_switches_everything(server: ServerProcess, open_page: OpenPage) -> None:
     """21: the drawer, an error that stands there, and dates too; it is remembered."""
-    page = open_page(server.url)
+    page = open_page(chat(server))
     ask(page, "word " * 60_000)
     alert = page.locator(".p-alert")
     expect(alert).to_contain_text("too long")
@@ -325,7 +326,7 @@ def test_by_keyboard_alone(server: ServerProcess, open_page: OpenPage) -> None:
 @LANGUAGES
 def test_on_a_phone(server: ServerProcess, open_page: OpenPage, language: str) -> None:
     """24: nothing overflows, the list and the drawer slide in, targets are large."""
-    page = open_page(server.url, language, PHONE)
+    page = open_page(chat(server), language, PHONE)
     width, height = PHONE
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     expect(page.locator("#parley-sidebar")).not_to_be_in_viewport()
@@ -341,7 +342,7 @@ def test_on_a_phone(server: ServerProcess, open_page: OpenPage, language: str) -
     )
     assert min(sizes) >= 44
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.evaluate("document.querySelector('.p-log').scrollWidth - document.querySelector('.p-log').clientWidth") == 0
+    assert page.locator(".p-log").evaluate("(e) => e.scrollWidth - e.clientWidth") == 0
     page.locator(".p-chip-button").click()
     expect(page.locator("#parley-drawer h2")).to_have_text(WORDS[language]["settings"] or "")
     page.wait_for_timeout(300)

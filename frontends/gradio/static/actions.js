@@ -33,7 +33,8 @@ export class Actions {
     this.view.follow();
     try {
       if (isNew) chat.begun(await app.api.post("/api/conversations", app.newConversation()));
-      await this.#answered(app.api.post(`/api/conversations/${chat.id}/messages`, { parent_id: parent, content, model_id: app.model()?.id }));
+      const body = { parent_id: parent, content, model_id: app.model()?.id };
+      await this.#answered(app.api.post(`/api/conversations/${chat.id}/messages`, body));
     } catch (error) {
       if (isNew && chat.id !== null && error.code !== "unreachable") await this.#undoNew(draft);
       throw error;
@@ -97,7 +98,8 @@ export class Actions {
 
   /** Ask a question anew, beside the old one. Throws when the server refuses. */
   async edit(message, content) {
-    await this.#answered(this.app.api.post(`/api/messages/${message.id}/edit`, { content, model_id: this.app.model()?.id }));
+    const body = { content, model_id: this.app.model()?.id };
+    await this.#answered(this.app.api.post(`/api/messages/${message.id}/edit`, body));
   }
 
   /** End the running reply. */

@@ -39,9 +39,10 @@ export function createApi() {
 async function call(method, path, body, { signal } = {}) {
   const headers = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
+  const content = body === undefined ? undefined : JSON.stringify(body);
   let response;
   try {
-    response = await fetch(path, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
+    response = await fetch(path, { method, headers, signal, body: content });
   } catch (problem) {
     if (problem.name === "AbortError") throw problem;
     throw new ApiError("unreachable", String(problem.message));
@@ -50,8 +51,8 @@ async function call(method, path, body, { signal } = {}) {
   const found = parse(text);
   if (response.ok) return found;
   const error = found?.error ?? {};
-  const fallback = response.status === 413 ? "too_large" : "unknown";
-  throw new ApiError(error.code ?? fallback, error.message ?? `HTTP ${response.status}`, error.details, response.status);
+  const code = error.code ?? (response.status === 413 ? "too_large" : "unknown");
+  throw new ApiError(code, error.message ?? `HTTP ${response.status}`, error.details, response.status);
 }
 
 function parse(text) {

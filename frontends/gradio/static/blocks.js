@@ -33,7 +33,10 @@ export class Blocks {
   finish(html) {
     let kept = 0;
     let rest = html;
-    while (kept < this.html.length && this.html[kept] && rest.startsWith(this.html[kept])) rest = rest.slice(this.html[kept++].length);
+    while (this.html[kept] && rest.startsWith(this.html[kept])) {
+      rest = rest.slice(this.html[kept].length);
+      kept += 1;
+    }
     this.html.length = kept;
     for (const element of this.elements.splice(kept)) element.remove();
     if (rest.trim()) this.patch([{ index: kept, html: rest }]);

@@ -1,9 +1,11 @@
-/** The open conversation: its messages and its events. What a person does in it is in actions.js, drawing in conversation.js. */
+/** The open conversation: its messages and events. What a person does is in actions.js, drawing in conversation.js. */
+import { ApiError } from "./api.js";
 import { EventStream } from "./events.js";
 import { closePopover } from "./popover.js";
 import { StandIns } from "./standins.js";
 import { Tree } from "./tree.js";
 
+const LOAD_AGAIN_MS = 2000;
 const LOAD_ANYWAY_MS = 800; // when the event stream is slow to open
 
 /** One at a time; `open` begins anew. */
@@ -46,7 +48,8 @@ export class Chat {
     this.tree = new Tree();
     this.standIns = new StandIns(this.tree, (from, to) => this.view.rename(from, to));
     this.loaded = id === null;
-    this.waiting = []; // events that came before the messages did
+    this.loading = false;
+    this.waiting = []; // events that came before the messages that they speak of
   }
 
   #connect(loadAfterMs) {
@@ -62,14 +65,14 @@ export class Chat {
 
   async #load() {
     const id = this.id;
-    let conversation;
+    this.loading = true;
     try {
-      conversation = await this.app.api.get(`/ui/conversations/${id}`);
+      const conversation = await this.app.api.get(`/ui/conversations/${id}`);
+      if (this.id === id) this.#fill(conversation);
     } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
       if (this.id === id) this.#loadFailed(error);
-      return;
     }
-    if (this.id === id) this.#fill(conversation);
   }
 
   #fill({ messages, ...conversation }) {
@@ -80,15 +83,18 @@ export class Chat {
     this.tree.show(this.tree.newestLeaf(known));
     const first = !this.loaded;
     this.loaded = true;
+    this.loading = false;
     this.draw();
     for (const [name, data] of this.waiting.splice(0)) this.#event(name, data);
     if (first) this.view.arrive(this.wanted);
   }
 
   #loadFailed(error) {
-    if (error.code.endsWith("not_found")) this.#gone("chat.not_found");
-    else if (error.code !== "unreachable") this.view.clear("error", this.app.errorText(error));
-    else this.#lost();
+    if (error.code.endsWith("not_found")) return this.#gone("chat.not_found");
+    if (error.status !== 0 && !this.loaded) return this.view.clear("error", this.app.errorText(error));
+    const id = this.id;
+    setTimeout(() => this.id === id && this.#load(), LOAD_AGAIN_MS);
+    void this.#lost();
   }
 
   #gone(key) {
@@ -114,7 +120,7 @@ export class Chat {
       this.waiting.push(["running", data]);
       return void this.#load();
     }
-    if (!this.loaded) return void this.waiting.push([name, data]);
+    if (!this.loaded || this.loading) return void this.waiting.push([name, data]);
     this.#handle[name]?.(data);
   }
 

@@ -1,10 +1,15 @@
 /** The box to write in: grows, sends, stops, and never loses what was typed. */
+import { nameButton, textButton } from "./buttons.js";
 import { h } from "./dom.js";
 import { keepDraft, readDraft } from "./drafts.js";
 import { grow, isSendKey } from "./editor.js";
 import { icon } from "./icons.js";
 import { modelName } from "./language.js";
+import { isReady } from "./models.js";
 import { settingsSummary } from "./settings.js";
+
+const DRAWN_AFTER = ["language", "models", "model", "conversation", "conversation-updated", "draft"];
+const MODEL_TROUBLE = /^(model_|damaged|not_enough|worker_failed)/; // error codes that another model may cure
 
 /** A form with a text box, the model picker's place, the settings button, and Send or Stop. */
 export class Composer {
@@ -16,11 +21,12 @@ export class Composer {
     this.app = app;
     this.on = on;
     this.running = false;
-    this.area = h("textarea.p-input", { rows: "1", id: "parley-input", dir: "auto", enterkeyhint: "send", autocomplete: "off" });
+    this.area = h("textarea.p-input", { rows: "1", id: "parley-input", dir: "auto", enterkeyhint: "send" });
     this.error = h("div.p-alert", { role: "alert", hidden: true });
     this.told = null; // what the error line says: a function, so that it can say it in another language
     this.picker = h("div.p-picker-mount");
-    this.settings = h("button.p-chip-button", { type: "button", "aria-haspopup": "dialog", onclick: () => on.settings(this.settings) });
+    const settings = () => on.settings(this.settings);
+    this.settings = h("button.p-chip-button", { type: "button", "aria-haspopup": "dialog", onclick: settings });
     this.button = h("button.p-send", { type: "submit" });
     this.hint = h("p.p-hint");
     this.form = h(
@@ -50,8 +56,14 @@ export class Composer {
       else if (this.area.value.trim()) this.tell(() => app.t("composer.wait"));
     });
     this.area.addEventListener("input", () => this.#typed());
-    for (const event of ["language", "models", "model", "conversation-updated", "draft"]) app.on(event, () => this.draw());
+    for (const event of DRAWN_AFTER) app.on(event, () => this.draw());
+    for (const event of ["models", "model"]) app.on(event, () => this.#modelChanged());
     app.on("running", (message) => this.#setRunning(message !== null));
+  }
+
+  // What another model may cure is cured.
+  #modelChanged() {
+    if (this.told && MODEL_TROUBLE.test(this.told.error?.code) && isReady(this.app.model())) this.tell(null);
   }
 
   #typed() {
@@ -75,14 +87,12 @@ export class Composer {
   /** Draw the words and buttons in the reader's language. */
   draw() {
     const { app } = this;
-    const model = app.model();
-    this.area.placeholder = model ? app.t("composer.placeholder", { model: modelName(app) }) : app.t("composer.placeholder_no_model");
+    const placeholder = app.model() ? "composer.placeholder" : "composer.placeholder_no_model";
+    this.area.placeholder = app.t(placeholder, { model: modelName(app) });
     this.area.setAttribute("aria-label", app.t("composer.label"));
     const label = app.t(this.running ? "composer.stop" : "composer.send");
-    this.button.title = label;
-    this.button.setAttribute("aria-label", label);
+    nameButton(this.button, label, this.running ? "stop" : "arrow_up");
     this.button.toggleAttribute("data-running", this.running);
-    this.button.replaceChildren(icon(this.running ? "stop" : "arrow_up"));
     this.hint.textContent = app.t("composer.hint");
     this.#drawSettings();
     this.#drawTold();
@@ -148,9 +158,9 @@ export class Composer {
     this.error.hidden = !this.told;
     if (!this.told) return;
     const { say, error } = this.told;
-    const act = error && /^(model_|damaged|not_enough|worker_failed)/.test(error.code);
-    const button = h("button.p-button.p-small", { type: "button", onclick: () => this.openPicker() }, this.app.t("welcome.see_models"));
-    this.error.replaceChildren(icon("warning"), h("span", {}, say()), act ? button : "");
+    this.error.replaceChildren(icon("warning"), h("span", {}, say()));
+    if (!MODEL_TROUBLE.test(error?.code)) return;
+    this.error.append(textButton(this.app.t("welcome.see_models"), () => this.openPicker(), "p-small"));
   }
 
   /** Open the model list. */

@@ -1,4 +1,5 @@
 /** Draws the open conversation: one column of messages. It holds no data but what it has drawn. */
+import { nameButton, textButton } from "./buttons.js";
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { MessageView } from "./message.js";
@@ -29,8 +30,7 @@ export class ConversationView {
   /** Name the region and the button in the reader's language. */
   label() {
     this.column.setAttribute("aria-label", this.app.t("chat.log"));
-    this.follower.button.title = this.app.t("chat.to_bottom");
-    this.follower.button.setAttribute("aria-label", this.app.t("chat.to_bottom"));
+    nameButton(this.follower.button, this.app.t("chat.to_bottom"));
   }
 
   /**
@@ -47,7 +47,7 @@ export class ConversationView {
     this.app.emit("screen", mode);
     if (mode === "loading") this.status.append(h("p.p-muted.p-late", {}, this.app.t("chat.loading")));
     if (mode === "gone" || mode === "error") {
-      const anew = h("button.p-button.p-primary", { type: "button", onclick: () => this.app.open(null) }, this.app.t("chat.start_new"));
+      const anew = textButton(this.app.t("chat.start_new"), () => this.app.open(null), "p-primary");
       this.status.append(h("p", {}, text), anew);
     }
   }
@@ -69,15 +69,17 @@ export class ConversationView {
 
   #view(message, tree) {
     const versions = tree.versions(message);
-    let view = this.views.get(message.id);
-    if (!view) {
-      view = new MessageView(this.app, message, versions, this.handlers);
-      this.views.set(message.id, view);
-      if (message.state === "pending" && this.early.has(message.id)) view.patch([...this.early.get(message.id).values()]);
-      this.early.delete(message.id);
-    } else if (view.message !== message || view.versions.list.length !== versions.list.length || view.versions.index !== versions.index) {
-      view.update(message, versions);
-    }
+    const view = this.views.get(message.id) ?? this.#newView(message, versions);
+    if (!view.shows(message, versions)) view.update(message, versions);
+    return view;
+  }
+
+  #newView(message, versions) {
+    const view = new MessageView(this.app, message, versions, this.handlers);
+    const early = this.early.get(message.id);
+    this.views.set(message.id, view);
+    this.early.delete(message.id);
+    if (early && message.state === "pending") view.patch([...early.values()]);
     return view;
   }
 

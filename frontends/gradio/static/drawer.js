@@ -4,9 +4,10 @@
  * The script tells the form what is open in a hidden field. The form writes to the API itself; only
  * before there is a conversation it answers here, in a hidden element, with what the new one begins with.
  */
+import { iconButton, nameButton } from "./buttons.js";
 import { h, whenPresent } from "./dom.js";
-import { icon } from "./icons.js";
 
+const TOLD_AFTER = ["conversation", "conversation-updated", "language", "models", "model", "draft"];
 const SETTLE_MS = 250; // several changes in a row are told once
 
 /**
@@ -16,14 +17,13 @@ const SETTLE_MS = 250; // several changes in a row are told once
  */
 export async function connectDrawer(app, root, close) {
   const title = h("h2", { id: "parley-drawer-title" });
-  const shut = h("button.p-icon", { type: "button", onclick: close }, icon("close"));
+  const shut = iconButton("close", "", close);
   root.prepend(h("div.p-drawer-head", {}, title, shut));
   root.setAttribute("role", "complementary");
   root.setAttribute("aria-labelledby", title.id);
   const name = () => {
     title.textContent = app.t("settings.title");
-    shut.title = app.t("app.close");
-    shut.setAttribute("aria-label", app.t("app.close"));
+    nameButton(shut, app.t("app.close"));
   };
   app.on("language", name);
   name();
@@ -40,8 +40,8 @@ function tellContext(app, root, field) {
   function tell() {
     const text = JSON.stringify(context(app));
     if (text === told) return;
-    // Don't take a text away from under someone's hands: it is told when they leave the field.
-    if (isWriting(root) && sameConversation(told, text)) return;
+    // Don't take a text or a slider away from under someone's hands: it is told when they leave the field.
+    if (isInHand(root) && sameConversation(told, text)) return;
     told = text;
     field.value = text;
     field.dispatchEvent(new Event("input", { bubbles: true }));
@@ -52,7 +52,7 @@ function tellContext(app, root, field) {
     timer = setTimeout(tell, SETTLE_MS);
   }
 
-  for (const event of ["conversation", "conversation-updated", "language", "models", "model", "draft"]) app.on(event, soon);
+  for (const event of TOLD_AFTER) app.on(event, soon);
   root.addEventListener("focusout", () => setTimeout(soon, 2 * SETTLE_MS));
   tell();
 }
@@ -63,8 +63,8 @@ function context(app) {
   return { conversation_id: app.state.conversationId, language: app.state.language, system_prompt, sampling, defaults };
 }
 
-function isWriting(root) {
-  return root.contains(document.activeElement) && document.activeElement.matches("textarea, input[type=text]");
+function isInHand(root) {
+  return root.contains(document.activeElement) && document.activeElement.matches("textarea, input");
 }
 
 function sameConversation(before, after) {

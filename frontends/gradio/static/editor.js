@@ -1,4 +1,5 @@
 /** Edits a question where it stands. The old version stays: an edit is a branch. */
+import { textButton } from "./buttons.js";
 import { h } from "./dom.js";
 
 /**
@@ -11,7 +12,7 @@ export function editor(app, content, on) {
   const area = h("textarea.p-field", { "aria-label": app.t("message.edit_label"), rows: "1", dir: "auto" });
   const error = h("p.p-error", { role: "alert", hidden: true });
   const send = h("button.p-button.p-primary", { type: "submit" }, app.t("message.edit_send"));
-  const cancel = h("button.p-button", { type: "button", onclick: on.close }, app.t("message.edit_cancel"));
+  const cancel = textButton(app.t("message.edit_cancel"), on.close);
   const hint = h("span.p-muted", {}, app.t("message.edit_hint"));
   const form = h("form.p-editor", {}, area, error, h("div.p-editor-foot", {}, hint, cancel, send));
   area.value = content;
@@ -63,5 +64,6 @@ export function grow(area) {
  * @returns {boolean}
  */
 export function isSendKey(event) {
-  return event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.altKey && !event.isComposing && event.keyCode !== 229;
+  const composing = event.isComposing || event.keyCode === 229;
+  return event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.altKey && !composing;
 }

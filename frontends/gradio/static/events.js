@@ -1,6 +1,7 @@
 /** The events of one conversation: reconnects, resumes where it was, and rests while the tab is hidden. */
 
-const NAMES = ["snapshot", "message", "queued", "started", "render", "finished", "rated", "updated", "deleted", "reset"];
+const REPLY = ["queued", "started", "render", "finished", "rated"];
+const NAMES = ["snapshot", "reset", "message", "updated", "deleted", ...REPLY]; // and "error"
 const RETRY_MS = [300, 700, 1500, 3000, 5000];
 // Browsers allow six connections to a server (HTTP/1.1): hidden tabs must not hold them.
 const REST_AFTER_MS = 4000;
@@ -19,7 +20,7 @@ export class EventStream {
     this.closed = false;
     this.source = null;
     this.timers = new Set();
-    this.onVisibility = () => (document.hidden ? this.#after(REST_AFTER_MS, () => document.hidden && this.#drop()) : this.#wake());
+    this.onVisibility = () => (document.hidden ? this.#restSoon() : this.#wake());
     document.addEventListener("visibilitychange", this.onVisibility);
     this.#connect();
   }
@@ -47,6 +48,10 @@ export class EventStream {
     this.timers.add(timer);
   }
 
+  #restSoon() {
+    this.#after(REST_AFTER_MS, () => document.hidden && this.#drop());
+  }
+
   #drop() {
     this.source?.close();
     this.source = null;
@@ -64,7 +69,10 @@ export class EventStream {
     source.onopen = () => this.#opened();
     for (const name of NAMES) source.addEventListener(name, (event) => this.#received(name, event));
     // "error" is also what the browser calls a lost connection: an event of the server's has data.
-    source.addEventListener("error", (event) => (event.data === undefined ? this.#failed(source) : this.#received("error", event)));
+    source.addEventListener("error", (event) => {
+      if (event.data === undefined) this.#failed(source);
+      else this.#received("error", event);
+    });
   }
 
   #opened() {

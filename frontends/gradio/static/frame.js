@@ -1,9 +1,11 @@
 /** The frame around the conversation: top bar, the list's and the drawer's doors, notices, short messages. */
+import { iconButton, nameButton } from "./buttons.js";
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 
 const NARROW = "(max-width: 899px)";
 const SIDEBAR_KEY = "parley.sidebar";
+const THEME_ICONS = { system: "system", light: "sun", dark: "moon" };
 const TOAST_MS = 6000;
 
 /**
@@ -13,21 +15,21 @@ const TOAST_MS = 6000;
  * @returns {HTMLElement}
  */
 export function topBar(app, { theme, doors }) {
-  const menu = h("button.p-icon", { type: "button", "aria-controls": "parley-sidebar", onclick: () => doors.toggle("sidebar", menu) });
+  const menu = iconButton("panel", "", () => doors.toggle("sidebar", menu), { "aria-controls": "parley-sidebar" });
   const title = h("span.p-title");
-  const language = h("button.p-text-button", { type: "button", onclick: () => app.setLanguage(app.state.language === "en" ? "zh" : "en") });
-  const colours = h("button.p-icon", { type: "button", onclick: () => theme.next() });
-  const anew = h("button.p-icon.p-only-closed", { type: "button", onclick: () => app.open(null) });
+  const switchLanguage = () => app.setLanguage(app.state.language === "en" ? "zh" : "en");
+  const language = h("button.p-text-button", { type: "button", onclick: switchLanguage });
+  const colours = iconButton("system", "", () => theme.next());
+  const anew = iconButton("plus", "", () => app.open(null), { class: "p-icon p-only-closed" });
 
   function draw() {
     const open = doors.isOpen("sidebar");
-    name(menu, app.t(open ? "app.close_sidebar" : "app.open_sidebar"), "panel");
+    nameButton(menu, app.t(open ? "app.close_sidebar" : "app.open_sidebar"));
     menu.setAttribute("aria-expanded", String(open));
-    name(colours, app.t(`app.theme_${app.state.theme}`), { system: "system", light: "sun", dark: "moon" }[app.state.theme]);
-    name(anew, app.t("app.new_chat"), "plus");
+    nameButton(colours, app.t(`app.theme_${app.state.theme}`), THEME_ICONS[app.state.theme]);
+    nameButton(anew, app.t("app.new_chat"));
     language.textContent = app.t("app.language");
-    language.title = app.t("app.language_label");
-    language.setAttribute("aria-label", app.t("app.language_label"));
+    nameButton(language, app.t("app.language_label"));
     const conversation = app.state.conversation;
     title.textContent = conversation ? conversation.title || app.t("app.untitled") : "";
     document.title = conversation?.title ? `${conversation.title} · Parley` : "Parley";
@@ -36,12 +38,6 @@ export function topBar(app, { theme, doors }) {
   for (const event of ["language", "theme", "doors", "conversation", "conversation-updated"]) app.on(event, draw);
   draw();
   return h("header.p-top", {}, menu, anew, title, h("span.p-spring"), language, colours);
-}
-
-function name(button, label, iconName) {
-  button.title = label;
-  button.setAttribute("aria-label", label);
-  button.replaceChildren(icon(iconName));
 }
 
 /** Two doors, "sidebar" and "drawer": what is shut can't be reached by keyboard either. */
@@ -79,7 +75,8 @@ export class Doors {
 
   toggle(which, opener) {
     this.set(which, !this.isOpen(which), opener);
-    if (which === "sidebar" && !this.narrow.matches) localStorage.setItem(SIDEBAR_KEY, this.isOpen(which) ? "open" : "closed");
+    if (which !== "sidebar" || this.narrow.matches) return;
+    localStorage.setItem(SIDEBAR_KEY, this.isOpen(which) ? "open" : "closed");
   }
 
   set(which, open, opener) {
@@ -89,17 +86,19 @@ export class Doors {
     document.documentElement.dataset[which] = open ? "open" : "closed";
     if (open && opener) {
       this.openers[which] = opener;
-      if (which === "drawer" || this.narrow.matches) room.querySelector("button, input, textarea")?.focus({ preventScroll: true });
+      const covers = which === "drawer" || this.narrow.matches;
+      if (covers) room.querySelector("button, input, textarea")?.focus({ preventScroll: true });
     } else if (!open && hadFocus) this.openers[which]?.focus();
     this.app.emit("doors", which);
   }
 
   #escape(event) {
     if (event.defaultPrevented) return;
-    const covering = this.isOpen("drawer") ? "drawer" : this.narrow.matches && this.isOpen("sidebar") ? "sidebar" : null;
-    if (!covering) return;
+    const covering = this.narrow.matches ? ["drawer", "sidebar"] : ["drawer"];
+    const open = covering.find((which) => this.isOpen(which));
+    if (!open) return;
     event.preventDefault();
-    this.set(covering, false);
+    this.set(open, false);
   }
 }
 
@@ -110,11 +109,16 @@ export class Doors {
  */
 export function connectionBar(app) {
   const bar = h("div.p-connection", { role: "status", hidden: true });
+  const draw = () => {
+    const lost = h("strong", {}, app.t("connection.lost"));
+    bar.replaceChildren(icon("warning"), lost, h("span", {}, app.t("connection.lost_hint")));
+  };
   app.on("connection", (up) => {
     if (up && !bar.hidden) app.toast(app.t("connection.back"));
     bar.hidden = up;
-    if (!up) bar.replaceChildren(icon("warning"), h("strong", {}, app.t("connection.lost")), h("span", {}, app.t("connection.lost_hint")));
+    if (!up) draw();
   });
+  app.on("language", draw);
   return bar;
 }
 

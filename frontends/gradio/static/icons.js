@@ -31,7 +31,10 @@ const PATHS = {
     "M12 2.5v2M12 19.5v2M2.5 12h2M19.5 12h2M5.3 5.3l1.4 1.4M17.3 17.3l1.4 1.4M5.3 18.7l1.4-1.4M17.3 6.7l1.4-1.4",
   ],
   system: ["M4 5h16v11H4z", "M9 20h6", "M12 16v4"],
-  thumb_down: ["M17 4h3v9h-3z", "M17 12.5L13.5 20a2 2 0 0 1-2.3-2.5L12 14H6.5a2 2 0 0 1-2-2.4l1.2-6A2 2 0 0 1 7.7 4H17"],
+  thumb_down: [
+    "M17 4h3v9h-3z",
+    "M17 12.5L13.5 20a2 2 0 0 1-2.3-2.5L12 14H6.5a2 2 0 0 1-2-2.4l1.2-6A2 2 0 0 1 7.7 4H17",
+  ],
   thumb_up: ["M4 11h3v9H4z", "M7 11.5L10.5 4a2 2 0 0 1 2.3 2.5L12 10h5.5a2 2 0 0 1 2 2.4l-1.2 6a2 2 0 0 1-2 1.6H7"],
   trash: ["M5 7h14", "M9.5 7V4.5h5V7", "M7 7l1 12.5h8L17 7"],
   upload: ["M12 16V5", "M7 9l5-5 5 5", "M5 20h14"],
@@ -48,5 +51,5 @@ const FILLED = new Set(["stop", "play"]);
 export function icon(name) {
   const paths = PATHS[name].map((d) => svg("path", { d }));
   const fill = FILLED.has(name) ? "currentColor" : "none";
-  return svg("svg", { viewBox: "0 0 24 24", class: "p-svg", fill, "aria-hidden": "true", focusable: "false" }, ...paths);
+  return svg("svg", { viewBox: "0 0 24 24", class: "p-svg", fill, "aria-hidden": "true" }, ...paths);
 }

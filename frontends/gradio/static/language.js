@@ -55,7 +55,7 @@ export function errorText(app, error) {
  */
 export function modelName(app, id) {
   const wanted = id ?? app.model()?.id;
-  return app.state.models.find((model) => model.id === wanted)?.title ?? wanted ?? app.t("chat.model");
+  return app.state.models.find((model) => model.id === wanted)?.title ?? wanted ?? app.t("chat.the_model");
 }
 
 /**
@@ -88,7 +88,8 @@ export function shortTime(app, when) {
   const date = new Date(when);
   const today = new Date().toDateString() === date.toDateString();
   const day = today ? {} : { month: "short", day: "numeric" };
-  return new Intl.DateTimeFormat(LOCALES[app.state.language], { ...day, hour: "2-digit", minute: "2-digit" }).format(date);
+  const style = { ...day, hour: "2-digit", minute: "2-digit" };
+  return new Intl.DateTimeFormat(LOCALES[app.state.language], style).format(date);
 }
 
 /**

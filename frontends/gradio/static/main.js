@@ -17,7 +17,8 @@ async function start() {
   app.setLanguage(app.state.language);
   const theme = createTheme(app);
   const known = loadBasics(app);
-  const [sidebar, main, drawer] = await Promise.all(["sidebar", "conversation", "drawer"].map((name) => whenPresent(`#parley-${name}`)));
+  const mountPoints = ["#parley-sidebar", "#parley-conversation", "#parley-drawer"];
+  const [sidebar, main, drawer] = await Promise.all(mountPoints.map(whenPresent));
 
   app.toast = createToast();
   const doors = new Doors(app, { sidebar, drawer });
@@ -52,8 +53,12 @@ function fill(app, main, { theme, doors }) {
     stop: () => void actions.stop(),
     settings: (button) => doors.toggle("drawer", button),
   });
-  const welcome = new Welcome(app, { ask: (text) => void composer.submit(text), openPicker: () => composer.openPicker() });
-  const room = h("main.p-main", {}, topBar(app, { theme, doors }), connectionBar(app), welcome.hero, view.element, composer.element, welcome.below);
+  const welcome = new Welcome(app, {
+    ask: (text) => void composer.submit(text),
+    openPicker: () => composer.openPicker(),
+  });
+  const room = h("main.p-main", {}, topBar(app, { theme, doors }), connectionBar(app));
+  room.append(welcome.hero, view.element, composer.element, welcome.below);
 
   app.on("screen", (mode) => (room.dataset.screen = mode));
   app.on("open", ({ id, messageId }) => {

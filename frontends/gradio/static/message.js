@@ -1,9 +1,10 @@
 /** One message on the page. It draws itself anew when it changes; its text only block by block. */
 import { Blocks, labelCopyButtons } from "./blocks.js";
+import { iconButton } from "./buttons.js";
 import { h, setHtml } from "./dom.js";
 import { editor } from "./editor.js";
-import { icon } from "./icons.js";
 import { longTime, modelName, shortTime } from "./language.js";
+import { replyNotes } from "./notes.js";
 
 /**
  * @typedef {Object} Handlers what the conversation does when a button is pressed
@@ -35,7 +36,8 @@ export class MessageView {
     this.body = h("div.p-body", { dir: "auto" });
     this.notes = h("div.p-notes");
     this.actions = h("div.p-actions");
-    this.element = h(this.isReply ? "article.p-message.p-reply" : "article.p-message.p-question", { tabindex: "-1" }, this.name, this.body, this.notes, this.actions);
+    this.element = h(`article.p-message.p-${this.isReply ? "reply" : "question"}`, { tabindex: "-1" });
+    this.element.append(this.name, this.body, this.notes, this.actions);
     this.blocks = new Blocks(this.body, app.t);
     this.update(message, versions);
   }
@@ -54,15 +56,19 @@ export class MessageView {
     this.redraw();
   }
 
+  /** @returns {boolean} whether this is what is drawn already */
+  shows(message, versions) {
+    const { list, index } = this.versions;
+    return this.message === message && list.length === versions.list.length && index === versions.index;
+  }
+
   /** Draw everything but the text again: after a change of language, versions or rating. */
   redraw() {
     const { app, message } = this;
     const name = this.isReply ? modelName(app, message.model_id ?? message.provenance?.model_id) : app.t("chat.you");
     this.element.setAttribute("aria-label", name);
-    this.name.replaceChildren(
-      h("span.p-model", {}, name),
-      h("time", { datetime: message.created_at, title: longTime(app, message.created_at) }, shortTime(app, message.created_at)),
-    );
+    const when = { datetime: message.created_at, title: longTime(app, message.created_at) };
+    this.name.replaceChildren(h("span.p-speaker-name", {}, name), h("time", when, shortTime(app, message.created_at)));
     labelCopyButtons(this.body, app.t);
     this.#drawNotes();
     this.#drawActions();
@@ -100,7 +106,7 @@ export class MessageView {
   }
 
   #drawNotes() {
-    this.notes.replaceChildren(...noteElements(this.app, this.message, this, this.handlers));
+    if (this.isReply) this.notes.replaceChildren(...replyNotes(this.app, this.message, this, this.handlers));
   }
 
   #drawActions() {
@@ -122,9 +128,8 @@ export class MessageView {
     this.actions.replaceChildren();
     if (message.optimistic) return;
     const add = (name, act, press) => {
-      const text = app.t(`message.${act}`);
       const onclick = (event) => press(this.message, event.currentTarget);
-      this.actions.append(h("button.p-icon", { type: "button", title: text, "aria-label": text, onclick, dataset: { act } }, icon(name)));
+      this.actions.append(iconButton(name, app.t(`message.${act}`), onclick, { dataset: { act } }));
     };
     this.#drawVersions();
     if (running) return;
@@ -141,12 +146,15 @@ export class MessageView {
     const { app, handlers } = this;
     const { list, index } = this.versions;
     if (list.length < 2) return;
-    const step = (name, label, by) =>
-      h("button.p-icon", { type: "button", title: app.t(label), "aria-label": app.t(label), disabled: !list[index + by], onclick: () => handlers.version(this.message, by) }, icon(name));
     const said = app.t("message.version", { index: index + 1, count: list.length });
-    this.actions.append(
-      h("span.p-versions", { role: "group", "aria-label": said }, step("chevron_left", "message.previous", -1), h("span", { title: said }, `${index + 1}/${list.length}`), step("chevron_right", "message.next", 1)),
-    );
+    const step = (iconName, label, by) => {
+      const go = () => handlers.version(this.message, by);
+      return iconButton(iconName, app.t(label), go, { disabled: !list[index + by] });
+    };
+    const group = h("span.p-versions", { role: "group", "aria-label": said });
+    const count = h("span", { title: said }, `${index + 1}/${list.length}`);
+    group.append(step("chevron_left", "message.previous", -1), count, step("chevron_right", "message.next", 1));
+    this.actions.append(group);
   }
 
   /** Edit the question in place. */
@@ -170,31 +178,4 @@ export class MessageView {
     this.#drawBody();
     this.actions.querySelector('[data-act="edit"]')?.focus();
   }
-}
-
-function noteElements(app, message, view, handlers) {
-  const notes = [];
-  const note = (kind, text, ...more) => notes.push(h(`p.p-note.p-note-${kind}`, {}, h("span", {}, text), ...more));
-  const button = (label, act) => h("button.p-button.p-small", { type: "button", onclick: act }, app.t(label));
-  const carryOn = () => button("message.continue", () => handlers.continue(message));
-  const again = () => button("message.retry", () => handlers.regenerate(message));
-  if (message.role === "user") return notes;
-  const dropped = message.dropped_turns || message.provenance?.dropped_turns;
-  if (dropped) note("quiet", app.t("chat.dropped", { count: dropped }));
-  if (message.state === "pending") {
-    if (!view.started) notes.push(waiting(app, message, view));
-  } else if (message.state === "cancelled") note("quiet", app.t("message.cancelled"), message.content && carryOn());
-  else if (message.state === "interrupted") note("warning", app.t("message.interrupted"), message.content ? carryOn() : again());
-  else if (message.state === "failed") note("danger", app.errorText(message.error ?? { code: "unknown" }), again());
-  else if (message.finish_reason === "length") note("quiet", app.t("message.length"), carryOn());
-  else if (!message.content) note("quiet", app.t("message.empty"), again());
-  return notes;
-}
-
-function waiting(app, message, view) {
-  const loading = app.state.models.find((model) => model.id === message.model_id)?.state === "loading";
-  const model = modelName(app, message.model_id);
-  let text = message.optimistic ? app.t("chat.sending") : loading ? app.t("chat.loading_model", { model }) : app.t("chat.thinking");
-  if (view.position !== null) text = view.position > 1 ? app.t("chat.queued", { count: view.position - 1 }) : app.t("chat.queued_next");
-  return h("p.p-note.p-waiting", { role: "status" }, h("span.p-dots", { "aria-hidden": "true" }, h("i"), h("i"), h("i")), h("span", {}, text));
 }

@@ -40,7 +40,12 @@ export function addModels(app) {
   app.on("connection", (up) => up && app.refreshModels());
 }
 
-function isReady(model) {
+/**
+ * @param {Object|null} model
+ * @returns {boolean} whether it can answer, at once or after loading
+ */
+export function isReady(model) {
+  if (!model) return false;
   return model.state === "ready" || model.state === "loaded" || model.state === "loading";
 }
 

@@ -1,6 +1,6 @@
 /** A small box beside a button: opens under it, closes on Escape, on a click outside, or when focus leaves. */
+import { iconButton } from "./buttons.js";
 import { h } from "./dom.js";
-import { icon } from "./icons.js";
 
 let open = null; // one at a time; belongs to the page, holds no data
 
@@ -11,7 +11,7 @@ let open = null; // one at a time; belongs to the page, holds no data
  */
 export function showPopover(anchor, { title, close, content, className = "" }) {
   open?.close();
-  const dismiss = h("button.p-icon", { type: "button", "aria-label": close, title: close, onclick: () => handle.close() }, icon("close"));
+  const dismiss = iconButton("close", close, () => handle.close());
   const element = h(
     "div",
     { class: `p-popover ${className}`, role: "dialog", "aria-label": title, tabindex: "-1" },

@@ -28,27 +28,28 @@ function put(app, messageId, rating) {
 }
 
 function askWhy(app, anchor, messageId) {
-  const reasons = (app.state.info?.reasons ?? []).map((name) =>
-    h("label.p-chip", {}, h("input", { type: "checkbox", name: "reason", value: name }), h("span", {}, app.t(`rating.reason_${name}`))),
-  );
-  const comment = h("input.p-field", { type: "text", maxlength: "2000", placeholder: app.t("rating.comment"), "aria-label": app.t("rating.comment") });
-  const form = h(
-    "form.p-why",
-    {},
-    h("div.p-chips", {}, ...reasons),
-    comment,
-    h("div.p-why-foot", {}, h("span.p-muted", {}, app.t("rating.optional")), h("button.p-button.p-primary", { type: "submit" }, app.t("rating.save"))),
-  );
-  const popover = showPopover(anchor, { title: app.t("rating.title"), close: app.t("app.dismiss"), content: [form], className: "p-popover-why" });
+  const comment = h("input.p-field", { type: "text", maxlength: "2000", placeholder: app.t("rating.comment") });
+  comment.setAttribute("aria-label", app.t("rating.comment"));
+  const save = h("button.p-button.p-primary", { type: "submit" }, app.t("rating.save"));
+  const foot = h("div.p-why-foot", {}, h("span.p-muted", {}, app.t("rating.optional")), save);
+  const form = h("form.p-why", {}, h("div.p-chips", {}, ...reasonChips(app)), comment, foot);
+  const popover = showPopover(anchor, { title: app.t("rating.title"), close: app.t("app.dismiss"), content: [form] });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const chosen = [...form.querySelectorAll("input:checked")].map((box) => box.value);
+    const reasons = [...form.querySelectorAll("input:checked")].map((box) => box.value);
     try {
-      await put(app, messageId, { verdict: "down", reasons: chosen, comment: comment.value.trim() });
+      await put(app, messageId, { verdict: "down", reasons, comment: comment.value.trim() });
       popover.close();
       app.toast(app.t("rating.thanks"));
     } catch (error) {
       app.toast(app.errorText(error));
     }
+  });
+}
+
+function reasonChips(app) {
+  return (app.state.info?.reasons ?? []).map((name) => {
+    const box = h("input", { type: "checkbox", name: "reason", value: name });
+    return h("label.p-chip", {}, box, h("span", {}, app.t(`rating.reason_${name}`)));
   });
 }

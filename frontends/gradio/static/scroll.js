@@ -1,6 +1,5 @@
 /** Keeps the newest line in sight while a reply grows, until the reader scrolls up. */
-import { h } from "./dom.js";
-import { icon } from "./icons.js";
+import { iconButton } from "./buttons.js";
 
 const NEAR_PX = 48;
 
@@ -13,7 +12,7 @@ export class Follower {
   constructor(scroller, content) {
     this.scroller = scroller;
     this.following = true;
-    this.button = h("button.p-to-bottom", { type: "button", hidden: true, onclick: () => this.follow() }, icon("arrow_down"));
+    this.button = iconButton("arrow_down", "", () => this.follow(), { class: "p-to-bottom", hidden: true });
     this.lastTop = 0;
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => this.#grown()).observe(content);

@@ -1,4 +1,5 @@
 /** The first screen: what this is, who answers, four questions to click, and what to do when no model is here. */
+import { textButton } from "./buttons.js";
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { bytes, number } from "./language.js";
@@ -33,7 +34,8 @@ export class Welcome {
     const { app } = this;
     const card = (n) => {
       const text = app.t(`welcome.example_${n}`);
-      return h("button.p-example", { type: "button", onclick: () => this.on.ask(text) }, h("span.p-example-hint", {}, app.t(`welcome.example_${n}_hint`)), h("span", {}, text));
+      const hint = h("span.p-example-hint", {}, app.t(`welcome.example_${n}_hint`));
+      return h("button.p-example", { type: "button", onclick: () => this.on.ask(text) }, hint, h("span", {}, text));
     };
     return h("div.p-examples", { role: "group", "aria-label": app.t("welcome.examples") }, ...EXAMPLES.map(card));
   }
@@ -44,20 +46,23 @@ export class Welcome {
     if (!model) return this.#missing();
     if (model.languages.length === 0 || model.languages.includes(app.state.language)) return null;
     const see = h("button.p-link", { type: "button", onclick: this.on.openPicker }, app.t("welcome.see_models"));
-    return h("p.p-notice", {}, icon("info"), h("span", {}, app.t("welcome.other_language", { model: model.title }), " ", see));
+    const text = app.t("welcome.other_language", { model: model.title });
+    return h("p.p-notice", {}, icon("info"), h("span", {}, text, " ", see));
   }
 
   #missing() {
     const { app } = this;
     const model = app.state.models.find((other) => other.default) ?? app.state.models.find((other) => other.size_bytes);
     if (!model) return h("div.p-notice", {}, icon("info"), h("span", {}, app.t("welcome.no_model_other")));
-    return h("div.p-notice.p-notice-tall", {}, h("span", {}, app.t("welcome.no_model")), model.state === "fetching" ? this.#progress(model) : this.#fetch(model));
+    const act = model.state === "fetching" ? this.#progress(model) : this.#fetch(model);
+    return h("div.p-notice.p-notice-tall", {}, h("span", {}, app.t("welcome.no_model")), act);
   }
 
   #fetch(model) {
     const { app } = this;
     const label = app.t("welcome.fetch", { model: model.title, size: bytes(app, model.size_bytes) });
-    const failed = model.error ? h("p.p-error", { role: "alert" }, app.errorText({ ...model.error, details: { model_id: model.id } })) : null;
+    const problem = model.error && app.errorText({ ...model.error, details: { model_id: model.id } });
+    const failed = problem && h("p.p-error", { role: "alert" }, problem);
     const act = async () => {
       try {
         await app.api.post(`/api/models/${model.id}/pull`);
@@ -66,7 +71,7 @@ export class Welcome {
       }
       await app.refreshModels();
     };
-    return h("div", {}, failed, h("button.p-button.p-primary", { type: "button", onclick: act }, icon("download"), label));
+    return h("div", {}, failed, textButton(label, act, "p-primary", "download"));
   }
 
   #progress(model) {
@@ -74,6 +79,7 @@ export class Welcome {
     const { done_bytes = 0, total_bytes = model.size_bytes } = model.progress ?? {};
     const share = total_bytes ? done_bytes / total_bytes : 0;
     const text = app.t("welcome.fetching", { model: model.title, percent: number(app, share, { style: "percent" }) });
-    return h("div.p-progress-frame", {}, h("progress.p-progress", { max: "1", value: String(share), "aria-label": text }), h("span.p-muted", {}, text));
+    const bar = h("progress.p-fetch-bar", { max: "1", value: String(share), "aria-label": text });
+    return h("div.p-fetching", {}, bar, h("span.p-muted", {}, text));
   }
 }

@@ -59,7 +59,7 @@ export default {
 
   "chat.log": "Conversation",
   "chat.you": "You",
-  "chat.model": "Model",
+  "chat.the_model": "The model",
   "chat.writing": "{model} is writing",
   "chat.said": "{model} said: {text}",
   "chat.thinking": "Thinking …",
@@ -195,6 +195,7 @@ export default {
   "error.conflict": "This can't be done right now. Try again in a moment.",
   "error.reply_running": "A reply is still being written in this chat. Wait for it, or stop it.",
   "error.reply_not_running": "This reply has already ended.",
+  "error.model_busy": "{model} is in use right now. Try again when its replies are done.",
   "error.model_error": "The model {model} can't be used: {message}",
   "error.invalid_manifest": "The description of this model has a mistake: {message}",
   "error.model_not_fetched": "{model} is not on this computer yet. Fetch it in the model list, or choose another one.",

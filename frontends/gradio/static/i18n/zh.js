@@ -59,7 +59,7 @@ export default {
 
   "chat.log": "对话",
   "chat.you": "你",
-  "chat.model": "模型",
+  "chat.the_model": "这个模型",
   "chat.writing": "{model} 正在回答",
   "chat.said": "{model} 说：{text}",
   "chat.thinking": "正在思考……",
@@ -195,6 +195,7 @@ export default {
   "error.conflict": "现在还不能这样做。请稍后再试。",
   "error.reply_running": "这个对话里还有一条回答没写完。请等它写完，或先停止。",
   "error.reply_not_running": "这条回答已经结束了。",
+  "error.model_busy": "{model} 正在使用中。请等它的回答写完再试。",
   "error.model_error": "模型 {model} 无法使用：{message}",
   "error.invalid_manifest": "这个模型的说明文件有误：{message}",
   "error.model_not_fetched": "{model} 还没有下载到这台电脑。请在模型列表里下载，或换一个模型。",
