@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from frontends.client import ParleyClient
+
+QUEUE_PAUSE_S = 0.1
 
 
 def mount(app: FastAPI, api_url: str) -> FastAPI:
@@ -26,9 +32,13 @@ def mount(app: FastAPI, api_url: str) -> FastAPI:
     client = ParleyClient(api_url)
     app.mount("/ui", create_routes(client))
     app.add_middleware(HeadFirst, head=head())
+    _close_with(app, client)
+    page = build(client)
+    # Gradio's queue, through which nothing of ours passes, looks for work so often: a thousand times a second.
+    page._queue.sleep_when_free = QUEUE_PAUSE_S
     mounted: FastAPI = gr.mount_gradio_app(
         app,
-        build(client),
+        page,
         path="/",
         theme=theme(),
         ssr_mode=False,
@@ -41,3 +51,18 @@ def mount(app: FastAPI, api_url: str) -> FastAPI:
         allowed_paths=[],
     )
     return mounted
+
+
+def _close_with(app: FastAPI, client: ParleyClient) -> None:
+    """Close `client` when `app` ends."""
+    inner = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(outer: FastAPI) -> AsyncIterator[Any]:
+        async with inner(outer) as state:
+            try:
+                yield state
+            finally:
+                await client.aclose()
+
+    app.router.lifespan_context = lifespan

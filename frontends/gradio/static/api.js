@@ -37,7 +37,8 @@ export function createApi() {
 }
 
 async function call(method, path, body, { signal } = {}) {
-  const headers = { Accept: "application/json" };
+  // The page's language, which may not be the browser's: names and the default model follow it.
+  const headers = { Accept: "application/json", "Accept-Language": document.documentElement.lang };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const content = body === undefined ? undefined : JSON.stringify(body);
   let response;
