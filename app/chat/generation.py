@@ -144,7 +144,7 @@ class ReplyTask:
             try:
                 await self._store.write(partial(_store_text, self._reply.message_id, text))
                 self._stored_length = length
-            except (StoreBusy, StoreFull) as err:
+            except ParleyError as err:  # the end is written with all of the text in any case
                 log.warning("could not store a running reply yet: %s", err)
 
     def _outcome(self, generating: asyncio.Task[Outcome]) -> Outcome:
@@ -161,34 +161,38 @@ class ReplyTask:
         return Outcome(MessageState.FAILED, FinishReason.ERROR, usage, error)
 
     async def _commit(self, outcome: Outcome) -> Message | None:
-        """Make the end durable, then tell the watchers. Without room on the disk for long, the row stays pending."""
-        text, timing = self._reply.text, self._clock.timing()
-        for pause_s in (*FINISH_RETRY_S, None):
+        """Make the end durable, then tell the watchers."""
+        try:
+            message = await self._finish(outcome)
+        except ParleyError as err:
+            self._give_up(err)
+            return None
+        error = outcome.error
+        self._channel.publish(ReplyFinished(message) if error is None else ReplyFailed(message, error))
+        return message
+
+    async def _finish(self, outcome: Outcome) -> Message:
+        """Write the end; a store that is busy or full is given time to have room again."""
+        error, timing = outcome.error, self._clock.timing()
+
+        def work(r: Repositories) -> Message:
+            return r.messages.finish(
+                self._reply.message_id,
+                state=outcome.state,
+                content=self._reply.text,
+                finish_reason=outcome.reason,
+                usage=outcome.usage,
+                timing=timing,
+                error_code=error.code if error else None,
+                error_message=error.message if error else None,
+            )
+
+        for pause_s in FINISH_RETRY_S:
             try:
-                message = await self._store.write(
-                    lambda r: r.messages.finish(
-                        self._reply.message_id,
-                        state=outcome.state,
-                        content=text,
-                        finish_reason=outcome.reason,
-                        usage=outcome.usage,
-                        timing=timing,
-                        error_code=outcome.error.code if outcome.error else None,
-                        error_message=outcome.error.message if outcome.error else None,
-                    )
-                )
-            except (StoreBusy, StoreFull) as err:
-                if pause_s is not None:
-                    await asyncio.sleep(pause_s)
-                    continue
-                self._give_up(err)
-                return None
-            if outcome.error is not None:
-                self._channel.publish(ReplyFailed(message, outcome.error))
-            else:
-                self._channel.publish(ReplyFinished(message))
-            return message
-        return None
+                return await self._store.write(work)
+            except (StoreBusy, StoreFull):
+                await asyncio.sleep(pause_s)
+        return await self._store.write(work)
 
     def _give_up(self, error: ParleyError) -> None:
         """Tell the watchers that the end could not be stored; the next start will find the reply interrupted."""

@@ -38,16 +38,13 @@ class RunningReply:
         self.dirty = bool(text)
         self.due = 0.0  # time.monotonic() before which it isn't rendered again
 
-    def add(self, offset: int, text: str, event_id: str | None) -> bool:
-        """Append what is new of a delta; ``False`` when text before it is missing."""
-        if offset > self.length:
-            return False
+    def add(self, offset: int, text: str, event_id: str | None) -> None:
+        """Append what is new of a delta."""
         self.event_id = event_id
-        if new := text[self.length - offset :]:
+        if new := text[max(0, self.length - offset) :]:
             self._new.append(new)
             self.length += len(new)
             self.dirty = True
-        return True
 
     async def render(self, *, final: bool = False) -> Json:
         """The blocks that changed, as the ``render`` event tells them."""
@@ -94,7 +91,7 @@ class Relay:
                 while len(self._queue) >= QUEUE_LIMIT:
                     self._room.clear()
                     await self._room.wait()
-                await self._take(event)
+                self._take(event)
                 self._wake.set()
         except ApiError:
             pass  # the browser connects again and is told then what is wrong
@@ -129,43 +126,22 @@ class Relay:
         except TimeoutError:
             pass
 
-    async def _take(self, event: ServerEvent) -> None:
+    def _take(self, event: ServerEvent) -> None:
         """Note what an event means for running replies; all but deltas are passed on."""
         data = event.data
         match event.name:
             case "delta":
-                await self._add(data["message_id"], data["offset"], data["text"], event.id)
+                self._replies[data["message_id"]].add(data["offset"], data["text"], event.id)
                 return
-            case "snapshot":
+            case "snapshot":  # of the replies that no ``message`` told of before
                 running = {r["message_id"]: r["text"] for r in data["running"]}
-                self._replies = {key: RunningReply(self._renderings, text) for key, text in running.items()}
+                self._replies |= {key: RunningReply(self._renderings, text) for key, text in running.items()}
             case "message" if data["message"]["state"] == "pending":
                 message = data["message"]
                 self._replies[message["id"]] = RunningReply(self._renderings, message["content"])
             case _ if event.name == HEARTBEAT and self._queue:
                 return
         self._queue.append(event)
-
-    async def _add(self, message_id: str, offset: int, text: str, event_id: str | None) -> None:
-        reply = self._replies.get(message_id)
-        if reply is None:
-            reply = RunningReply(self._renderings, "")
-        if not reply.add(offset, text, event_id):
-            # A stream that was taken up again in the middle of a reply: get what came before.
-            missing = await self._text_so_far(message_id)
-            if missing is None:
-                return  # it has ended meanwhile, and `finished` brings all of it
-            reply = RunningReply(self._renderings, missing)
-            reply.add(offset, text, event_id)
-        self._replies[message_id] = reply
-
-    async def _text_so_far(self, message_id: str) -> str | None:
-        async with self._client.open_events(self._conversation_id) as events:
-            async for event in events:
-                if event.name == "snapshot":
-                    texts = {r["message_id"]: r["text"] for r in event.data["running"]}
-                    return texts.get(message_id)
-        return None
 
     async def _passed_on(self, event: ServerEvent) -> list[bytes]:
         """The event with HTML in it; before a reply's end, the rest of its text."""

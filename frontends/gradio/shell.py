@@ -19,7 +19,10 @@ SHEET = re.compile(rb'<link rel="stylesheet" crossorigin href="(\./assets/[\w.-]
 LAYERED = rb'<link rel="stylesheet" media="not all" href="\1"><style>@import url("\1") layer(gradio);</style>'
 
 STATIC = Path(__file__).parent / "static"
-STYLES = ("tokens", "page", "gradio", "sidebar", "picker", "conversation", "markdown", "highlight", "composer")
+STYLES = (
+    *("tokens", "page", "buttons", "gradio", "sidebar", "menu", "picker"),
+    *("conversation", "rating", "markdown", "highlight", "composer"),
+)
 
 # Read before the first paint: the colours chosen earlier, and the language (for the browser's own fonts and hyphens).
 EARLY = """<script>

@@ -85,11 +85,16 @@ def test_an_error_in_the_stream_is_told(api: Api) -> None:
     assert text.endswith("data: [DONE]\n\n")
 
 
-def test_clients_that_go_away_free_their_slots(api: Api) -> None:
-    body = {"model": "test", "stream": True, "messages": [{"role": "user", "content": "hang"}]}
+@pytest.mark.parametrize("stream", [True, False])
+def test_clients_that_go_away_free_their_slots(api: Api, stream: bool) -> None:
+    body = {"model": "test", "stream": stream, "messages": [{"role": "user", "content": "hang"}]}
     for _ in range(12):  # three times the slots
-        with httpx.stream("POST", f"{api.url}/v1/chat/completions", json=body) as r:
-            next(r.iter_raw())
+        if stream:
+            with httpx.stream("POST", f"{api.url}/v1/chat/completions", json=body) as r:
+                next(r.iter_raw())
+        else:
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.post(f"{api.url}/v1/chat/completions", json=body, timeout=0.1)
     deadline = time.monotonic() + 3
     while any(m.running for m in api.parts.pool.snapshot()) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -174,12 +174,13 @@ def test_overlapping_deltas_are_not_doubled(api: FakeApi, browser: httpx.Client)
     assert page(watch(browser), "r") == "<p>你好😀abcd</p>\n"
 
 
-def test_resume_in_the_middle_of_a_reply(api: FakeApi, browser: httpx.Client) -> None:
-    """After a reconnection the API goes on with deltas whose beginning this process never saw."""
-    api.scripts = [[delta("r", 5, "fgh", "e-9"), 0.3], [snapshot(r="abcdefg"), 5.0]]
+def test_resuming_tells_of_known_replies_and_of_new_ones(api: FakeApi, browser: httpx.Client) -> None:
+    """What began while the browser was away is told from its beginning, before the snapshot of the others."""
+    begun = event("message", {"message": message("new", content="begun ", state="pending")}, "e-9")
+    api.script = [begun, snapshot(old="abc"), delta("new", 6, "ended"), delta("old", 3, "d"), 0.3]
     events = watch(browser, {"last-event-id": "e-8"})
-    assert page(events, "r") == "<p>abcdefgh</p>\n"
-    until(lambda: api.open_streams == 0)
+    assert page(events, "new") == "<p>begun ended</p>\n"
+    assert page(events, "old") == "<p>abcd</p>\n"
 
 
 def test_continued_reply_keeps_its_beginning(api: FakeApi, browser: httpx.Client) -> None:

@@ -62,7 +62,6 @@ class FakeApi:
 
     messages: list[dict[str, Any]] = field(default_factory=list)
     script: list[bytes | float] = field(default_factory=list)
-    scripts: list[list[bytes | float]] = field(default_factory=list)  # of the first streams, before `script`
     headers: list[dict[str, str]] = field(default_factory=list)
     sent_bytes: int = 0
     open_streams: int = 0
@@ -86,9 +85,7 @@ class FakeApi:
         self.headers.append(dict(request.headers))
         if request.path_params["id"] != "c1":
             return self.not_found()
-        return StreamingResponse(
-            self.say(self.scripts.pop(0) if self.scripts else self.script), media_type="text/event-stream"
-        )
+        return StreamingResponse(self.say(self.script), media_type="text/event-stream")
 
     async def say(self, script: list[bytes | float]) -> AsyncIterator[bytes]:
         self.open_streams += 1

@@ -9,10 +9,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.deps import ServicesDep, UserId
+from app.api.disconnect import unless_gone
 from app.api.schemas import Content
 from app.domain.messages import Role, Turn
 
@@ -34,7 +35,7 @@ class ChatGLMRequest(BaseModel):
 
 
 @router.post("/")
-async def chat(user_id: UserId, parts: ServicesDep, body: ChatGLMRequest) -> dict[str, Any]:
+async def chat(user_id: UserId, parts: ServicesDep, request: Request, body: ChatGLMRequest) -> dict[str, Any]:
     """Answer as the original service does: ``{response, history, status, time}``."""
     turns = [turn for q, a in body.history for turn in (Turn(Role.USER, q), Turn(Role.ASSISTANT, a))]
     turns.append(Turn(Role.USER, body.prompt))
@@ -46,7 +47,7 @@ async def chat(user_id: UserId, parts: ServicesDep, body: ChatGLMRequest) -> dic
     }
     opened = parts.completions.open(user_id, None, turns, overrides, drop_oldest=True, total_tokens=max_length)
     async with opened as completion:
-        response, _ = await completion.text()
+        response, _ = await unless_gone(request, completion.text())
     return {
         "response": response,
         "history": [*([q, a] for q, a in body.history), [body.prompt, response]],

@@ -13,12 +13,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.api import sse
 from app.api.deps import Services, ServicesDep, UserId
+from app.api.disconnect import unless_gone
 from app.api.schemas import MAX_MESSAGE_CHARS, Id, Text
 from app.chat.completion import Completion
 from app.domain.generation import Delta, Finished, FinishReason, Usage
@@ -122,7 +123,7 @@ async def list_models(_: UserId, parts: ServicesDep) -> dict[str, Any]:
 
 
 @router.post("/chat/completions", response_model=None)
-async def chat_completions(user_id: UserId, parts: ServicesDep, body: ChatRequest) -> Response:
+async def chat_completions(user_id: UserId, parts: ServicesDep, request: Request, body: ChatRequest) -> Response:
     """A reply to the messages, at once or as a stream."""
     body.refuse_unsupported()
     turns = [message.turn() for message in body.messages]
@@ -131,7 +132,7 @@ async def chat_completions(user_id: UserId, parts: ServicesDep, body: ChatReques
     if body.stream:
         return await _streamed(user_id, parts, body, turns)
     async with parts.completions.open(user_id, body.model, turns, body.overrides()) as completion:
-        text, finished = await completion.text()
+        text, finished = await unless_gone(request, completion.text())
     choice = {
         "index": 0,
         "message": {"role": "assistant", "content": text},

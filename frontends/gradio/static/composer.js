@@ -70,6 +70,7 @@ export class Composer {
     keepDraft(this.app.state.conversationId, this.area.value);
     this.tell(null);
     this.#fit();
+    void this.app.warmModel();
   }
 
   #fit() {

@@ -4,7 +4,7 @@ const BUSY = new Set(["fetching", "loading"]);
 const POLL_MS = 1000;
 
 /**
- * Gives `app` the functions `model`, `refreshModels`, `chooseModel`.
+ * Gives `app` the functions `model`, `refreshModels`, `chooseModel`, `warmModel`.
  * @param {Object} app
  */
 export function addModels(app) {
@@ -37,7 +37,22 @@ export function addModels(app) {
     app.emit("model", id);
   };
 
+  /** Load the model that will answer while the question is still being typed. */
+  app.warmModel = async () => {
+    const model = app.model();
+    if (model?.state !== "ready") return;
+    model.state = "loading"; // asked for once
+    app.emit("models", app.state.models);
+    try {
+      await app.api.post(`/api/models/${encodeURIComponent(model.id)}/load`);
+    } catch {
+      // The question itself will tell what is wrong, in place.
+    }
+    await app.refreshModels();
+  };
+
   app.on("connection", (up) => up && app.refreshModels());
+  app.on("language", () => app.refreshModels()); // descriptions come in the reader's language
 }
 
 /**
