@@ -25,7 +25,7 @@ export default {
   "welcome.no_model_other": "No model is ready. Pick one in the model list to fetch it.",
   "welcome.fetch": "Fetch {model} ({size})",
   "welcome.fetching": "Fetching {model} … {percent}",
-  "welcome.example_1": "What is the capital of France?",
+  "welcome.example_1": "What is photosynthesis?",
   "welcome.example_1_hint": "A quick fact",
   "welcome.example_2": "Write a short poem about the sea.",
   "welcome.example_2_hint": "Something creative",

@@ -25,7 +25,7 @@ export default {
   "welcome.no_model_other": "还没有可用的模型。请在模型列表里选一个下载。",
   "welcome.fetch": "下载 {model}（{size}）",
   "welcome.fetching": "正在下载 {model} …… {percent}",
-  "welcome.example_1": "法国的首都是哪里？",
+  "welcome.example_1": "光合作用是什么？",
   "welcome.example_1_hint": "问个常识",
   "welcome.example_2": "写一首关于大海的小诗。",
   "welcome.example_2_hint": "来点创意",
