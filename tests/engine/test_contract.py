@@ -11,9 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import fake_upstream
 import pytest
-from engine_contract import EngineContract, Subject
 
 from app.engine.base import LoadPlan
 from app.engine.llama_cpp.client import WorkerClient
@@ -23,6 +21,8 @@ from app.engine.process import Child
 from app.engine.scripted import Reply, ScriptedEngine, babble, rules, tokens
 from app.families.base import Family
 from app.registry.manifest import Manifest
+from tests.engine import fake_upstream
+from tests.engine.engine_contract import EngineContract, Subject
 
 pytestmark = pytest.mark.anyio
 CONTEXT, SLOTS = 1024, 2

@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import fake_upstream
 import pytest
-from engine_contract import QUESTION, ask, request, until
 from fake_upstream import HEAD, Answer, Send, Upstream, event, piece, refuse, usage
 
 from app.domain.generation import Delta, Finished, FinishReason, Usage
 from app.domain.messages import Role, Turn
 from app.engine.openai import OpenAIEngine, estimated_tokens
 from app.errors import ParleyError, PromptTooLong, UnsupportedRequest, UpstreamFailed, UpstreamTimeout
+from tests.engine import fake_upstream
+from tests.engine.engine_contract import QUESTION, ask, request, until
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from engine_contract import QUESTION, request
 
 from app.config import Settings
 from app.domain.generation import Admitted, Delta, Finished, Queued
@@ -34,6 +33,7 @@ from app.errors import (
     WorkerFailed,
 )
 from app.registry.catalog import Catalog
+from tests.engine.engine_contract import QUESTION, request
 
 pytestmark = pytest.mark.anyio
 MIB = 1 << 20

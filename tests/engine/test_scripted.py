@@ -4,12 +4,12 @@ import asyncio
 import time
 
 import pytest
-from engine_contract import ask, request
 
 from app.domain.generation import Delta, FinishReason
 from app.domain.messages import Role, Turn
 from app.engine.scripted import Reply, Script, ScriptedEngine, babble, echo, rules, tokens
 from app.errors import GenerationFailed, PromptTooLong, WorkerDied
+from tests.engine.engine_contract import ask, request
 
 pytestmark = pytest.mark.anyio
 

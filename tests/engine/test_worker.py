@@ -17,7 +17,6 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from engine_contract import QUESTION, ask, request, until
 
 from app.domain.generation import Delta, Finished
 from app.domain.messages import Role, Turn
@@ -27,6 +26,7 @@ from app.engine.process import Child, worker_environment
 from app.errors import PromptTooLong, WorkerDied, WorkerFailed
 from app.families.base import Family
 from app.registry.manifest import Manifest
+from tests.engine.engine_contract import QUESTION, ask, request, until
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]

@@ -3,7 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fake_index import FakeIndex
+
+from tests.registry.fake_index import FakeIndex
 
 
 @pytest.fixture

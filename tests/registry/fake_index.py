@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from gguf_files import GGUFFile
 
 from app.registry.manifest import Manifest, ManifestFile, WheelSource
+from tests.registry.gguf_files import GGUFFile
 
 MEMBER = "tiny_model/model.gguf"
 

@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
-from gguf_files import LLAMA, GGUFFile, Tensor, write_gguf
 
 from app.config import Settings
 from app.errors import DamagedWeights, ModelNotFetched, ModelNotFound
 from app.registry.catalog import Catalog
 from app.registry.sums import Sums
 from model_store import manifests_dir
+from tests.registry.gguf_files import LLAMA, GGUFFile, Tensor, write_gguf
 
 DEFAULT = "smollm2-135m-instruct"
 CONTENT = GGUFFile().build()

@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
-from gguf_files import LLAMA, GGUFFile, Tensor, write_gguf
 
 from app.errors import DamagedWeights
 from app.registry.gguf import read_header
+from tests.registry.gguf_files import LLAMA, GGUFFile, Tensor, write_gguf
 
 
 def without(*keys: str) -> dict[str, object]:

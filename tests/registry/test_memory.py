@@ -4,12 +4,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from gguf_files import GGUFFile, write_gguf
 
 from app.registry.gguf import read_header
 from app.registry.manifest import load_manifest
 from app.registry.memory import available_bytes, estimate_from_header, estimate_unseen, slots_for, total_bytes
 from model_store import manifests_dir
+from tests.registry.gguf_files import GGUFFile, write_gguf
 
 MIB = 1 << 20
 

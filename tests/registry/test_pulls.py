@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from fake_index import SLOW_PIP, FakeIndex, replace_pip, wait_until
 
 from app.errors import FetchFailed, ModelNotFound
 from app.registry.catalog import Catalog
 from app.registry.pulls import Pulls
+from tests.registry.fake_index import SLOW_PIP, FakeIndex, replace_pip, wait_until
 
 pytestmark = pytest.mark.anyio
 
