@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from fake_upstream import HEAD, Answer, Send, Upstream, event, piece, refuse, usage
 
 from app.domain.generation import Delta, Finished, FinishReason, Usage
 from app.domain.messages import Role, Turn
@@ -16,6 +15,7 @@ from app.engine.openai import OpenAIEngine, estimated_tokens
 from app.errors import ParleyError, PromptTooLong, UnsupportedRequest, UpstreamFailed, UpstreamTimeout
 from tests.engine import fake_upstream
 from tests.engine.engine_contract import QUESTION, ask, request, until
+from tests.engine.fake_upstream import HEAD, Answer, Send, Upstream, event, piece, refuse, usage
 
 pytestmark = pytest.mark.anyio
 
