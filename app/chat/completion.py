@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from app.chat.defaults import require_default_model, sampling_for
 from app.config import Settings
-from app.domain.context import fit
+from app.domain.context import fit, room
 from app.domain.generation import (
     MAX_SEED,
     Delta,
@@ -17,14 +17,12 @@ from app.domain.generation import (
     FinishReason,
     GenerationEvent,
     GenerationRequest,
-    Prompt,
     Usage,
 )
 from app.domain.ids import new_id
 from app.domain.messages import Turn
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
-from app.errors import PromptTooLong
 from app.registry.catalog import Catalog
 
 
@@ -68,7 +66,7 @@ class Completions:
         """Lease the model, render, and take a place in its queue; all of it is given back on leaving.
 
         `drop_oldest`: leave out old turns that do not fit, instead of refusing. `total_tokens`: a smaller context.
-        Raises :class:`PromptTooLong`, :class:`~app.errors.QueueFull` and what leasing a model raises.
+        Raises :class:`~app.errors.PromptTooLong`, :class:`~app.errors.QueueFull` and what leasing a model raises.
         """
         model_id = model_id or require_default_model(self._catalog, self._settings)
         sampling = sampling_for(self._catalog.get(model_id), overrides)
@@ -79,7 +77,7 @@ class Completions:
                 prompt, max_new_tokens = fitted.prompt, fitted.max_new_tokens
             else:
                 prompt = await model.render(turns)
-                max_new_tokens = min(sampling.max_new_tokens, _room(prompt, context_tokens))
+                max_new_tokens = min(sampling.max_new_tokens, room(prompt, context_tokens))
             seed = secrets.randbelow(MAX_SEED + 1) if sampling.seed is None else sampling.seed
             request = GenerationRequest(new_id(), prompt, replace(sampling, seed=seed, max_new_tokens=max_new_tokens))
             ticket = model.admit(user_id)
@@ -91,15 +89,3 @@ class Completions:
                     await events.aclose()
             finally:
                 ticket.release()
-
-
-def _room(prompt: Prompt, context_tokens: int) -> int:
-    room = context_tokens - prompt.n_tokens
-    if room < 1:
-        raise PromptTooLong(
-            f"This prompt takes {prompt.n_tokens} tokens and the model reads {context_tokens}. "
-            "Send fewer or shorter messages.",
-            prompt_tokens=prompt.n_tokens,
-            context_tokens=context_tokens,
-        )
-    return room

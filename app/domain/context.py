@@ -35,6 +35,19 @@ def exchanges(turns: Sequence[Turn]) -> list[list[Turn]]:
     return groups
 
 
+def room(prompt: Prompt, context_tokens: int) -> int:
+    """Tokens that are left for a reply. Raises :class:`PromptTooLong` when there is not one."""
+    left = context_tokens - prompt.n_tokens
+    if left < 1:
+        raise PromptTooLong(
+            f"This text is too long: it takes {prompt.n_tokens} tokens and this model reads {context_tokens}. "
+            "Shorten it, split it over several messages, or choose a model with a longer context.",
+            prompt_tokens=prompt.n_tokens,
+            context_tokens=context_tokens,
+        )
+    return left
+
+
 async def fit(turns: Sequence[Turn], render: Render, context_tokens: int, max_new_tokens: int) -> FittedPrompt:
     """Drop as few of the oldest exchanges as leave room for a useful reply.
 
@@ -63,13 +76,5 @@ async def fit(turns: Sequence[Turn], render: Render, context_tokens: int, max_ne
             else:
                 low = middle + 1
         prompt, dropped = best, high
-    room = context_tokens - prompt.n_tokens
-    if room < 1:
-        raise PromptTooLong(
-            f"This text is too long: it takes {prompt.n_tokens} tokens and this model reads {context_tokens}. "
-            "Shorten it, split it over several messages, or choose a model with a longer context.",
-            prompt_tokens=prompt.n_tokens,
-            context_tokens=context_tokens,
-        )
     dropped_turns = sum(len(g) for g in groups[:dropped])
-    return FittedPrompt(prompt, dropped_turns, min(max_new_tokens, room))
+    return FittedPrompt(prompt, dropped_turns, min(max_new_tokens, room(prompt, context_tokens)))
