@@ -188,6 +188,7 @@ def test_settings_in_the_drawer(server: ServerProcess, open_page: OpenPage) -> N
     chip = page.locator(".p-chip-button")
     chip.click()
     drawer = page.locator("#parley-drawer")
+    expect(drawer.locator("#parley-preset input").first).to_be_checked()  # it knows the model's settings
     drawer.locator("#parley-system-prompt textarea").fill("Answer in one word.")
     drawer.locator("#parley-preset label").nth(2).click()
     expect(chip).to_contain_text("Temperature 1.1")
