@@ -66,15 +66,19 @@ def mount_frontend(app: FastAPI, ui: str, api_url: str) -> FastAPI:
 @asynccontextmanager
 async def _running(settings: Settings, engines: EngineFactories | None) -> AsyncIterator[Services]:
     """Everything that lives as long as the application, closed in the reverse order."""
-    store = Store.open(settings.resolved_database_url, settings.data_dir, trash_days=settings.trash_days)
-    if store.opening.interrupted:
-        log.warning("%d replies were interrupted when the server last went down", store.opening.interrupted)
-    catalog = Catalog.from_settings(settings)
-    pool = ModelPool(settings, catalog, engines)
-    pulls = Pulls(catalog)
-    hub = Hub()
-    chat = ChatService(settings, store, catalog, pool, hub)
-    try:
+    async with AsyncExitStack() as stack:
+        store = Store.open(settings.resolved_database_url, settings.data_dir, trash_days=settings.trash_days)
+        stack.push_async_callback(store.close)
+        if store.opening.interrupted:
+            log.warning("%d replies were interrupted when the server last went down", store.opening.interrupted)
+        catalog = Catalog.from_settings(settings)
+        pool = ModelPool(settings, catalog, engines)
+        stack.push_async_callback(pool.close)
+        pulls = Pulls(catalog)
+        stack.push_async_callback(pulls.close)
+        hub = Hub()
+        chat = ChatService(settings, store, catalog, pool, hub)
+        stack.push_async_callback(chat.close)
         yield Services(
             settings=settings,
             store=store,
@@ -87,8 +91,3 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
             transfers=Transfers(store),
             local_user_id=await store.write(lambda r: r.users.ensure_local()),
         )
-    finally:
-        await chat.close()
-        await pulls.close()
-        await pool.close()
-        await store.close()

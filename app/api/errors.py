@@ -45,6 +45,7 @@ STATUSES: dict[type[errors.ParleyError], int] = {
     errors.ConfigurationError: 500,
 }
 
+_SHOWN_CHARS = 60  # of a field's name, which the caller chose
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 400: "invalid_request"}
 
 
@@ -68,10 +69,10 @@ def response_to(err: errors.ParleyError) -> JSONResponse:
 
 
 def validation_message(problems: Sequence[Any]) -> str:
-    """Where and what, without the input."""
+    """Where and what, without the input's values."""
     said = []
     for problem in problems[:5]:
-        where = ".".join(str(part) for part in problem.get("loc", ()) if part != "body")
+        where = ".".join(str(part)[:_SHOWN_CHARS] for part in problem.get("loc", ()) if part != "body")
         said.append(f"{where}: {problem.get('msg', 'invalid')}" if where else str(problem.get("msg", "invalid")))
     return "; ".join(said)
 

@@ -66,8 +66,8 @@ class ConversationCreate(_Request):
     system_prompt: SystemPrompt = ""
     sampling: SamplingOverrides | None = None
 
-    def changes(self) -> dict[str, Any]:
-        """Keyword arguments for the store."""
+    def settings(self) -> dict[str, Any]:
+        """Keyword arguments for the chat."""
         return {**self.model_dump(exclude={"sampling"}), "sampling": _overrides(self.sampling)}
 
 

@@ -140,13 +140,14 @@ class Channel:
         self.watchers += 1
         try:
             place = self._parse(last_event_id)
-            if last_event_id is not None and place is None:
-                yield self.event_id, Reset()
+            # All of this moment, before anything is told: while a slow watcher takes an event, others come.
             missed = [] if place is None else [entry for entry in self._log if entry[0] > place]
             seen = self._seq
             new = {e.message.id for _, e, _ in missed if isinstance(e, MessageAdded)}
             readers = {r.message_id: _Reader(r, at_start=r.message_id in new) for r in self._running.values()}
             snapshot = self._snapshot(new)
+            if last_event_id is not None and place is None:
+                yield f"{self.epoch}-{seen}", Reset()
             for seq, event, reply in missed:
                 if reply is not None and reply.message_id in new:
                     for news in _Reader(reply, at_start=True).news():
@@ -163,9 +164,10 @@ class Channel:
         while not self.closed:
             changed = self._changed
             if self._log and self._log[0][0] > seen + 1:  # fell behind the log itself
-                yield self.event_id, Reset()
-                seen, readers = self._seq, {r.message_id: _Reader(r, at_start=False) for r in self._running.values()}
-                yield self.event_id, self._snapshot()
+                seen, snapshot = self._seq, self._snapshot()
+                readers = {r.message_id: _Reader(r, at_start=False) for r in self._running.values()}
+                yield f"{self.epoch}-{seen}", Reset()
+                yield f"{self.epoch}-{seen}", snapshot
             fresh = [entry for entry in self._log if entry[0] > seen] if self._seq > seen else []
             for seq, event, reply in fresh:
                 if isinstance(event, ReplyFinished | ReplyFailed) and reply is not None:
@@ -205,6 +207,7 @@ class Hub:
     def __init__(self, keep_s: float = 120.0) -> None:
         self._channels: dict[str, Channel] = {}
         self._keep_s = keep_s
+        self._closed = False
 
     def channel(self, conversation_id: str) -> Channel:
         """The conversation's channel, made at need."""
@@ -212,6 +215,7 @@ class Hub:
         if found is None:
             self._drop_idle()
             found = self._channels[conversation_id] = Channel()
+            found.closed = self._closed
         found.touched = time.monotonic()
         return found
 
@@ -221,7 +225,8 @@ class Hub:
             del self._channels[key]
 
     def close(self) -> None:
-        """End all watching: the server shuts down."""
+        """End all watching, also what would begin only now: the server shuts down."""
+        self._closed = True
         for channel in self._channels.values():
             channel.closed = True
             channel.notify()

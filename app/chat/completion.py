@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from app.chat.defaults import require_default_model, sampling_for
+from app.chat.defaults import request_for, require_default_model, sampling_for
 from app.config import Settings
 from app.domain.context import fit, room
 from app.domain.generation import (
-    MAX_SEED,
     Delta,
     Finished,
     FinishReason,
@@ -19,7 +17,6 @@ from app.domain.generation import (
     GenerationRequest,
     Usage,
 )
-from app.domain.ids import new_id
 from app.domain.messages import Turn
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
@@ -78,8 +75,7 @@ class Completions:
             else:
                 prompt = await model.render(turns)
                 max_new_tokens = min(sampling.max_new_tokens, room(prompt, context_tokens))
-            seed = secrets.randbelow(MAX_SEED + 1) if sampling.seed is None else sampling.seed
-            request = GenerationRequest(new_id(), prompt, replace(sampling, seed=seed, max_new_tokens=max_new_tokens))
+            request = request_for(prompt, sampling, max_new_tokens)
             ticket = model.admit(user_id)
             try:
                 events = model.generate(request, ticket)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from app.config import Settings
-from app.domain.generation import SamplingParams
+from app.domain.generation import MAX_SEED, GenerationRequest, Prompt, SamplingParams
+from app.domain.ids import new_id
 from app.errors import ModelNotFetched
 from app.registry.catalog import Catalog
 from app.registry.manifest import Manifest
@@ -42,3 +45,9 @@ def sampling_for(manifest: Manifest, *overrides: Mapping[str, object]) -> Sampli
     for given in overrides:
         sampling = sampling.merged(given)
     return sampling
+
+
+def request_for(prompt: Prompt, sampling: SamplingParams, max_new_tokens: int) -> GenerationRequest:
+    """A request for a reply of at most `max_new_tokens`, with a seed drawn where `sampling` has none."""
+    seed = secrets.randbelow(MAX_SEED + 1) if sampling.seed is None else sampling.seed
+    return GenerationRequest(new_id(), prompt, replace(sampling, seed=seed, max_new_tokens=max_new_tokens))

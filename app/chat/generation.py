@@ -34,6 +34,7 @@ class Outcome:
     reason: FinishReason | None = None
     usage: Usage = field(default_factory=Usage)
     error: ParleyError | None = None
+    timing: Timing = field(default_factory=Timing)
 
 
 class _Clock:
@@ -75,7 +76,10 @@ class ReplyTask:
         ticket: Ticket,
         resources: AsyncExitStack,
     ) -> None:
-        self._store, self._channel, self._message, self._reply = store, channel, message, reply
+        self.message = message  # as it was written first
+        self.ended = asyncio.Event()  # nothing more is computed, and what it held is given back
+        self.saved: Message | None = None  # with its end, once that is committed
+        self._store, self._channel, self._reply = store, channel, reply
         self._model, self._request, self._ticket, self._resources = model, request, ticket, resources
         self._clock = _Clock()
         self._stored_length = reply.length
@@ -83,25 +87,43 @@ class ReplyTask:
         self._completion_tokens = 0
         self._flush_due = asyncio.Event()
         self._stop_state = MessageState.CANCELLED
+        self._outcome = Outcome(MessageState.PENDING)
+        self._saving = asyncio.Lock()
         # Made here, not in `_run`: a stop before the first step must still end in a commit.
         self._generating = asyncio.create_task(self._generate())
-        self.done: asyncio.Task[Message | None] = asyncio.create_task(self._run())
+        self.done = asyncio.create_task(self._run())  # saved, or given up
 
     def stop(self, state: MessageState = MessageState.CANCELLED) -> None:
         """End the reply now; what it has is kept. `state` says whether a person or a shutdown did it."""
         self._stop_state = state
         self._generating.cancel()
 
+    async def save(self) -> Message:
+        """Commit the end, which has come, and tell the watchers. Idempotent; shield it, so that both are done or none.
+
+        Raises :class:`~app.errors.StoreError`.
+        """
+        async with self._saving:
+            if self.saved is None:
+                error = self._outcome.error
+                self.saved = await self._store.write(partial(_store_end, self._reply, self._outcome))
+                self._channel.publish(ReplyFailed(self.saved, error) if error else ReplyFinished(self.saved))
+            return self.saved
+
     async def _run(self) -> Message | None:
         async with self._resources:
             flushing = asyncio.create_task(self._flush())
-            try:
-                await asyncio.wait([self._generating])
-            finally:
-                flushing.cancel()
-                with suppress(asyncio.CancelledError):
-                    await flushing
-        return await self._commit(self._outcome(self._generating))
+            await asyncio.wait([self._generating])
+            flushing.cancel()
+            await asyncio.wait([flushing])
+        self._outcome = self._end(self._generating)
+        self.ended.set()
+        try:
+            await self._save_patiently()
+        except Exception as err:
+            log.exception("the end of reply %s could not be stored", self.message.id)
+            self._give_up(_known(err))
+        return self.saved
 
     async def _generate(self) -> Outcome:
         stream = self._model.generate(self._request, self._ticket)
@@ -146,60 +168,57 @@ class ReplyTask:
                 self._stored_length = length
             except ParleyError as err:  # the end is written with all of the text in any case
                 log.warning("could not store a running reply yet: %s", err)
+            except Exception:
+                log.exception("could not store a running reply, in a way nobody foresaw")
 
-    def _outcome(self, generating: asyncio.Task[Outcome]) -> Outcome:
-        if generating.cancelled():
-            usage = Usage(self._request.prompt.n_tokens, self._completion_tokens)
-            return Outcome(self._stop_state, FinishReason.CANCELLED, usage)
-        error = generating.exception()
-        if error is None:
-            return generating.result()
+    def _end(self, generating: asyncio.Task[Outcome]) -> Outcome:
         usage = Usage(self._request.prompt.n_tokens, self._completion_tokens)
-        if not isinstance(error, ParleyError):
-            log.error("a reply failed in a way nobody foresaw", exc_info=error)
-            error = GenerationFailed("Something went wrong inside Parley; its log says what. Try again.")
-        return Outcome(MessageState.FAILED, FinishReason.ERROR, usage, error)
+        if generating.cancelled():
+            outcome = Outcome(self._stop_state, FinishReason.CANCELLED, usage)
+        elif (error := generating.exception()) is None:
+            outcome = generating.result()
+        else:
+            outcome = Outcome(MessageState.FAILED, FinishReason.ERROR, usage, _known(error))
+        return replace(outcome, timing=self._clock.timing())
 
-    async def _commit(self, outcome: Outcome) -> Message | None:
-        """Make the end durable, then tell the watchers."""
-        try:
-            message = await self._finish(outcome)
-        except ParleyError as err:
-            self._give_up(err)
-            return None
-        error = outcome.error
-        self._channel.publish(ReplyFinished(message) if error is None else ReplyFailed(message, error))
-        return message
-
-    async def _finish(self, outcome: Outcome) -> Message:
-        """Write the end; a store that is busy or full is given time to have room again."""
-        error, timing = outcome.error, self._clock.timing()
-
-        def work(r: Repositories) -> Message:
-            return r.messages.finish(
-                self._reply.message_id,
-                state=outcome.state,
-                content=self._reply.text,
-                finish_reason=outcome.reason,
-                usage=outcome.usage,
-                timing=timing,
-                error_code=error.code if error else None,
-                error_message=error.message if error else None,
-            )
-
+    async def _save_patiently(self) -> None:
+        """A store that is busy or full is given time to have room again."""
         for pause_s in FINISH_RETRY_S:
             try:
-                return await self._store.write(work)
+                await self.save()
             except (StoreBusy, StoreFull):
                 await asyncio.sleep(pause_s)
-        return await self._store.write(work)
+            else:
+                return
+        await self.save()
 
     def _give_up(self, error: ParleyError) -> None:
-        """Tell the watchers that the end could not be stored; the next start will find the reply interrupted."""
-        log.error("the end of reply %s could not be stored: %s", self._message.id, error)
-        lost = replace(self._message, content=self._reply.text, state=MessageState.FAILED, error_code=error.code)
+        """Tell the watchers that the end could not be stored. It is tried again when someone wants to go on from it."""
+        lost = replace(self.message, content=self._reply.text, state=MessageState.FAILED, error_code=error.code)
         self._channel.publish(ReplyFailed(replace(lost, error_message=error.message), error))
+
+
+def _known(error: BaseException) -> ParleyError:
+    """`error` as it is told; one that nobody foresaw is logged."""
+    if isinstance(error, ParleyError):
+        return error
+    log.error("a reply failed in a way nobody foresaw", exc_info=error)
+    return GenerationFailed("Something went wrong inside Parley; its log says what. Try again.")
 
 
 def _store_text(message_id: str, text: str, r: Repositories) -> None:
     r.messages.set_text(message_id, text)
+
+
+def _store_end(reply: RunningReply, outcome: Outcome, r: Repositories) -> Message:
+    error = outcome.error
+    return r.messages.finish(
+        reply.message_id,
+        state=outcome.state,
+        content=reply.text,
+        finish_reason=outcome.reason,
+        usage=outcome.usage,
+        timing=outcome.timing,
+        error_code=error.code if error else None,
+        error_message=error.message if error else None,
+    )

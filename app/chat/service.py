@@ -6,21 +6,19 @@ are committed, and a task of the application's own generates the text.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
-from app.chat.channel import Channel, Hub, RunningReply
-from app.chat.defaults import require_default_model, sampling_for
+from app.chat.channel import Hub, RunningReply
+from app.chat.defaults import request_for, require_default_model, sampling_for
 from app.chat.events import ConversationDeleted, ConversationUpdated, MessageAdded, MessageRated
 from app.chat.generation import ReplyTask
+from app.chat.tasks import ReplyTasks
 from app.config import Settings
 from app.domain.context import FittedPrompt, fit
-from app.domain.generation import MAX_SEED, GenerationRequest, Prompt, SamplingParams
-from app.domain.ids import new_id
+from app.domain.generation import GenerationRequest, Prompt, SamplingParams
 from app.domain.messages import (
     Conversation,
     Message,
@@ -76,7 +74,7 @@ class ChatService:
 
     def __init__(self, settings: Settings, store: Store, catalog: Catalog, pool: ModelPool, hub: Hub) -> None:
         self._settings, self._store, self._catalog, self._pool, self._hub = settings, store, catalog, pool, hub
-        self._tasks: dict[str, ReplyTask] = {}
+        self._tasks = ReplyTasks()
 
     # -- replies ---------------------------------------------------------------------------------
 
@@ -107,45 +105,54 @@ class ChatService:
         conversation, messages = await self._tree(user_id, message.conversation_id)
         path = path_to(messages, question_id)
         _must_be_final(path)
+        _must_ask_something(path)
         return await self._start(_Plan(conversation, path), user_id, asked)
 
     async def resume(self, user_id: str, message_id: str, asked: Asked) -> Started:
         """Go on with a reply that was cut: a new version that begins with its text."""
         message = await self._store.read(lambda r: r.messages.get(user_id, message_id))
-        _must_be_final([message])
         if message.role is not Role.ASSISTANT:
             raise InvalidRequest("Only a reply can be continued.")
         conversation, messages = await self._tree(user_id, message.conversation_id)
-        path = path_to(messages, message.parent_id)
+        path, message = path_to(messages, message.parent_id), messages[message_id]
+        _must_be_final([*path, message])
+        _must_ask_something(path)
         if asked.model_id is None and message.provenance is not None:
             asked = replace(asked, model_id=message.provenance.model_id)
         return await self._start(_Plan(conversation, path, continues=message), user_id, asked)
 
     async def stop(self, user_id: str, message_id: str) -> Message:
-        """End a running reply, and return it once it is committed. Raises :class:`ReplyNotRunning`."""
+        """End a running reply, and return it once it is committed.
+
+        Raises :class:`ReplyNotRunning`, and :class:`~app.errors.StoreError` when its end cannot be stored.
+        """
         await self._store.read(lambda r: r.messages.get(user_id, message_id))
-        task = self._tasks.get(message_id)
+        task = self._tasks.find(message_id)
         if task is None:
             raise ReplyNotRunning("This reply has ended already.", message_id=message_id)
         task.stop()
-        await asyncio.shield(task.done)
-        return await self._store.read(lambda r: r.messages.get(user_id, message_id))
+        return await self._tasks.end_of(task)
 
     async def close(self) -> None:
         """Shut down: running replies keep their text and are marked interrupted."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.stop(MessageState.INTERRUPTED)
-        if tasks:
-            await asyncio.wait([task.done for task in tasks], timeout=5)
+        await self._tasks.close()
 
     # -- everything else that changes a conversation ---------------------------------------------
 
+    async def create(
+        self, user_id: str, *, title: str, model_id: str | None, system_prompt: str, sampling: Mapping[str, object]
+    ) -> Conversation:
+        """Begin an empty conversation."""
+        self._must_be_usable(model_id, sampling)
+        return await self._store.write(
+            lambda r: r.conversations.create(
+                user_id, title=title, model_id=model_id, system_prompt=system_prompt, sampling=sampling
+            )
+        )
+
     async def update(self, user_id: str, conversation_id: str, changes: ConversationChanges) -> Conversation:
         """Change title, model, system prompt, sampling, pin or shown leaf."""
-        model_id = changes.get("model_id")
-        manifest = self._catalog.get(model_id) if model_id else None
-        (manifest.default_sampling if manifest else SamplingParams()).merged(changes.get("sampling") or {})
+        self._must_be_usable(changes.get("model_id"), changes.get("sampling"))
         updated = await self._store.write(lambda r: r.conversations.update(user_id, conversation_id, **changes))
         self._hub.channel(conversation_id).publish(ConversationUpdated(updated))
         return updated
@@ -153,10 +160,15 @@ class ChatService:
     async def delete(self, user_id: str, conversation_id: str) -> None:
         """Put a conversation into the trash; its running replies are stopped."""
         await self._store.write(lambda r: r.conversations.delete(user_id, conversation_id))
-        for message_id, task in list(self._tasks.items()):
-            if self._hub.channel(conversation_id).running(message_id):
-                task.stop()
+        for task in self._tasks.of(conversation_id):
+            task.stop()
         self._hub.channel(conversation_id).publish(ConversationDeleted())
+
+    async def restore(self, user_id: str, conversation_id: str) -> Conversation:
+        """Take a conversation out of the trash."""
+        restored = await self._store.write(lambda r: r.conversations.restore(user_id, conversation_id))
+        self._hub.channel(conversation_id).publish(ConversationUpdated(restored))
+        return restored
 
     async def rate(
         self, user_id: str, message_id: str, verdict: Verdict, reasons: Sequence[str], comment: str, score: int | None
@@ -179,7 +191,13 @@ class ChatService:
             conversation = r.conversations.get(user_id, conversation_id)
             return conversation, by_id(r.messages.all(conversation.id))
 
+        await self._tasks.settle(conversation_id)  # or nothing could be asked below them
         return await self._store.read(work)
+
+    def _must_be_usable(self, model_id: str | None, sampling: Mapping[str, object] | None) -> None:
+        """Raises :class:`~app.errors.ModelNotFound` and :class:`~app.errors.InvalidSampling`."""
+        default = self._catalog.get(model_id).default_sampling if model_id else SamplingParams()
+        default.merged(sampling or {})
 
     async def _start(self, plan: _Plan, user_id: str, asked: Asked) -> Started:
         model_id = (
@@ -193,9 +211,9 @@ class ChatService:
             fitted = await self._fit(plan, model, sampling)
             ticket = model.admit(user_id)
             stack.callback(ticket.release)
-            request = _request(fitted, sampling)
-            question, reply = await self._write(plan, user_id, model, request, fitted)
-            channel = self._hub.channel(plan.conversation.id)
+            request = request_for(fitted.prompt, sampling, fitted.max_new_tokens)
+            conversation, question, reply = await self._write(plan, user_id, model, request, fitted)
+            channel = self._hub.channel(conversation.id)
             running = RunningReply(reply.id, plan.continues.content if plan.continues else "")
             running.dropped_turns = fitted.dropped_turns
             event_id = channel.event_id
@@ -203,10 +221,10 @@ class ChatService:
                 if message is not None:
                     channel.publish(MessageAdded(message))
             channel.start(running)
+            channel.publish(ConversationUpdated(conversation))
             task = ReplyTask(self._store, channel, reply, running, model, request, ticket, stack.pop_all())
-        self._tasks[reply.id] = task
-        task.done.add_done_callback(lambda _: self._tasks.pop(reply.id, None))
-        await self._publish_conversation(user_id, channel, plan.conversation.id)
+        # From the commit up to here nothing is awaited: what is committed is told, and runs.
+        self._tasks.add(task)
         return Started(reply, question, event_id)
 
     async def _fit(self, plan: _Plan, model: LoadedModel, sampling: SamplingParams) -> FittedPrompt:
@@ -222,11 +240,11 @@ class ChatService:
 
     async def _write(
         self, plan: _Plan, user_id: str, model: LoadedModel, request: GenerationRequest, fitted: FittedPrompt
-    ) -> tuple[Message | None, Message]:
+    ) -> tuple[Conversation, Message | None, Message]:
         conversation = plan.conversation
         provenance = _provenance(model, conversation, request, fitted)
 
-        def work(r: Repositories) -> tuple[Message | None, Message]:
+        def work(r: Repositories) -> tuple[Conversation, Message | None, Message]:
             question = None
             parent_id = plan.path[-1].id if plan.path else None
             if plan.question is not None:
@@ -244,16 +262,12 @@ class ChatService:
                 continues_id=plan.continues.id if plan.continues else None,
             )
             changes: ConversationChanges = {"leaf_id": reply.id}
-            if not conversation.title and plan.question is not None:
+            # Asked anew: it may have been renamed while the model was loaded.
+            if plan.question is not None and not r.conversations.get(user_id, conversation.id).title:
                 changes["title"] = title_from(plan.question)
-            r.conversations.update(user_id, conversation.id, **changes)
-            return question, reply
+            return r.conversations.update(user_id, conversation.id, **changes), question, reply
 
         return await self._store.write(work)
-
-    async def _publish_conversation(self, user_id: str, channel: Channel, conversation_id: str) -> None:
-        conversation = await self._store.read(lambda r: r.conversations.get(user_id, conversation_id))
-        channel.publish(ConversationUpdated(conversation))
 
 
 def _must_be_final(path: Sequence[Message]) -> None:
@@ -262,13 +276,9 @@ def _must_be_final(path: Sequence[Message]) -> None:
             raise ReplyRunning("A reply is still being written. Wait for it, or stop it first.", message_id=message.id)
 
 
-def _request(fitted: FittedPrompt, sampling: SamplingParams) -> GenerationRequest:
-    seed = secrets.randbelow(MAX_SEED + 1) if sampling.seed is None else sampling.seed
-    return GenerationRequest(
-        id=new_id(),
-        prompt=fitted.prompt,
-        sampling=replace(sampling, seed=seed, max_new_tokens=fitted.max_new_tokens),
-    )
+def _must_ask_something(path: Sequence[Message]) -> None:
+    if not any(message.content for message in path):
+        raise InvalidRequest("There is no question above this reply that a model could answer.")
 
 
 def _provenance(

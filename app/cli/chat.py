@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import signal
 import socket
 import sys
@@ -153,11 +154,26 @@ async def _quietly(call: Awaitable[object]) -> None:
 
 
 async def _read_line() -> str | None:
-    """A line from the person; ``None`` when the input has ended."""
-    try:
-        return await asyncio.to_thread(input, "> ")
-    except EOFError:
-        return None
+    """A line from the person; ``None`` when the input has ended.
+
+    Read in a thread that nobody waits for: whoever presses Ctrl-C at the prompt will not press Enter. Unbuffered, since
+    Python cannot end while another thread is inside its buffered input.
+    """
+    print("> ", end="", flush=True)
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[str | None] = loop.create_future()
+
+    def tell(text: str | None) -> None:
+        if not line.done():
+            line.set_result(text)
+
+    def read() -> None:
+        typed = io.FileIO(sys.stdin.fileno(), closefd=False).readline()
+        with suppress(RuntimeError):  # the loop is closed: the person has left
+            loop.call_soon_threadsafe(tell, typed.decode(errors="replace") if typed else None)
+
+    threading.Thread(target=read, name="prompt", daemon=True).start()
+    return await line
 
 
 @contextmanager

@@ -33,6 +33,7 @@ def bind(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen()  # now, so that a second server is refused now
     except OSError as err:
         listening.close()
         if err.errno == errno.EADDRINUSE:

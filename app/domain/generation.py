@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
@@ -41,10 +40,12 @@ class SamplingParams:
         _in_range("max_new_tokens", self.max_new_tokens, 1, MAX_NEW_TOKENS, whole=True)
         if self.seed is not None:
             _in_range("seed", self.seed, 0, MAX_SEED, whole=True)
-        if len(self.stop) > MAX_STOPS or any(not 0 < len(s) <= MAX_STOP_CHARS for s in self.stop):
+        if not _are_stops(self.stop):
             raise InvalidSampling(
                 f"stop: give at most {MAX_STOPS} strings of 1 to {MAX_STOP_CHARS} characters.", field="stop"
             )
+        if not isinstance(self.ignore_eos, bool):
+            raise InvalidSampling("ignore_eos must be true or false.", field="ignore_eos")
 
     def merged(self, overrides: Mapping[str, object]) -> SamplingParams:
         """A copy with `overrides` (field name → value; ``None`` keeps what is here).
@@ -74,14 +75,21 @@ def _in_range(
     good = (
         isinstance(value, kinds)
         and not isinstance(value, bool)
-        and math.isfinite(value)  # type: ignore[arg-type]
-        and low <= value <= high  # type: ignore[operator]
+        and low <= value <= high  # type: ignore[operator]  # false for NaN
         and not (above_low and value == low)
     )
     if not good:
         number = "whole number" if whole else "number"
         least = f"more than {low:g}" if above_low else f"at least {low:g}"
         raise InvalidSampling(f"{name} must be a {number}, {least} and at most {high:g}.", field=name)
+
+
+def _are_stops(given: object) -> bool:
+    return (
+        isinstance(given, tuple)
+        and len(given) <= MAX_STOPS
+        and all(isinstance(stop, str) and 0 < len(stop) <= MAX_STOP_CHARS for stop in given)
+    )
 
 
 @dataclass(frozen=True, slots=True)

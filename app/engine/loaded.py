@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from app.domain.generation import Admitted, GenerationEvent, GenerationRequest, Prompt, Queued
@@ -23,13 +23,22 @@ _LONGEST_PAUSE_S = 5.0
 class LoadedModel:
     """What a lease gives: render, admit, generate."""
 
-    def __init__(self, manifest: Manifest, engine: Engine, digest: str, max_waiting: int) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        engine: Engine,
+        digest: str,
+        max_waiting: int,
+        check_weights: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`check_weights` is called, in a thread, before a worker is started again; it raises when they changed."""
         self.manifest = manifest
         self.digest = digest
         self.quantization = manifest.quantization
         self.engine = engine
         self.queue = AdmissionQueue(engine.capabilities.slots, max_waiting)
         self.restarts = 0
+        self._check_weights = check_weights
         self._reviving = asyncio.Lock()
         self._deaths: deque[float] = deque(maxlen=8)
 
@@ -82,5 +91,6 @@ class LoadedModel:
             self._deaths.append(now)
             if recent:
                 await asyncio.sleep(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (recent - 1)))
+            await asyncio.to_thread(self._check_weights)
             self.restarts += 1
             await self.engine.start()

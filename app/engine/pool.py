@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 from app.config import Settings
@@ -19,7 +20,7 @@ from app.engine.admission import Ticket
 from app.engine.base import EngineFactory, LoadPlan
 from app.engine.factories import EngineFactories, factory_for, find_factories
 from app.engine.loaded import LoadedModel
-from app.errors import InvalidManifest, ModelBusy, NotEnoughMemory, ParleyError, WorkerFailed
+from app.errors import DamagedWeights, InvalidManifest, ModelBusy, NotEnoughMemory, ParleyError, WorkerFailed
 from app.families import Family, load_families
 from app.registry.catalog import Catalog
 from app.registry.manifest import Manifest
@@ -77,8 +78,8 @@ class ModelPool:
 
     @property
     def promised_bytes(self) -> int:
-        """Memory promised to the models that are loaded or being loaded."""
-        return sum(entry.memory_bytes for entry in self._entries.values())
+        """Memory promised to the models that are loaded or being loaded. May be asked from any thread."""
+        return sum(entry.memory_bytes for entry in tuple(self._entries.values()))
 
     @asynccontextmanager
     async def lease(self, model_id: str) -> AsyncIterator[LoadedModel]:
@@ -194,7 +195,8 @@ class ModelPool:
         except BaseException:
             await engine.stop()
             raise
-        return LoadedModel(manifest, engine, digest, self._settings.max_waiting)
+        check = partial(self._check_unchanged, manifest.id, digest)
+        return LoadedModel(manifest, engine, digest, self._settings.max_waiting, check)
 
     def _plan(self, manifest: Manifest, factory: EngineFactory) -> tuple[LoadPlan, MemoryEstimate | None, str]:
         """What the engine is told, what that takes, and the weights' digest; blocks while sums are computed."""
@@ -217,6 +219,16 @@ class ModelPool:
             return plan, None, digest
         return replace(plan, context_tokens=estimate.context_tokens, slots=estimate.slots), estimate, digest
 
+    def _check_unchanged(self, model_id: str, digest: str) -> None:
+        """Raises :class:`DamagedWeights` when the files are not those that were loaded; blocks."""
+        if self._catalog.get(model_id).files:
+            self._catalog.weights(model_id)
+        if self._catalog.digest(model_id) != digest:
+            raise DamagedWeights(
+                "This model's weights were replaced while it was loaded. Unload it, then load it again.",
+                model_id=model_id,
+            )
+
     def _family(self, manifest: Manifest) -> Family:
         if manifest.family not in self._families:
             known = ", ".join(sorted(self._families))
@@ -227,14 +239,15 @@ class ModelPool:
 
     async def _make_room(self, model_id: str, wanted: MemoryEstimate) -> MemoryEstimate:
         """Unload idle models until `wanted` fits, with fewer slots if it must be; holds the lock."""
-        in_use = sum(entry.memory_bytes for entry in self._entries.values() if entry.leases)
         choices = [replace(wanted, slots=slots) for slots in range(wanted.slots, 0, -1)]
-        granted = next((c for c in choices if c.total_bytes <= self.budget_bytes - in_use), None)
-        if granted is None:
-            raise self._too_large(model_id, choices[-1].total_bytes, in_use)
-        while granted.total_bytes > self.budget_bytes - self.promised_bytes:
+        while True:  # each time anew: while one is unloaded, another may be leased or released
+            in_use = sum(entry.memory_bytes for entry in self._entries.values() if entry.leases)
+            granted = next((c for c in choices if c.total_bytes <= self.budget_bytes - in_use), None)
+            if granted is None:
+                raise self._too_large(model_id, choices[-1].total_bytes, in_use)
+            if granted.total_bytes <= self.budget_bytes - self.promised_bytes:
+                return granted
             await self._drop(min(self._idle(), key=lambda idle: self._entries[idle].last_used_s))
-        return granted
 
     def _idle(self) -> list[str]:
         return [model_id for model_id, entry in self._entries.items() if not entry.leases and entry.memory_bytes]

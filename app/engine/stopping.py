@@ -57,7 +57,8 @@ class TextGate:
 
 
 def _whole_characters(text: str) -> str:
-    """`text` with surrogate pairs joined; a lone half becomes U+FFFD."""
+    """`text` with surrogate pairs joined; what no database can hold, a lone half or NUL, becomes U+FFFD."""
+    text = text.replace("\0", "\ufffd")
     if text.isascii() or not any("\ud800" <= ch <= "\udfff" for ch in text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -65,5 +65,5 @@ def _message(body: bytes) -> str:
         text = str(error.get("message", error) if isinstance(error, dict) else error)
     except (ValueError, AttributeError):
         pass
-    text = " ".join(text.split())
-    return f"“{text[:_MAX_QUOTED_CHARS]}”"
+    text = " ".join(text.replace("\0", " ").split())[:_MAX_QUOTED_CHARS]
+    return f"“{text.encode(errors='replace').decode()}”"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.errors import StoreError
@@ -104,7 +104,7 @@ class Writer:
         try:
             with self._engine.begin() as connection:
                 return [_attempt(connection, job) for job in jobs]
-        except (DBAPIError, StoreError) as error:
+        except (SQLAlchemyError, StoreError) as error:
             # Begin, commit or the storage under one of the works failed: nothing of this group was saved.
             failure = error if isinstance(error, StoreError) else storage_failure(error) or error
             return [_Outcome(job.future, error=failure) for job in jobs]

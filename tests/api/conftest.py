@@ -18,6 +18,7 @@ SCRIPT = rules(
     ("characters", Reply.byte_by_byte("你好，世界 👩‍👩‍👧 naïve 🎉 末尾", delay_ms=3)),
     ("fail now", Reply(("half ", "an "), fault=GenerationFailed("The script says so."), fault_after=2)),
     ("die now", Reply(("some ", "text "), fault=WorkerDied("The worker was killed. Try again."), fault_after=2)),
+    ("zero byte", Reply(("a\0", "b"))),
     ("hang", Reply(("waiting ",), hangs=True)),
 )
 

@@ -36,6 +36,9 @@ BODIES = [
     b'{"content": "x", "sampling": {"stop": ["\\ud800"]}}',
     b'{"content": "x", "sampling": {"stop": [' + b'"a",' * 9_999 + b'"a"]}}',
     b'{"content": "x", "sampling": {"max_new_tokens": ' + b"9" * 5_000 + b"}}",
+    b'{"content": "x", "sampling": {"seed": ' + b"9" * 400 + b"}}",
+    b'{"content": "x", "sampling": {"temperature": ' + b"9" * 400 + b"}}",
+    b'{"content": "x", "' + b"long" * 10_000 + b'": 1}',
     b'{"content": ' + DEEP + b"}",
     b"[]",
     b'"text"',
@@ -53,7 +56,7 @@ def test_a_bad_body_gets_a_clear_4xx_quickly(shared_api: Api, body: bytes) -> No
     assert 400 <= answer.status_code < 500, answer.text
     error = answer.json()["error"]
     assert set(error) == {"code", "message", "details"}
-    assert len(error["message"]) > 10
+    assert 10 < len(error["message"]) < 500
     assert shared_api.messages(conversation) == {}
 
 
@@ -83,6 +86,8 @@ def test_pages_of_other_sites_are_refused(shared_api: Api) -> None:
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "http://["},
+        {"Origin": "//"},
         {"Sec-Fetch-Site": "cross-site"},
     ):
         answer = shared_api.http.post("/api/conversations", json={}, headers=headers)

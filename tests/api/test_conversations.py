@@ -1,6 +1,13 @@
 from __future__ import annotations
 
-from tests.support.servers import Api
+import asyncio
+import threading
+from pathlib import Path
+
+from app.engine.base import EngineFactory
+from app.engine.scripted import ScriptedEngine, echo
+from app.main import create_app
+from tests.support.servers import Api, running, scripted_settings
 
 
 def test_a_conversation_is_made_renamed_pinned_trashed_and_restored(api: Api) -> None:
@@ -124,6 +131,7 @@ def test_what_cannot_be_imported_says_why_and_stores_nothing(api: Api) -> None:
     own = {"format": "parley.conversation", "version": 1, "conversation": {}}
     circle = [{"id": "a", "parent_id": "b", "role": "user", "content": "x"}]
     circle.append({"id": "b", "parent_id": "a", "role": "user", "content": "y"})
+    question = [{"id": "a", "role": "user", "content": "x"}]
     bad: list[object] = [
         [],
         {},
@@ -136,9 +144,55 @@ def test_what_cannot_be_imported_says_why_and_stores_nothing(api: Api) -> None:
         {**own, "messages": circle[:1]},
         {**own, "version": 99, "messages": []},
         {"conversations": [{"from": "gpt", "value": None}]},
+        {"messages": [{"role": "x" * 100_000, "content": "x"}]},
+        {**own, "messages": [{"id": "a", "parent_id": [1], "role": "user", "content": "x"}]},
+        {**own, "conversation": {"leaf_id": {}}, "messages": question},
+        {**own, "conversation": {"sampling": [[1]]}, "messages": question},
+        {**own, "conversation": {"sampling": {"stop": [5]}}, "messages": question},
+        {"chat": {"history": {"messages": {"a": {"id": "a", "parentId": {}, "role": "user", "content": "x"}}}}},
     ]
     for given in bad:
         answer = api.http.post("/api/conversations/import", json=given)
         assert answer.status_code == 422, (given, answer.text)
         assert answer.json()["error"]["code"] in ("invalid_import", "invalid_request")
+        assert len(answer.text) < 500, "what was sent is not sent back"
     assert api.http.get("/api/conversations").json()["items"] == []
+
+
+def test_ratings_in_a_file_that_make_no_sense_are_left_out(api: Api) -> None:
+    own = {"format": "parley.conversation", "version": 1}
+    for rating in ({"verdict": ["up"]}, {"verdict": "up", "reasons": 5, "comment": [], "score": True}):
+        reply = {"id": "a", "role": "assistant", "content": "x", "rating": rating}
+        made = api.http.post("/api/conversations/import", json={**own, "messages": [reply]})
+        assert made.status_code == 201, made.text
+
+
+def test_settings_that_no_reply_could_use_are_refused_at_once(api: Api) -> None:
+    for bad in ({"sampling": {"seed": 10**400}}, {"sampling": {"top_p": 0}}, {"model_id": "nobody"}):
+        assert api.http.post("/api/conversations", json=bad).status_code in (404, 422), bad
+
+
+def test_a_renamed_conversation_keeps_its_name_while_the_model_is_loaded(tmp_path: Path) -> None:
+    settings = scripted_settings(tmp_path)
+    slow = SlowToLoad(echo(delay_ms=0))
+    app = create_app(settings, {"scripted": EngineFactory("scripted", lambda _: slow)})
+    with running(app, settings) as api:
+        conversation = api.conversation()
+        asking = threading.Thread(target=api.ask, args=(conversation, "What is it called?"))
+        asking.start()
+        slow.loading.wait(5)
+        api.http.patch(f"/api/conversations/{conversation}", json={"title": "Mine"})
+        slow.go_on.set()
+        asking.join()
+        assert api.http.get(f"/api/conversations/{conversation}").json()["title"] == "Mine"
+
+
+class SlowToLoad(ScriptedEngine):
+    """Loads when it is told to."""
+
+    loading, go_on = threading.Event(), threading.Event()
+
+    async def start(self) -> None:
+        self.loading.set()
+        await asyncio.to_thread(self.go_on.wait, 5)
+        await super().start()

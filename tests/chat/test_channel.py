@@ -122,6 +122,19 @@ async def test_a_watcher_behind_the_log_starts_again() -> None:
         assert isinstance((await anext(events))[1], ConversationDeleted)
 
 
+async def test_what_happens_while_a_reset_is_being_sent_is_told_after_it() -> None:
+    channel = Channel()
+    async with aclosing(channel.watch("another-1", 5)) as events:
+        assert isinstance((await anext(events))[1], Reset)
+        channel.publish(ConversationDeleted())  # the watcher may have read the conversation anew before this
+        assert [type((await anext(events))[1]) for _ in range(2)] == [Snapshot, ConversationDeleted]
+        for _ in range(LOG_LENGTH + 10):
+            channel.publish(ConversationDeleted())
+        assert isinstance((await anext(events))[1], Reset)
+        channel.publish(ConversationDeleted())
+        assert [type((await anext(events))[1]) for _ in range(2)] == [Snapshot, ConversationDeleted]
+
+
 async def test_closing_the_hub_ends_all_watching() -> None:
     hub = Hub()
 
@@ -135,6 +148,7 @@ async def test_closing_the_hub_ends_all_watching() -> None:
     assert hub.watchers == 5
     hub.close()
     await asyncio.wait_for(asyncio.gather(*tasks), 1)
+    assert [e async for _, e in hub.channel("another").watch(None, 60)] == [Snapshot(())]
 
 
 async def test_unused_channels_are_forgotten() -> None:

@@ -12,6 +12,7 @@ import pytest
 from app.domain.generation import Delta, Finished, FinishReason, Usage
 from app.domain.messages import Role, Turn
 from app.engine.openai import OpenAIEngine, estimated_tokens
+from app.engine.upstream_errors import Refusal, refusal_error
 from app.errors import ParleyError, PromptTooLong, UnsupportedRequest, UpstreamFailed, UpstreamTimeout
 from tests.engine import fake_upstream
 from tests.engine.engine_contract import QUESTION, ask, request, until
@@ -180,3 +181,9 @@ def test_estimates() -> None:
     assert estimated_tokens("The capital of France is Paris.") == 11  # 7 to most tokenizers
     assert estimated_tokens("你好") == 3
     assert estimated_tokens("") == 0
+
+
+async def test_what_a_refusal_says_can_be_stored_and_sent() -> None:
+    told = refusal_error(Refusal(500, b'{"error": {"message": "half \\ud800 and \\u0000"}}')).message
+    assert "half ? and" in told
+    assert "\0" not in told

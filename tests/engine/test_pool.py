@@ -46,6 +46,7 @@ class Workshop:
 
     built: list[tuple[LoadPlan, ScriptedEngine]] = field(default_factory=list)
     start_delay_s: float = 0.0
+    stop_delay_s: float = 0.0
     failures: int = 0  # so many starts fail
 
     def build(self, plan: LoadPlan) -> ScriptedEngine:
@@ -58,6 +59,10 @@ class Workshop:
                     workshop.failures -= 1
                     raise WorkerFailed("as told")
                 await super().start()
+
+            async def stop(self) -> None:
+                await asyncio.sleep(workshop.stop_delay_s)
+                await super().stop()
 
         script = rules(("die", Reply((), fault=WorkerDied("killed"))), otherwise=babble(20, delay_ms=1))
         engine = Engine(script, context_tokens=plan.context_tokens, slots=plan.slots)
@@ -240,6 +245,40 @@ async def test_a_worker_that_died_is_started_again(make_pool: MakePool, workshop
             assert isinstance([e async for e in model.generate(request(prompt), ticket)][-1], Finished)
         assert model.restarts == 1
         assert pool.snapshot()[0].restarts == 1
+    await pool.close()
+
+
+async def test_room_is_made_though_the_next_to_go_is_taken_meanwhile(make_pool: MakePool, workshop: Workshop) -> None:
+    pool = make_pool(memory_limit_mib=2 * await need_mib(make_pool), slots=2)
+    for name in ("one", "two"):
+        await pool.load(name)
+    workshop.stop_delay_s = 0.1
+    pool.budget_bytes //= 2  # so that both must go
+    loading = asyncio.create_task(pool.load("three"))
+    await asyncio.sleep(0.05)  # the first is being unloaded
+    async with pool.lease("two"):
+        with pytest.raises(NotEnoughMemory):
+            await loading
+    await pool.close()
+
+
+async def test_weights_replaced_while_loaded_are_not_started_again(
+    make_pool: MakePool, tmp_path: Path, default_weights: Path
+) -> None:
+    pool, weights = make_pool(), await asyncio.to_thread(default_weights.read_bytes)
+    target = tmp_path / "weights" / "mine.gguf"
+    target.hardlink_to(default_weights)
+    changed = tmp_path / "changed"
+    changed.write_bytes(weights[:-1] + b"!")
+    async with pool.lease("mine") as model:
+        changed.replace(target)
+        await model.render(USER)
+        await model.engine.stop()
+        with pytest.raises(DamagedWeights, match="Unload it"):
+            await model.render(USER)
+    await pool.unload("mine")
+    async with pool.lease("mine") as model:
+        assert await model.render(USER)
     await pool.close()
 
 

@@ -56,6 +56,11 @@ def test_halves_of_a_character_are_joined_or_replaced() -> None:
     ]
 
 
+def test_a_nul_which_no_database_can_hold_is_replaced() -> None:
+    gate = TextGate(["END"])
+    assert [gate.push("a\0b\0E"), gate.flush()] == ["a\ufffdb\ufffd", "E"]
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
 def test_events_are_the_same_however_the_bytes_are_cut(size: int) -> None:
     first = ': hello\n\ndata: {"a": "é😀"}\r\n\r\nevent: x\nid: 3\n'

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import subprocess
 import sys
+import termios
+from functools import partial
 from pathlib import Path
+
+import pytest
 
 from tests.support.processes import serving
 from tests.support.servers import scripted_settings
 
+COMMAND = [sys.executable, "-m", "app.cli.main", "chat"]
 
-def typed(folder: Path, text: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    env = os.environ | {
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    own = {
         "PARLEY_DATA_DIR": str(folder / "data"),
         "PARLEY_MODEL_STORE": str(folder / "store"),
         "PARLEY_PORT": "9",  # nobody listens there: the command brings its own server
     }
-    command = [sys.executable, "-m", "app.cli.main", "chat", *arguments]
-    return subprocess.run(command, env=env | environment, input=text, text=True, capture_output=True, timeout=60)
+    return os.environ | own | more
+
+
+def typed(folder: Path, text: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    env = environment(folder, **more)
+    return subprocess.run([*COMMAND, *arguments], env=env, input=text, text=True, capture_output=True, timeout=60)
 
 
 def test_it_answers_clears_changes_the_model_and_stops(tmp_path: Path) -> None:
@@ -56,3 +68,25 @@ def test_what_is_wrong_is_said_without_a_traceback(tmp_path: Path) -> None:
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
         assert done.stderr.startswith("Error: ")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a terminal")
+def test_ctrl_c_at_the_prompt_leaves(tmp_path: Path) -> None:
+    scripted_settings(tmp_path)
+    terminal, child_end = pty.openpty()
+    process = subprocess.Popen(
+        COMMAND,
+        env=environment(tmp_path, PARLEY_MODEL="test"),
+        stdin=child_end,
+        stdout=child_end,
+        stderr=child_end,
+        start_new_session=True,
+        preexec_fn=partial(fcntl.ioctl, child_end, termios.TIOCSCTTY, 0),
+    )
+    os.close(child_end)
+    said = b""
+    while b"> " not in said:
+        said += os.read(terminal, 1000)
+    os.write(terminal, b"\x03")
+    assert process.wait(10) == 130
+    os.close(terminal)

@@ -8,6 +8,10 @@ import sqlite3
 import time
 from pathlib import Path
 
+import pytest
+
+from app.cli.server import bind
+from app.errors import ConfigurationError
 from tests.support.processes import parley, serving
 from tests.support.servers import scripted_settings
 
@@ -28,6 +32,11 @@ def test_a_port_in_use(tmp_path: Path) -> None:
     assert code == 2
     assert "is in use" in said
     assert "--port" in said
+
+
+def test_a_port_that_another_server_is_about_to_use() -> None:
+    with bind("127.0.0.1", 0) as first, pytest.raises(ConfigurationError, match="is in use"):
+        bind("127.0.0.1", first.getsockname()[1])
 
 
 def test_an_address_that_others_reach(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.domain.messages import MessageState, Role
 from app.errors import InvalidRequest, StoreError
@@ -119,6 +120,17 @@ async def test_a_caller_that_gives_up_before_its_turn_writes_nothing(opened: Ope
         await write
     gate.open()
     assert await opened.store.read(lambda r: r.conversations.list("local", limit=9)) == []
+
+
+def test_an_error_of_the_database_layer_does_not_end_the_writer(opened: Opened) -> None:
+    def no_connection(_: object) -> None:
+        raise PoolTimeout("none is free")
+
+    event.listen(opened.store._writing, "begin", no_connection)
+    with pytest.raises(PoolTimeout):
+        opened.store.submit(lambda r: r.conversations.create("local")).result(5)
+    event.remove(opened.store._writing, "begin", no_connection)
+    assert opened.store.submit(lambda r: r.conversations.create("local")).result(5)
 
 
 def test_closing_saves_what_waits_and_takes_no_more(opened: Opened) -> None:

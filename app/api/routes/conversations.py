@@ -59,11 +59,7 @@ def _match(hit: SearchHit) -> dict[str, Any]:
 @router.post("", status_code=201)
 async def create_conversation(user_id: UserId, parts: ServicesDep, body: ConversationCreate) -> ConversationPublic:
     """A new, empty conversation."""
-    changes = body.changes()
-    if body.model_id:
-        parts.catalog.get(body.model_id).default_sampling.merged(changes["sampling"])
-    made = await parts.store.write(lambda r: r.conversations.create(user_id, **changes))
-    return ConversationPublic.of(made)
+    return ConversationPublic.of(await parts.chat.create(user_id, **body.settings()))
 
 
 @router.post("/import", status_code=201)
@@ -110,7 +106,7 @@ async def delete_conversation(user_id: UserId, parts: ServicesDep, conversation_
 @router.post("/{conversation_id}/restore")
 async def restore_conversation(user_id: UserId, parts: ServicesDep, conversation_id: Id) -> ConversationPublic:
     """Out of the trash."""
-    return ConversationPublic.of(await parts.store.write(lambda r: r.conversations.restore(user_id, conversation_id)))
+    return ConversationPublic.of(await parts.chat.restore(user_id, conversation_id))
 
 
 @router.get("/{conversation_id}/export", response_model=None)

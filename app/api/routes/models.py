@@ -59,8 +59,8 @@ async def cancel_pull(_: UserId, parts: ServicesDep, model_id: Id) -> Response:
 @router.post("/{model_id}/load", status_code=204)
 async def load(_: UserId, parts: ServicesDep, model_id: Id) -> Response:
     """Load a model into memory; answers once it is ready."""
-    async with parts.pool.lease(model_id):
-        return Response(status_code=204)
+    await parts.pool.load(model_id)
+    return Response(status_code=204)
 
 
 @router.post("/{model_id}/unload", status_code=204)

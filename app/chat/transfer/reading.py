@@ -68,13 +68,12 @@ def read(data: object) -> ReadConversation:
 
 def _parley(data: Mapping[str, Any]) -> ReadConversation:
     if data.get("version") != VERSION:
-        raise InvalidImport(f"This file has version {data.get('version')!r}; this Parley reads version {VERSION}.")
-    head = data.get("conversation") if isinstance(data.get("conversation"), dict) else {}
-    assert isinstance(head, dict)
+        raise InvalidImport(f"This file has version {_shown(data.get('version'))}; this Parley reads {VERSION}.")
+    head = _object(data.get("conversation"), "conversation")
     rows = [
         ReadMessage(
             _text(m.get("id"), "id"),
-            m.get("parent_id"),
+            _reference(m.get("parent_id"), "parent_id"),
             _role(m.get("role")),
             _text(m.get("content"), "content"),
             _state(m.get("state")),
@@ -82,17 +81,17 @@ def _parley(data: Mapping[str, Any]) -> ReadConversation:
         )
         for m in _objects(data.get("messages"))
     ]
-    sampling = head.get("sampling") or {}
+    sampling = _object(head.get("sampling"), "sampling")
     try:
         SamplingParams().merged(sampling)
-    except (InvalidSampling, AttributeError) as err:
+    except InvalidSampling as err:
         raise InvalidImport(f"The sampling parameters in this file are not usable: {err}") from err
     return ReadConversation(
         _title(head.get("title"), rows),
         _ordered(rows),
         system_prompt=_text(head.get("system_prompt") or "", "system_prompt"),
         sampling=sampling,
-        leaf_id=head.get("leaf_id"),
+        leaf_id=_reference(head.get("leaf_id"), "leaf_id"),
     )
 
 
@@ -101,13 +100,15 @@ def _open_webui(chat: Mapping[str, Any], title: object) -> ReadConversation:
     if isinstance(history, dict) and isinstance(history.get("messages"), dict):
         rows = [
             ReadMessage(
-                _text(m.get("id"), "id"), m.get("parentId"), _role(m.get("role")), _text(m.get("content"), "content")
+                _text(m.get("id"), "id"),
+                _reference(m.get("parentId"), "parentId"),
+                _role(m.get("role")),
+                _text(m.get("content"), "content"),
             )
             for m in _objects(history["messages"].values())
         ]
-        return ReadConversation(
-            _title(chat.get("title") or title, rows), _ordered(rows), leaf_id=history.get("currentId")
-        )
+        leaf_id = _reference(history.get("currentId"), "currentId")
+        return ReadConversation(_title(chat.get("title") or title, rows), _ordered(rows), leaf_id=leaf_id)
     return _linear(chat.get("messages"), "role", "content", chat.get("title") or title)
 
 
@@ -135,7 +136,7 @@ def _ordered(rows: list[ReadMessage]) -> tuple[ReadMessage, ...]:
     below: dict[str | None, list[ReadMessage]] = {}
     for m in rows:
         if m.parent_id is not None and m.parent_id not in known:
-            raise InvalidImport(f"Message {m.id!r} answers {m.parent_id!r}, which is not in the file.")
+            raise InvalidImport(f"Message {_shown(m.id)} answers {_shown(m.parent_id)}, which is not in the file.")
         below.setdefault(m.parent_id, []).append(m)
     ordered = list(below.get(None, []))
     for m in ordered:  # grows while it is walked
@@ -157,7 +158,7 @@ def _objects(items: object) -> list[dict[str, Any]]:
 def _role(value: object) -> Role:
     role = _ROLES.get(str(value).lower())
     if role is None:
-        raise InvalidImport(f"A message has the role {value!r}; known are {', '.join(sorted(_ROLES))}.")
+        raise InvalidImport(f"A message has the role {_shown(value)}; known are {', '.join(sorted(_ROLES))}.")
     return role
 
 
@@ -173,6 +174,25 @@ def _text(value: object, name: str) -> str:
     if not isinstance(value, str) or len(value) > MAX_CHARS:
         raise InvalidImport(f"A message's {name} is not a text of at most {MAX_CHARS:,} characters.")
     return value
+
+
+def _reference(value: object, name: str) -> str | None:
+    """Another message's id, or ``None``."""
+    return None if value is None else _text(value, name)
+
+
+def _object(value: object, name: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InvalidImport(f"This file's {name} is no object.")
+    return value
+
+
+def _shown(value: object) -> str:
+    """What a file says, at a length that can be shown."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 def _title(value: object, rows: list[ReadMessage]) -> str:

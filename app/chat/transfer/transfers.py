@@ -10,6 +10,7 @@ from app.domain.messages import Conversation, Role, by_id, path_to
 from app.domain.preferences import REASONS, Verdict
 from app.store.database import Store
 from app.store.repositories import Repositories
+from app.store.repositories.ratings import MAX_COMMENT_CHARS
 
 
 class Transfers:
@@ -69,8 +70,10 @@ def _add_rating(r: Repositories, user_id: str, message_id: str, message: ReadMes
     given = message.rating
     if not given or message.role is not Role.ASSISTANT or given.get("verdict") not in (Verdict.UP, Verdict.DOWN):
         return
-    reasons = tuple(x for x in given.get("reasons") or () if x in REASONS)
-    comment = given.get("comment") if isinstance(given.get("comment"), str) else ""
+    reasons = given.get("reasons")
+    known = tuple(x for x in reasons if x in REASONS) if isinstance(reasons, list) else ()
+    comment = given.get("comment")
+    comment = comment[:MAX_COMMENT_CHARS] if isinstance(comment, str) else ""
     score = given.get("score")
-    score = score if isinstance(score, int) and 1 <= score <= 10 else None
-    r.ratings.add(user_id, message_id, Verdict(given["verdict"]), reasons, str(comment)[:4000], score)
+    score = score if type(score) is int and 1 <= score <= 10 else None
+    r.ratings.add(user_id, message_id, Verdict(given["verdict"]), known, comment, score)
