@@ -247,7 +247,7 @@ def test_two_tabs_asking_at_once_both_get_their_branch(api: Api) -> None:
             body = {"content": f"tab {n}", "parent_id": first["id"]}
             replies.append(http.post(f"/api/conversations/{conversation}/messages", json=body).json())
 
-    threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(6)]  # as many as run and wait at once
     for t in threads:
         t.start()
     for t in threads:
@@ -256,7 +256,7 @@ def test_two_tabs_asking_at_once_both_get_their_branch(api: Api) -> None:
         assert (
             api.finished(conversation, found["reply"]["id"])["content"] == f"You said: {found['question']['content']}"
         )
-    assert len(api.messages(conversation)) == 2 + 2 * 8
+    assert len(api.messages(conversation)) == 2 + 2 * 6
 
 
 def test_ratings_are_kept_and_can_be_taken_back(api: Api) -> None:
