@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import signal
 import subprocess
 import sys
 import termios
@@ -70,6 +71,12 @@ def test_what_is_wrong_is_said_without_a_traceback(tmp_path: Path) -> None:
         assert done.stderr.startswith("Error: ")
 
 
+def _at_a_terminal(child_end: int) -> None:
+    """In the child: as a shell in the foreground starts it. A background job's children ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    fcntl.ioctl(child_end, termios.TIOCSCTTY, 0)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs a terminal")
 def test_ctrl_c_at_the_prompt_leaves(tmp_path: Path) -> None:
     scripted_settings(tmp_path)
@@ -81,7 +88,7 @@ def test_ctrl_c_at_the_prompt_leaves(tmp_path: Path) -> None:
         stdout=child_end,
         stderr=child_end,
         start_new_session=True,
-        preexec_fn=partial(fcntl.ioctl, child_end, termios.TIOCSCTTY, 0),
+        preexec_fn=partial(_at_a_terminal, child_end),
     )
     os.close(child_end)
     said = b""
