@@ -45,7 +45,14 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
                 raise
             yield
 
-    app = FastAPI(title="Parley", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Parley",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses=errors.DESCRIBED,
+    )
     for module in (system, conversations, messages, models, openai):
         app.include_router(module.router)
     if settings.chatglm_api:

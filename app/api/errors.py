@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from app import errors
@@ -47,6 +48,26 @@ STATUSES: dict[type[errors.ParleyError], int] = {
 
 _SHOWN_CHARS = 60  # of a field's name, which the caller chose
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 400: "invalid_request"}
+
+
+class ErrorBody(BaseModel):
+    """What happened and what to do next."""
+
+    code: str
+    message: str
+    details: dict[str, Any]
+
+
+class ErrorAnswer(BaseModel):
+    """The one error shape, for the description of the API."""
+
+    error: ErrorBody
+
+
+DESCRIBED: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ErrorAnswer, "description": "Refused: the error says why, and what to do."},
+    "5XX": {"model": ErrorAnswer, "description": "Failed, or not possible now."},
+}
 
 
 def status_of(err: errors.ParleyError) -> int:

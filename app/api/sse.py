@@ -14,6 +14,8 @@ from app.api.schemas import conversation_json, message_json, rating_json
 from app.chat import events
 from app.chat.channel import is_end
 
+MEDIA_TYPE = "text/event-stream"
+DESCRIBED: dict[str, Any] = {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
 HEARTBEAT = b": heartbeat\n\n"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -82,7 +84,7 @@ class OwningStream(StreamingResponse):
     """An event stream that gives its resources back however it ends: also when it never began."""
 
     def __init__(self, body: AsyncIterator[bytes], resources: AsyncExitStack) -> None:
-        super().__init__(body, media_type="text/event-stream", headers=_HEADERS)
+        super().__init__(body, media_type=MEDIA_TYPE, headers=_HEADERS)
         self._resources = resources
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,4 +95,4 @@ class OwningStream(StreamingResponse):
 
 def response(body: AsyncIterator[bytes], status_code: int = 200) -> StreamingResponse:
     """An event stream as a response that no proxy buffers or keeps."""
-    return StreamingResponse(body, status_code=status_code, media_type="text/event-stream", headers=_HEADERS)
+    return StreamingResponse(body, status_code=status_code, media_type=MEDIA_TYPE, headers=_HEADERS)

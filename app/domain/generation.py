@@ -55,8 +55,9 @@ class SamplingParams:
         known = {f.name for f in fields(self)}
         for name in overrides:
             if name not in known:
+                shown = name[:40]
                 raise InvalidSampling(
-                    f"{name} is no sampling parameter; known: {', '.join(sorted(known))}.", field=name
+                    f"{shown} is no sampling parameter; known: {', '.join(sorted(known))}.", field=shown
                 )
         given = {k: v for k, v in overrides.items() if v is not None}
         if isinstance(given.get("stop"), list):

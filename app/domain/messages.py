@@ -109,11 +109,6 @@ def by_id(messages: Iterable[Message]) -> dict[str, Message]:
     return {m.id: m for m in messages}
 
 
-def children(messages: Iterable[Message], parent_id: str | None) -> list[Message]:
-    """The siblings below `parent_id`, oldest first."""
-    return sorted((m for m in messages if m.parent_id == parent_id), key=lambda m: (m.created_at, m.id))
-
-
 def path_to(messages: Mapping[str, Message], leaf_id: str | None) -> list[Message]:
     """From the root down to `leaf_id`; empty for ``None``.
 
@@ -127,19 +122,6 @@ def path_to(messages: Mapping[str, Message], leaf_id: str | None) -> list[Messag
         path.append(messages[at])
         at = messages[at].parent_id
     return path[::-1]
-
-
-def newest_leaf(messages: Mapping[str, Message], message_id: str | None) -> str | None:
-    """Follow the newest child from `message_id` (``None``: from the root) down to a leaf."""
-    newest: dict[str | None, Message] = {}
-    for m in messages.values():
-        best = newest.get(m.parent_id)
-        if best is None or (m.created_at, m.id) > (best.created_at, best.id):
-            newest[m.parent_id] = m
-    at = message_id
-    while at in newest:
-        at = newest[at].id
-    return at
 
 
 def turns(path: Iterable[Message], system_prompt: str = "") -> list[Turn]:

@@ -27,7 +27,7 @@ from app.registry.gguf import GGUFHeader
 
 _MIB = 1 << 20
 _GIB = 1 << 30
-_BATCH_TOKENS = 512  # llama.cpp's n_ubatch
+_BATCH_TOKENS = 512  # as above; the worker takes fewer, so this errs upwards
 _PROCESS_BYTES = 64 * _MIB
 _PROMPT_CACHE_LOW, _PROMPT_CACHE_HIGH = 64 * _MIB, 512 * _MIB
 _AUTO_KV_BYTES = _GIB  # what slots chosen by ourselves may take for their caches

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from tests.api.conftest import LONG
@@ -98,6 +100,22 @@ def test_an_unknown_place_is_answered_with_a_reset(api: Api, place: str) -> None
     events: list[Event] = []
     follow(api, api.conversation(), events, stop_at="snapshot", last_event_id=place)
     assert [e.name for e in events] == ["reset", "snapshot"]
+
+
+def test_watchers_that_come_and_go_leave_nothing_behind(api: Api) -> None:
+    conversation = api.conversation()
+    api.ask(conversation, "slow")
+    before = psutil.Process().num_fds()
+    for n in range(100):
+        with socket.create_connection(httpx.URL(api.url).netloc.decode().split(":")) as s:
+            s.sendall(f"GET /api/conversations/{conversation}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            if n % 3:
+                s.recv(4096)
+    deadline = time.monotonic() + 5
+    while api.parts.hub.watchers and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert api.parts.hub.watchers == 0
+    assert psutil.Process().num_fds() <= before + 3
 
 
 def test_silence_is_filled_with_heartbeats(api: Api) -> None:

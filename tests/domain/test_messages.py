@@ -10,8 +10,6 @@ from app.domain.messages import (
     Role,
     Turn,
     by_id,
-    children,
-    newest_leaf,
     path_to,
     title_from,
     turns,
@@ -55,17 +53,6 @@ def test_a_path_over_a_missing_message_is_refused() -> None:
 def test_a_circle_of_parents_ends() -> None:
     with pytest.raises(MessageNotFound):
         path_to(by_id([message("a1", "q1"), message("q1", "a1")]), "a1")
-
-
-def test_siblings_stand_by_age() -> None:
-    assert [m.id for m in children(TREE.values(), "q1")] == ["a1", "a2"]
-    assert [m.id for m in children(TREE.values(), None)] == ["q1"]
-
-
-def test_the_newest_leaf_follows_the_newest_branch() -> None:
-    assert newest_leaf(TREE, None) == "a2"
-    assert newest_leaf(TREE, "a1") == "a3"
-    assert newest_leaf({}, None) is None
 
 
 def test_a_model_reads_no_empty_replies() -> None:

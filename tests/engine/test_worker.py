@@ -264,3 +264,26 @@ async def test_a_hundred_clients_who_leave_hold_nothing(engine: LlamaCppEngine) 
     await until(idle, 5.0)
     assert len(worker.net_connections("inet")) < 10
     assert (await ask(engine, QUESTION, max_new_tokens=3)).text
+
+
+async def test_leaving_during_a_long_prompt_frees_the_slot_soon(default_weights: Path) -> None:
+    engine = LlamaCppEngine(replace(plan(default_weights), context_tokens=4096, slots=1))
+    await engine.start()
+    try:
+        words = " ".join(f"word{n}" for n in range(500))
+        first, second = [await engine.render([Turn(Role.USER, f"{n} {words}")]) for n in (1, 2)]
+        assert first.n_tokens > 1000
+        began = time.monotonic()
+        async for _ in engine.generate(request(first, max_new_tokens=1)):
+            pass
+        whole_s = time.monotonic() - began
+        leaving = asyncio.ensure_future(anext(engine.generate(request(second, max_new_tokens=1))))
+        await asyncio.sleep(whole_s / 10)
+        leaving.cancel()
+
+        async def idle() -> bool:
+            return not any(slot["is_processing"] for slot in await engine._client.get("/slots"))
+
+        await until(idle, timeout_s=whole_s / 2)
+    finally:
+        await engine.stop()

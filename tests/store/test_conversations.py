@@ -52,8 +52,8 @@ def test_a_leaf_must_be_of_the_conversation(opened: Opened) -> None:
     with pytest.raises(MessageNotFound):
         opened.write(lambda r: r.conversations.update("local", mine.id, leaf_id=there.id))
     with pytest.raises(MessageNotFound):
-        opened.write(lambda r: r.conversations.set_leaf(mine.id, "nowhere"))
-    opened.write(lambda r: r.conversations.set_leaf(mine.id, None))
+        opened.write(lambda r: r.conversations.update("local", mine.id, leaf_id="nowhere"))
+    opened.write(lambda r: r.conversations.update("local", mine.id, leaf_id=None))
     assert opened.write(lambda r: r.conversations.get("local", mine.id)).leaf_id is None
 
 

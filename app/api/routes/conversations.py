@@ -30,6 +30,7 @@ from app.store.search import SearchHit
 router = APIRouter(prefix="/api/conversations", tags=["conversations"])
 
 MAX_LISTED = 200
+MARKDOWN = {"content": {"text/markdown": {"schema": {"type": "string"}}}}
 
 
 @router.get("")
@@ -109,7 +110,7 @@ async def restore_conversation(user_id: UserId, parts: ServicesDep, conversation
     return ConversationPublic.of(await parts.chat.restore(user_id, conversation_id))
 
 
-@router.get("/{conversation_id}/export", response_model=None)
+@router.get("/{conversation_id}/export", response_model=None, responses={200: MARKDOWN})
 async def export_conversation(
     user_id: UserId,
     parts: ServicesDep,
@@ -132,7 +133,7 @@ def _attachment(title: str, ending: str) -> dict[str, str]:
     return {"Content-Disposition": f"{plain}; filename*=UTF-8''{quote(name)}.{ending}"}
 
 
-@router.get("/{conversation_id}/events", response_class=StreamingResponse)
+@router.get("/{conversation_id}/events", response_class=StreamingResponse, responses={200: sse.DESCRIBED})
 async def watch_conversation(
     user_id: UserId,
     parts: ServicesDep,

@@ -28,10 +28,12 @@ from app.chat.service import Asked, Started
 router = APIRouter(prefix="/api", tags=["messages"])
 
 Accept = Annotated[str, Header(max_length=400)]
-EVENTS = "text/event-stream"
+ALSO_EVENTS: dict[int | str, dict[str, Any]] = {201: sse.DESCRIBED}
 
 
-@router.post("/conversations/{conversation_id}/messages", status_code=201, response_model=AskedPublic)
+@router.post(
+    "/conversations/{conversation_id}/messages", status_code=201, response_model=AskedPublic, responses=ALSO_EVENTS
+)
 async def ask(
     user_id: UserId,
     parts: ServicesDep,
@@ -48,7 +50,7 @@ async def ask(
     return _answer(parts, accept, await parts.chat.ask(user_id, conversation_id, body.parent_id, body.content, asked))
 
 
-@router.post("/messages/{message_id}/edit", status_code=201, response_model=AskedPublic)
+@router.post("/messages/{message_id}/edit", status_code=201, response_model=AskedPublic, responses=ALSO_EVENTS)
 async def edit(
     user_id: UserId, parts: ServicesDep, languages: Languages, message_id: Id, body: Edit, accept: Accept = ""
 ) -> Response:
@@ -57,7 +59,7 @@ async def edit(
     return _answer(parts, accept, await parts.chat.edit(user_id, message_id, body.content, asked))
 
 
-@router.post("/messages/{message_id}/regenerate", status_code=201, response_model=Replied)
+@router.post("/messages/{message_id}/regenerate", status_code=201, response_model=Replied, responses=ALSO_EVENTS)
 async def regenerate(
     user_id: UserId,
     parts: ServicesDep,
@@ -72,7 +74,7 @@ async def regenerate(
     return _answer(parts, accept, await parts.chat.regenerate(user_id, message_id, asked))
 
 
-@router.post("/messages/{message_id}/continue", status_code=201, response_model=Replied)
+@router.post("/messages/{message_id}/continue", status_code=201, response_model=Replied, responses=ALSO_EVENTS)
 async def continue_reply(
     user_id: UserId, parts: ServicesDep, languages: Languages, message_id: Id, accept: Accept = ""
 ) -> Response:
@@ -100,7 +102,7 @@ def _asked(model_id: str | None, sampling: SamplingOverrides | None, languages: 
 def _answer(parts: Services, accept: str, started: Started) -> Response:
     """The rows as JSON, or the reply's own events."""
     reply = started.reply
-    if EVENTS in accept:
+    if sse.MEDIA_TYPE in accept:
         watch = parts.hub.channel(reply.conversation_id).watch(started.event_id, parts.settings.heartbeat_s)
         return sse.response(sse.stream_reply(watch, reply.id), status_code=201)
     body: dict[str, Any] = {"reply": message_json(reply)}

@@ -40,7 +40,7 @@ async def get_model(_: UserId, parts: ServicesDep, model_id: Id, languages: Lang
     return await asyncio.to_thread(_model, parts, manifest, default, languages)
 
 
-@router.post("/{model_id}/pull", status_code=202)
+@router.post("/{model_id}/pull", status_code=202, response_class=Response)
 async def pull(_: UserId, parts: ServicesDep, model_id: Id) -> Response:
     """Start fetching a model; its state tells the progress. Does nothing when it is being fetched already."""
     parts.catalog.get(model_id)

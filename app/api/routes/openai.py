@@ -122,7 +122,7 @@ async def list_models(_: UserId, parts: ServicesDep) -> dict[str, Any]:
     }
 
 
-@router.post("/chat/completions", response_model=None)
+@router.post("/chat/completions", response_model=None, responses={200: sse.DESCRIBED})
 async def chat_completions(user_id: UserId, parts: ServicesDep, request: Request, body: ChatRequest) -> Response:
     """A reply to the messages, at once or as a stream."""
     body.refuse_unsupported()

@@ -11,6 +11,10 @@ from typing import Any
 
 from app.engine.lifeline import attach
 
+# Of a prompt at once. While a batch is computed no other reply goes on, and nobody's leaving is noticed. Measured
+# beside a prompt of 2,000 tokens (2 cores): 8 s with llama.cpp's own 2,048, 0.6 s with 128; a prompt takes 3 % longer.
+_BATCH_TOKENS = 128
+
 _LOG_FLUSH_S = 0.1  # llama.cpp writes its log from a thread of its own, and the log has the reason
 
 
@@ -27,6 +31,7 @@ def server_parameters(config: dict[str, Any]) -> Any:
     params.verbosity = 1  # errors: they become the reason in our messages
     params.n_parallel = config["slots"]
     params.n_ctx = config["slots"] * config["context_tokens"]
+    params.n_batch = _BATCH_TOKENS
     params.kv_unified = False  # each slot has its own context, whatever the others use
     params.ctx_shift = False  # a full context ends the reply; nothing is forgotten silently
     params.fit_params = False  # the supervisor decides what fits

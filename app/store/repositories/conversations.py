@@ -102,15 +102,6 @@ class Conversations:
             self._search.put_title(row.id, row.title)
         return conversation_from(row)
 
-    def set_leaf(self, conversation_id: str, leaf_id: str | None) -> None:
-        """Remember the end of the path last shown. Raises :class:`MessageNotFound` when it is elsewhere."""
-        row = self._session.get(ConversationRow, conversation_id)
-        if row is None:
-            raise _no_conversation(conversation_id)
-        if leaf_id is not None:
-            self._require_message(conversation_id, leaf_id)
-        row.leaf_id = leaf_id
-
     def delete(self, user_id: str, conversation_id: str) -> None:
         """To the trash, from where :meth:`restore` takes it back until it is purged."""
         self._row(user_id, conversation_id).deleted_at = datetime.now(UTC)

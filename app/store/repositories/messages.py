@@ -92,11 +92,6 @@ class Messages:
             raise _no_message(message_id)
         return message_from(row)
 
-    def find(self, message_id: str) -> Message | None:
-        """Whoever's message it is; for the chat's own replies."""
-        row = self._session.get(MessageRow, message_id)
-        return None if row is None else message_from(row)
-
     def all(self, conversation_id: str) -> list[Message]:
         """The whole tree, oldest first."""
         query = select(MessageRow).where(MessageRow.conversation_id == conversation_id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.store.tables import UserRow
@@ -24,7 +23,3 @@ class Users:
             self._session.add(UserRow(id=LOCAL_USER, name="", created_at=datetime.now(UTC)))
             self._session.flush()
         return LOCAL_USER
-
-    def count(self) -> int:
-        """How many users there are."""
-        return self._session.scalars(select(func.count()).select_from(UserRow)).one()
