@@ -1,6 +1,7 @@
 # Each target sets up all that it needs, then does its job. Extra arguments: make serve ARGS="--port 9000"
 
 ARGS ?=
+EXTRA ?= core
 BIN := .venv/bin
 SETUP := PYTHON="$(PYTHON)" scripts/setup.sh
 DEFAULT_MODEL := smollm2-135m-instruct
@@ -11,8 +12,8 @@ DEFAULT_MODEL := smollm2-135m-instruct
 help:  ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
-serve:  ## Chat: install the light core, fetch a small model, start the server. Ctrl-C ends it.
-	@$(SETUP) core
+serve:  ## Chat: install the light core (EXTRA=torch: PyTorch too), fetch a small model, start the server.
+	@$(SETUP) $(EXTRA)
 	@exec $(BIN)/parley serve $(ARGS)
 
 test:  ## Lint, types, layers and all tests, on the real default model and in a real browser.

@@ -1,7 +1,8 @@
 """Set up what a make target needs, in `.venv`, saying what it does and for how long.
 
     setup.py core       the light core, for `make serve`
-    setup.py dev        the core with the tools of `make test`
+    setup.py torch      the core with PyTorch, for `make serve EXTRA=torch`
+    setup.py dev        all of that, training and the tools of `make test`
     setup.py browser    Chromium, for the browser tests
 
 Runs on any Python 3.11 with the standard library alone. What is there already is left alone, so that every
@@ -17,16 +18,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 
-REQUIREMENTS = {"core": "-e .", "dev": "-e .[dev]"}
+REQUIREMENTS = {"core": "-e .", "torch": "-e .[torch]", "dev": "-e .[dev,train]"}
+COVERED = {"core": ("core",), "torch": ("core", "torch"), "dev": ("core", "torch", "dev")}
 WHAT_FOLLOWS = {
     "core": "Installing Parley into .venv: about 500 MB and half a minute, this first time only.",
-    "dev": "Installing Parley and its test tools into .venv: about 700 MB and a minute, this first time only.",
+    "torch": "Installing Parley with PyTorch into .venv: 2 GB, or 7 GB where pip chooses a build for graphics cards.",
+    "dev": "Installing Parley, PyTorch and its test tools into .venv: 2 GB or more, this first time only.",
 }
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -79,7 +83,7 @@ def install(level: str) -> None:
     print(WHAT_FOLLOWS[level], flush=True)
     pip = [str(VENV_PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
     run("pip", [*pip, *REQUIREMENTS[level].split()])
-    for covered in REQUIREMENTS if level == "dev" else (level,):
+    for covered in COVERED[level]:
         _stamp_path(covered).write_text(_fingerprint(), encoding="utf-8")
 
 
@@ -144,7 +148,7 @@ def _fingerprint() -> str:
 
 def main(arguments: list[str]) -> int:
     """Carry out the named steps; the exit code."""
-    steps = {"core": lambda: install("core"), "dev": lambda: install("dev"), "browser": install_browser}
+    steps = {level: partial(install, level) for level in REQUIREMENTS} | {"browser": install_browser}
     if not arguments or not set(arguments) <= set(steps):
         print(__doc__, file=sys.stderr)
         return 2
