@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.domain import messages as domain
 from app.domain.preferences import REASONS, Rating, Verdict
+from app.registry.reference import MAX_REFERENCE_CHARS, with_adapter
 
 MAX_MESSAGE_CHARS = 400_000
 MAX_ID_CHARS = 64
@@ -28,6 +29,7 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_storable)]
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS), AfterValidator(_storable)]
+ModelRef = Annotated[str, Field(min_length=1, max_length=MAX_REFERENCE_CHARS), AfterValidator(_storable)]
 Content = Annotated[str, Field(max_length=MAX_MESSAGE_CHARS), AfterValidator(_storable)]
 Title = Annotated[str, Field(max_length=200), AfterValidator(_storable)]
 SystemPrompt = Annotated[str, Field(max_length=20_000), AfterValidator(_storable)]
@@ -62,7 +64,7 @@ class ConversationCreate(_Request):
     """A new conversation; everything has a sensible default."""
 
     title: Title = ""
-    model_id: Id | None = None
+    model_id: ModelRef | None = None
     system_prompt: SystemPrompt = ""
     sampling: SamplingOverrides | None = None
 
@@ -75,7 +77,7 @@ class ConversationUpdate(_Request):
     """Changes to a conversation; what is left out stays."""
 
     title: Title | None = None
-    model_id: Id | None = None
+    model_id: ModelRef | None = None
     system_prompt: SystemPrompt | None = None
     sampling: SamplingOverrides | None = None
     pinned: bool | None = None
@@ -95,7 +97,7 @@ class Ask(_Request):
 
     content: Content
     parent_id: Id | None = None
-    model_id: Id | None = None
+    model_id: ModelRef | None = None
     sampling: SamplingOverrides | None = None
 
 
@@ -103,14 +105,14 @@ class Edit(_Request):
     """Another version of a question."""
 
     content: Content
-    model_id: Id | None = None
+    model_id: ModelRef | None = None
     sampling: SamplingOverrides | None = None
 
 
 class Regenerate(_Request):
     """How another version of a reply is to be made; empty: as the conversation says."""
 
-    model_id: Id | None = None
+    model_id: ModelRef | None = None
     sampling: SamplingOverrides | None = None
 
 
@@ -240,7 +242,7 @@ def message_json(m: domain.Message, rating: Rating | None = None, text: str | No
         "finish_reason": m.finish_reason.value if m.finish_reason else None,
         "error": {"code": m.error_code, "message": m.error_message or ""} if m.error_code else None,
         "continues_id": m.continues_id,
-        "model_id": origin.model_id if origin else None,
+        "model_id": with_adapter(origin.model_id, origin.adapter) if origin else None,
         "dropped_turns": origin.dropped_turns if origin else 0,
         "provenance": _provenance_json(origin) if origin else None,
         "usage": {

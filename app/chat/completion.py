@@ -62,7 +62,8 @@ class Completions:
     ) -> AsyncIterator[Completion]:
         """Lease the model, render, and take a place in its queue; all of it is given back on leaving.
 
-        `drop_oldest`: leave out old turns that do not fit, instead of refusing. `total_tokens`: a smaller context.
+        `model_id`: a reference (``base@nf4+adapter``). `drop_oldest`: leave out old turns that do not fit, instead of
+        refusing. `total_tokens`: a smaller context.
         Raises :class:`~app.errors.PromptTooLong`, :class:`~app.errors.QueueFull` and what leasing a model raises.
         """
         model_id = model_id or require_default_model(self._catalog, self._settings)
@@ -75,7 +76,7 @@ class Completions:
             else:
                 prompt = await model.render(turns)
                 max_new_tokens = min(sampling.max_new_tokens, room(prompt, context_tokens))
-            request = request_for(prompt, sampling, max_new_tokens)
+            request = request_for(prompt, sampling, max_new_tokens, model_id)
             ticket = model.admit(user_id)
             try:
                 events = model.generate(request, ticket)

@@ -12,6 +12,7 @@ from app.domain.ids import new_id
 from app.errors import ModelNotFetched
 from app.registry.catalog import Catalog
 from app.registry.manifest import Manifest
+from app.registry.reference import parse
 
 
 def ready_models(catalog: Catalog) -> list[Manifest]:
@@ -47,7 +48,15 @@ def sampling_for(manifest: Manifest, *overrides: Mapping[str, object]) -> Sampli
     return sampling
 
 
-def request_for(prompt: Prompt, sampling: SamplingParams, max_new_tokens: int) -> GenerationRequest:
-    """A request for a reply of at most `max_new_tokens`, with a seed drawn where `sampling` has none."""
+def request_for(
+    prompt: Prompt, sampling: SamplingParams, max_new_tokens: int, reference: str = ""
+) -> GenerationRequest:
+    """A request for a reply of at most `max_new_tokens`, with a seed drawn where `sampling` has none.
+
+    `reference` names the model as it was asked for; its adapter goes with the request.
+    """
+    adapter = (parse(reference).adapter if reference else "") or None
     seed = secrets.randbelow(MAX_SEED + 1) if sampling.seed is None else sampling.seed
-    return GenerationRequest(new_id(), prompt, replace(sampling, seed=seed, max_new_tokens=max_new_tokens))
+    return GenerationRequest(
+        new_id(), prompt, replace(sampling, seed=seed, max_new_tokens=max_new_tokens), adapter or None
+    )

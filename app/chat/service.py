@@ -36,6 +36,7 @@ from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
 from app.errors import InvalidRequest, ReplyNotRunning, ReplyRunning
 from app.registry.catalog import Catalog
+from app.registry.reference import with_adapter
 from app.store.database import Store
 from app.store.repositories import Repositories
 from app.store.repositories.conversations import ConversationChanges
@@ -45,7 +46,7 @@ from app.store.repositories.conversations import ConversationChanges
 class Asked:
     """How a reply is to be made, as the caller asked for it."""
 
-    model_id: str | None = None
+    model_id: str | None = None  # a reference: base@quantization+adapter
     sampling: Mapping[str, object] | None = None
     languages: tuple[str, ...] = ()
 
@@ -118,7 +119,8 @@ class ChatService:
         _must_be_final([*path, message])
         _must_ask_something(path)
         if asked.model_id is None and message.provenance is not None:
-            asked = replace(asked, model_id=message.provenance.model_id)
+            made = message.provenance
+            asked = replace(asked, model_id=with_adapter(made.model_id, made.adapter))
         return await self._start(_Plan(conversation, path, continues=message), user_id, asked)
 
     async def stop(self, user_id: str, message_id: str) -> Message:
@@ -211,7 +213,7 @@ class ChatService:
             fitted = await self._fit(plan, model, sampling)
             ticket = model.admit(user_id)
             stack.callback(ticket.release)
-            request = request_for(fitted.prompt, sampling, fitted.max_new_tokens)
+            request = request_for(fitted.prompt, sampling, fitted.max_new_tokens, model_id)
             conversation, question, reply = await self._write(plan, user_id, model, request, fitted)
             channel = self._hub.channel(conversation.id)
             running = RunningReply(reply.id, plan.continues.content if plan.continues else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,19 +13,21 @@ from rich.table import Table
 from app.cli.errors import FAILED, reported
 from app.cli.pulling import Stopper, show_progress
 from app.config import Settings
-from app.errors import InvalidManifest, ModelError
+from app.errors import DamagedWeights, InvalidManifest, ModelError
 from app.registry.catalog import Catalog, ModelStatus
+from app.registry.importing import import_folder
 from app.registry.manifest import FolderSource, Manifest, UpstreamSource, WheelSource
 from app.registry.memory import available_bytes, total_bytes
 from app.registry.pull import PullProgress, pull
+from app.registry.reference import with_adapter
 
 _STATES = {"ready": "ready", "not_fetched": "not fetched", "damaged": "damaged"}
 
 app = typer.Typer(
     help="""List, inspect, check and fetch models.
 
-    A GGUF file that you put into the model store's `weights` folder shows up by itself. To describe a model better,
-    write a manifest into the store's `manifests` folder; model_store/README.md shows how.
+    A GGUF file or a Hugging Face folder that you put into the model store's `weights` folder shows up by itself. To
+    describe a model better, write a manifest into the store's `manifests` folder; model_store/README.md shows how.
 
     Examples:
 
@@ -53,7 +56,8 @@ def list_models() -> None:
     for column in ("FITS", "LANGUAGES", "TITLE"):
         table.add_column(column, overflow="fold")
     for manifest in catalog.list():
-        table.add_row(*_row(manifest, catalog.status(manifest.id)))
+        for choice in [manifest, *(manifest.loaded_as(name) for name in manifest.quantizations[1:])]:
+            table.add_row(*_row(choice, catalog.status(choice.id)))
     _print(table)
     print(f"\nMemory: {_size(available_bytes())} free of {_size(total_bytes())}.")
     for problem in catalog.problems:
@@ -71,7 +75,8 @@ def show(model: ModelId) -> None:
     manifest = _known(catalog, model)
     status = catalog.status(manifest.id)
     table = Table.grid(padding=(0, 2))
-    for name, value in [*_description(manifest), *_state(status), *_needs(status), *_origin(manifest, catalog)]:
+    ways = _choices(catalog, manifest)
+    for name, value in [*_description(manifest), *_state(status), *_needs(status), *ways, *_origin(manifest, catalog)]:
         if value:
             table.add_row(name, value)
     _print(table)
@@ -131,6 +136,28 @@ def pull_model(model: ModelId) -> None:
     print(f"{manifest.title} is ready.")
 
 
+@app.command("import")
+@reported
+def import_model(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A Hugging Face folder: config.json and weights.")],
+    name: Annotated[str, typer.Option(help="What to call it; without it, the folder's own name.")] = "",
+) -> None:
+    """Bring a Hugging Face model or adapter into the model store. Safetensors are linked; .bin and .pth are converted.
+
+    Code in the folder is never run and never copied. Ctrl-C stops; the same command goes on where it stopped.
+
+    Examples:
+
+        parley models import ~/Downloads/chatglm-6b
+
+        parley models import ./checkpoint-500 --name my-lora
+    """
+    catalog = Catalog.from_settings(Settings())
+    with Stopper() as stopper, show_progress(_console(), folder.name) as on_progress:
+        done = import_folder(folder, catalog.store_dir, name, on_progress, stopper.stopped)
+    print(f"{done.folder.name} is in {done.folder}. See: parley models list")
+
+
 def _console() -> Console:
     """Standard output; where it is no terminal, lines are not folded to 80 columns."""
     console = Console(highlight=False, soft_wrap=False)
@@ -160,6 +187,8 @@ def _is_here(catalog: Catalog, manifest: Manifest) -> bool:
 def _row(manifest: Manifest, status: ModelStatus) -> tuple[str, ...]:
     fits = {True: "yes", False: "no", None: ""}[status.fits]
     memory = _size(status.memory.total_bytes) if status.memory else ""
+    if manifest.id != manifest.base_id:  # another way of loading the model above
+        return manifest.id, "", "", memory, fits, "", ""
     languages = " ".join(manifest.languages)
     return manifest.id, _STATES[status.state], _size(status.size_bytes), memory, fits, languages, manifest.title
 
@@ -196,6 +225,25 @@ def _needs(status: ModelStatus) -> list[tuple[str, str]]:
         ("memory", f"{_size(memory.total_bytes)}: {verdict} ({parts})"),
         ("at once", f"{memory.slots} replies of {memory.context_tokens:,} tokens each"),
     ]
+
+
+def _choices(catalog: Catalog, manifest: Manifest) -> list[tuple[str, str]]:
+    """What else may stand behind its id: quantizations with their memory, and adapters."""
+    rows = []
+    for other in (manifest.loaded_as(name) for name in manifest.quantizations):
+        status = catalog.status(other.id)
+        if other.id != manifest.id and status.memory:
+            fits = "" if status.fits else ", more than this machine has free"
+            rows.append(("or as", f"{other.id}: {_size(status.memory.total_bytes)} of memory{fits}"))
+    for adapter in manifest.adapters:
+        reference = with_adapter(manifest.id, adapter.name)
+        problem = ""
+        try:
+            catalog.check_adapter(reference)
+        except DamagedWeights as err:
+            problem = f" ({err.message})"
+        rows.append(("adapter", f"{reference}{problem}"))
+    return rows
 
 
 def _origin(m: Manifest, catalog: Catalog) -> list[tuple[str, str]]:

@@ -13,7 +13,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColum
 
 from app.registry.pull import OnProgress, PullProgress
 
-_VERBS = {"downloading": "fetching", "unpacking": "unpacking", "verifying": "checking"}
+_VERBS = {
+    "downloading": "fetching",
+    "unpacking": "unpacking",
+    "verifying": "checking",
+    "converting": "converting",
+    "copying": "copying",
+}
 _STEP_PERCENT = 20
 
 

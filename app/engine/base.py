@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -65,12 +65,15 @@ class LoadPlan:
 
     manifest: Manifest
     family: Family
-    weights: Path | None  # None: an engine without weights of its own
+    weights: Path | None  # a file; torch: the model's folder; None: an engine without weights of its own
     context_tokens: int  # per slot
     slots: int
     threads: int
     cache_mib: int = 64  # prompts kept for reuse, beside the slots
     upstream_timeout_s: float = 120.0
+    quantization: str = ""  # how to load it: none, int8, nf4, or the checkpoint's own; "" as "none": as stored
+    adapters: Mapping[str, Path] = field(default_factory=dict)  # name → folder; they were checked
+    cache_dir: Path | None = None  # where quantized copies may be kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +86,5 @@ class EngineFactory:
     name: str  # as manifests say it
     build: Callable[[LoadPlan], Engine]
     slots: int = 4  # replies at once, where neither settings nor memory decide
+    extra: str = ""  # of this package, that brings what the engine runs on
+    requires: tuple[str, ...] = ()  # modules that the extra brings: one that is missing is told before loading

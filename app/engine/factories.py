@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Iterable, Mapping
 from types import ModuleType
@@ -40,9 +41,14 @@ def collect(modules: Iterable[ModuleType]) -> EngineFactories:
 
 
 def factory_for(engine: str, factories: EngineFactories) -> EngineFactory:
-    """The factory of `engine`. Raises :class:`MissingExtra`."""
-    if engine in factories:
-        return factories[engine]
-    extra = _EXTRAS.get(engine)
+    """The factory of `engine`. Raises :class:`MissingExtra`, also where what it runs on is not installed."""
+    factory = factories.get(engine)
+    missing = [] if factory is None else [m for m in factory.requires if importlib.util.find_spec(m) is None]
+    if factory is not None and not missing:
+        return factory
+    extra = factory.extra if factory else _EXTRAS.get(engine)
     cure = f"Install it with `pip install 'parley-chat[{extra}]'`." if extra else "Choose another model."
-    raise MissingExtra(f"The engine {engine!r}, which this model runs on, is not installed. {cure}", extra=extra)
+    lacking = f" ({', '.join(missing)} is missing)" if missing else ""
+    raise MissingExtra(
+        f"The engine {engine!r}, which this model runs on, is not installed{lacking}. {cure}", extra=extra
+    )

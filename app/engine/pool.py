@@ -20,11 +20,20 @@ from app.engine.admission import Ticket
 from app.engine.base import EngineFactory, LoadPlan
 from app.engine.factories import EngineFactories, factory_for, find_factories
 from app.engine.loaded import LoadedModel
-from app.errors import DamagedWeights, InvalidManifest, ModelBusy, NotEnoughMemory, ParleyError, WorkerFailed
+from app.errors import (
+    DamagedWeights,
+    InvalidManifest,
+    ModelBusy,
+    NotEnoughMemory,
+    ParleyError,
+    UnsupportedRequest,
+    WorkerFailed,
+)
 from app.families import Family, load_families
 from app.registry.catalog import Catalog
 from app.registry.manifest import Manifest
 from app.registry.memory import MemoryEstimate, available_bytes
+from app.registry.reference import parse
 
 __all__ = ["EngineFactories", "LoadedModel", "ModelPool", "ModelSnapshot", "ModelState", "Ticket"]
 
@@ -82,28 +91,35 @@ class ModelPool:
         return sum(entry.memory_bytes for entry in tuple(self._entries.values()))
 
     @asynccontextmanager
-    async def lease(self, model_id: str) -> AsyncIterator[LoadedModel]:
-        """The model, loaded; it stays in memory until the lease ends.
+    async def lease(self, reference: str) -> AsyncIterator[LoadedModel]:
+        """The model, loaded, with the adapter that `reference` names; it stays in memory until the lease ends.
 
         Raises :class:`~app.errors.ModelNotFound`, :class:`~app.errors.ModelNotFetched`,
         :class:`~app.errors.DamagedWeights`, :class:`NotEnoughMemory`, :class:`WorkerFailed`,
-        :class:`~app.errors.MissingExtra`.
+        :class:`~app.errors.MissingExtra`, and :class:`ModelBusy` for an adapter that came while it was answering.
         """
+        model_id, adapter = self._key(reference), parse(reference).adapter
+        if adapter:
+            await self._welcome(model_id, adapter, reference)
         entry = self._entries.get(model_id) or self._begin(model_id)
         entry.leases += 1
         try:
-            yield await self._result(entry)
+            model = await self._result(entry)
+            if adapter and adapter not in model.capabilities.adapters:
+                raise UnsupportedRequest(f"{model.manifest.title} can't answer with adapters.", field="model_id")
+            yield model
         finally:
             entry.leases -= 1
             entry.last_used_s = time.monotonic()
 
-    async def load(self, model_id: str) -> None:
+    async def load(self, reference: str) -> None:
         """Load the model and lease it to nobody."""
-        async with self.lease(model_id):
+        async with self.lease(reference):
             pass
 
-    async def unload(self, model_id: str) -> None:
+    async def unload(self, reference: str) -> None:
         """Free the model's memory. Raises :class:`ModelBusy` while someone uses it."""
+        model_id = self._key(reference)
         async with self._room:
             entry = self._entries.get(model_id)
             if entry is None:
@@ -147,6 +163,36 @@ class ModelPool:
             restarts=model.restarts if model else 0,
             memory_bytes=entry.memory_bytes,
         )
+
+    def _key(self, reference: str) -> str:
+        """The id that a loaded model has here: without the adapter, and without the quantization if it's the usual one.
+
+        Raises :class:`~app.errors.ModelNotFound`.
+        """
+        model = parse(reference).model
+        return model if model in self._entries else self._catalog.get(model).id
+
+    async def _welcome(self, model_id: str, adapter: str, reference: str) -> None:
+        """See to it that the model comes with an adapter that was added after it was loaded.
+
+        Raises :class:`~app.errors.ModelNotFound`, :class:`DamagedWeights` and :class:`ModelBusy`.
+        """
+        entry = self._entries.get(model_id)
+        loaded = entry.model if entry else None
+        if loaded is not None and adapter in loaded.capabilities.adapters:
+            return
+        await asyncio.to_thread(self._catalog.check_adapter, reference)
+        async with self._room:
+            entry = self._entries.get(model_id)
+            if entry is None or entry.model is None or adapter in entry.model.capabilities.adapters:
+                return
+            if entry.leases:
+                raise ModelBusy(
+                    f"The adapter {adapter} came after this model was loaded, and it is answering. Try again once its "
+                    "replies have ended: it is then loaded anew, with the adapter.",
+                    model_id=model_id,
+                )
+            await self._drop(model_id)
 
     async def _result(self, entry: _Entry) -> LoadedModel:
         try:
@@ -209,11 +255,14 @@ class ModelPool:
             slots=settings.slots or factory.slots,
             threads=settings.threads or _cores(),
             upstream_timeout_s=settings.upstream_timeout_s,
+            quantization=manifest.load_as,
+            cache_dir=self._catalog.store_dir / "cache",
         )
         digest = self._catalog.digest(manifest.id)
         if not manifest.files:
             return plan, None, digest
-        plan = replace(plan, weights=self._catalog.weights(manifest.id))
+        weights, adapters = self._catalog.weights(manifest.id), self._catalog.adapters(manifest.id)
+        plan = replace(plan, weights=weights, adapters=adapters)
         estimate = self._catalog.memory(manifest.id)
         if estimate is None:
             return plan, None, digest

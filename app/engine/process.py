@@ -16,7 +16,7 @@ import re
 import signal
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.errors import WorkerFailed
@@ -45,11 +45,19 @@ def worker_environment(parent: Mapping[str, str]) -> dict[str, str]:
 class Child:
     """One run of ``python -m <module>``. Belongs to the event loop that started it; start it once."""
 
-    def __init__(self, module: str, config: Mapping[str, object], *, start_timeout_s: float = 300.0) -> None:
+    def __init__(
+        self,
+        module: str,
+        config: Mapping[str, object],
+        *,
+        start_timeout_s: float = 300.0,
+        pass_fds: Sequence[int] = (),  # open files that it inherits; the caller closes its own
+    ) -> None:
         self.exited = asyncio.Event()
         self._module = module
         self._config = config
         self._start_timeout_s = start_timeout_s
+        self._pass_fds = tuple(pass_fds)
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
@@ -75,6 +83,7 @@ class Child:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=worker_environment(os.environ),
+            pass_fds=self._pass_fds,
             cwd=Path(__file__).parents[2],  # the same `app` as ours, wherever the parent was started
         )
         self._watch = asyncio.create_task(self._watched(self._process), name=f"watch {self._module}")

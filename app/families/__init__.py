@@ -1,4 +1,7 @@
-"""Model families: one file each. A new one is a new file here that defines ``FAMILY``; nothing else changes."""
+"""Model families: one file each. A new one is a new file here that defines ``FAMILY``; nothing else changes.
+
+The packages beside those files hold architectures for transformers. They need torch, and only engines import them.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,13 @@ __all__ = ["Family", "load_families"]
 def load_families(path: list[str] | None = None, package: str = __name__) -> dict[str, Family]:
     """All families by name, found by scanning this package (or another `package` that lies at `path`).
 
+    Packages in it are left alone: they hold architectures, whose imports are heavy.
     Raises :class:`ConfigurationError` when two files define the same name, and names both.
     """
     families: dict[str, Family] = {}
     origin: dict[str, str] = {}
     for module_info in sorted(pkgutil.iter_modules(path or __path__), key=lambda m: m.name):
-        if module_info.name == "base":
+        if module_info.name == "base" or module_info.ispkg:
             continue
         module = importlib.import_module(f"{package}.{module_info.name}")
         family = getattr(module, "FAMILY", None)

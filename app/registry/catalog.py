@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,12 +15,22 @@ from app.registry.discover import Discovery, Found
 from app.registry.files import ModelFiles, OnProgress
 from app.registry.manifest import Manifest, UpstreamSource
 from app.registry.memory import MemoryEstimate, available_bytes, estimate_from_header, estimate_unseen
+from app.registry.reference import MAX_REFERENCE_CHARS, parse
+from app.registry.torch_memory import estimate_torch
 from model_store import manifests_dir
 
 if TYPE_CHECKING:
     from app.config import Settings
 
 State = Literal["not_fetched", "ready", "damaged"]
+
+
+def _not_found(text: str, reference: str, known: list[str]) -> ModelNotFound:
+    return ModelNotFound(text, model_id=reference[:MAX_REFERENCE_CHARS], known=known)
+
+
+def _or_none(names: Sequence[str]) -> str:
+    return f"there is {', '.join(names)}" if names else "it has none to choose from"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +41,7 @@ class ModelStatus:
     size_bytes: int | None
     memory: MemoryEstimate | None
     fits: bool | None
-    detail: str  # why, and what to do; "" when all is well
+    detail: str  # why, and what to do; of a ready one, what its owner should know; mostly ""
     verified: bool = False  # every sum that the manifest names was computed and is right
 
 
@@ -68,27 +80,43 @@ class Catalog:
         return list(self._found().problems)
 
     def list(self) -> tuple[Manifest, ...]:
-        """All models: a user's own first, then weights dropped into the store, then the shipped ones."""
-        return tuple(self._found().manifests.values())
+        """All models, each as it is loaded by default: a user's own first, then weights in the store, then shipped."""
+        return tuple(manifest.loaded_as("") for manifest in self._found().manifests.values())
 
-    def get(self, model_id: str) -> Manifest:
-        """One model. Raises :class:`ModelNotFound`."""
+    def get(self, reference: str) -> Manifest:
+        """One model, with the quantization that `reference` names chosen; its adapter must exist.
+
+        Raises :class:`ModelNotFound`, which says what there is instead.
+        """
+        wanted = parse(reference)
         manifests = self._found().manifests
-        if model_id in manifests:
-            return manifests[model_id]
-        close = difflib.get_close_matches(model_id[:64], manifests, n=1)
-        hint = f"Did you mean {close[0]}?" if close else "See: parley models list"
-        raise ModelNotFound(
-            f"There is no model named {model_id[:64]!r}. {hint}", model_id=model_id[:64], known=sorted(manifests)
-        )
+        manifest = manifests.get(wanted.base)
+        if manifest is None:
+            close = difflib.get_close_matches(wanted.base[:64], manifests, n=1)
+            hint = f"Did you mean {close[0]}?" if close else "See: parley models list"
+            raise _not_found(f"There is no model named {wanted.base[:64]!r}. {hint}", reference, sorted(manifests))
+        if wanted.quantization and wanted.quantization not in manifest.quantizations:
+            raise _not_found(
+                f"{manifest.title} can't be loaded as {wanted.quantization!r}; {_or_none(manifest.quantizations)}.",
+                reference,
+                [f"{manifest.id}@{name}" for name in manifest.quantizations],
+            )
+        names = [adapter.name for adapter in manifest.adapters]
+        if wanted.adapter and wanted.adapter not in names:
+            raise _not_found(
+                f"{manifest.title} has no adapter {wanted.adapter!r}; {_or_none(names)}.",
+                reference,
+                [f"{manifest.id}+{name}" for name in names],
+            )
+        return manifest.loaded_as(wanted.quantization)
 
-    def status(self, model_id: str, *, freeable_bytes: int = 0) -> ModelStatus:
+    def status(self, reference: str, *, freeable_bytes: int = 0) -> ModelStatus:
         """State, size, memory. Cheap enough to be asked each second: nothing is hashed, headers are cached.
 
         `freeable_bytes`: what unloading other models would free; it counts as available for ``fits``.
         Raises :class:`ModelNotFound`.
         """
-        manifest = self.get(model_id)
+        manifest = self.get(reference)
         if not manifest.files:
             return ModelStatus("ready", None, None, None, "", verified=True)
         try:
@@ -107,53 +135,67 @@ class Catalog:
             return ModelStatus(
                 "damaged", manifest.size_bytes, None, None, f"Its files changed just now: {err.strerror}."
             )
-        return ModelStatus("ready", size, memory, self._fits(memory, freeable_bytes), "", verified)
+        return ModelStatus("ready", size, memory, self._fits(memory, freeable_bytes), manifest.note, verified)
 
-    def memory(self, model_id: str) -> MemoryEstimate | None:
+    def memory(self, reference: str) -> MemoryEstimate | None:
         """What it takes when loaded with the context and slots of the settings; ``None`` where that is unknown.
 
         Raises :class:`ModelNotFound`, :class:`DamagedWeights`.
         """
-        manifest = self.get(model_id)
+        manifest = self.get(reference)
         try:
             self.files.present(manifest)
         except ModelNotFetched:
             return self._unseen(manifest)
         return self._memory(manifest)
 
-    def weights(self, model_id: str) -> Path:
-        """The file that an engine opens, after everything was checked. **Blocks** when sums must be computed.
+    def weights(self, reference: str) -> Path:
+        """What an engine opens (a file; torch: the folder), once all is checked. **Blocks** where sums are computed.
 
         Raises :class:`ModelNotFound`, :class:`ModelNotFetched`, :class:`DamagedWeights`.
         """
-        manifest = self.get(model_id)
+        manifest = self.get(reference)
+        if manifest.engine == "torch":
+            self.files.verify(manifest)
+            return self.files.folder(manifest)
         main = manifest.weights_file
         if main is None:
             raise UnsupportedRequest(f"{manifest.title} has no weights here.", field="model_id")
         self.files.verify(manifest)
         return self.files.folder(manifest) / main.path
 
-    def adapters(self, model_id: str) -> tuple[Path, ...]:
-        """The model's LoRA adapters, in the manifest's order. Call ``weights`` first: it checks them too."""
-        manifest = self.get(model_id)
-        return tuple(self.files.folder(manifest) / name for name in manifest.adapters)
+    def adapters(self, reference: str) -> dict[str, Path]:
+        """The folders of the model's adapters by name: those that are whole and fit it. Reads headers."""
+        manifest = self.get(reference)
+        sound = {}
+        for adapter in manifest.adapters:
+            with contextlib.suppress(DamagedWeights):
+                sound[adapter.name] = self.files.adapter(manifest, adapter)
+        return sound
+
+    def check_adapter(self, reference: str) -> None:
+        """Raises :class:`DamagedWeights` when the adapter that `reference` names is broken or another model's."""
+        manifest, name = self.get(reference), parse(reference).adapter
+        for adapter in manifest.adapters:
+            if adapter.name == name:
+                self.files.adapter(manifest, adapter)
 
     def verify(
-        self, model_id: str, *, again: bool = False, on_progress: OnProgress = lambda _done, _total: None
+        self, reference: str, *, again: bool = False, on_progress: OnProgress = lambda _done, _total: None
     ) -> None:
         """Check all files; `again`: whatever was found before. **Blocks.** Raises as ``weights`` does."""
-        self.files.verify(self.get(model_id), again=again, on_progress=on_progress)
+        self.files.verify(self.get(reference), again=again, on_progress=on_progress)
 
-    def digest(self, model_id: str) -> str:
+    def digest(self, reference: str) -> str:
         """SHA-256 of the weights; of what names them where they are elsewhere. **Blocks** at the first call.
 
         Several files: of the lines ``"<sum>  <path>\\n"`` in the manifest's order, as ``sha256sum`` prints them.
         Raises :class:`ModelNotFound`, :class:`ModelNotFetched`, :class:`DamagedWeights`.
         """
-        manifest = self.get(model_id)
+        manifest = self.get(reference)
         if not manifest.files:
             source = manifest.source
-            name = f"{source.base_url}\n{source.model}" if isinstance(source, UpstreamSource) else manifest.id
+            name = f"{source.base_url}\n{source.model}" if isinstance(source, UpstreamSource) else manifest.base_id
             return hashlib.sha256(name.encode()).hexdigest()
         paths = self.files.present(manifest)
         sums = [f.sha256 or self.files.sums.sha256(p) for f, p in zip(manifest.files, paths, strict=True)]
@@ -173,6 +215,9 @@ class Catalog:
         return min(self._context_tokens, manifest.context_tokens or self._context_tokens)
 
     def _memory(self, manifest: Manifest) -> MemoryEstimate | None:
+        if manifest.engine == "torch":
+            checkpoint, context = self.files.checkpoint(manifest), self._context(manifest)
+            return estimate_torch(checkpoint, manifest.load_as, context_tokens=context, slots=self._slots)
         header = self.files.header(manifest)
         if header is None:
             return self._unseen(manifest)

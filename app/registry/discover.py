@@ -2,6 +2,8 @@
 
     <store>/manifests/*.toml     a user's own; one with the id of a shipped one takes its place
     <store>/weights/*.gguf       without a manifest: gets one made of its header
+    <store>/weights/*/           a Hugging Face folder without a manifest: gets one made of its config.json
+    <store>/adapters/*/          LoRA weights and P-tuning prefixes: shown with the model that they name as their base
 
 Everything is looked up anew each time, since a user drops files while the server runs; what has not changed
 (same size, same time) is not read again.
@@ -15,9 +17,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.errors import DamagedWeights, InvalidManifest
-from app.registry.files import ModelFiles
-from app.registry.manifest import FolderSource, Manifest, ManifestFile, load_manifest, safe_relative
+from app.registry.files import FolderStamp, ModelFiles, folder_stamp
+from app.registry.manifest import FolderSource, Manifest, ManifestFile, safe_relative
+from app.registry.manifest_file import load_manifest
 from app.registry.sums import Stamp, stamp
+from app.registry.torch_models import completed, found_adapters, implied_model, is_model_folder
 
 _PART = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})\.gguf")
 _MAX_PARTS = 512
@@ -39,6 +43,7 @@ class Discovery:
         self._shipped = shipped_dir
         self._files = files
         self._loaded: dict[Path, tuple[Stamp, Manifest | InvalidManifest]] = {}
+        self._completions: dict[str, tuple[tuple[Manifest, FolderStamp, list[FolderStamp]], Manifest]] = {}
 
     def scan(self) -> Found:
         """A user's own manifests first, then implied ones, then the shipped ones that nothing replaces."""
@@ -49,9 +54,26 @@ class Discovery:
         own = {} if own_dir.resolve() == self._shipped.resolve() else self._folder(own_dir, problems)
         described = {**shipped, **own}
         claimed = {self._files.folder(m) / f.path for m in described.values() for f in m.files}
+        folders = {self._files.folder(m).resolve() for m in described.values() if m.engine == "torch"}
         implied = self._implied(claimed, taken=described)
+        implied |= self._implied_folders(folders, taken=[*described, *implied])
         manifests = {**own, **implied, **{k: v for k, v in shipped.items() if k not in own}}
-        return Found(manifests, tuple(problems))
+        beside = [folder_stamp(folder) for folder in sorted((self._store / "adapters").glob("*/"))]
+        return Found({k: self._completed(m, beside) for k, m in manifests.items()}, tuple(problems))
+
+    def _completed(self, manifest: Manifest, beside: list[FolderStamp]) -> Manifest:
+        """A torch model's manifest says no more than it must: the rest is in the folder, and in adapters beside it."""
+        if manifest.engine != "torch":
+            return manifest
+        folder = self._files.folder(manifest)
+        state = (manifest, folder_stamp(folder), beside)
+        cached = self._completions.get(manifest.id)
+        if cached is None or cached[0] != state:
+            whole = completed(manifest, self._files)
+            named = [adapter.name for adapter in whole.adapters]
+            found = found_adapters(self._store / "adapters", [folder.name, whole.id], taken=named)
+            cached = self._completions[manifest.id] = (state, replace(whole, adapters=(*whole.adapters, *found)))
+        return cached[1]
 
     def _folder(self, folder: Path, problems: list[InvalidManifest]) -> dict[str, Manifest]:
         found: dict[str, Manifest] = {}
@@ -90,9 +112,20 @@ class Discovery:
             names = _parts(path.name)
             if path in claimed or not names or not safe_relative(path.name):
                 continue
-            model_id = next(name for name in _ids(path.name) if name not in ids)
+            model_id = next(name for name in _ids(_stem(path.name)) if name not in ids)
             ids.add(model_id)
             implied[model_id] = self._describe(model_id, names)
+        return implied
+
+    def _implied_folders(self, claimed: set[Path], taken: Iterable[str]) -> dict[str, Manifest]:
+        implied: dict[str, Manifest] = {}
+        ids = set(taken)
+        for folder in sorted((self._store / "weights").glob("*/")):
+            if not is_model_folder(folder) or folder.resolve() in claimed or not safe_relative(folder.name):
+                continue
+            model_id = next(name for name in _ids(folder.name) if name not in ids)
+            ids.add(model_id)
+            implied[model_id] = implied_model(model_id, folder)
         return implied
 
     def _describe(self, model_id: str, names: list[str]) -> Manifest:
@@ -131,10 +164,13 @@ def _parts(name: str) -> list[str]:
     return [f"{match['stem']}-{i:05d}-of-{parts:05d}.gguf" for i in range(1, parts + 1)]
 
 
-def _ids(name: str) -> Iterator[str]:
-    """Ids made of a file's name, the plain one first."""
+def _stem(name: str) -> str:
     match = _PART.fullmatch(name)
-    stem = match["stem"] if match else name.removesuffix(".gguf")
+    return match["stem"] if match else name.removesuffix(".gguf")
+
+
+def _ids(stem: str) -> Iterator[str]:
+    """Ids made of a file's or folder's name, the plain one first."""
     base = re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).lstrip("._-")[:56] or "model"
     yield base
     number = 2

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.errors import DamagedWeights, ModelNotFetched
+from app.registry.adapter_folder import check_adapter
+from app.registry.checkpoint import Checkpoint, read_checkpoint
 from app.registry.gguf import GGUFHeader, read_header
-from app.registry.manifest import FolderSource, Manifest, ManifestFile
+from app.registry.manifest import Adapter, FolderSource, Manifest, ManifestFile
 from app.registry.sums import OnBytes, Stamp, Sums, stamp
 
+FolderStamp = tuple[tuple[str, int, int], ...]  # name, size and time of each file
 OnProgress = Callable[[int, int], None]  # bytes done, bytes in all
 
 
@@ -25,12 +28,14 @@ class ModelFiles:
         self._store = store_dir
         self.sums = Sums(store_dir)
         self._headers: dict[Path, tuple[Stamp, GGUFHeader | DamagedWeights]] = {}
+        self._adapters: dict[tuple[Path, Path], tuple[tuple[FolderStamp, FolderStamp], DamagedWeights | None]] = {}
+        self._checkpoints: dict[Path, tuple[FolderStamp, Checkpoint | DamagedWeights]] = {}
 
     def folder(self, manifest: Manifest) -> Path:
         """The model's own folder."""
         if isinstance(manifest.source, FolderSource):
             return self._store / Path(manifest.source.path).expanduser()
-        return self._store / "weights" / manifest.id
+        return self._store / "weights" / manifest.base_id
 
     def present(self, manifest: Manifest) -> list[Path]:
         """The paths of all files, which are there, inside their folder, and as long as they must be. Cheap.
@@ -54,14 +59,49 @@ class ModelFiles:
         if main is None or main.path not in headers:
             return None
         header = headers[main.path]
-        parts = len(headers) - len(set(manifest.adapters) & set(headers))
         if header.kind != "model":
             raise _damaged(manifest, main, f"is of the kind {header.kind!r}, not a model that can chat.")
         if header.tensors == 0:
             raise _damaged(manifest, main, "holds a vocabulary only and no weights.")
-        if header.part != 0 or header.parts > parts:
+        if header.part != 0 or header.parts > len(headers):
             raise _damaged(manifest, main, f"is one of {header.parts} parts; all of them must be there, in order.")
         return header
+
+    def checkpoint(self, manifest: Manifest) -> Checkpoint:
+        """The headers of a Hugging Face folder, checked against its configuration. Cached as long as nothing changes.
+
+        Call ``present`` first. Raises :class:`DamagedWeights`.
+        """
+        folder = self.folder(manifest)
+        now = folder_stamp(folder)
+        cached = self._checkpoints.get(folder)
+        if cached is None or cached[0] != now:
+            found: Checkpoint | DamagedWeights
+            try:
+                found = read_checkpoint(folder)
+            except DamagedWeights as err:
+                found = err
+            cached = self._checkpoints[folder] = (now, found)
+        if isinstance(cached[1], DamagedWeights):
+            # A fresh one each time: an exception that is raised again grows its traceback.
+            raise DamagedWeights(cached[1].message, model_id=manifest.id, **cached[1].details)
+        return cached[1]
+
+    def adapter(self, manifest: Manifest, adapter: Adapter) -> Path:
+        """The folder of an adapter that fits the model. Cached as long as nothing changes.
+
+        Raises :class:`DamagedWeights`.
+        """
+        folder = self.folder(manifest) / Path(adapter.path).expanduser()
+        base = self.checkpoint(manifest)
+        now = (folder_stamp(base.folder), folder_stamp(folder))
+        cached = self._adapters.get((base.folder, folder))
+        if cached is None or cached[0] != now:
+            cached = self._adapters[base.folder, folder] = (now, _adapter_problem(folder, base))
+        if (problem := cached[1]) is not None:
+            text = f"The adapter {adapter.name}: {problem.message}"
+            raise DamagedWeights(text, **{**problem.details, "model_id": f"{manifest.id}+{adapter.name}"})
+        return folder
 
     def verify(self, manifest: Manifest, *, again: bool = False, on_progress: OnProgress = _ignore) -> None:
         """Compare every file with its sum, where the manifest has one; `again` even if that was done before.
@@ -77,7 +117,10 @@ class ModelFiles:
                 if file.sha256 and digest != file.sha256:
                     raise _damaged(manifest, file, "does not have the SHA-256 that its manifest names.", digest=digest)
         self.present(manifest)
-        self.header(manifest)
+        if manifest.engine == "torch":
+            self.checkpoint(manifest)
+        else:
+            self.header(manifest)
 
     def _there(self, manifest: Manifest) -> list[Path]:
         """Only that all files exist: for a check that is to read them whatever was found before."""
@@ -122,7 +165,7 @@ class ModelFiles:
         if isinstance(manifest.source, FolderSource):
             todo = f"{path} is not there. Put it there, or mend the manifest."
         else:
-            todo = f"It is not downloaded yet. Fetch it in the page, or with: parley models pull {manifest.id}"
+            todo = f"It is not downloaded yet. Fetch it in the page, or with: parley models pull {manifest.base_id}"
         return ModelNotFetched(f"{manifest.title}: {todo}", model_id=manifest.id, size_bytes=manifest.size_bytes)
 
     def _read(self, manifest: Manifest, path: Path) -> GGUFHeader:
@@ -145,13 +188,31 @@ class ModelFiles:
         return cached[1]
 
 
+def folder_stamp(folder: Path) -> FolderStamp:
+    """What tells one state of a folder from another; of one that can't be read, always the same."""
+    try:
+        return tuple(sorted((path.name, *stamp(path)) for path in folder.iterdir() if path.is_file()))
+    except OSError:
+        return ()
+
+
+def _adapter_problem(folder: Path, base: Checkpoint) -> DamagedWeights | None:
+    try:
+        check_adapter(folder, base)
+    except DamagedWeights as err:
+        return err
+    return None
+
+
 def _counted(on_progress: OnProgress, before: int, total: int) -> OnBytes:
     """Progress of one file as progress of all of them."""
     return lambda done: on_progress(before + done, total)
 
 
 def _damaged(manifest: Manifest, file: ManifestFile, problem: str, **details: object) -> DamagedWeights:
-    again = "" if isinstance(manifest.source, FolderSource) else f" Fetch it again: parley models pull {manifest.id}"
+    again = (
+        "" if isinstance(manifest.source, FolderSource) else f" Fetch it again: parley models pull {manifest.base_id}"
+    )
     return DamagedWeights(
         f"{manifest.title}: {file.path} {problem}{again}", model_id=manifest.id, file=file.path, **details
     )

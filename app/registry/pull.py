@@ -34,7 +34,7 @@ _POLL_S = 0.2
 # What zipfile raises for archives that are cut, scribbled over, encrypted (RuntimeError) or strangely compressed.
 _BAD_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, struct.error)
 
-Phase = Literal["downloading", "unpacking", "verifying"]
+Phase = Literal["downloading", "unpacking", "verifying", "converting", "copying"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from app.engine.llama_cpp.engine import LlamaCppEngine
 from app.engine.openai import OpenAIEngine
 from app.engine.process import Child
 from app.engine.scripted import Reply, ScriptedEngine, babble, rules, tokens
+from app.engine.torch.engine import TorchEngine
 from app.families.base import Family
 from app.registry.manifest import Manifest
 from tests.engine import fake_upstream
@@ -62,6 +63,15 @@ async def llama_cpp(weights: Path) -> AsyncIterator[Subject]:
         return await slots_busy(engine._client)
 
     yield Subject(engine, busy, caches_prefixes=True)
+    await engine.stop()
+
+
+@asynccontextmanager
+async def torch_engine(folder: Path) -> AsyncIterator[Subject]:
+    manifest = Manifest(id="tiny", title="Tiny", family="native", engine="torch")
+    engine = TorchEngine(LoadPlan(manifest, Family("native", "Native", None), folder, CONTEXT, SLOTS, 2))
+    await engine.start()
+    yield Subject(engine, engine.busy, caches_prefixes=True)
     await engine.stop()
 
 
@@ -150,11 +160,23 @@ async def slots_busy(client: WorkerClient) -> int:
     return sum(slot["is_processing"] for slot in slots)
 
 
-@pytest.fixture(scope="module", params=["scripted", "openai_fake", "llama_cpp", "openai_real"])
+@pytest.fixture(scope="module")
+def speaking_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Hugging Face folder with a tiny model that says whole words and characters."""
+    pytest.importorskip("torch", reason="the extra `torch` is not installed")
+    from tests.torch.engine import tiny
+
+    words = tiny.tokenizer()
+    return tiny.save(tiny.speaker(words), words, tmp_path_factory.mktemp("speaker"))
+
+
+@pytest.fixture(scope="module", params=["scripted", "openai_fake", "llama_cpp", "openai_real", "torch"])
 async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     if request.param in ("llama_cpp", "openai_real"):
         weights: Path = request.getfixturevalue("default_weights")
         making = llama_cpp(weights) if request.param == "llama_cpp" else openai_real(weights)
+    elif request.param == "torch":
+        making = torch_engine(request.getfixturevalue("speaking_folder"))
     else:
         making = scripted() if request.param == "scripted" else openai_fake()
     async with making as made:

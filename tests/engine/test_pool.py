@@ -100,7 +100,7 @@ def make_pool(default_weights: Path, tmp_path: Path, workshop: Workshop) -> Make
     (manifests / "bad.toml").write_text(
         f'id = "bad"\ntitle = "Bad"\nengine = "llama_cpp"\n{gone.replace("gone", "bad").replace("size_bytes = 5", "")}'
     )
-    torch = '[source]\nkind = "folder"\npath = "weights/torch"\n[[files]]\npath = "model.safetensors"\n'
+    torch = '[source]\nkind = "folder"\npath = "weights/torch"\n'
     (manifests / "torch.toml").write_text(f'id = "torchy"\ntitle = "Torch"\nengine = "torch"\n{torch}')
     (manifests / "play.toml").write_text('id = "play"\ntitle = "Play"\nengine = "scripted"\n')
 

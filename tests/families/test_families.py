@@ -23,7 +23,7 @@ def rendered(family: str, turns: list[Turn]) -> str:
 
 def test_all_families_are_found() -> None:
     families = load_families()
-    assert set(families) >= {"native", "alpaca", "vicuna", "belle"}
+    assert set(families) >= {"native", "alpaca", "vicuna", "belle", "chatglm", "chatglm2", "chatglm3"}
     assert families["native"].render is None
 
 
@@ -121,6 +121,13 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **modules: str) -> 
 
 def test_a_new_family_is_one_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, name = package(tmp_path, monkeypatch, extra='FAMILY = Family("extra", "Extra", None)')
+    assert set(load_families(path, name)) == {"extra"}
+
+
+def test_packages_beside_the_families_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, name = package(tmp_path, monkeypatch, extra='FAMILY = Family("extra", "Extra", None)')
+    (Path(path[0]) / "architecture").mkdir()
+    (Path(path[0]) / "architecture" / "__init__.py").write_text("raise ImportError('heavy')\n")
     assert set(load_families(path, name)) == {"extra"}
 
 

@@ -339,12 +339,11 @@ def test_digests_name_what_answers(store: Path) -> None:
     assert catalog.status("a").state == "ready"
     assert len({catalog.digest("a"), catalog.digest("b"), catalog.digest("mine")}) == 3
     two = manifest_text("two") + '[[files]]\npath = "style.gguf"\n'
-    (store / "manifests" / "two.toml").write_text(two.replace("[source]", 'adapters = ["style.gguf"]\n[source]'))
+    (store / "manifests" / "two.toml").write_text(two)
     style = write_gguf(store / "weights" / "mine" / "style.gguf", GGUFFile({**LLAMA, "general.type": "adapter"}))
     lines = f"{SUM}  model.gguf\n{hashlib.sha256(style.read_bytes()).hexdigest()}  style.gguf\n"
     assert catalog.digest("two") == hashlib.sha256(lines.encode()).hexdigest()
     assert catalog.weights("two").name == "model.gguf"
-    assert catalog.adapters("two") == (style,)
 
 
 def test_status_of_a_real_model_is_cheap_enough_for_each_second(default_weights: Path) -> None:

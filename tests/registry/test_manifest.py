@@ -8,14 +8,15 @@ import tomlkit
 
 from app.errors import InvalidManifest
 from app.registry.manifest import (
+    Adapter,
     FolderSource,
     Manifest,
     ManifestFile,
     UpstreamSource,
     WheelSource,
-    load_manifest,
     safe_relative,
 )
+from app.registry.manifest_file import load_manifest
 from model_store import manifests_dir
 
 SUM = "ab" * 32
@@ -37,6 +38,13 @@ def wheel_model(source: dict[str, object] | None = None, **changes: object) -> d
     return folder_model(source=wheel, **changes)
 
 
+def torch_model(**changes: object) -> dict[str, Any]:
+    values = folder_model(engine="torch", **changes)
+    if "files" not in changes:
+        del values["files"]
+    return values
+
+
 def upstream_model(**source: object) -> dict[str, Any]:
     upstream = {"kind": "upstream", "base_url": "http://127.0.0.1:8000/v1", "model": "m", **source}
     values = folder_model(engine="openai", source=upstream)
@@ -54,8 +62,7 @@ def test_folder(tmp_path: Path) -> None:
     values = folder_model(
         languages=["en", "zh-Hans"],
         context_tokens=2048,
-        adapters=["style.gguf"],
-        files=[{"path": "style.gguf"}, {"path": "model.gguf", "sha256": SUM, "size_bytes": 10}],
+        files=[{"path": "notes.txt"}, {"path": "model.gguf", "sha256": SUM, "size_bytes": 10}],
         sampling={"temperature": 0, "stop": ["###"]},
     )
     manifest = load(tmp_path, values)
@@ -64,6 +71,17 @@ def test_folder(tmp_path: Path) -> None:
     assert manifest.size_bytes is None
     assert (manifest.family, manifest.kind, manifest.languages) == ("native", "chat", ("en", "zh-Hans"))
     assert (manifest.default_sampling.temperature, manifest.default_sampling.stop) == (0, ("###",))
+
+
+def test_torch(tmp_path: Path) -> None:
+    adapters = [{"name": "polite", "path": "/data/polite", "title": "Polite"}, {"name": "b", "path": "here/b"}]
+    manifest = load(tmp_path, torch_model(quantizations=["nf4", "none"], adapters=adapters, quantization="float16"))
+    assert manifest.adapters == (Adapter("polite", "/data/polite", "Polite"), Adapter("b", "here/b"))
+    assert manifest.files == ()
+    usual, stored = manifest.loaded_as(""), manifest.loaded_as("none")
+    assert (usual.id, usual.load_as, usual.quantization) == ("my-model", "nf4", "nf4")
+    assert (stored.id, stored.load_as, stored.quantization) == ("my-model@none", "none", "float16")
+    assert stored.loaded_as("nf4").id == stored.base_id == "my-model"
 
 
 def test_wheel(tmp_path: Path) -> None:
@@ -140,7 +158,24 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         (folder_model(files=[{"path": "a.gguf", "size_bytes": bad}]), "files[0].size_bytes", "whole number")
         for bad in (0, -1, 1 << 60, "10", 1.5)
     ],
-    (folder_model(adapters=["other.gguf"]), "adapters", "[[files]]"),
+    (folder_model(adapters=["other.gguf"]), "adapters[0]", "must be a table"),
+    (folder_model(adapters=[{"name": "a", "path": "a"}]), "adapters", "go with the engine torch"),
+    (folder_model(quantizations=["nf4"]), "quantizations", "go with the engine torch"),
+    # The engine torch: a folder, its quantizations and adapters
+    (torch_model(quantizations=["int3"]), "quantizations", "one of: none, int8, nf4"),
+    (torch_model(quantizations=["nf4", "nf4"]), "quantizations", "doubles"),
+    (torch_model(source=wheel_model()["source"]), "source", "takes a folder"),
+    (torch_model(files=[{"path": "model.safetensors"}]), "files", "config.json"),
+    (torch_model(files=[{"path": "config.json"}]), "files", ".safetensors"),
+    *[
+        (torch_model(adapters=[{"name": bad, "path": "a"}]), "adapters[0].name", "1 to 64")
+        for bad in ("", "a+b", "a@b")
+    ],
+    *[
+        (torch_model(adapters=[{"name": "a", "path": bad}]), "adapters[0].path", "")
+        for bad in ("", "../a", "a/../../b", "a\\b")
+    ],
+    (torch_model(adapters=[{"name": "a", "path": "a"}, {"name": "a", "path": "b"}]), "adapters", "different names"),
     # Wheels: nothing that pip could take for an option, an address or a second package
     *[
         (wheel_model({"requirement": bad}), "source.requirement", "name==version")

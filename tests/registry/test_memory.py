@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from app.registry.gguf import read_header
-from app.registry.manifest import load_manifest
+from app.registry.manifest_file import load_manifest
 from app.registry.memory import available_bytes, estimate_from_header, estimate_unseen, slots_for, total_bytes
 from model_store import manifests_dir
 from tests.registry.gguf_files import GGUFFile, write_gguf

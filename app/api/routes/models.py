@@ -9,10 +9,13 @@ import psutil
 from fastapi import APIRouter, Response
 
 from app.api.deps import Languages, Services, ServicesDep, UserId
-from app.api.schemas import Id
+from app.api.schemas import ModelRef
 from app.chat.defaults import default_model
-from app.registry.manifest import Manifest
+from app.errors import DamagedWeights
+from app.registry.catalog import ModelStatus
+from app.registry.manifest import Adapter, Manifest, WheelSource
 from app.registry.memory import available_bytes
+from app.registry.reference import parse, with_adapter
 
 router = APIRouter(prefix="/api/models", tags=["models"])
 
@@ -33,40 +36,37 @@ def _listing(parts: Services, languages: tuple[str, ...]) -> dict[str, Any]:
 
 
 @router.get("/{model_id}")
-async def get_model(_: UserId, parts: ServicesDep, model_id: Id, languages: Languages) -> dict[str, Any]:
-    """One model, as in the list."""
+async def get_model(_: UserId, parts: ServicesDep, model_id: ModelRef, languages: Languages) -> dict[str, Any]:
+    """One model, as in the list; with ``@quantization`` behind its id, as it is when loaded so."""
     manifest = parts.catalog.get(model_id)
     default = default_model(parts.catalog, parts.settings, languages)
     return await asyncio.to_thread(_model, parts, manifest, default, languages)
 
 
 @router.post("/{model_id}/pull", status_code=202, response_class=Response)
-async def pull(_: UserId, parts: ServicesDep, model_id: Id) -> Response:
+async def pull(_: UserId, parts: ServicesDep, model_id: ModelRef) -> Response:
     """Start fetching a model; its state tells the progress. Does nothing when it is being fetched already."""
-    parts.catalog.get(model_id)
-    parts.pulls.start(model_id)
+    parts.pulls.start(parts.catalog.get(model_id).base_id)
     return Response(status_code=202)
 
 
 @router.delete("/{model_id}/pull", status_code=204)
-async def cancel_pull(_: UserId, parts: ServicesDep, model_id: Id) -> Response:
+async def cancel_pull(_: UserId, parts: ServicesDep, model_id: ModelRef) -> Response:
     """Stop fetching; what was fetched is kept for the next time where the source allows it."""
-    parts.catalog.get(model_id)
-    parts.pulls.cancel(model_id)
+    parts.pulls.cancel(parts.catalog.get(model_id).base_id)
     return Response(status_code=204)
 
 
 @router.post("/{model_id}/load", status_code=204)
-async def load(_: UserId, parts: ServicesDep, model_id: Id) -> Response:
+async def load(_: UserId, parts: ServicesDep, model_id: ModelRef) -> Response:
     """Load a model into memory; answers once it is ready."""
     await parts.pool.load(model_id)
     return Response(status_code=204)
 
 
 @router.post("/{model_id}/unload", status_code=204)
-async def unload(_: UserId, parts: ServicesDep, model_id: Id) -> Response:
+async def unload(_: UserId, parts: ServicesDep, model_id: ModelRef) -> Response:
     """Free a model's memory. 409 while it is answering."""
-    parts.catalog.get(model_id)
     await parts.pool.unload(model_id)
     return Response(status_code=204)
 
@@ -74,14 +74,8 @@ async def unload(_: UserId, parts: ServicesDep, model_id: Id) -> Response:
 def _model(parts: Services, manifest: Manifest, default: str | None, languages: tuple[str, ...]) -> dict[str, Any]:
     # Idle models make room when another is loaded, so what they hold counts as free.
     status = parts.catalog.status(manifest.id, freeable_bytes=parts.pool.promised_bytes)
-    progress = parts.pulls.progress(manifest.id)
-    pool_state = parts.pool.state(manifest.id)
-    error = parts.pulls.last_error(manifest.id) or parts.pool.error(manifest.id)
-    state: str = status.state
-    if progress is not None:
-        state = "fetching"
-    elif status.state == "ready" and pool_state != "unloaded":
-        state = pool_state
+    progress = parts.pulls.progress(manifest.base_id)
+    error = parts.pulls.last_error(manifest.base_id) or parts.pool.error(manifest.id)
     return {
         "id": manifest.id,
         "title": manifest.title,
@@ -95,12 +89,46 @@ def _model(parts: Services, manifest: Manifest, default: str | None, languages: 
         "quantization": manifest.quantization,
         "context_tokens": manifest.context_tokens,
         "default_sampling": manifest.default_sampling.as_dict(),
-        "state": state,
+        "state": "fetching" if progress is not None else _state(parts, manifest, status),
         "detail": status.detail,
+        "fetchable": isinstance(manifest.source, WheelSource),
         "size_bytes": status.size_bytes,
         "memory_bytes": status.memory.total_bytes if status.memory else None,
         "fits": status.fits,
         "progress": {"done_bytes": progress.done_bytes, "total_bytes": progress.total_bytes} if progress else None,
         "error": error.payload() if error else None,
-        "default": manifest.id == default,
+        "default": default is not None and manifest.base_id == parse(default).base,
+        "quantizations": [_quantization(parts, manifest.loaded_as(name)) for name in manifest.quantizations],
+        "adapters": [_adapter(parts, manifest, adapter) for adapter in manifest.adapters],
     }
+
+
+def _state(parts: Services, manifest: Manifest, status: ModelStatus) -> str:
+    """The weights' state; of those that are here, the state in memory."""
+    pool_state = parts.pool.state(manifest.id)
+    return pool_state if status.state == "ready" and pool_state != "unloaded" else status.state
+
+
+def _quantization(parts: Services, manifest: Manifest) -> dict[str, Any]:
+    """One way of loading a model; ``id`` is the reference that asks for it."""
+    status = parts.catalog.status(manifest.id, freeable_bytes=parts.pool.promised_bytes)
+    error = parts.pool.error(manifest.id)
+    return {
+        "name": manifest.load_as,
+        "id": manifest.id,
+        "default": manifest.id == manifest.base_id,
+        "state": _state(parts, manifest, status),
+        "memory_bytes": status.memory.total_bytes if status.memory else None,
+        "fits": status.fits,
+        "error": error.payload() if error else None,
+    }
+
+
+def _adapter(parts: Services, manifest: Manifest, adapter: Adapter) -> dict[str, Any]:
+    """One adapter; ``detail`` says why it can't be used, if it can't."""
+    detail = ""
+    try:
+        parts.catalog.check_adapter(with_adapter(manifest.base_id, adapter.name))
+    except DamagedWeights as err:
+        detail = err.message
+    return {"name": adapter.name, "title": adapter.title or adapter.name, "usable": not detail, "detail": detail}

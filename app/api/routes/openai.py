@@ -7,6 +7,7 @@ Format: https://platform.openai.com/docs/api-reference/chat. Sampling extras tha
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -20,11 +21,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from app.api import sse
 from app.api.deps import Services, ServicesDep, UserId
 from app.api.disconnect import unless_gone
-from app.api.schemas import MAX_MESSAGE_CHARS, Id, Text
+from app.api.schemas import MAX_MESSAGE_CHARS, ModelRef, Text
 from app.chat.completion import Completion
+from app.chat.defaults import ready_models
 from app.domain.generation import Delta, Finished, FinishReason, Usage
 from app.domain.messages import Role, Turn
 from app.errors import InvalidRequest, ParleyError, UnsupportedRequest
+from app.registry.manifest import Manifest
+from app.registry.reference import with_adapter
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -68,7 +72,7 @@ class ChatRequest(BaseModel):
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
-    model: Id | None = None
+    model: ModelRef | None = None
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=10_000)]
     stream: bool = False
     stream_options: StreamOptions | None = None
@@ -114,11 +118,19 @@ class ChatRequest(BaseModel):
 
 @router.get("/models")
 async def list_models(_: UserId, parts: ServicesDep) -> dict[str, Any]:
-    """The chat models whose weights are here."""
-    ready = [m for m in parts.catalog.list() if m.kind == "chat" and parts.catalog.status(m.id).state == "ready"]
+    """The chat models whose weights are here, each with what may stand behind its id (``@nf4``, ``+adapter``)."""
+    ready = await asyncio.to_thread(ready_models, parts.catalog)
+    return {"object": "list", "data": [_listed(manifest) for manifest in ready]}
+
+
+def _listed(m: Manifest) -> dict[str, Any]:
     return {
-        "object": "list",
-        "data": [{"id": m.id, "object": "model", "created": 0, "owned_by": "parley"} for m in ready],
+        "id": m.id,
+        "object": "model",
+        "created": 0,
+        "owned_by": "parley",
+        "quantizations": list(m.quantizations),
+        "adapters": [adapter.name for adapter in m.adapters],
     }
 
 
@@ -176,7 +188,7 @@ def _head(completion: Completion, kind: str) -> dict[str, Any]:
         "id": f"chatcmpl-{completion.request.id}",
         "object": kind,
         "created": int(time.time()),
-        "model": completion.model.manifest.id,
+        "model": with_adapter(completion.model.manifest.id, completion.request.adapter),
     }
 
 

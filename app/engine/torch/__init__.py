@@ -1,0 +1,13 @@
+"""Hugging Face checkpoints through torch, with our own continuous batching, in a child process.
+
+Importing this loads neither torch nor transformers: only the worker (:mod:`app.engine.torch.worker`) does.
+"""
+
+from __future__ import annotations
+
+from app.engine.base import EngineFactory
+from app.engine.torch.engine import TorchEngine
+
+ENGINE = EngineFactory(
+    "torch", TorchEngine, extra="torch", requires=("torch", "transformers", "safetensors", "sentencepiece")
+)

@@ -1,0 +1,171 @@
+"""Adapters beside a base model: LoRA weights and P-tuning v2 prefixes, switched without loading anything again.
+
+LoRA (Hu et al., 2021, arXiv:2106.09685) adds ``scaling * B(A(x))`` to what a linear layer gives. Here a hook on each
+target module adds it for the adapter that is active, so that it works on any kind of linear layer, quantized and
+packed ones too. The files are PEFT's: ``adapter_config.json`` and ``adapter_model.safetensors``.
+
+A prefix is a few keys and values that stand before the prompt in every layer; the model computes them from the
+prefix encoder's weights (:meth:`prefix_key_values`), and the engine puts them into the slot.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+LORA_CONFIG = "adapter_config.json"
+LORA_WEIGHTS = "adapter_model.safetensors"
+PREFIX_PART = "prefix_encoder."
+
+Prefix = list[tuple[Tensor, Tensor]]  # per layer: keys and values, each [kv_heads, P, head_dim]
+
+_LORA_NAME = re.compile(r"(?:base_model\.model\.)?(?P<module>.+)\.lora_(?P<side>[AB])(?:\.default)?\.weight")
+# What changes the arithmetic in ways that the hook does not know.
+_UNKNOWN = ("use_dora", "lora_bias", "megatron_config", "alora_invocation_tokens")
+
+
+class AdapterError(ValueError):
+    """An adapter that does not go with the model; the message says why and what to do."""
+
+
+@dataclass(slots=True)
+class _Pair:
+    """One module's LoRA: A is [r, in], B is [out, r], already multiplied by the scaling."""
+
+    a: Tensor
+    b: Tensor
+
+
+@dataclass(slots=True)
+class Adapters:
+    """All adapters of one loaded model. ``None`` names the base model itself."""
+
+    names: tuple[str, ...] = ()
+    _lora: dict[str, dict[str, _Pair]] = field(default_factory=dict)  # adapter → module → weights
+    _prefixes: dict[str | None, Prefix] = field(default_factory=dict)
+    _active: dict[str, _Pair] = field(default_factory=dict)  # module → weights, of the active adapter
+
+    def activate(self, name: str | None) -> None:
+        """Let the following forward passes use adapter `name`. Costs nothing."""
+        self._active = self._lora.get(name, {}) if name else {}
+
+    def prefix(self, name: str | None) -> Prefix | None:
+        """What stands before the prompts of adapter `name`, if it is a prefix (or the base has one of its own)."""
+        return self._prefixes.get(name, self._prefixes.get(None))
+
+    def _hook(self, module_name: str) -> Any:
+        def add(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            pair = self._active.get(module_name)
+            if pair is None:
+                return output
+            x = inputs[0].to(pair.a.dtype)
+            return output + nn.functional.linear(nn.functional.linear(x, pair.a), pair.b).to(output.dtype)
+
+        return add
+
+
+def attach(model: nn.Module, folders: Mapping[str, Path], dtype: torch.dtype) -> Adapters:
+    """Load the adapters in `folders` (name → folder) and hook them into `model`.
+
+    Raises :class:`AdapterError`, naming the adapter, for one that is broken or belongs to another base.
+    """
+    adapters = Adapters(tuple(folders))
+    device = next(model.parameters()).device
+    if getattr(model.config, "pre_seq_len", None):
+        adapters._prefixes[None] = _own_prefix(model, dtype)
+    for name, folder in folders.items():
+        if (folder / LORA_CONFIG).is_file():
+            adapters._lora[name] = _read_lora(model, name, folder, dtype, device)
+        else:
+            adapters._prefixes[name] = _read_prefix(model, name, folder, dtype, device)
+    modules = dict(model.named_modules())
+    for target in {module for lora in adapters._lora.values() for module in lora}:
+        modules[target].register_forward_hook(adapters._hook(target))
+    return adapters
+
+
+def _read_lora(model: nn.Module, name: str, folder: Path, dtype: torch.dtype, device: torch.device) -> dict[str, _Pair]:
+    config = _read_config(name, folder)
+    sides: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in load_file(folder / LORA_WEIGHTS).items():
+        match = _LORA_NAME.fullmatch(key)
+        if match is None:
+            raise AdapterError(f"The adapter {name} holds {key[:80]!r}, which is no LoRA weight of a linear layer.")
+        sides.setdefault(match["module"], {})[match["side"]] = tensor
+    modules = dict(model.named_modules())
+    found = {}
+    for module_name, pair in sides.items():
+        module = modules.get(module_name)
+        if module is None or set(pair) != {"A", "B"}:
+            raise AdapterError(
+                f"The adapter {name} is made for another model: it has no layer {module_name[:80]!r} that fits."
+            )
+        a, b = pair["A"], pair["B"]
+        wanted = (getattr(module, "in_features", None), getattr(module, "out_features", None))
+        if a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1] or (a.shape[1], b.shape[0]) != wanted:
+            raise AdapterError(
+                f"The adapter {name} is made for another model: {module_name[:80]} takes {wanted[0]} values and gives "
+                f"{wanted[1]}, the adapter's weights are {tuple(a.shape)} and {tuple(b.shape)}."
+            )
+        scaled = b.float() * _scaling(config, module_name, rank=a.shape[0])
+        found[module_name] = _Pair(a.to(device, dtype), scaled.to(device, dtype))
+    return found
+
+
+def _read_config(name: str, folder: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((folder / LORA_CONFIG).read_text(encoding="utf-8"))
+    kind = str(config.get("peft_type", "")).upper()
+    unknown = [key for key in _UNKNOWN if config.get(key)]
+    if kind != "LORA" or unknown or config.get("bias", "none") != "none" or config.get("modules_to_save"):
+        what = ", ".join(unknown) or kind or "an adapter of no kind"
+        raise AdapterError(
+            f"The adapter {name} is {what}: only plain LoRA weights of linear layers are supported (bias none, "
+            "no modules_to_save). Merge it into its base model, or train it again as plain LoRA."
+        )
+    return config
+
+
+def _scaling(config: Mapping[str, Any], module_name: str, rank: int) -> float:
+    """PEFT's factor: alpha / r, or alpha / √r with rsLoRA; patterns name single modules by the end of their path."""
+    alpha = float(config.get("lora_alpha", rank))
+    for pattern, value in (config.get("alpha_pattern") or {}).items():
+        if re.fullmatch(rf"(.*\.)?({pattern})", module_name):
+            alpha = float(value)
+            break
+    return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+
+
+def _read_prefix(model: nn.Module, name: str, folder: Path, dtype: torch.dtype, device: torch.device) -> Prefix:
+    compute = getattr(model, "prefix_key_values", None)
+    if compute is None:
+        raise AdapterError(f"The adapter {name} is a P-tuning prefix, and this model's architecture takes none.")
+    weights = {
+        key.rpartition(PREFIX_PART)[2]: tensor
+        for path in sorted(folder.glob("*.safetensors"))
+        for key, tensor in load_file(path).items()
+        if PREFIX_PART in key
+    }
+    if not weights:
+        raise AdapterError(
+            f"The adapter {name} has neither {LORA_CONFIG} nor a prefix encoder's weights; {folder} holds no adapter."
+        )
+    try:
+        prefix: Prefix = compute(weights)
+    except (ValueError, RuntimeError, KeyError) as wrong:
+        raise AdapterError(f"The adapter {name} is a prefix for another model: {wrong}") from wrong
+    return [(k.to(device, dtype), v.to(device, dtype)) for k, v in prefix]
+
+
+def _own_prefix(model: nn.Module, dtype: torch.dtype) -> Prefix:
+    """The prefix that a fully P-tuned checkpoint carries itself."""
+    prefix: Prefix = model.prefix_key_values(None)  # type: ignore[operator]
+    return [(k.to(dtype), v.to(dtype)) for k, v in prefix]

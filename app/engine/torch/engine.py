@@ -1,0 +1,197 @@
+"""The engine's half in our own process: speaks to one worker, and starts it anew when it has died.
+
+It never imports torch. The worker has the model, its tokenizer and the batch; here are stop strings, the family's
+clean-up of a reply, and telling "this request failed" from "the worker died".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+
+from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Prompt, Usage
+from app.domain.messages import Turn
+from app.engine.base import Capabilities, LoadPlan
+from app.engine.process import Child
+from app.engine.stopping import TextGate
+from app.engine.torch.client import Refused, WorkerClient
+from app.errors import GenerationFailed, PromptTooLong, WorkerDied, WorkerFailed
+
+_MODULE = "app.engine.torch.worker"
+_START_TIMEOUT_S = 1800.0  # the first start of a large model may quantize it
+_LAST_BREATH_S = 1.0  # the line breaks a moment before the process is known to be gone
+
+
+class TorchEngine:
+    """One Hugging Face folder in one worker."""
+
+    def __init__(self, plan: LoadPlan) -> None:
+        self._plan = plan
+        self._child: Child | None = None
+        self._client: WorkerClient | None = None
+        self._starting = asyncio.Lock()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the worker runs."""
+        return self._child is not None and self._child.alive
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id."""
+        return self._child.pid if self._child else None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """As the plan says; the worker loads every adapter or does not start."""
+        plan = self._plan
+        return Capabilities(context_tokens=plan.context_tokens, slots=plan.slots, adapters=tuple(plan.adapters))
+
+    async def start(self) -> None:
+        """Load the weights; raises :class:`WorkerFailed`."""
+        async with self._starting:
+            if self.alive:
+                return
+            if self._client is not None:
+                await self._client.close()
+            ours, theirs = socket.socketpair()
+            with theirs:
+                fd = theirs.fileno()
+                config = {**self._worker_config(), "fd": fd}
+                child = Child(_MODULE, config, start_timeout_s=_START_TIMEOUT_S, pass_fds=(fd,))
+                try:
+                    await child.start()
+                except WorkerFailed as failed:
+                    ours.close()
+                    raise WorkerFailed(failed.message, model_id=self._plan.manifest.id, **failed.details) from failed
+                except BaseException:
+                    ours.close()
+                    raise
+            self._child = child
+            self._client = await WorkerClient.over(ours)
+
+    async def stop(self) -> None:
+        """End the worker; what it was computing raises :class:`WorkerDied`."""
+        if self._child is not None:
+            await self._child.stop()
+        if self._client is not None:
+            await self._client.close()
+
+    async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
+        """The family's format, or the checkpoint's own chat template where the family has none."""
+        render = self._plan.family.render
+        if render is not None:
+            wanted: dict[str, object] = {"text": render(turns)}
+        else:
+            wanted = {"messages": [{"role": turn.role.value, "content": turn.content} for turn in turns]}
+        async with self._worker() as worker:
+            answer = await worker.ask("render", prefill=prefill, **wanted)
+        return Prompt(answer["text"], len(answer["ids"]), tuple(answer["ids"]))
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[EngineEvent, None]:
+        """Deltas, one for each step that gave text, then ``Finished``."""
+        self._check_length(request.prompt)
+        reply = _Reply(self._plan, request)
+        sampling = {key: value for key, value in request.sampling.as_dict().items() if key != "stop"}
+        wanted = {"ids": list(request.prompt.token_ids or ()), "sampling": sampling, "adapter": request.adapter}
+        async with self._worker() as worker, aclosing(worker.stream(**wanted)) as steps:
+            async for news in steps:
+                if news.end == "error":
+                    raise Refused(news.error)
+                if delta := reply.add(news.text, news.n_tokens, ended=news.end is not None):
+                    yield delta
+                if reply.stopped or news.end is not None:
+                    yield reply.finished(news.end, news.cached_tokens)
+                    return
+
+    async def busy(self) -> int:
+        """Requests that the worker is computing now."""
+        async with self._worker() as worker:
+            return int((await worker.ask("busy"))["busy"])
+
+    def _check_length(self, prompt: Prompt) -> None:
+        if prompt.n_tokens >= self._plan.context_tokens:
+            raise PromptTooLong(
+                f"This text is too long: it takes {prompt.n_tokens} tokens and this model reads "
+                f"{self._plan.context_tokens}. Shorten it, or choose a model with a longer context.",
+                prompt_tokens=prompt.n_tokens,
+                context_tokens=self._plan.context_tokens,
+            )
+
+    def _worker_config(self) -> dict[str, object]:
+        plan = self._plan
+        return {
+            "folder": str(plan.weights.resolve()) if plan.weights else "",
+            "model_id": plan.manifest.id,
+            "quantization": plan.quantization,
+            "context_tokens": plan.context_tokens,
+            "slots": plan.slots,
+            "threads": plan.threads,
+            "adapters": {name: str(folder.resolve()) for name, folder in plan.adapters.items()},
+            "cache_dir": str(plan.cache_dir.resolve()) if plan.cache_dir else "",
+        }
+
+    @asynccontextmanager
+    async def _worker(self) -> AsyncIterator[WorkerClient]:
+        """The line to the worker; what goes wrong on it becomes an error that says whose fault it was."""
+        child, client = self._child, self._client
+        if child is None or client is None:
+            raise self._died("is not running")
+        try:
+            yield client
+        except Refused as refused:
+            raise GenerationFailed(str(refused)) from refused
+        except OSError as broken:
+            if await _gone(child):
+                raise self._died(child.obituary()) from broken
+            raise GenerationFailed(f"The connection to the model's worker broke ({broken}). Try again.") from broken
+
+    def _died(self, how: str) -> WorkerDied:
+        return WorkerDied(
+            f"The process that holds this model {how}. It is started again with the next request: try again.",
+            model_id=self._plan.manifest.id,
+        )
+
+
+class _Reply:
+    """One reply's text on its way out, and its counts."""
+
+    def __init__(self, plan: LoadPlan, request: GenerationRequest) -> None:
+        self._gate = TextGate((*request.sampling.stop, *plan.family.stop))
+        self._cleaner = plan.family.cleaner() if plan.family.cleaner else None
+        self._prompt_tokens = request.prompt.n_tokens
+        self._said = self._unseen = 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string has come."""
+        return self._gate.stopped
+
+    def add(self, text: str, n_tokens: int, *, ended: bool) -> Delta | None:
+        """What may be shown after `n_tokens` more."""
+        self._said += n_tokens
+        self._unseen += n_tokens
+        if self._cleaner is not None:
+            text = self._cleaner.push(text) + (self._cleaner.flush() if ended else "")
+        text = self._gate.push(text) + (self._gate.flush() if ended else "")
+        if not text:
+            return None
+        delta, self._unseen = Delta(text, self._unseen), 0
+        return delta
+
+    def finished(self, end: str | None, cached_tokens: int) -> Finished:
+        """The end; a stop string counts before everything else."""
+        reason = FinishReason.LENGTH if end == "length" and not self.stopped else FinishReason.STOP
+        return Finished(reason, Usage(self._prompt_tokens, self._said, cached_tokens))
+
+
+async def _gone(child: Child) -> bool:
+    """Whether the worker has ended, or does so within a moment."""
+    try:
+        async with asyncio.timeout(_LAST_BREATH_S):
+            await child.exited.wait()
+    except TimeoutError:
+        return False
+    return True

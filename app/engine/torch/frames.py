@@ -1,0 +1,56 @@
+"""What travels between the engine and its worker: JSON objects, each behind its length, over a socket pair.
+
+To the worker (``id`` is the engine's number of the request):
+
+    {"op": "render", "id", "text" or "messages", "prefill"}     → {"id", "text", "ids"}
+    {"op": "generate", "id", "ids", "sampling", "adapter"}      → frames with "step", until one says that it ended
+    {"op": "cancel", "id"}                                      no answer; nothing more is heard of that request
+    {"op": "busy", "id"}                                        → {"id", "busy": requests that are being computed}
+
+From it, besides the answers: ``{"id", "error": "why"}`` for a ``render`` that failed, and after each step of the
+batch one ``{"step": [...]}`` with all that is new, as :class:`News` in a list.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+LENGTH = struct.Struct("!I")
+
+
+class News(NamedTuple):
+    """What one step brought one request."""
+
+    id: int
+    text: str  # may be empty: half a character is held back
+    n_tokens: int
+    end: str | None = None  # "stop", "length" or "error"
+    cached_tokens: int = 0  # with the end
+    error: str = ""  # with the end "error"
+
+
+def pack(frame: Mapping[str, Any]) -> bytes:
+    """The bytes of one frame. Lone surrogates survive: a user can type them."""
+    body = json.dumps(frame, separators=(",", ":")).encode()
+    return LENGTH.pack(len(body)) + body
+
+
+def read(connection: socket.socket) -> dict[str, Any] | None:
+    """The next frame, blocking; ``None`` when the other side is gone."""
+    head = _exactly(connection, LENGTH.size)
+    body = _exactly(connection, LENGTH.unpack(head)[0]) if head else None
+    return None if body is None else json.loads(body)
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes | None:
+    data = bytearray()
+    while len(data) < size:
+        part = connection.recv(min(size - len(data), 1 << 20))
+        if not part:
+            return None
+        data += part
+    return bytes(data)

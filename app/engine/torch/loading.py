@@ -1,0 +1,178 @@
+"""Weights from a folder into a model that is ready to reply, quantized as asked, with its tokenizer and adapters.
+
+Three ways, by what is in the folder and what was asked for:
+
+- ChatGLM's own int4 and int8 layouts are loaded as they are; on a CPU they are then packed for its fast kernels.
+- ``int8`` and ``nf4`` go through bitsandbytes, which quantizes while it loads.
+- everything else is loaded in the precision that this machine computes fast (:func:`compute_dtype`).
+
+What took work, packing or quantizing, is kept on disk (:mod:`app.engine.torch.cache`). Nothing of the checkpoint is
+run: no remote code, no pickles. Runs in the worker; imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+import app.families.chatglm  # noqa: F401  # makes ChatGLM known to transformers
+from app.engine.torch.adapters import Adapters, attach
+from app.engine.torch.cache import QuantizedCache
+from app.engine.torch.packed_files import load_packed, read_checkpoint, save_packed
+
+QUANTIZATIONS = ("none", "int8", "nf4")
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A model, ready: in evaluation mode, without gradients."""
+
+    model: Any
+    tokenizer: Any
+    device: torch.device
+    dtype: torch.dtype  # of activations and of the KV cache
+    eos_ids: frozenset[int]  # tokens that end a reply
+    adapters: Adapters
+
+
+def load(config: Mapping[str, Any]) -> Loaded:
+    """The model that `config` (sent by :class:`app.engine.torch.engine.TorchEngine`) names.
+
+    Raises :class:`ValueError` (with what to do) for what cannot be loaded, :class:`OSError` for what cannot be read.
+    """
+    transformers.logging.set_verbosity_error()  # standard error is where a failure's reason is looked for
+    transformers.logging.disable_progress_bar()
+    folder = Path(config["folder"])
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model_config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    plan = _Plan(
+        folder=folder,
+        quantization=config.get("quantization") or "none",
+        cache_root=Path(config["cache_dir"]) / config["model_id"] if config.get("cache_dir") else None,
+        device=device,
+        config=model_config,
+    )
+    model = plan.model().eval().requires_grad_(False)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    folders = {name: Path(path) for name, path in (config.get("adapters") or {}).items()}
+    return Loaded(
+        model=model,
+        tokenizer=tokenizer,
+        device=device,
+        dtype=plan.dtype,
+        eos_ids=_eos_ids(model, tokenizer),
+        adapters=attach(model, folders, plan.dtype),
+    )
+
+
+def compute_dtype(device: torch.device) -> torch.dtype:
+    """The precision that `device` computes fast: half of float32's memory wherever that costs no time."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if fast else torch.float32
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be loaded, and how."""
+
+    folder: Path
+    quantization: str
+    cache_root: Path | None
+    device: torch.device
+    config: Any
+
+    @property
+    def stored_bits(self) -> int:
+        """The width of a checkpoint in ChatGLM's own quantized layout; 0: not quantized."""
+        return int(getattr(self.config, "quantization_bit", 0) or 0)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of activations; the packed kernels know bfloat16 only."""
+        packed = self.stored_bits and self.device.type == "cpu"
+        return torch.bfloat16 if packed else compute_dtype(self.device)
+
+    def model(self) -> Any:
+        """The model, loaded."""
+        if self.stored_bits:
+            if self.quantization not in ("none", f"int{self.stored_bits}"):
+                raise ValueError(
+                    f"These weights are int{self.stored_bits} already and cannot be loaded as {self.quantization}. "
+                    "Choose the quantization that they have, or fetch the unquantized model."
+                )
+            return self._packed() if self.device.type == "cpu" else self._read(self.folder)
+        if self.quantization == "none":
+            return self._read(self.folder)
+        if self.quantization in QUANTIZATIONS:
+            return self._bitsandbytes()
+        raise ValueError(f"There is no quantization {self.quantization!r}; choose one of {', '.join(QUANTIZATIONS)}.")
+
+    def _read(self, folder: Path, **quantization: Any) -> Any:
+        return AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=self.dtype,
+            attn_implementation="sdpa",
+            use_safetensors=True,
+            local_files_only=True,
+            device_map={"": self.device.type},
+            **quantization,
+        )
+
+    def _packed(self) -> Any:
+        cache = self._cache("packed")
+        if cache and cache.folder:
+            return load_packed(cache.folder, self.config, self.dtype)
+        model = read_checkpoint(self.folder, self.config, self.dtype)
+        if cache:
+            cache.store(lambda place: save_packed(model, place), _size_bytes(model))
+        return model
+
+    def _bitsandbytes(self) -> Any:
+        """Saved before anything is computed: with AVX512-BF16 the first pass repacks 4-bit weights in place."""
+        cache = self._cache(self.quantization)
+        if cache and cache.folder:
+            return self._read(cache.folder)
+        model = self._read(self.folder, quantization_config=self._bitsandbytes_config())
+        if cache:
+            cache.store(model.save_pretrained, _size_bytes(model))
+        return model
+
+    def _bitsandbytes_config(self) -> BitsAndBytesConfig:
+        if self.quantization == "int8":
+            return BitsAndBytesConfig(load_in_8bit=True)
+        return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=self.dtype)
+
+    def _cache(self, kind: str) -> QuantizedCache | None:
+        if self.cache_root is None:
+            return None
+        made_with = (
+            torch.__version__,
+            version("bitsandbytes") if kind != "packed" else "",
+            torch.backends.cpu.get_cpu_capability(),
+            self.device.type,
+            str(self.dtype),
+        )
+        return QuantizedCache(self.cache_root, self.folder, kind, made_with)
+
+
+def _eos_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Every token that the checkpoint names as the end of a reply; ChatGLM3's next turn of someone else is one too."""
+    found: set[int] = set(getattr(tokenizer, "stop_token_ids", ()))
+    for source in (model.generation_config, model.config, tokenizer):
+        ids = getattr(source, "eos_token_id", None)
+        found.update(ids if isinstance(ids, list | tuple) else [] if ids is None else [ids])
+    return frozenset(found)
+
+
+def _size_bytes(model: Any) -> int:
+    tensors = [*model.parameters(), *model.buffers()]
+    return sum(t.numel() * t.element_size() for t in tensors)

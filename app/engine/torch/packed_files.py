@@ -1,0 +1,159 @@
+"""Packed models from and to disk, without ever holding the weights twice.
+
+:func:`read_checkpoint` takes a quantized ChatGLM checkpoint tensor by tensor and packs every matrix as soon as it is
+there. :func:`save_packed` keeps the result, and :func:`load_packed` maps that file into memory: nothing is read before
+it is used, nothing is copied, and under memory pressure the system may drop pages and read them again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, GenerationConfig
+
+from app.engine.torch.packing import QUANTIZED, PackedInt4Embedding, Packer, pack_for_inference
+
+PACKED_FILE = "packed.safetensors"
+_SHARED = "shared"  # metadata: names that are other names' tensors
+_GENERATION_CONFIG = "generation_config.json"
+
+
+def read_checkpoint(folder: Path, config: Any, dtype: torch.dtype) -> Any:
+    """The model in `folder` (``*.safetensors``), packed, its floating-point tensors in `dtype`; in evaluation mode.
+
+    Raises :class:`ValueError` for files that are damaged or lack tensors.
+    """
+    model = _empty_model(config, dtype)
+    packer = Packer(model)
+    tied = bool(config.tie_word_embeddings)
+    head_name = next(name for name, module in model.named_modules() if module is model.get_output_embeddings())
+    for name, tensor in _tensors(folder):
+        module_name, _, _ = name.rpartition(".")
+        if tied and module_name == head_name:
+            continue  # the embedding wins, whatever the file has here
+        module = _assign(model, name, tensor, dtype)
+        if isinstance(module, QUANTIZED) and not _missing(module):
+            packer.pack(module_name)
+        del module, tensor
+    if tied and isinstance(head := model.get_output_embeddings(), nn.Linear):
+        head.weight = model.get_input_embeddings().weight
+    return _finished(model, folder)
+
+
+def save_packed(model: Any, folder: Path) -> None:
+    """Write `model`, packed before, into the existing `folder`. Raises :class:`OSError` where that is impossible."""
+    tensors: dict[str, Tensor] = {}
+    shared: dict[str, str] = {}
+    first: dict[tuple[int, torch.Size], str] = {}
+    for name, tensor in model.state_dict().items():
+        original = first.setdefault((tensor.data_ptr(), tensor.shape), name)
+        if original == name:
+            tensors[name] = tensor
+        else:
+            shared[name] = original
+    path = folder / PACKED_FILE
+    save_file(tensors, path, metadata={"format": "pt", _SHARED: json.dumps(shared)})
+    with path.open("rb") as written:
+        os.fsync(written.fileno())  # a name must not outlive its content
+    model.generation_config.save_pretrained(folder)
+
+
+def load_packed(folder: Path, config: Any, dtype: torch.dtype) -> Any:
+    """What :func:`save_packed` wrote on a machine with this instruction set; `config` is the checkpoint's.
+
+    The tensors are views of the mapped file: do not change them. Raises :class:`ValueError` for a damaged file.
+    """
+    model = _empty_model(config, dtype)
+    pack_for_inference(model)
+    path = folder / PACKED_FILE
+    try:
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118  # no mapping
+                _assign(model, name, file.get_tensor(name), None)
+            shared: dict[str, str] = json.loads(file.metadata()[_SHARED])
+    except SafetensorError as err:
+        raise ValueError(f"{path} is damaged ({err}). Delete it: it will be made again.") from err
+    for name, original in shared.items():
+        _assign(model, name, _tensor(model, original), None)
+    if isinstance(embedding := model.get_input_embeddings(), PackedInt4Embedding):
+        embedding.share(model.get_output_embeddings())
+    return _finished(model, folder)
+
+
+def _empty_model(config: Any, dtype: torch.dtype) -> Any:
+    """Modules without memory."""
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+            config, dtype=dtype, attn_implementation="sdpa"
+        )
+
+
+def _tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
+    """Names and mapped tensors of all files.
+
+    A file is opened again for each tensor: as long as one mapping lives, every page that was read counts as ours.
+    """
+    paths = sorted(folder.glob("*.safetensors"))
+    if not paths:
+        raise ValueError(f"There are no weights (*.safetensors) in {folder}.")
+    for path in paths:
+        try:
+            with safe_open(path, framework="pt") as file:
+                names = list(file.keys())
+            for name in names:
+                with safe_open(path, framework="pt") as file:
+                    yield name, file.get_tensor(name)
+        except SafetensorError as err:
+            raise ValueError(f"{path} is damaged ({err}). Fetch the model again.") from err
+
+
+def _assign(model: nn.Module, name: str, tensor: Tensor, dtype: torch.dtype | None) -> nn.Module | None:
+    """Put `tensor` where `name` says, parameters copied in `dtype` if one is given; the module, if there is such."""
+    module_name, _, leaf = name.rpartition(".")
+    try:
+        module = model.get_submodule(module_name)
+    except AttributeError:
+        return None
+    if leaf in module._parameters:
+        value = tensor if dtype is None else tensor.to(dtype, copy=True)
+        module._parameters[leaf] = nn.Parameter(value, requires_grad=False)
+    elif leaf in module._buffers:
+        module._buffers[leaf] = tensor
+    else:
+        return None
+    return module
+
+
+def _tensor(model: nn.Module, name: str) -> Tensor:
+    module_name, _, leaf = name.rpartition(".")
+    found: Tensor = getattr(model.get_submodule(module_name), leaf)
+    return found
+
+
+def _missing(module: nn.Module) -> list[str]:
+    """Names of the tensors that hold nothing yet."""
+    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    return [name for name, tensor in tensors.items() if tensor.is_meta and tensor.numel()]
+
+
+def _finished(model: Any, folder: Path) -> Any:
+    for module in model.modules():
+        for name, buffer in module._buffers.items():
+            if buffer is not None and buffer.is_meta and not buffer.numel():  # only its type says something
+                module._buffers[name] = torch.empty_like(buffer, device="cpu")
+    if missing := _missing(model):
+        raise ValueError(
+            f"The weights in {folder} lack {len(missing)} tensors of the model, {missing[0]} among them. "
+            "Fetch the model again."
+        )
+    if (folder / _GENERATION_CONFIG).is_file():
+        model.generation_config = GenerationConfig.from_pretrained(folder)
+    return model.eval().requires_grad_(False)

@@ -1,0 +1,139 @@
+"""Puts a fast module in the place of every quantized one of a ChatGLM model, for decoding on a CPU.
+
+The numbers stay the checkpoint's, only their order in memory changes, and there is one copy of them: a matrix is
+packed, its old tensor goes, then comes the next one. A tied int4 head and embedding share one packed matrix.
+
+It knows nothing of files (:mod:`app.engine.torch.packed_files`) nor of arithmetic (:mod:`app.engine.torch.kernels`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from app.engine.torch.kernels import GROUP_SIZES, INT8_MULTIPLE, Kernels, int4_rows, pack_int4
+from app.families.chatglm.quantization import QuantizedEmbedding, QuantizedLinear
+
+QUANTIZED = (QuantizedLinear, QuantizedEmbedding)
+
+
+class _Packed(nn.Module):
+    """Moves go through, casts do not: a scale in bfloat16 would be another scale."""
+
+    scale: Tensor  # float32 [rows]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        before = dict(self._buffers)
+        module = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, kept in before.items():
+            now = self._buffers[name]
+            if kept is not None and now is not None and now.dtype != kept.dtype:
+                self._buffers[name] = kept.to(now.device)
+        return module
+
+
+class PackedInt4Linear(_Packed):
+    """``nn.Linear`` over a 4-bit matrix in the order of PyTorch's kernel."""
+
+    packed: Tensor  # uint8 [blocks, in, half]
+    bias: Tensor | None  # float32 [out]
+
+    def __init__(self, linear: QuantizedLinear, kernels: Kernels) -> None:
+        super().__init__()
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        self.kernels = kernels
+        self.register_buffer("packed", pack_int4(linear.weight, kernels.half))
+        self.register_buffer("scale", linear.weight_scale.float())
+        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., in] → [..., out]."""
+        rows = x.reshape(-1, self.in_features)
+        return self.kernels.int4(rows, self.packed, self.scale, self.bias).view(*x.shape[:-1], self.out_features)
+
+
+class PackedInt8Linear(_Packed):
+    """``nn.Linear`` over an 8-bit matrix, which stays as the checkpoint has it."""
+
+    weight: Tensor  # int8 [out, in]
+    bias: Tensor | None  # float32 [out]
+
+    def __init__(self, linear: QuantizedLinear, kernels: Kernels) -> None:
+        super().__init__()
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        self.kernels = kernels
+        self.register_buffer("weight", linear.weight)
+        self.register_buffer("scale", linear.weight_scale.float())
+        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., in] → [..., out]."""
+        rows = x.reshape(-1, self.in_features)
+        return self.kernels.int8(rows, self.weight, self.scale, self.bias).view(*x.shape[:-1], self.out_features)
+
+
+class PackedInt4Embedding(_Packed):
+    """``nn.Embedding`` that looks its rows up in the packed matrix of a tied head."""
+
+    packed: Tensor
+
+    def __init__(self, embedding: QuantizedEmbedding, head: PackedInt4Linear) -> None:
+        super().__init__()
+        self.num_embeddings, self.embedding_dim = embedding.num_embeddings, embedding.embedding_dim
+        working: Tensor = embedding.get_buffer("working")
+        self._dtype = working.dtype
+        self.share(head)
+
+    def share(self, head: PackedInt4Linear) -> None:
+        """Use the tensors of `head`."""
+        self.register_buffer("packed", head.packed, persistent=False)
+        self.register_buffer("scale", head.scale, persistent=False)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """[...] → [..., size]."""
+        flat = ids.reshape(-1)
+        rows = int4_rows(self.packed, flat) * self.scale[flat, None]
+        return rows.to(self._dtype).view(*ids.shape, self.embedding_dim)
+
+
+def pack_for_inference(model: Any) -> None:
+    """Replace `model`'s quantized modules, in place and one after the other.
+
+    For a model on the CPU or, to load packed tensors into, on the meta device. A matrix whose shape PyTorch's kernels
+    do not take stays as it is: slower, and as exact. The model works in any type; bfloat16 saves casts.
+    """
+    packer = Packer(model)
+    # Names only: a list of modules would keep every old matrix until the end.
+    for name in [name for name, module in model.named_modules() if isinstance(module, QUANTIZED)]:
+        packer.pack(name)
+
+
+class Packer:
+    """Packs the modules of one model one by one, as their tensors arrive."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._kernels = Kernels.of_this_machine()
+
+    def pack(self, name: str) -> None:
+        """Replace the module `name` if it is quantized, and with a tied embedding the head too."""
+        module = self._model.get_submodule(name)
+        head = self._model.get_output_embeddings()
+        tied = bool(self._model.config.tie_word_embeddings)
+        if isinstance(module, QuantizedEmbedding) and tied and isinstance(head, QuantizedLinear):
+            head.weight, head.weight_scale = module.weight, module.weight_scale
+            packed = self._packed(head)
+            self._model.set_output_embeddings(packed)
+            if isinstance(packed, PackedInt4Linear):
+                self._model.set_input_embeddings(PackedInt4Embedding(module, packed))
+        elif isinstance(module, QuantizedLinear) and not (tied and module is head):
+            self._model.set_submodule(name, self._packed(module))
+
+    def _packed(self, linear: QuantizedLinear) -> nn.Module:
+        if linear.bits == 4 and linear.in_features % min(GROUP_SIZES) == 0:
+            return PackedInt4Linear(linear, self._kernels)
+        if linear.bits == 8 and linear.in_features % INT8_MULTIPLE == 0 and linear.out_features % INT8_MULTIPLE == 0:
+            return PackedInt8Linear(linear, self._kernels)
+        return linear

@@ -1,0 +1,131 @@
+"""The child process that holds the weights: one thread computes, one reads requests, one renders prompts.
+
+Run by :class:`app.engine.process.Child` as ``python -m app.engine.torch.worker``. Its configuration: what
+:class:`app.engine.torch.engine.TorchEngine` sends. What it says and hears: :mod:`app.engine.torch.frames`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from app.domain.generation import SamplingParams
+from app.engine.lifeline import Lifeline, attach
+from app.engine.torch.frames import News, pack, read
+
+_LOCAL_ONLY = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}  # what is not in the folder is not there
+
+
+class Line:
+    """Our end of the line to the parent; any thread may send."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self._lock = threading.Lock()
+
+    def send(self, frame: Mapping[str, Any]) -> None:
+        """Whole, whoever else sends. A parent that is gone ends this process otherwise."""
+        with self._lock:
+            self.connection.sendall(pack(frame))
+
+    def tell(self, news: list[News]) -> None:
+        """What a step brought."""
+        self.send({"step": news})
+
+
+class Service:
+    """Answers what comes over the line."""
+
+    def __init__(self, line: Line, scheduler: Any, tokenizer: Any) -> None:
+        self._line = line
+        self._scheduler = scheduler
+        self._tokenizer = tokenizer
+        self._renderer = ThreadPoolExecutor(1, "render")
+
+    def listen(self) -> None:
+        """Until the parent hangs up. Rendering a long text must not keep a cancellation waiting."""
+        while (frame := read(self._line.connection)) is not None:
+            if frame["op"] == "render":
+                self._renderer.submit(self._render, frame)
+            else:
+                self._handle(frame)
+
+    def _handle(self, frame: dict[str, Any]) -> None:
+        from app.engine.torch.sequences import Job
+
+        op, number = frame["op"], frame["id"]
+        if op == "generate":
+            params = SamplingParams(**frame["sampling"])
+            self._scheduler.submit(Job(number, frame["ids"], params, frame["adapter"]))
+        elif op == "cancel":
+            self._scheduler.cancel(number)
+        else:
+            self._line.send({"id": number, "busy": self._scheduler.busy})
+
+    def _render(self, frame: dict[str, Any]) -> None:
+        from app.engine.torch.rendering import RenderingFailed, render_messages, render_text
+
+        try:
+            if "text" in frame:
+                text, ids = render_text(self._tokenizer, frame["text"], frame["prefill"])
+            else:
+                text, ids = render_messages(self._tokenizer, frame["messages"], frame["prefill"])
+        except RenderingFailed as failed:
+            self._line.send({"id": frame["id"], "error": str(failed)})
+        except Exception as error:  # noqa: BLE001
+            self._line.send({"id": frame["id"], "error": f"The prompt could not be made ({error!r})."})
+        else:
+            self._line.send({"id": frame["id"], "text": text, "ids": ids})
+
+
+def main() -> None:
+    """Serve until the parent is gone."""
+    lifeline = attach()
+    config = lifeline.config
+    line = Line(socket.socket(fileno=int(str(config["fd"]))))
+    os.environ.update(_LOCAL_ONLY)
+    scheduler, tokenizer = _loaded(lifeline, line)
+    service = Service(line, scheduler, tokenizer)
+    threading.Thread(target=service.listen, name="listen", daemon=True).start()
+    lifeline.ready({"pid": os.getpid()})
+    scheduler.run()
+
+
+def _loaded(lifeline: Lifeline, line: Line) -> tuple[Any, Any]:
+    """The batch, warm, and the tokenizer; what cannot be loaded is told to the parent."""
+    config: Mapping[str, Any] = lifeline.config
+    try:
+        import torch
+
+        torch.set_num_threads(config["threads"])
+        from app.engine.torch.loading import load
+        from app.engine.torch.rendering import render_text
+        from app.engine.torch.scheduler import Scheduler
+        from app.engine.torch.sequences import Job
+
+        loaded = load(config)
+        first: list[News] = []
+        scheduler = Scheduler(
+            loaded, n_slots=config["slots"], context_tokens=config["context_tokens"], emit=first.extend
+        )
+        _, ids = render_text(loaded.tokenizer, "Hello", "")
+        few = SamplingParams(max_new_tokens=2, ignore_eos=True)
+        scheduler.submit(Job(-1, ids[: config["context_tokens"] - 2], few))
+        while not first or first[-1].end is None:
+            scheduler.step()
+        if first[-1].error:
+            lifeline.failed(first[-1].error)
+    except ImportError as missing:
+        lifeline.failed(f"{missing}; `pip install 'parley-chat[torch]'` brings what this model runs on.")
+    except Exception as error:  # noqa: BLE001
+        lifeline.failed(str(error) or type(error).__name__)
+    scheduler.emit = line.tell
+    return scheduler, loaded.tokenizer
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""A packed ChatGLM in the engine's slots, without server or worker, in a process of its own: prints a line of JSON.
+
+    python -m benchmarks.chatglm_packed '{"folder": "…", "packed": "…", "threads": 2, "chats": [1, 4, 8], …}'
+
+Where `packed` holds no packed file yet this is a first start: the checkpoint is read and packed, memory is watched through one
+prompt and some decoding, and the packed file is written. Else it is a later start from that file, and speed is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from transformers import AutoConfig
+
+import app.families.chatglm  # noqa: F401  # makes it known to transformers
+from app.engine.torch.adapters import Adapters
+from app.engine.torch.loading import Loaded
+from app.engine.torch.packed_files import PACKED_FILE, load_packed, read_checkpoint, save_packed
+from app.engine.torch.slot_model import SlotModel
+
+SAMPLES_PER_S = 5
+
+
+class Measured:
+    """The model, and how far each slot was ever filled."""
+
+    def __init__(self, model: Any, slots: int, tokens: int) -> None:
+        self.config = model.config
+        device = torch.device("cpu")
+        loaded = Loaded(model, None, device, torch.bfloat16, frozenset(), Adapters())
+        self._slots = SlotModel(loaded, slots, tokens)
+        self._reached = [0] * slots
+        self._random = torch.Generator().manual_seed(0)
+
+    def prefill(self, slot: int, tokens: int) -> float:
+        """Tokens/s of reading one prompt: noise, then [gMASK] and bos."""
+        ids = self._noise(tokens - 2) + [self.config.gmask_token_id, self.config.bos_token_id]
+        began = time.perf_counter()
+        positions = self._slots.positions(ids)
+        reading = self._slots.read(
+            slot, ids, cached=0, prefix=0, positions=positions, adapter=None, chunk=lambda: tokens
+        )
+        for _ in reading:
+            pass
+        self._fill(slot, tokens)
+        return tokens / (time.perf_counter() - began)
+
+    def decode(self, chats: int, context: int, steps: int) -> float:
+        """Tokens/s of all chats together, each behind `context` tokens (what they say does not matter)."""
+        ids = self._noise(context - 2) + [self.config.gmask_token_id, self.config.bos_token_id]
+        position = self._slots.positions(ids)
+        tokens, slots = self._noise(chats), list(range(chats))
+        began = time.perf_counter()
+        for step in range(steps):
+            position = self._slots.next_positions(position)
+            lengths = [context + step] * chats
+            logits = self._slots.decode(slots, tokens, lengths, [0] * chats, [position] * chats, None)
+            tokens = logits.argmax(-1).tolist()
+        for slot in slots:
+            self._fill(slot, context + steps)
+        return chats * steps / (time.perf_counter() - began)
+
+    @property
+    def cache_bytes(self) -> int:
+        """Of keys and values that were ever written."""
+        per_token = 2 * self.config.num_layers * self.config.hidden_size * torch.bfloat16.itemsize
+        return per_token * sum(self._reached)
+
+    def _noise(self, n: int) -> list[int]:
+        return torch.randint(20, 100_000, (n,), generator=self._random).tolist()  # type: ignore[no-any-return]
+
+    def _fill(self, slot: int, tokens: int) -> None:
+        self._reached[slot] = max(self._reached[slot], tokens)
+
+
+@contextmanager
+def peak_private() -> Iterator[list[int]]:
+    """The most bytes of its own that this process has within; the only element is right after the block."""
+    peak = [private()]
+    done = threading.Event()
+
+    def sample() -> None:
+        while not done.wait(1 / SAMPLES_PER_S):
+            peak[0] = max(peak[0], private())
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        sampler.join()
+
+
+def private() -> int:
+    """Bytes that only this process has, pages of mapped files among them."""
+    return int(psutil.Process().memory_full_info().uss)
+
+
+def first_start(given: dict[str, Any]) -> dict[str, Any]:
+    """Read, pack, use a little, keep."""
+    folder, packed = Path(given["folder"]), Path(given["packed"])
+    config = AutoConfig.from_pretrained(folder)
+    began = time.perf_counter()
+    with peak_private() as peak:
+        model = read_checkpoint(folder, config, torch.bfloat16)
+        load_s = time.perf_counter() - began
+        measured = Measured(model, max(given["chats"]), given["slot_tokens"])
+        measured.prefill(0, max(given["prompts"]))
+        measured.decode(max(given["chats"]), given["context"], 2)
+    began = time.perf_counter()
+    packed.mkdir(parents=True, exist_ok=True)
+    save_packed(model, packed)
+    tensors = {tensor.data_ptr(): tensor.nbytes for tensor in (*model.parameters(), *model.buffers())}
+    return {
+        "load_s": load_s,
+        "save_s": time.perf_counter() - began,
+        "weights_bytes": sum(tensors.values()),
+        "cache_bytes": measured.cache_bytes,
+        "peak_bytes": peak[0],
+    }
+
+
+def later_start(given: dict[str, Any]) -> dict[str, Any]:
+    """Load what was kept; speeds, `repeats` of each."""
+    config = AutoConfig.from_pretrained(given["folder"])
+    began = time.perf_counter()
+    model = load_packed(Path(given["packed"]), config, torch.bfloat16)
+    found: dict[str, Any] = {"load_s": time.perf_counter() - began}
+    measured = Measured(model, max(given["chats"]), given["slot_tokens"])
+    measured.decode(1, given["context"], 1)
+    found["first_token_s"] = time.perf_counter() - began  # every page of the weights was touched
+    for name, sizes, measure in (
+        ("prompt", given["prompts"], lambda tokens: measured.prefill(0, tokens)),
+        ("decode", given["chats"], lambda chats: measured.decode(chats, given["context"], given["steps"])),
+    ):
+        for size in sizes:
+            found[f"{name}_{size}"] = [measure(size) for _ in range(given["repeats"])]
+    return found | {"cache_bytes": measured.cache_bytes, "private_bytes": private()}
+
+
+def main() -> None:
+    """Load, measure, print."""
+    given = json.loads(sys.argv[1])
+    torch.set_num_threads(given["threads"])
+    with torch.inference_mode():
+        kept = (Path(given["packed"]) / PACKED_FILE).is_file()
+        print(json.dumps(later_start(given) if kept else first_start(given)))
+
+
+if __name__ == "__main__":
+    main()
