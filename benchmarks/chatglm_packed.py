@@ -2,18 +2,18 @@
 
     python -m benchmarks.chatglm_packed '{"folder": "…", "packed": "…", "threads": 2, "chats": [1, 4, 8], …}'
 
-Where `packed` holds no packed file yet this is a first start: the checkpoint is read and packed, memory is watched through one
-prompt and some decoding, and the packed file is written. Else it is a later start from that file, and speed is measured.
+Where `packed` holds no packed file yet this is a first start: the checkpoint is read and packed, a prompt is read and
+some tokens are decoded, and the packed file is written. Else it is a later start from that file, and speed is measured.
+
+Memory is resident memory, of which nearly all is this process's own: it counts the pages of the mapped weights, and
+what Python and PyTorch take before any model is loaded is told apart.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,6 @@ from app.engine.torch.adapters import Adapters
 from app.engine.torch.loading import Loaded
 from app.engine.torch.packed_files import PACKED_FILE, load_packed, read_checkpoint, save_packed
 from app.engine.torch.slot_model import SlotModel
-
-SAMPLES_PER_S = 5
 
 
 class Measured:
@@ -43,7 +41,7 @@ class Measured:
 
     def prefill(self, slot: int, tokens: int) -> float:
         """Tokens/s of reading one prompt: noise, then [gMASK] and bos."""
-        ids = self._noise(tokens - 2) + [self.config.gmask_token_id, self.config.bos_token_id]
+        ids = [*self._noise(tokens - 2), self.config.gmask_token_id, self.config.bos_token_id]
         began = time.perf_counter()
         positions = self._slots.positions(ids)
         reading = self._slots.read(
@@ -56,7 +54,7 @@ class Measured:
 
     def decode(self, chats: int, context: int, steps: int) -> float:
         """Tokens/s of all chats together, each behind `context` tokens (what they say does not matter)."""
-        ids = self._noise(context - 2) + [self.config.gmask_token_id, self.config.bos_token_id]
+        ids = [*self._noise(context - 2), self.config.gmask_token_id, self.config.bos_token_id]
         position = self._slots.positions(ids)
         tokens, slots = self._noise(chats), list(range(chats))
         began = time.perf_counter()
@@ -73,7 +71,7 @@ class Measured:
     def cache_bytes(self) -> int:
         """Of keys and values that were ever written."""
         per_token = 2 * self.config.num_layers * self.config.hidden_size * torch.bfloat16.itemsize
-        return per_token * sum(self._reached)
+        return int(per_token * sum(self._reached))
 
     def _noise(self, n: int) -> list[int]:
         return torch.randint(20, 100_000, (n,), generator=self._random).tolist()  # type: ignore[no-any-return]
@@ -82,41 +80,25 @@ class Measured:
         self._reached[slot] = max(self._reached[slot], tokens)
 
 
-@contextmanager
-def peak_private() -> Iterator[list[int]]:
-    """The most bytes of its own that this process has within; the only element is right after the block."""
-    peak = [private()]
-    done = threading.Event()
-
-    def sample() -> None:
-        while not done.wait(1 / SAMPLES_PER_S):
-            peak[0] = max(peak[0], private())
-
-    sampler = threading.Thread(target=sample)
-    sampler.start()
-    try:
-        yield peak
-    finally:
-        done.set()
-        sampler.join()
-
-
-def private() -> int:
-    """Bytes that only this process has, pages of mapped files among them."""
-    return int(psutil.Process().memory_full_info().uss)
+def resident_bytes(*, peak: bool = False) -> int:
+    """What this process has in memory now, or had at most, mapped files among it."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    name = "VmHWM:" if peak else "VmRSS:"
+    return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith(name))
 
 
 def first_start(given: dict[str, Any]) -> dict[str, Any]:
     """Read, pack, use a little, keep."""
     folder, packed = Path(given["folder"]), Path(given["packed"])
     config = AutoConfig.from_pretrained(folder)
+    base = resident_bytes()
     began = time.perf_counter()
-    with peak_private() as peak:
-        model = read_checkpoint(folder, config, torch.bfloat16)
-        load_s = time.perf_counter() - began
-        measured = Measured(model, max(given["chats"]), given["slot_tokens"])
-        measured.prefill(0, max(given["prompts"]))
-        measured.decode(max(given["chats"]), given["context"], 2)
+    model = read_checkpoint(folder, config, torch.bfloat16)
+    load_s = time.perf_counter() - began
+    loaded_peak = resident_bytes(peak=True)
+    measured = Measured(model, max(given["chats"]), given["slot_tokens"])
+    measured.prefill(0, max(given["prompts"]))
+    measured.decode(max(given["chats"]), given["context"], 2)
     began = time.perf_counter()
     packed.mkdir(parents=True, exist_ok=True)
     save_packed(model, packed)
@@ -126,26 +108,33 @@ def first_start(given: dict[str, Any]) -> dict[str, Any]:
         "save_s": time.perf_counter() - began,
         "weights_bytes": sum(tensors.values()),
         "cache_bytes": measured.cache_bytes,
-        "peak_bytes": peak[0],
+        "base_bytes": base,
+        "loaded_peak_bytes": loaded_peak,
+        "peak_bytes": resident_bytes(peak=True),
     }
 
 
 def later_start(given: dict[str, Any]) -> dict[str, Any]:
     """Load what was kept; speeds, `repeats` of each."""
     config = AutoConfig.from_pretrained(given["folder"])
+    base = resident_bytes()
     began = time.perf_counter()
     model = load_packed(Path(given["packed"]), config, torch.bfloat16)
     found: dict[str, Any] = {"load_s": time.perf_counter() - began}
     measured = Measured(model, max(given["chats"]), given["slot_tokens"])
     measured.decode(1, given["context"], 1)
     found["first_token_s"] = time.perf_counter() - began  # every page of the weights was touched
-    for name, sizes, measure in (
-        ("prompt", given["prompts"], lambda tokens: measured.prefill(0, tokens)),
-        ("decode", given["chats"], lambda chats: measured.decode(chats, given["context"], given["steps"])),
-    ):
-        for size in sizes:
-            found[f"{name}_{size}"] = [measure(size) for _ in range(given["repeats"])]
-    return found | {"cache_bytes": measured.cache_bytes, "private_bytes": private()}
+    repeats = range(given["repeats"])
+    for tokens in given["prompts"]:
+        found[f"prompt_{tokens}"] = [measured.prefill(0, tokens) for _ in repeats]
+    for chats in given["chats"]:
+        found[f"decode_{chats}"] = [measured.decode(chats, given["context"], given["steps"]) for _ in repeats]
+    return found | {
+        "cache_bytes": measured.cache_bytes,
+        "base_bytes": base,
+        "peak_bytes": resident_bytes(peak=True),
+        "private_bytes": int(psutil.Process().memory_full_info().uss),
+    }
 
 
 def main() -> None:

@@ -53,9 +53,9 @@ def parley_alone(home: Path) -> AbstractContextManager[Server]:
     return parley(home, slots=SLOTS, context_tokens=CONTEXT_TOKENS, threads=os.cpu_count())
 
 
-def load(loadgen: list[str], url: str, *arguments: object) -> list[Level]:
+def load(loadgen: list[str], url: str, *arguments: object, model: str = DEFAULT_MODEL) -> list[Level]:
     """Run the load generator in its own process; its lines."""
-    command = [*loadgen, f"{url}/v1", "--model", DEFAULT_MODEL, "--key", KEY, *map(str, arguments)]
+    command = [*loadgen, f"{url}/v1", "--model", model, "--key", KEY, *map(str, arguments)]
     output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     return [json.loads(line) for line in output.splitlines()]
 

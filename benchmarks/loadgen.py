@@ -28,7 +28,7 @@ import httpx
 
 from benchmarks.report import median
 
-_WORDS = (
+WORDS = (
     "amber",
     "basin",
     "candle",
@@ -97,8 +97,7 @@ class Load:
         messages: list[dict[str, str]] = []
         turns = []
         for _ in range(self.turns):
-            words = " ".join(chance.choice(_WORDS) for _ in range(self.words))
-            messages.append({"role": "user", "content": f"Describe this: {words}"})
+            messages.append({"role": "user", "content": question(chance, self.words)})
             turns.append(await self._turn(client, messages))
             messages.append({"role": "assistant", "content": turns[-1].text or "."})
         return turns
@@ -135,6 +134,11 @@ class Load:
                     last = now
         turn.n_tokens = turn.n_tokens or len(turn.gaps_s) + 1
         return turn
+
+
+def question(chance: random.Random, n_words: int) -> str:
+    """What a chat asks."""
+    return f"Describe this: {' '.join(chance.choice(WORDS) for _ in range(n_words))}"
 
 
 def _read(event: dict[str, object], turn: Turn) -> str:

@@ -24,6 +24,8 @@ HEAVY = ("torch", "transformers", "gradio", "xllamacpp", "numpy", "pandas")
 OUTERMOST = {
     "app/chat/generation.py",
     "app/cli/__init__.py",
+    "app/engine/torch/scheduler.py",
+    "app/engine/torch/worker.py",
     "app/store/writer.py",
 }
 

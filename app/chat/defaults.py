@@ -9,6 +9,7 @@ from dataclasses import replace
 from app.config import Settings
 from app.domain.generation import MAX_SEED, GenerationRequest, Prompt, SamplingParams
 from app.domain.ids import new_id
+from app.engine.factories import is_installed
 from app.errors import ModelNotFetched
 from app.registry.catalog import Catalog
 from app.registry.manifest import Manifest
@@ -21,15 +22,20 @@ def ready_models(catalog: Catalog) -> list[Manifest]:
 
 
 def default_model(catalog: Catalog, settings: Settings, languages: Sequence[str] = ()) -> str | None:
-    """The model set by the operator, else the first ready one that speaks one of `languages`, else the first ready."""
+    """The model set by the operator, else the first ready one that speaks one of `languages`, else the first ready.
+
+    One that can be loaded in several ways is named with the first of them that this machine has the memory for.
+    """
     if settings.model:
         return settings.model
-    ready = ready_models(catalog)
-    for language in languages:
-        for manifest in ready:
-            if language.split("-")[0].lower() in manifest.languages:
-                return manifest.id
-    return ready[0].id if ready else None
+    ready = [m for m in ready_models(catalog) if is_installed(m.engine)]
+    speaking = [m for language in languages for m in ready if language.split("-")[0].lower() in m.languages]
+    for manifest in [*speaking, *ready]:
+        for way in manifest.quantizations or ("",):
+            reference = manifest.loaded_as(way).id
+            if len(manifest.quantizations) < 2 or catalog.suits(reference):
+                return reference
+    return None
 
 
 def require_default_model(catalog: Catalog, settings: Settings, languages: Sequence[str] = ()) -> str:

@@ -8,9 +8,9 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -82,7 +82,7 @@ class Session:
 
     async def _require_model(self) -> str:
         listing = (await self._client.models())["items"]
-        wanted = [m for m in listing if m["id"] == self._model] if self._model else [m for m in listing if m["default"]]
+        wanted = [m for m in listing if (_answers(m, self._model) if self._model else m["default"])]
         if not wanted:
             known = ", ".join(m["id"] for m in listing) or "none"
             what = f"There is no model {self._model!r}." if self._model else "No model is here yet."
@@ -91,9 +91,12 @@ class Session:
 
     async def _change_model(self, model_id: str) -> None:
         listing = (await self._client.models())["items"]
-        if model_id not in [m["id"] for m in listing]:
+        if not any(_answers(m, model_id) for m in listing):
             for m in listing:
                 print(f"  {m['id']:32} {m['state']}")
+                more = [way["id"] for way in m["quantizations"] if not way["default"]]
+                for reference in [*more, *(f"{m['id']}+{adapter['name']}" for adapter in m["adapters"])]:
+                    print(f"    {reference}")
             return
         self._model = model_id
         print(f"From now on: {model_id}")
@@ -222,3 +225,10 @@ async def _server(settings: Settings, url: str | None) -> AsyncIterator[str]:
     finally:
         running.should_exit = True
         await asyncio.to_thread(thread.join)
+
+
+def _answers(item: Mapping[str, Any], reference: str) -> bool:
+    """Whether a model of the list is the one that `reference` (base@quantization+adapter) names."""
+    base, _, adapter = reference.partition("+")
+    ways = [item["id"], *(name for way in item["quantizations"] for name in (way["id"], f"{item['id']}@{way['name']}"))]
+    return base in ways and (not adapter or adapter in [one["name"] for one in item["adapters"]])

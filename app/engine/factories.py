@@ -14,7 +14,7 @@ from app.errors import ConfigurationError, MissingExtra
 
 EngineFactories = Mapping[str, EngineFactory]
 
-# Engines that come with an extra: what to install when a manifest asks for one that is not there.
+# Engines that come with an extra, which is named for the module that it brings.
 _EXTRAS = {"torch": "torch"}
 
 
@@ -38,6 +38,12 @@ def collect(modules: Iterable[ModuleType]) -> EngineFactories:
             )
         found[factory.name], files[factory.name] = factory, module.__file__
     return found
+
+
+def is_installed(engine: str) -> bool:
+    """Whether what `engine` runs on is here, as far as a look at the installed packages tells."""
+    extra = _EXTRAS.get(engine)
+    return extra is None or importlib.util.find_spec(extra) is not None
 
 
 def factory_for(engine: str, factories: EngineFactories) -> EngineFactory:

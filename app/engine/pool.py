@@ -23,6 +23,7 @@ from app.engine.loaded import LoadedModel
 from app.errors import (
     DamagedWeights,
     InvalidManifest,
+    MissingExtra,
     ModelBusy,
     NotEnoughMemory,
     ParleyError,
@@ -146,6 +147,14 @@ class ModelPool:
     def error(self, model_id: str) -> ParleyError | None:
         """Why the last loading failed, until it is tried again."""
         return self._errors.get(model_id)
+
+    def missing_extra(self, engine: str) -> MissingExtra | None:
+        """What must be installed before a model of `engine` can be loaded."""
+        try:
+            factory_for(engine, self._factories)
+        except MissingExtra as missing:
+            return missing
+        return None
 
     def snapshot(self) -> list[ModelSnapshot]:
         """All models that are loaded or being loaded."""

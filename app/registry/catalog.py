@@ -14,7 +14,7 @@ from app.errors import DamagedWeights, InvalidManifest, ModelNotFetched, ModelNo
 from app.registry.discover import Discovery, Found
 from app.registry.files import ModelFiles, OnProgress
 from app.registry.manifest import Manifest, UpstreamSource
-from app.registry.memory import MemoryEstimate, available_bytes, estimate_from_header, estimate_unseen
+from app.registry.memory import MemoryEstimate, available_bytes, estimate_from_header, estimate_unseen, total_bytes
 from app.registry.reference import MAX_REFERENCE_CHARS, parse
 from app.registry.torch_memory import estimate_torch
 from model_store import manifests_dir
@@ -148,6 +148,11 @@ class Catalog:
         except ModelNotFetched:
             return self._unseen(manifest)
         return self._memory(manifest)
+
+    def suits(self, reference: str) -> bool:
+        """Whether this machine could hold the model if nothing else needed its memory; true where that is unknown."""
+        memory = self.status(reference).memory
+        return memory is None or memory.total_bytes <= min(total_bytes(), self._memory_limit_bytes or total_bytes())
 
     def weights(self, reference: str) -> Path:
         """What an engine opens (a file; torch: the folder), once all is checked. **Blocks** where sums are computed.

@@ -52,10 +52,17 @@ class Checkpoint:
         return chatglm_shapes.quantization_bits(self.config) if self.is_chatglm else 0
 
     @property
+    def held(self) -> dict[str, TensorInfo]:
+        """The tensors that take memory: a head that is tied to the embedding is stored twice and loaded once."""
+        first = self.is_chatglm and chatglm_shapes.generation(self.config) == "chatglm"
+        left = ("lm_head.",) if self.config.get("tie_word_embeddings", first) else ()
+        return {k: v for k, v in self.tensors.items() if not k.startswith(left) and not k.endswith("inv_freq")}
+
+    @property
     def parameters(self) -> int:
         """Numbers in the model; packed ones count as many as they are."""
         per_byte = 2 if self.quantization_bits == 4 else 1
-        return sum(t.elements * (per_byte if t.dtype == "I8" else 1) for t in self.tensors.values())
+        return sum(t.elements * (per_byte if t.dtype == "I8" else 1) for t in self.held.values())
 
     def linear_sizes(self, module: str) -> tuple[int, int] | None:
         """(rows, columns) of the linear layer `module`, unpacked; ``None`` where there is none of this name."""
@@ -70,6 +77,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     """Check a folder. Raises :class:`DamagedWeights` (never anything else) with what is wrong and what to do."""
     try:
         config = read_config(folder)
+        _check_detours(folder, config)
         shards = _shards(folder)
         tensors = _tensors(folder, shards)
         _check_shapes(config, tensors)
@@ -199,6 +207,21 @@ def _tensors(folder: Path, shards: Mapping[str, set[str] | None]) -> dict[str, T
     if not tensors:
         raise damaged(folder, "holds no weights at all. Fetch it again.", WEIGHTS)
     return tensors
+
+
+def _check_detours(folder: Path, config: Mapping[str, Any]) -> None:
+    """What would make transformers open other files than those that are checked here."""
+    if "transformers_weights" in config:
+        raise damaged(
+            folder, f"has a {CONFIG} that names other weights (transformers_weights). Remove that key.", CONFIG
+        )
+    if "adapter_config.json" in listing(folder):
+        raise damaged(
+            folder,
+            "holds an adapter (adapter_config.json) among the model's files. Move the adapter's files into a folder of "
+            "their own, in the store's adapters folder.",
+            "adapter_config.json",
+        )
 
 
 def _check_shapes(config: Mapping[str, Any], tensors: Mapping[str, TensorInfo]) -> None:

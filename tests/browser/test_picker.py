@@ -16,6 +16,7 @@ def model(model_id: str, state: str, **more: Any) -> dict[str, Any]:
     plain = {"title": model_id.title(), "description": f"About {model_id}.", "kind": "chat", "languages": ["en", "zh"]}
     sizes = {"size_bytes": 98_000_000, "memory_bytes": 500_000_000, "fits": True, "progress": None, "error": None}
     rest = {"parameters": "1B", "quantization": "Q4", "context_tokens": 2048, "licence": "MIT", "default": False}
+    rest |= {"quantizations": [], "adapters": [], "fetchable": True, "detail": ""}
     return {"id": model_id, "state": state, "default_sampling": {}, **plain, **sizes, **rest, **more}
 
 

@@ -163,6 +163,8 @@ WRONG: list[tuple[str, Change, str]] = [
     ("hidden size", lambda f: reconfigure(f, hidden_size=1 << 20), "no tensor has that size"),
     ("vocabulary", lambda f: reconfigure(f, vocab_size=1 << 23), "no tensor has that size"),
     ("layers", lambda f: reconfigure(f, num_hidden_layers=900), "the weights have 2"),
+    ("other weights", lambda f: reconfigure(f, transformers_weights="pytorch_model.bin"), "transformers_weights"),
+    ("adapter inside", lambda f: (f / "adapter_config.json").write_text("{}"), "folder of their own"),
     ("nonsense", lambda f: reconfigure(f, num_hidden_layers="many"), "whole number"),
 ]
 

@@ -43,7 +43,7 @@ def test_a_chatglm_folder_describes_itself(store: Path) -> None:
     catalog = Catalog(store)
     manifest = catalog.get("chatglm-6b")
     assert (manifest.title, manifest.engine, manifest.family) == ("ChatGLM-6B", "torch", "chatglm")
-    assert (manifest.context_tokens, manifest.parameters, manifest.quantization) == (128, "183K", "float16")
+    assert (manifest.context_tokens, manifest.parameters, manifest.quantization) == (128, "166K", "float16")
     assert manifest.quantizations == ("none", "int8", "nf4")
     assert manifest.languages == ("zh", "en")
     assert manifest.default_sampling == CHATGLM_SAMPLING
@@ -96,7 +96,7 @@ def test_a_manifest_has_the_last_word(store: Path) -> None:
     manifest = catalog.get("mine")
     assert (manifest.family, manifest.load_as, manifest.context_tokens) == ("chatglm2", "nf4", 64)
     assert manifest.default_sampling.temperature == 0.1
-    assert manifest.parameters == "183K"
+    assert manifest.parameters == "166K"
     assert catalog.get("mine@none").id == "mine@none"
 
 

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from app.families.chatglm import ChatGLMConfig, ChatGLMTokenizer
-from app.families.chatglm2 import ChatGLM2Config
+from app.families.chatglm2.configuration import ChatGLM2Config
 from app.families.chatglm2.tokenization import ChatGLM2Tokenizer, ChatGLM3Tokenizer
 
 GENERATIONS = (1, 2, 3)

@@ -1,7 +1,8 @@
 """ChatGLM-6B's own HTTP service: ``POST /`` with ``{prompt, history, max_length, top_p, temperature}``.
 
 Opt-in (``PARLEY_CHATGLM_API=true``). As there, a missing or zero value takes the default (2048, 0.7, 0.95), and
-``max_length`` counts the prompt too. The model is the one set by PARLEY_MODEL, else the default one.
+``max_length`` counts the prompt too; sampling looks at the 50 likeliest tokens. The model is the one set by
+PARLEY_MODEL, else the default one.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.deps import ServicesDep, UserId
 from app.api.disconnect import unless_gone
 from app.api.schemas import Content
+from app.domain.generation import MAX_NEW_TOKENS
 from app.domain.messages import Role, Turn
 
 router = APIRouter(tags=["chatglm"])
 
 MAX_LENGTH, TOP_P, TEMPERATURE = 2048, 0.7, 0.95
+_ALWAYS = {"top_k": 50, "min_p": 0.0, "repetition_penalty": 1.0}  # what the original leaves to its library
 
 
 class ChatGLMRequest(BaseModel):
@@ -28,7 +31,7 @@ class ChatGLMRequest(BaseModel):
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
     prompt: Content
-    history: Annotated[list[tuple[Content, Content]], Field(max_length=5000)] = []
+    history: Annotated[list[tuple[Content, Content]], Field(max_length=5000)] | None = None
     max_length: int | None = None
     top_p: float | None = None
     temperature: float | None = None
@@ -37,20 +40,21 @@ class ChatGLMRequest(BaseModel):
 @router.post("/")
 async def chat(user_id: UserId, parts: ServicesDep, request: Request, body: ChatGLMRequest) -> dict[str, Any]:
     """Answer as the original service does: ``{response, history, status, time}``."""
-    turns = [turn for q, a in body.history for turn in (Turn(Role.USER, q), Turn(Role.ASSISTANT, a))]
+    history = body.history or []
+    turns = [turn for q, a in history for turn in (Turn(Role.USER, q), Turn(Role.ASSISTANT, a))]
     turns.append(Turn(Role.USER, body.prompt))
     max_length = body.max_length or MAX_LENGTH
-    overrides = {
+    overrides = _ALWAYS | {
         "top_p": body.top_p or TOP_P,
         "temperature": body.temperature or TEMPERATURE,
-        "max_new_tokens": max_length,
+        "max_new_tokens": min(max_length, MAX_NEW_TOKENS),
     }
     opened = parts.completions.open(user_id, None, turns, overrides, drop_oldest=True, total_tokens=max_length)
     async with opened as completion:
         response, _ = await unless_gone(request, completion.text())
     return {
         "response": response,
-        "history": [*([q, a] for q, a in body.history), [body.prompt, response]],
+        "history": [*([q, a] for q, a in history), [body.prompt, response]],
         "status": 200,
         "time": datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
     }

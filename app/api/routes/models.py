@@ -11,7 +11,7 @@ from fastapi import APIRouter, Response
 from app.api.deps import Languages, Services, ServicesDep, UserId
 from app.api.schemas import ModelRef
 from app.chat.defaults import default_model
-from app.errors import DamagedWeights
+from app.errors import DamagedWeights, ParleyError
 from app.registry.catalog import ModelStatus
 from app.registry.manifest import Adapter, Manifest, WheelSource
 from app.registry.memory import available_bytes
@@ -75,7 +75,7 @@ def _model(parts: Services, manifest: Manifest, default: str | None, languages: 
     # Idle models make room when another is loaded, so what they hold counts as free.
     status = parts.catalog.status(manifest.id, freeable_bytes=parts.pool.promised_bytes)
     progress = parts.pulls.progress(manifest.base_id)
-    error = parts.pulls.last_error(manifest.base_id) or parts.pool.error(manifest.id)
+    error = parts.pulls.last_error(manifest.base_id) or _error(parts, manifest, status)
     return {
         "id": manifest.id,
         "title": manifest.title,
@@ -106,13 +106,21 @@ def _model(parts: Services, manifest: Manifest, default: str | None, languages: 
 def _state(parts: Services, manifest: Manifest, status: ModelStatus) -> str:
     """The weights' state; of those that are here, the state in memory."""
     pool_state = parts.pool.state(manifest.id)
+    if status.state == "ready" and parts.pool.missing_extra(manifest.engine):
+        return "failed"
     return pool_state if status.state == "ready" and pool_state != "unloaded" else status.state
+
+
+def _error(parts: Services, manifest: Manifest, status: ModelStatus) -> ParleyError | None:
+    """Why it can't be loaded, or could not the last time."""
+    missing = parts.pool.missing_extra(manifest.engine) if status.state == "ready" else None
+    return missing or parts.pool.error(manifest.id)
 
 
 def _quantization(parts: Services, manifest: Manifest) -> dict[str, Any]:
     """One way of loading a model; ``id`` is the reference that asks for it."""
     status = parts.catalog.status(manifest.id, freeable_bytes=parts.pool.promised_bytes)
-    error = parts.pool.error(manifest.id)
+    error = _error(parts, manifest, status)
     return {
         "name": manifest.load_as,
         "id": manifest.id,

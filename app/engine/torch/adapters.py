@@ -167,5 +167,5 @@ def _read_prefix(model: nn.Module, name: str, folder: Path, dtype: torch.dtype, 
 
 def _own_prefix(model: nn.Module, dtype: torch.dtype) -> Prefix:
     """The prefix that a fully P-tuned checkpoint carries itself."""
-    prefix: Prefix = model.prefix_key_values(None)  # type: ignore[operator]
+    prefix: Prefix = model.prefix_key_values(None)
     return [(k.to(dtype), v.to(dtype)) for k, v in prefix]

@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import json
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 from app.engine.torch.frames import LENGTH, News, pack
@@ -39,7 +39,7 @@ class WorkerClient:
             answer = self._heard(await heard.get())
         if "error" in answer:
             raise Refused(answer["error"])
-        return answer  # type: ignore[no-any-return]
+        return answer
 
     async def stream(self, **fields: object) -> AsyncGenerator[News, None]:
         """What a ``generate`` brings, to its end; closing it cancels."""
@@ -62,7 +62,7 @@ class WorkerClient:
         await asyncio.wait([self._reading])
 
     @contextlib.contextmanager
-    def _listening(self) -> Any:
+    def _listening(self) -> Iterator[tuple[int, asyncio.Queue[Any]]]:
         number = next(self._ids)
         heard: asyncio.Queue[Any] = asyncio.Queue()
         self._waiting[number] = heard

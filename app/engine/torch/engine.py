@@ -88,7 +88,7 @@ class TorchEngine:
             wanted = {"messages": [{"role": turn.role.value, "content": turn.content} for turn in turns]}
         async with self._worker() as worker:
             answer = await worker.ask("render", prefill=prefill, **wanted)
-        return Prompt(answer["text"], len(answer["ids"]), tuple(answer["ids"]))
+        return Prompt(answer["text"], answer["n"], tuple(answer["ids"]))
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[EngineEvent, None]:
         """Deltas, one for each step that gave text, then ``Finished``."""

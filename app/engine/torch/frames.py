@@ -2,7 +2,7 @@
 
 To the worker (``id`` is the engine's number of the request):
 
-    {"op": "render", "id", "text" or "messages", "prefill"}     → {"id", "text", "ids"}
+    {"op": "render", "id", "text" or "messages", "prefill"}     → {"id", "text", "n", "ids"}; no ids where n is too many
     {"op": "generate", "id", "ids", "sampling", "adapter"}      → frames with "step", until one says that it ended
     {"op": "cancel", "id"}                                      no answer; nothing more is heard of that request
     {"op": "busy", "id"}                                        → {"id", "busy": requests that are being computed}

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from app.families.chatglm.quantization import unpack
+from app.families.glm.quantization import unpack
 
 GROUP_SIZES = (
     256,
@@ -31,7 +31,7 @@ GROUP_SIZES = (
 )  # columns that share a scale in PyTorch's int4 kernel: all 1 here, so the more the better
 INT8_MULTIPLE = 32  # its int8 kernel reads past the end of other shapes
 
-_SCRATCH_ELEMENTS = 1 << 20  # unpacked at once: 2 MiB in bfloat16
+_SCRATCH_ELEMENTS = 1 << 21  # unpacked at once: 4 MiB in bfloat16
 _INT4_ROWS_AT_ONCE = 4  # one call with five rows takes as long as one with eight
 # Up to so many rows the packed kernels are faster than unpacking; measured on Zen 4.
 _FEW_INT4_ROWS = 28

@@ -91,9 +91,7 @@ def load_packed(folder: Path, config: Any, dtype: torch.dtype) -> Any:
 def _empty_model(config: Any, dtype: torch.dtype) -> Any:
     """Modules without memory."""
     with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
-            config, dtype=dtype, attn_implementation="sdpa"
-        )
+        return AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="sdpa")
 
 
 def _tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:

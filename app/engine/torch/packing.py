@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from app.engine.torch.kernels import GROUP_SIZES, INT8_MULTIPLE, Kernels, int4_rows, pack_int4
-from app.families.chatglm.quantization import QuantizedEmbedding, QuantizedLinear
+from app.families.glm.quantization import QuantizedEmbedding, QuantizedLinear
 
 QUANTIZED = (QuantizedLinear, QuantizedEmbedding)
 
@@ -26,7 +26,7 @@ class _Packed(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         before = dict(self._buffers)
-        module = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        module = super()._apply(fn, recurse)
         for name, kept in before.items():
             now = self._buffers[name]
             if kept is not None and now is not None and now.dtype != kept.dtype:

@@ -100,7 +100,7 @@ def candidates(logits: Tensor, params: Sequence[SamplingParams]) -> tuple[Tensor
     wanted = torch.tensor([p.top_p for p in params], device=device)
     first = probabilities.topk(min(vocabulary, _FIRST_CANDIDATES))
     if bool((first.values.sum(-1) <= wanted).any()):
-        first = probabilities.sort(-1, descending=True)  # type: ignore[assignment]
+        first = probabilities.sort(-1, descending=True)
     return first.indices, _filtered(first.values, params)
 
 

@@ -20,7 +20,7 @@ from app.engine.torch.frames import News
 from app.engine.torch.sampling import Row, sample
 from app.engine.torch.sequences import Job, Pace, Sequence
 from app.engine.torch.slot_model import SlotModel
-from app.engine.torch.slot_table import SlotTable
+from app.engine.torch.slot_table import Place, SlotTable
 
 if TYPE_CHECKING:
     from app.engine.torch.loading import Loaded
@@ -41,7 +41,10 @@ class Scheduler:
     def __init__(
         self, loaded: Loaded, *, n_slots: int, context_tokens: int, emit: Callable[[list[News]], None]
     ) -> None:
-        """`emit` is called with the news of each step. Raises :class:`ValueError` where the model cannot be batched."""
+        """`emit` is called with the news of each step; it may be replaced between two.
+
+        Raises :class:`ValueError` where the model cannot be batched.
+        """
         self._loaded = loaded
         self._context_tokens = context_tokens
         self.emit = emit
@@ -109,38 +112,40 @@ class Scheduler:
             if place is None:
                 return
             self._waiting.popleft()
-            slot = place.slot
             try:
-                prefix = self._model.begin(slot.index, job.adapter)
-                if place.source is not slot and place.cached:
-                    self._model.cache.copy(place.source.index, slot.index, prefix + place.cached)
-                slot.adapter, slot.tokens = job.adapter, job.ids[: place.cached]
-                positions = self._model.positions(job.ids)
-                sequence = Sequence(
-                    job=job,
-                    slot=slot,
-                    cached=place.cached,
-                    prefix=prefix,
-                    positions=None if positions is None else positions[:, -1:],
-                    row=Row(job.params, job.ids, self._loaded.eos_ids),
-                    text=Detokenizer(self._loaded.tokenizer),
-                    room=min(job.params.max_new_tokens, self._context_tokens - len(job.ids)),
-                )
-                sequence.reading = self._model.read(
-                    slot.index,
-                    job.ids,
-                    cached=place.cached,
-                    prefix=prefix,
-                    positions=positions,
-                    adapter=job.adapter,
-                    chunk=self._pace.piece,
-                )
+                self._running[job.id] = self._begun(job, place)
             except Exception as error:  # noqa: BLE001
-                slot.tokens = []
-                self._table.release(slot)
+                place.slot.tokens = []
+                self._table.release(place.slot)
                 self._end(job.id, "error", _explained(error))
-            else:
-                self._running[job.id] = sequence
+
+    def _begun(self, job: Job, place: Place) -> Sequence:
+        """`job` in its slot, with what that or another slot holds of its prompt already."""
+        slot = place.slot
+        prefix = self._model.begin(slot.index, job.adapter)
+        if place.source is not slot and place.cached:
+            self._model.cache.copy(place.source.index, slot.index, prefix + place.cached)
+        slot.adapter, slot.tokens = job.adapter, job.ids[: place.cached]
+        positions = self._model.positions(job.ids)
+        return Sequence(
+            job=job,
+            slot=slot,
+            cached=place.cached,
+            prefix=prefix,
+            positions=None if positions is None else positions[:, -1:],
+            row=Row(job.params, job.ids, self._loaded.eos_ids),
+            text=Detokenizer(self._loaded.tokenizer),
+            room=min(job.params.max_new_tokens, self._context_tokens - len(job.ids)),
+            reading=self._model.read(
+                slot.index,
+                job.ids,
+                cached=place.cached,
+                prefix=prefix,
+                positions=positions,
+                adapter=job.adapter,
+                chunk=self._pace.piece,
+            ),
+        )
 
     def _read_piece(self) -> None:
         """A piece of the prompt that has the least left: the sooner it is done, the fewer wait."""
@@ -172,13 +177,11 @@ class Scheduler:
     def _groups(self) -> list[list[Sequence]]:
         """Those who are decoded now, by adapter, in the order of their slots; not who has just got a first token."""
         groups: defaultdict[str | None, list[Sequence]] = defaultdict(list)
+        told = {news.id for news in self._news}
         for sequence in sorted(self._running.values(), key=lambda s: s.slot.index):
-            if sequence.reading is None and sequence.job.id not in self._told():
+            if sequence.reading is None and sequence.job.id not in told:
                 groups[sequence.job.adapter].append(sequence)
         return list(groups.values())
-
-    def _told(self) -> set[int]:
-        return {news.id for news in self._news}
 
     def _advance(self, group: list[Sequence]) -> None:
         """One token for each of `group`; if that fails, one after the other, to find out who is to blame."""

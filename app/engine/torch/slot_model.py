@@ -45,7 +45,7 @@ class SlotModel:
         """Where the tokens of a whole prompt stand, [k, n]; ``None``: counted from 0."""
         if self._positions_argument is None:
             return None
-        return self._model.prompt_positions(torch.tensor(ids, device=self._device))  # type: ignore[no-any-return]
+        return self._model.prompt_positions(torch.tensor(ids, device=self._device))
 
     def next_positions(self, positions: Tensor | None) -> Tensor | None:
         """Of the token after those at `positions`."""
@@ -141,7 +141,7 @@ class SlotModel:
                 try:
                     next(layers)
                 except StopIteration as done:
-                    return done.value  # type: ignore[no-any-return]
+                    return done.value
             yield 0
 
     def _forward(self, ids: Tensor, positions: Tensor) -> Tensor:

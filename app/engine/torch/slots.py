@@ -107,7 +107,7 @@ class DecodingPass:
             first = torch.tensor(self._slots)[:, None] * kv_heads
             places = ((first + heads) * capacity + torch.tensor(self._lengths)[:, None]).reshape(-1).to(self._device)
             self._places[kv_heads, capacity] = places
-        store.view(-1, d).index_copy_(0, places, new.reshape(-1, d))
+        store.view(-1, d).index_copy_(0, places, new.reshape(-1, d).to(store.dtype))
 
     def attend(
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scale: float, window: int | None
@@ -162,13 +162,14 @@ class DecodingPass:
 def _weighed(query: Tensor, keys: Tensor, values: Tensor, hidden: Tensor | None = None) -> Tensor:
     """softmax(q kᵀ) v of `query` [b, kv_heads, group, d], scaled, over [b, kv_heads, n, d]: as `query`."""
     # keys first: a matrix times a few columns is several times faster here than a few rows times a matrix
-    scores = (keys @ query.transpose(-1, -2)).transpose(-1, -2).float()
+    scores = (keys @ query.transpose(-1, -2)).transpose(-1, -2)
+    scores = scores.to(torch.float32, memory_format=torch.contiguous_format)
     if hidden is not None:
         scores = scores + hidden
     return scores.softmax(-1).to(values.dtype) @ values
 
 
-class SlotCache(Cache):  # type: ignore[misc]  # transformers is not typed throughout
+class SlotCache(Cache):
     """The slots of one model. One thread uses it."""
 
     def __init__(self, n_slots: int, capacity: int, dtype: torch.dtype, device: torch.device) -> None:

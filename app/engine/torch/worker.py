@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from app.domain.generation import SamplingParams
@@ -40,8 +41,9 @@ class Line:
 class Service:
     """Answers what comes over the line."""
 
-    def __init__(self, line: Line, scheduler: Any, tokenizer: Any) -> None:
+    def __init__(self, line: Line, scheduler: Any, tokenizer: Any, context_tokens: int) -> None:
         self._line = line
+        self._context_tokens = context_tokens
         self._scheduler = scheduler
         self._tokenizer = tokenizer
         self._renderer = ThreadPoolExecutor(1, "render")
@@ -79,7 +81,8 @@ class Service:
         except Exception as error:  # noqa: BLE001
             self._line.send({"id": frame["id"], "error": f"The prompt could not be made ({error!r})."})
         else:
-            self._line.send({"id": frame["id"], "text": text, "ids": ids})
+            fits = len(ids) < self._context_tokens  # else the count is all that is of use
+            self._line.send({"id": frame["id"], "text": text, "n": len(ids), "ids": ids if fits else []})
 
 
 def main() -> None:
@@ -89,7 +92,7 @@ def main() -> None:
     line = Line(socket.socket(fileno=int(str(config["fd"]))))
     os.environ.update(_LOCAL_ONLY)
     scheduler, tokenizer = _loaded(lifeline, line)
-    service = Service(line, scheduler, tokenizer)
+    service = Service(line, scheduler, tokenizer, int(str(config["context_tokens"])))
     threading.Thread(target=service.listen, name="listen", daemon=True).start()
     lifeline.ready({"pid": os.getpid()})
     scheduler.run()
@@ -98,6 +101,8 @@ def main() -> None:
 def _loaded(lifeline: Lifeline, line: Line) -> tuple[Any, Any]:
     """The batch, warm, and the tokenizer; what cannot be loaded is told to the parent."""
     config: Mapping[str, Any] = lifeline.config
+    if not Path(config["folder"]).is_dir():
+        lifeline.failed(f"The model's folder {config['folder']} is not there.")
     try:
         import torch
 

@@ -13,12 +13,20 @@ from transformers import (
     AutoTokenizer,
 )
 
-from app.families import chatglm2
 from app.families.chatglm.configuration import ChatGLMConfig
 from app.families.chatglm.modeling import ChatGLMForCausalLM, ChatGLMForSequenceClassification, ChatGLMModel
 from app.families.chatglm.tokenization import ChatGLMTokenizer
+from app.families.chatglm2.configuration import ChatGLM2Config
+from app.families.chatglm2.modeling import ChatGLM2ForCausalLM, ChatGLM2ForSequenceClassification, ChatGLM2Model
+from app.families.chatglm2.tokenization import ChatGLM2Tokenizer, ChatGLM3Tokenizer
 
 __all__ = [
+    "ChatGLM2Config",
+    "ChatGLM2ForCausalLM",
+    "ChatGLM2ForSequenceClassification",
+    "ChatGLM2Model",
+    "ChatGLM2Tokenizer",
+    "ChatGLM3Tokenizer",
     "ChatGLMConfig",
     "ChatGLMForCausalLM",
     "ChatGLMForSequenceClassification",
@@ -32,4 +40,9 @@ AutoModelForCausalLM.register(ChatGLMConfig, ChatGLMForCausalLM, exist_ok=True)
 AutoModelForSequenceClassification.register(ChatGLMConfig, ChatGLMForSequenceClassification, exist_ok=True)
 AutoTokenizer.register(ChatGLMConfig, ChatGLMTokenizer, exist_ok=True)
 
-chatglm2.register()
+AutoModel.register(ChatGLM2Config, ChatGLM2Model, exist_ok=True)
+AutoModelForCausalLM.register(ChatGLM2Config, ChatGLM2ForCausalLM, exist_ok=True)
+AutoModelForSequenceClassification.register(ChatGLM2Config, ChatGLM2ForSequenceClassification, exist_ok=True)
+# The last one is what a folder without a tokenizer_config.json gets; both are found by their names.
+for tokenizer in (ChatGLM3Tokenizer, ChatGLM2Tokenizer):
+    AutoTokenizer.register(ChatGLM2Config, tokenizer, exist_ok=True)

@@ -1,7 +1,7 @@
 """The configuration of the first ChatGLM-6B, under the keys that its published checkpoints use.
 
 ChatGLM2 and ChatGLM3 call themselves ``chatglm`` too, so this is the class that transformers finds for all three; it
-hands the later ones on to :class:`app.families.chatglm2.ChatGLM2Config`.
+hands the later ones on to :class:`~app.families.chatglm2.configuration.ChatGLM2Config`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from transformers import PreTrainedConfig
+
+from app.families.chatglm2.configuration import ChatGLM2Config
 
 _LATER_GENERATIONS = ("ffn_hidden_size", "padded_vocab_size")  # keys that only ChatGLM2 and ChatGLM3 have
 _IMAGE_TOKENS = 20_000  # ids that the oldest checkpoints kept free before the text
@@ -85,7 +87,5 @@ class ChatGLMConfig(PreTrainedConfig):
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
         """The configuration that the keys describe: this class, or ChatGLM2's for the later generations."""
         if cls is ChatGLMConfig and any(key in config_dict for key in _LATER_GENERATIONS):
-            from app.families.chatglm2 import ChatGLM2Config
-
             return ChatGLM2Config.from_dict(config_dict, **kwargs)
         return super().from_dict({key: value for key, value in config_dict.items() if key != "auto_map"}, **kwargs)

@@ -13,7 +13,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from app.families.chatglm.configuration import ChatGLMConfig
-from app.families.chatglm.quantization import linear
+from app.families.glm.quantization import linear
 
 # sqrt(2 * layers) of the 28-layer model; the original uses it whatever the number of layers is.
 _RESIDUAL = (2 * 28) ** 0.5

@@ -30,7 +30,7 @@ from app.families.chatglm.layers import (
     KeyValue,
     read_prefix,
 )
-from app.families.chatglm.quantization import QuantizedLinear, embedding, linear
+from app.families.glm.quantization import QuantizedLinear, embedding, linear
 
 _ROTARY_BASE = 10_000.0
 

@@ -7,7 +7,8 @@ The first published checkpoints kept 20000 ids for images before the text (``num
 the pieces that all later ones have; both are dealt with here.
 
 ``<sop>``, ``<eop>``, ``<pad>``, ``<unk>`` and ``[MASK]`` in a text are those tokens, as in the original. For text that
-a stranger typed, pass ``split_special_tokens=True``: then they are only characters.
+people typed, pass ``split_special_tokens=True``: then they are only characters, all but ``[MASK]``, which is how people
+ask for a blank to be filled in. Conversations are encoded so.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ import sentencepiece
 from transformers import AddedToken
 
 from app.domain.messages import Role
-from app.families.chatglm.conversations import ConversationTokenizer, Messages, Piece, Tools, turns_of
+from app.families.chatglm2.tokenization import tokenizer_class
 from app.families.chatglm_prompt import render
+from app.families.glm.conversations import ConversationTokenizer, Messages, Piece, Tools, turns_of
 
 _MAX_BLANKS = 80
 _OLD_PIECES = 130_000
@@ -88,8 +90,6 @@ class ChatGLMTokenizer(ConversationTokenizer):
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *inputs: Any, **kwargs: Any) -> Any:
         """The tokenizer in a folder, of whichever generation it is."""
-        from app.families.chatglm2.tokenization import tokenizer_class
-
         later = tokenizer_class(Path(pretrained_model_name_or_path)) if cls is ChatGLMTokenizer else None
         if later is not None:
             return later.from_pretrained(pretrained_model_name_or_path, *inputs, **kwargs)
@@ -162,6 +162,19 @@ class ChatGLMTokenizer(ConversationTokenizer):
         path = Path(save_directory) / (f"{filename_prefix}-{name}" if filename_prefix else name)
         path.write_bytes(self.sp_model.serialized_model_proto())
         return (str(path),)
+
+    def tokenize(self, text: str, **kwargs: Any) -> list[str]:
+        """The pieces of a text, special tokens included; with ``split_special_tokens`` of those [MASK] only."""
+        if not kwargs.get("split_special_tokens", self.split_special_tokens):
+            pieces: list[str] = super().tokenize(text, **kwargs)
+            return pieces
+        mask = str(self.mask_token)
+        first, *others = text.split(mask)
+        pieces = self._tokenize(first.rstrip() if others else first)
+        for index, part in enumerate(others, start=1):
+            part = part.lstrip()  # as the library strips around tokens
+            pieces += [mask, *self._tokenize(part.rstrip() if index < len(others) else part)]
+        return pieces
 
     def _tokenize(self, text: str, **kwargs: Any) -> list[str]:
         if self.remove_space:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from app.domain.messages import Role
-from app.families.chatglm.conversations import Message, Messages, Piece, Tools, turns_of
 from app.families.chatglm2_prompt import render
+from app.families.glm.conversations import Message, Messages, Piece, Tools, turns_of
 
 # The sentence with which ChatGLM3's own examples announce tools.
 _ANNOUNCEMENT = "Answer the following questions as best as you can. You have access to the following tools:"

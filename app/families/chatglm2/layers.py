@@ -11,10 +11,10 @@ from transformers import Cache
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from app.families.chatglm.quantization import linear
 from app.families.chatglm2.attention import Rotary, eager_attention, rotate
 from app.families.chatglm2.configuration import ChatGLM2Config
 from app.families.chatglm2.prefix import KeyValue
+from app.families.glm.quantization import linear
 
 
 class RMSNorm(nn.Module):

@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 import sentencepiece
 from transformers import AddedToken
 
-from app.families.chatglm.conversations import ConversationTokenizer, Messages, Piece, Tools
 from app.families.chatglm2.conversation import chatglm2_pieces, chatglm3_pieces
+from app.families.glm.conversations import ConversationTokenizer, Messages, Piece, Tools
 
 _BASE_TOKENS = ("[MASK]", "[gMASK]", "[sMASK]", "sop", "eop")
 _ROLE_TOKENS = ("<|system|>", "<|user|>", "<|assistant|>", "<|observation|>")

@@ -28,12 +28,12 @@ export class Actions {
     const { standIns } = chat;
     const draft = app.state.draft;
     const isNew = chat.id === null;
-    standIns.question(parent, content, app.model()?.id);
+    standIns.question(parent, content, app.reference());
     chat.draw();
     this.view.follow();
     try {
       if (isNew) chat.begun(await app.api.post("/api/conversations", app.newConversation()));
-      const body = { parent_id: parent, content, model_id: app.model()?.id };
+      const body = { parent_id: parent, content, model_id: app.reference() };
       await this.#answered(app.api.post(`/api/conversations/${chat.id}/messages`, body));
     } catch (error) {
       if (isNew && chat.id !== null && error.code !== "unreachable") await this.#undoNew(draft);
@@ -79,7 +79,7 @@ export class Actions {
   async #again(message, what, shown) {
     const { app, chat } = this;
     const { standIns } = chat;
-    const model_id = app.model()?.id;
+    const model_id = app.reference();
     const body = what === "regenerate" ? { model_id } : undefined;
     standIns.reply(message.parent_id, { ...shown, model_id: body?.model_id ?? message.model_id });
     chat.draw();
@@ -98,7 +98,7 @@ export class Actions {
 
   /** Ask a question anew, beside the old one. Throws when the server refuses. */
   async edit(message, content) {
-    const body = { content, model_id: this.app.model()?.id };
+    const body = { content, model_id: this.app.reference() };
     await this.#answered(this.app.api.post(`/api/messages/${message.id}/edit`, body));
   }
 

@@ -30,7 +30,7 @@ export function createApp() {
     toast: () => {}, // set when the page stands
     errorText: (error) => errorText(app, error),
     settings: () => app.state.conversation ?? (app.state.conversationId ? {} : app.state.draft),
-    newConversation: () => ({ ...app.state.draft, model_id: app.model()?.id ?? null }),
+    newConversation: () => ({ ...app.state.draft, model_id: app.reference() }),
     setLanguage(language) {
       rememberLanguage(language);
       app.state.language = language;

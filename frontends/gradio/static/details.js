@@ -19,7 +19,7 @@ export function showDetails(app, anchor, message) {
 function detailRows(app, message) {
   const { provenance, usage = {}, timing = {} } = message;
   return [
-    ["details.model", modelName(app, provenance?.model_id ?? message.model_id)],
+    ["details.model", modelName(app, message.model_id ?? provenance?.model_id)],
     ["details.quantization", provenance?.quantization],
     ["details.seed", provenance?.sampling?.seed?.toString()],
     ["details.tokens", usage.completion_tokens ? tokens(app, usage) : null],

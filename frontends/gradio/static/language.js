@@ -1,6 +1,7 @@
 /** Words, numbers and dates in the reader's language, and errors in plain words. */
 import en from "./i18n/en.js";
 import zh from "./i18n/zh.js";
+import { findModel, fullName } from "./reference.js";
 
 const WORDS = { en, zh };
 const LOCALES = { en: "en", zh: "zh-CN" };
@@ -54,8 +55,9 @@ export function errorText(app, error) {
  * @returns {string} the model's title, or its id where it isn't known
  */
 export function modelName(app, id) {
-  const wanted = id ?? app.model()?.id;
-  return app.state.models.find((model) => model.id === wanted)?.title ?? wanted ?? app.t("chat.the_model");
+  const wanted = id ?? app.reference();
+  const model = findModel(app.state.models, wanted);
+  return model ? fullName(model, wanted) : (wanted ?? app.t("chat.the_model"));
 }
 
 /**

@@ -2,13 +2,14 @@
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { bytes, number } from "./language.js";
+import { ModelChoices } from "./model_choices.js";
 import { isTooLarge, isUsable, languageNames, percent, share } from "./model_state.js";
 
 /** The lower half of the picker. Redrawn once a second while a model is fetched, and keeps the focus. */
 export class ModelPanel {
   /**
    * @param {Object} app
-   * @param {{choose: (model: Object) => void, fetch: (model: Object) => void, cancel: (model: Object) => void}} on
+   * @param {{choose: (model: Object) => void, refine: (reference: string) => void, fetch: (model: Object) => void, cancel: (model: Object) => void}} on
    */
   constructor(app, on) {
     this.app = app;
@@ -16,18 +17,21 @@ export class ModelPanel {
     this.text = h("div.p-model-text");
     this.progress = h("progress.p-progress", { max: "1", hidden: true });
     this.button = h("button.p-button.p-small", { type: "button", onclick: () => this.act() });
-    this.element = h("div.p-model-panel", {}, this.text, this.progress, h("div.p-model-foot", {}, this.button));
+    this.choices = new ModelChoices(app, on.refine);
+    this.element = h("div.p-model-panel", {}, this.text, this.choices.element, this.progress, h("div.p-model-foot", {}, this.button));
   }
 
   /**
    * @param {Object|undefined} model
    * @param {boolean} current whether it is the one that answers now
+   * @param {string} [reference] how it would answer: base@quantization+adapter
    */
-  show(model, current) {
+  show(model, current, reference) {
     this.element.hidden = !model;
     if (!model) return;
     this.model = model;
     this.text.replaceChildren(...this.#lines());
+    this.choices.show(model, reference);
     this.progress.hidden = model.state !== "fetching";
     this.progress.value = share(model);
     this.progress.setAttribute("aria-label", this.app.t("picker.fetching", { percent: percent(this.app, model) }));
@@ -41,10 +45,17 @@ export class ModelPanel {
       h("p", {}, model.description || model.title),
       foreign && h("p.p-model-warning", {}, icon("info"), app.t("picker.other_language", { languages: languageNames(app, model.languages) })),
       isTooLarge(model) && h("p.p-model-warning", {}, icon("warning"), app.t("picker.too_large_hint")),
-      model.state === "damaged" && h("p.p-model-warning", {}, icon("warning"), app.t("picker.damaged_hint")),
+      this.#trouble() && h("p.p-model-warning", {}, icon("warning"), h("span", {}, this.#trouble())),
       model.error && model.state !== "fetching" && h("p.p-error", { role: "alert" }, app.errorText({ ...model.error, details: { ...model.error.details, model_id: model.id } })),
       h("p.p-muted", {}, this.#facts().join(" · ")),
     ].filter(Boolean);
+  }
+
+  #trouble() {
+    const { app, model } = this;
+    if (model.fetchable) return model.state === "damaged" ? app.t("picker.damaged_hint") : "";
+    const unusable = model.state === "damaged" || model.state === "not_fetched";
+    return unusable && model.detail ? app.t("picker.folder_hint", { detail: model.detail }) : "";
   }
 
   #facts() {
@@ -52,8 +63,9 @@ export class ModelPanel {
     return [
       model.memory_bytes && app.t("picker.memory", { size: bytes(app, model.memory_bytes) }),
       model.context_tokens && app.t("picker.context", { count: number(app, model.context_tokens) }),
-      model.quantization,
+      (model.quantizations?.length ?? 0) < 2 && model.quantization, // else the choices tell
       model.licence,
+      model.state !== "damaged" && model.state !== "not_fetched" && model.detail,
     ].filter(Boolean);
   }
 
@@ -72,7 +84,9 @@ export class ModelPanel {
   #action(current) {
     const { model, on } = this;
     if (model.state === "fetching") return { key: "picker.cancel", icon: "close", primary: false, act: on.cancel };
-    if (model.state === "not_fetched" || model.state === "damaged") return { key: model.size_bytes ? "picker.fetch" : "picker.fetch_unknown", icon: "download", primary: !isTooLarge(model), act: on.fetch };
+    const absent = model.state === "not_fetched" || model.state === "damaged";
+    if (absent && !model.fetchable) return null;
+    if (absent) return { key: model.size_bytes ? "picker.fetch" : "picker.fetch_unknown", icon: "download", primary: !isTooLarge(model), act: on.fetch };
     if (current) return { key: "picker.current", icon: "check", primary: false, disabled: true };
     return isUsable(model) || model.state === "failed" ? { key: "picker.use", icon: "check", primary: true, act: on.choose } : null;
   }

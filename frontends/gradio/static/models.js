@@ -1,10 +1,11 @@
 /** The models that the server knows, which of them answers, and how far fetching is. */
+import { asLoaded, bestReference, findModel, parts, wayOf } from "./reference.js";
 
 const BUSY = new Set(["fetching", "loading"]);
 const POLL_MS = 1000;
 
 /**
- * Gives `app` the functions `model`, `refreshModels`, `chooseModel`, `warmModel`.
+ * Gives `app` the functions `model`, `reference`, `refreshModels`, `chooseModel`, `warmModel`.
  * @param {Object} app
  */
 export function addModels(app) {
@@ -18,33 +19,42 @@ export function addModels(app) {
       app.state.memory = memory;
       app.state.modelsKnown = true;
       app.emit("models", app.state.models);
-      if (items.some((model) => BUSY.has(model.state))) timer = setTimeout(app.refreshModels, POLL_MS);
+      if (items.some(isBusy)) timer = setTimeout(app.refreshModels, POLL_MS);
     } catch (error) {
       // Without the list the page still shows the conversation; it asks again.
       timer = setTimeout(app.refreshModels, 5 * POLL_MS);
     }
   };
 
-  /** The model that will answer next: the conversation's, else the one chosen for a new one, else the best. */
-  app.model = () => {
+  /** What will answer next (base@quantization+adapter): the conversation's, else what was chosen, else the best. */
+  app.reference = () => {
     const wanted = app.state.conversation?.model_id ?? (app.state.conversation ? null : app.state.draft.model_id);
-    return app.state.models.find((model) => model.id === wanted) ?? preferred(app);
+    return findModel(app.state.models, wanted) ? wanted : preferred(app);
   };
 
-  app.chooseModel = async (id) => {
-    if (!app.state.conversationId) app.state.draft.model_id = id;
-    else await app.api.patch(`/api/conversations/${app.state.conversationId}`, { model_id: id });
-    app.emit("model", id);
+  /** The model of that reference, with the state that it has when loaded so. */
+  app.model = () => {
+    const reference = app.reference();
+    const model = findModel(app.state.models, reference);
+    return model ? asLoaded(model, reference) : null;
+  };
+
+  app.chooseModel = async (reference) => {
+    if (!app.state.conversationId) app.state.draft.model_id = reference;
+    else await app.api.patch(`/api/conversations/${app.state.conversationId}`, { model_id: reference });
+    app.emit("model", reference);
   };
 
   /** Load the model that will answer while the question is still being typed. */
   app.warmModel = async () => {
-    const model = app.model();
-    if (model?.state !== "ready") return;
-    model.state = "loading"; // asked for once
+    const reference = app.reference();
+    const model = findModel(app.state.models, reference);
+    const way = model && wayOf(model, reference);
+    if (way?.state !== "ready") return;
+    way.state = "loading"; // asked for once
     app.emit("models", app.state.models);
     try {
-      await app.api.post(`/api/models/${encodeURIComponent(model.id)}/load`);
+      await app.api.post(`/api/models/${encodeURIComponent(way.id)}/load`);
     } catch {
       // The question itself will tell what is wrong, in place.
     }
@@ -64,12 +74,17 @@ export function isReady(model) {
   return model.state === "ready" || model.state === "loaded" || model.state === "loading";
 }
 
+function isBusy(model) {
+  return BUSY.has(model.state) || (model.quantizations ?? []).some((way) => BUSY.has(way.state));
+}
+
 /** The server's default if it speaks the reader's language, else the first ready one that does, else any ready one. */
 function preferred(app) {
   const { models, info, language } = app.state;
   const ready = models.filter(isReady);
-  const usual = ready.find((model) => model.id === info?.default_model_id);
+  const usual = ready.find((model) => model.id === parts(info?.default_model_id).base);
   const speaks = (model) => model?.languages.includes(language);
-  if (speaks(usual)) return usual;
-  return ready.find(speaks) ?? usual ?? ready[0] ?? null;
+  const best = speaks(usual) ? usual : (ready.find(speaks) ?? usual ?? ready[0]);
+  if (!best) return null;
+  return best === usual ? info.default_model_id : bestReference(best);
 }

@@ -2,6 +2,7 @@
 import { textButton } from "./buttons.js";
 import { h } from "./dom.js";
 import { modelName } from "./language.js";
+import { findModel, wayOf } from "./reference.js";
 
 /**
  * @param {Object} app
@@ -43,7 +44,8 @@ function waitingText(app, message, position) {
   if (position > 1) return app.t("chat.queued", { count: position - 1 });
   if (position === 1) return app.t("chat.queued_next");
   if (message.optimistic) return app.t("chat.sending");
-  const model = app.state.models.find((one) => one.id === message.model_id);
-  if (model?.state === "loading") return app.t("chat.loading_model", { model: modelName(app, model.id) });
+  const model = findModel(app.state.models, message.model_id);
+  const loading = model && wayOf(model, message.model_id).state === "loading";
+  if (loading) return app.t("chat.loading_model", { model: modelName(app, message.model_id) });
   return app.t("chat.thinking");
 }

@@ -4,6 +4,7 @@ import { icon } from "./icons.js";
 import { ModelPanel } from "./model_panel.js";
 import { isUsable, languageNames, stateLook, stateText } from "./model_state.js";
 import { closePopover, showPopover } from "./popover.js";
+import { asLoaded, bestReference, fullName, hasChoices, parts } from "./reference.js";
 
 const POLL_MS = 1000;
 const GAP = 6;
@@ -30,7 +31,8 @@ class Picker {
     this.element = h("button.p-picker", button, this.mark, this.title, this.state, icon("chevron_down"));
     this.list = h("div.p-models", { role: "listbox", tabindex: "0" });
     this.panel = new ModelPanel(app, {
-      choose: (model) => void this.#choose(model),
+      choose: (model) => void this.#choose(this.#referenceOf(model)),
+      refine: (reference) => void this.#choose(reference, true),
       fetch: (model) => void this.#fetch(model),
       cancel: (model) => void this.#call(() => app.api.delete(`/api/models/${model.id}/pull`)),
     });
@@ -50,7 +52,7 @@ class Picker {
   draw() {
     const { app } = this;
     const model = app.model();
-    const name = model?.title ?? app.t("picker.none");
+    const name = model ? fullName(model, app.reference()) : app.t("picker.none");
     const state = model && stateLook(model) !== "good" ? stateText(app, model) : "";
     this.title.textContent = name;
     this.state.textContent = state;
@@ -65,7 +67,7 @@ class Picker {
     const { models } = app.state;
     const current = app.model()?.id;
     this.list.setAttribute("aria-label", app.t("picker.label"));
-    const options = models.map((model) => this.#option(model, model.id === current));
+    const options = models.map((model) => this.#option(asLoaded(model, this.#referenceOf(model)), model.id === current));
     const top = this.list.scrollTop;
     this.list.replaceChildren(...options);
     this.list.scrollTop = top;
@@ -88,12 +90,19 @@ class Picker {
     return option;
   }
 
+  /** How `model` answers, or would if it were chosen. */
+  #referenceOf(model) {
+    const now = this.app.reference();
+    return parts(now).base === model.id ? now : bestReference(model);
+  }
+
   #show(id) {
     this.shown = id;
     for (const option of this.list.children) option.toggleAttribute("data-shown", option.dataset.model === id);
     if (id) this.list.setAttribute("aria-activedescendant", `parley-model-${id}`);
     const model = this.#find(id);
-    this.panel.show(model, model?.id === this.app.model()?.id);
+    const reference = model && this.#referenceOf(model);
+    this.panel.show(model && asLoaded(model, reference), model?.id === this.app.model()?.id, reference);
   }
 
   #find(id) {
@@ -130,7 +139,13 @@ class Picker {
 
   #clicked(model) {
     this.#show(model.id);
-    if (isUsable(model)) void this.#choose(model);
+    if (isUsable(model)) this.#take(model);
+  }
+
+  /** Choose it; the box stays open for what else there is to choose, until the same model is taken again. */
+  #take(model) {
+    const stays = hasChoices(model) && model.id !== this.app.model()?.id;
+    void this.#choose(this.#referenceOf(model), stays);
   }
 
   #key(event) {
@@ -143,15 +158,16 @@ class Picker {
       this.list.querySelector("[data-shown]")?.scrollIntoView({ block: "nearest" });
     } else if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
-      const model = this.#find(this.shown);
-      if (model && isUsable(model)) void this.#choose(model);
+      const found = this.#find(this.shown);
+      const model = found && asLoaded(found, this.#referenceOf(found));
+      if (model && isUsable(model)) this.#take(model);
       else this.panel.focus(); // fetching gigabytes takes a second key
     }
   }
 
-  async #choose(model) {
-    closePopover();
-    await this.#call(() => this.app.chooseModel(model.id));
+  async #choose(reference, stays = false) {
+    if (!stays) closePopover();
+    await this.#call(() => this.app.chooseModel(reference));
     this.draw();
   }
 
@@ -182,7 +198,7 @@ class Picker {
         continue;
       }
       if (app.model()?.id === id) continue;
-      app.toast(app.t("picker.fetched", { model: model.title }), { action: app.t("picker.use"), onAction: () => void this.#choose(model) });
+      app.toast(app.t("picker.fetched", { model: model.title }), { action: app.t("picker.use"), onAction: () => void this.#choose(this.#referenceOf(model)) });
     }
   }
 }

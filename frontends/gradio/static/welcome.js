@@ -52,7 +52,7 @@ export class Welcome {
 
   #missing() {
     const { app } = this;
-    const model = app.state.models.find((other) => other.default) ?? app.state.models.find((other) => other.size_bytes);
+    const model = app.state.models.find((other) => other.fetchable && other.size_bytes);
     if (!model) return h("div.p-notice", {}, icon("info"), h("span", {}, app.t("welcome.no_model_other")));
     const act = model.state === "fetching" ? this.#progress(model) : this.#fetch(model);
     return h("div.p-notice.p-notice-tall", {}, h("span", {}, app.t("welcome.no_model")), act);

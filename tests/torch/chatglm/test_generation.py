@@ -64,17 +64,16 @@ def test_chats_are_the_originals(case: dict[str, Any]) -> None:
     it = tokenizer()
     ids = it(case["prompt"], return_tensors="pt")
     assert ids["input_ids"][0].tolist() == case["input_ids"]
-    output = chat_model().generate(**ids, max_length=case["max_length"], do_sample=False)[0]
+    said = [[("user", question), ("assistant", answer)] for question, answer in case["history"]]
+    messages = [{"role": role, "content": text} for pair in [*said, [("user", case["query"])]] for role, text in pair]
+    assert it.apply_chat_template(messages, add_generation_prompt=True)["input_ids"] == case["input_ids"]
+    output = model("chat").generate(**ids, max_length=case["max_length"], do_sample=False)[0]
     generated = output[len(case["input_ids"]) :].tolist()
     assert generated == case["generated_ids"]
     assert (generated[-1] == it.eos_token_id) is case["ended_with_eos"]
     assert it.decode(generated) == case["decoded"]
     cleaner = ChatGLMCleaner()
     assert cleaner.push(case["decoded"]) + cleaner.flush() == case["response"]
-
-
-def chat_model() -> Any:
-    return model("chat")
 
 
 def test_the_originals_defaults_are_what_a_checkpoint_gives() -> None:

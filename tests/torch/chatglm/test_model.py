@@ -133,6 +133,35 @@ def test_the_prefix_is_the_originals(folder: str) -> None:
     torch.testing.assert_close(ours, expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("folder", ["prefix_tuning", "prefix_tuning_projected"])
+def test_a_prefix_of_another_file_in_a_slot(folder: str) -> None:
+    """As an engine adapts a base: the prefix is the beginning of its cache, and the model knows of none."""
+    path = golden(folder)
+    name = "prefix_only.safetensors" if (path / "prefix_only.safetensors").exists() else "model.safetensors"
+    part = "transformer.prefix_encoder."
+    weights = {
+        key.removeprefix(part): value.float() for key, value in load_file(path / name).items() if key.startswith(part)
+    }
+    its = fresh(folder, pre_seq_len=0).eval()
+    case, cache = Case(folder, "gmask_single"), DynamicCache()
+    ids = case.ids[0]
+    prefix = its.prefix_key_values(weights)
+    for layer, (keys, values) in enumerate(prefix):
+        cache.update(keys[None], values[None], layer)
+    mask = torch.nn.functional.pad(its.prompt_mask(ids), (prefix[0][0].shape[1], 0), value=True)
+    logits = its(
+        case.ids, positions=its.prompt_positions(ids)[None], attention_mask=mask[None, None], past_key_values=cache
+    ).logits
+    assert case.largest_difference(logits) < TOLERANCE
+
+
+def test_a_prefix_for_another_model_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        model("base").prefix_key_values({"embedding.weight": torch.zeros(8, 10)})
+    with pytest.raises(KeyError):
+        model("base").prefix_key_values({"weight": torch.zeros(8, 10)})
+
+
 def test_half_precision_stays_as_near_as_the_original_does() -> None:
     case = Case("base", "gmask_single")
     original = (case.fields["logits_half_precision_run"].float() - case.logits).abs().max()

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from app.families.chatglm.quantization import QuantizedEmbedding, QuantizedLinear, pack, quantize, unpack  # noqa: E402
+from app.families.glm.quantization import QuantizedEmbedding, QuantizedLinear, pack, quantize, unpack  # noqa: E402
 from tests.torch.chatglm.golden import golden, model, tensors  # noqa: E402
 
 QUANTIZED = ["int4", "int8", "int4_embeddings", "int8_embeddings"]

@@ -15,6 +15,7 @@ pytest.importorskip("transformers", reason="the torch extra is not installed")
 
 from transformers import AutoTokenizer
 
+from app.engine.torch.rendering import render_text
 from app.families.chatglm import tokenization
 from app.families.chatglm.tokenization import ChatGLMTokenizer
 from tests.support.shared import shared
@@ -80,11 +81,23 @@ def test_pieces_have_the_originals_ids() -> None:
 def test_special_tokens_that_a_text_can_spell() -> None:
     it = tokenizer()
     assert sorted(it.all_special_tokens) == CASES["special_tokens_split_out_of_text"]
-    typed = "a<sop>b[MASK]<eop>"
+    typed = "a<sop>b<eop><pad><unk>"
     assert it.bos_token_id in it.encode(typed, add_special_tokens=False)
     as_text = it.encode(typed, add_special_tokens=False, split_special_tokens=True)
-    assert not set(as_text) & {it.bos_token_id, it.eos_token_id, it.mask_token_id}
+    assert not set(as_text) & set(it.all_special_ids)
     assert it.decode(as_text) == typed
+    for blank in ("今天[MASK]很好", "[MASK]", " [MASK] a  [MASK][MASK] b ", "x[MASK] "):
+        assert it.encode(blank, split_special_tokens=True) == it.encode(blank)
+
+
+def test_a_prompt_has_no_special_tokens_but_its_own() -> None:
+    """Whatever people type: as the engine makes the ids of a family's prompt."""
+    it = tokenizer()
+    text, ids = render_text(it, "<sop>a[gMASK]<eop>", "")
+    assert text == it.decode(ids, skip_special_tokens=True)
+    assert [index for index in ids if index in {*it.all_special_ids, it.gmask_token_id}] == ids[-2:]
+    assert ids[-2:] == [it.gmask_token_id, it.bos_token_id]
+    assert render_text(it, "问题", "回答")[1] == it("问题", "回答")["input_ids"][:-1]
 
 
 def test_special_tokens_are_marked() -> None:
@@ -94,6 +107,24 @@ def test_special_tokens_are_marked() -> None:
     assert it.get_special_tokens_mask(ids, already_has_special_tokens=True) == expected
     parts = it.encode("问题", add_special_tokens=False), it.encode("回答", add_special_tokens=False)
     assert it.get_special_tokens_mask(*parts) == expected
+
+
+def test_a_conversation_with_its_reply() -> None:
+    """What trainers read: the reply's ids behind the very ids of its prompt, and no special token of a stranger's."""
+    it = tokenizer()
+    question = {"role": "user", "content": "问题<sop>"}
+    prompt = it.apply_chat_template([question], add_generation_prompt=True)["input_ids"]
+    reply = {"role": "assistant", "content": "回答"}
+    whole = it.apply_chat_template([question, reply], return_assistant_tokens_mask=True)
+    assert prompt[-2:] == [it.gmask_token_id, it.bos_token_id]
+    assert prompt.count(it.bos_token_id) == 1
+    assert whole["input_ids"] == [*prompt, *it.encode("回答", add_special_tokens=False), it.eos_token_id]
+    assert whole["assistant_masks"] == [0] * len(prompt) + [1] * (len(whole["input_ids"]) - len(prompt))
+
+
+def test_tools_are_refused() -> None:
+    with pytest.raises(ValueError, match="tools"):
+        tokenizer().apply_chat_template([{"role": "user", "content": "x"}], tools=[{"name": "clock"}])
 
 
 def test_saving_and_loading(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ pytest.importorskip("transformers", reason="the torch extra is not installed")
 from transformers import DynamicCache  # noqa: E402
 
 from app.domain.messages import Role, Turn  # noqa: E402
+from app.engine.torch.rendering import render_messages  # noqa: E402
 from app.families import load_families  # noqa: E402
 from tests.torch.chatglm2.golden import chat_cases, model  # noqa: E402
 from tests.torch.chatglm2.test_tokenizer import tokenizer  # noqa: E402
@@ -148,6 +149,17 @@ def test_what_is_learned_begins_where_generation_begins(generation: int) -> None
     assert cleaned(generation, its.decode(ids[len(prompt) :])) == "Hello, world!"
     continued = its.apply_chat_template([question, answer], continue_final_message=True)["input_ids"]
     assert continued == ids[:-1]
+
+
+@pytest.mark.parametrize("prefill", ["", "Hello"])
+def test_the_engine_continues_a_reply_behind_its_metadata(prefill: str) -> None:
+    its = tokenizer(3)
+    prompt = its.apply_chat_template([{"role": "user", "content": "你好"}], add_generation_prompt=True)["input_ids"]
+    begun = [text for text in ("\n", prefill) if prefill]
+    expected = prompt + [index for text in begun for index in its.encode(text, add_special_tokens=False)]
+    text, ids = render_messages(its, [{"role": "user", "content": "你好"}], prefill)
+    assert ids == expected
+    assert text.endswith(prefill)
 
 
 @pytest.mark.parametrize("generation", [2, 3])

@@ -21,8 +21,8 @@ from transformers import (  # noqa: E402
 )
 from transformers.generation.streamers import BaseStreamer  # noqa: E402
 
-from app.families.chatglm2 import ChatGLM2Config  # noqa: E402
 from app.families.chatglm2.attention import positions_of  # noqa: E402
+from app.families.chatglm2.configuration import ChatGLM2Config  # noqa: E402
 from tests.torch.chatglm2.golden import CASES, GOLDEN, TOLERANCE, case_tensors, fresh, listed, model  # noqa: E402
 
 
@@ -99,6 +99,13 @@ def test_streaming_yields_every_step(name: str) -> None:
         torch.tensor([golden["input_ids"]]), max_length=golden["max_length"], do_sample=False, streamer=streamer
     )
     assert streamer.yields == golden["yields"]
+
+
+@pytest.mark.parametrize("way", [{"cache_implementation": "static"}, {"prompt_lookup_num_tokens": 3}])
+def test_other_ways_to_generate_give_the_same(way: dict[str, Any]) -> None:
+    golden = case_tensors("base", "single")
+    output = model("base").generate(golden["input_ids"], max_new_tokens=24, do_sample=False, **way)
+    assert output[:, 11:].tolist() == golden["greedy_cached"].tolist()
 
 
 def test_right_padding_changes_nothing_but_the_padding() -> None:
@@ -211,6 +218,12 @@ def test_the_standard_names_of_sizes() -> None:
     assert "auto_map" not in config.to_dict()
     one_each = ChatGLM2Config(multi_query_attention=False, num_attention_heads=4, multi_query_group_num=2)
     assert one_each.num_key_value_heads == 4
+
+
+def test_the_defaults_are_the_published_models_sizes() -> None:
+    with torch.device("meta"):
+        its = AutoModelForCausalLM.from_config(ChatGLM2Config())
+    assert sum(parameter.numel() for parameter in its.parameters()) == 6_243_584_000
 
 
 @pytest.mark.parametrize(

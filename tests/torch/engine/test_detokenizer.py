@@ -10,19 +10,21 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra torch")
 
-from tokenizers import Tokenizer, decoders, models  # noqa: E402
-from transformers import PreTrainedTokenizerFast  # noqa: E402
+from tokenizers import Tokenizer, decoders, models
+from transformers import PreTrainedTokenizerFast
 
-from app.engine.torch.detokenizer import Detokenizer  # noqa: E402
-from tests.torch.engine import tiny  # noqa: E402
+from app.engine.torch.detokenizer import Detokenizer
+from tests.torch.engine import tiny
 
 PIECES = ["😀", "你", "ñ", "안", "龘", "x", " ", " he", "llo", "  ", ".", " river", "</s>", "<s>"]
 
 
 def sentencepiece_like() -> PreTrainedTokenizerFast:
     """As LLaMA's: ▁ for blanks, bytes for what it does not know, the first blank dropped."""
-    pieces = ["<unk>", "<s>", "</s>", *(f"<0x{n:02X}>" for n in range(256)), "▁", "▁he", "llo", "▁▁", "x", "你", "▁river"]
-    core = Tokenizer(models.BPE({piece: n for n, piece in enumerate(pieces)}, [], byte_fallback=True, unk_token="<unk>"))
+    words = ("▁", "▁he", "llo", "▁▁", "x", "你", "▁river")
+    pieces = ("<unk>", "<s>", "</s>", *(f"<0x{n:02X}>" for n in range(256)), *words)
+    vocabulary = {piece: n for n, piece in enumerate(pieces)}
+    core = Tokenizer(models.BPE(vocabulary, [], byte_fallback=True, unk_token="<unk>"))
     core.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -59,16 +60,17 @@ OUT_OF_MEMORY = RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllo
 @pytest.mark.parametrize("when", ["reading", "decoding"])
 def test_a_failing_request_ends_alone(fault: Exception | None, message: str, when: str) -> None:
     said = generated(BAD)
-    trigger = BAD[-1] if when == "reading" else next(t for t in said if t not in BAD and t not in GOOD + generated(GOOD))
+    spared = GOOD + generated(GOOD)
+    trigger = BAD[-1] if when == "reading" else next(token for token in said if token not in BAD + spared)
+    assert trigger not in spared
     together, model = failing(fault, trigger)
-    assert trigger not in GOOD + generated(GOOD)
     together.scheduler.submit(job(0, GOOD))
     together.scheduler.step()
     together.run(job(1, BAD), job(2, GOOD))
     assert together.tokens[0] == together.tokens[2] == generated(GOOD)
     end = together.end(1)
     assert end.end == "error"
-    pytest.importorskip("re").search(message, end.error) or pytest.fail(end.error)
+    assert re.search(message, end.error)
     assert together.tokens.get(1, []) == (said[: said.index(trigger) + 1] if when == "decoding" else [])
     together.run(job(3, BAD[:-1]), job(4, GOOD))  # the slot is as good as new
     assert together.tokens[4] == generated(GOOD)
@@ -79,20 +81,19 @@ def test_nan_in_a_slot_does_not_reach_its_next_owner_or_its_neighbours() -> None
     together = batch(n_slots=3)
     cache = together.scheduler._model.cache
     together.run(job(0, prompt(300)), job(1, GOOD))
-    sequence_slot = together.scheduler._table.slots[0]
     together.scheduler.submit(job(2, prompt(290, seed=9), max_new_tokens=50))
     together.scheduler.submit(job(3, GOOD))
     for _ in range(6):
         together.scheduler.step()
     running = together.scheduler._running[2]
-    for store in cache._all():
-        store[running.slot.index, :, 5] = float("nan")
+    with torch.inference_mode():
+        for store in cache._all():
+            store[running.slot.index, :, 5] = float("nan")
     together.run()
     assert "no numbers" in together.end(2).error
     assert together.tokens[3] == generated(GOOD)
     together.run(job(4, GOOD), job(5, BAD), job(6, prompt(3)))
     assert [together.tokens[n] for n in (4, 5, 6)] == [generated(GOOD), generated(BAD), generated(prompt(3))]
-    assert sequence_slot.tokens
 
 
 def test_cancelling_takes_one_step_wherever_the_request_is() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -214,3 +215,45 @@ def test_a_conversations_slot_is_left_to_it_while_another_is_free() -> None:
     together.run(job(2, long + together.tokens[0]))
     assert together.of(1)[0].cached_tokens == 20
     assert together.of(2)[0].cached_tokens >= 300
+
+
+@pytest.fixture
+def two_loras(tmp_path: Path) -> dict[str, Path]:
+    peft = pytest.importorskip("peft", reason="needs the extra torch")
+    folders = {}
+    for seed, name in enumerate(("formal", "casual")):
+        config = peft.LoraConfig(
+            r=4, lora_alpha=16, target_modules=["q_proj", "v_proj", "down_proj"], task_type="CAUSAL_LM"
+        )
+        tuned = peft.get_peft_model(tiny.llama(vocabulary=VOCABULARY), config)
+        torch.manual_seed(seed)
+        for weight_name, weight in tuned.named_parameters():
+            if "lora_" in weight_name:
+                weight.data.normal_(std=0.3)
+        tuned.save_pretrained(tmp_path / name)
+        folders[name] = tmp_path / name
+    return folders
+
+
+def test_adapters_share_a_batch_and_nothing_else(two_loras: dict[str, Path]) -> None:
+    from app.engine.torch.adapters import attach
+
+    def with_adapters() -> Batch:
+        model = tiny.llama(vocabulary=VOCABULARY)
+        return Batch(Loaded(model, WORDS, adapters=attach(model, two_loras, torch.float32)), n_slots=6)
+
+    names = [None, "formal", "casual"] * 2
+    together = with_adapters()
+    together.run(*(job(n, prompt(20 + n % 3), adapter=name) for n, name in enumerate(names)))
+    assert together.tokens[0] == generated(prompt(20))
+    for number in (1, 2):
+        alone = with_adapters()
+        alone.run(job(0, prompt(20 + number), adapter=names[number]))
+        assert together.tokens[number] == together.tokens[number + 3] == alone.tokens[0]
+        assert together.tokens[number] != generated(prompt(20 + number))
+    # keys that one adapter made are of no use to another
+    together.run(job(10, prompt(21), adapter="casual"))
+    assert together.of(10)[0].cached_tokens == 0
+    together.run(job(11, prompt(21), adapter="formal"))
+    assert together.of(11)[0].cached_tokens == 20
+    assert together.tokens[11] == together.tokens[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def speaker(words: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     for character in FOREIGN:
         ids = words(character).input_ids
         starts.append(ids[0])
-        for last, following in zip(ids, ids[1:], strict=False):
+        for last, following in pairwise(ids):
             follows[last, following] = 6.0
             inner.add(last)
     chance = random.Random(0)

@@ -1,11 +1,14 @@
-"""The same model in chatglm.cpp (pip package chatglm-cpp 0.4.2, not maintained since 2024): a file for it, and its speed.
+"""The same model in chatglm.cpp (the package chatglm-cpp 0.4.2): a file for it, and its speed.
 
-    python -m benchmarks.chatglm_cpp write FILE ice_text.model            a random ChatGLM-6B in Q4_0, 3.5 GB
-    PEER_PYTHON benchmarks/chatglm_cpp.py measure '{"file": "FILE", …}'   a line of JSON
+    python -m benchmarks.chatglm_peer write FILE ice_text.model           a random ChatGLM-6B in Q4_0, 3.5 GB
+    PEER_PYTHON benchmarks/chatglm_peer.py measure '{"file": "FILE", …}'   a line of JSON
 
 Its package needs an environment of its own, which `measure` runs in: nothing of Parley is imported here, and of
-others only NumPy and psutil. To make that environment: `CMAKE_POLICY_VERSION_MINIMUM=3.5 pip install numpy psutil chatglm-cpp==0.4.2`.
-Its own `generate` no longer runs in that version; this calls the step below it.
+others only NumPy and psutil. To make that environment, where a C++ compiler is:
+
+    CMAKE_POLICY_VERSION_MINIMUM=3.5 pip install numpy psutil chatglm-cpp==0.4.2
+
+The package's own `generate` does not run in that version; this calls the step below it.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ _RMS = 4.64  # of evenly spread -8..7
 def write(path: Path, tokenizer: Path) -> None:
     """A model file with random weights of the published model's sizes.
 
-    The file: magic, kind of model, version and sizes, the tokenizer's proto, then for each tensor its name, shape, type and data.
+    The file: magic, kind of model, version, sizes, the tokenizer's proto; then each tensor's name, shape, type, data.
     """
     numbers = np.random.default_rng(0)
     proto = tokenizer.read_bytes()
@@ -88,7 +91,7 @@ def _write_tensor(file: BinaryIO, name: str, shape: tuple[int, ...], kind: int, 
 
 def measure(given: dict[str, Any]) -> dict[str, Any]:
     """Loading, prompts and decoding of one chat, `repeats` of each. Its thread count is its own: all cores here."""
-    import chatglm_cpp
+    import chatglm_cpp  # type: ignore[import-not-found]
 
     began = time.perf_counter()
     pipeline = chatglm_cpp.Pipeline(given["file"])

@@ -1,0 +1,1 @@
+"""What all generations of ChatGLM share: the quantized layout, and tokenizers that spell conversations."""

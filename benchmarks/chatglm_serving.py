@@ -1,0 +1,158 @@
+"""A PyTorch model behind a real server: how long it loads, what it holds, how fast it reads and replies over HTTP.
+
+    python -m benchmarks.chatglm_serving STORE MODEL --chats 1 4 8
+
+STORE is a model store with the model's folder in `weights/` (:mod:`benchmarks.random_chatglm` makes one). The first
+start quantizes or packs, the second finds what the first has kept: remove STORE/cache before for both. The last level
+fills every slot to the end of its context, so that the estimate that a person is shown can be held against the peak.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from benchmarks.loadgen import Load
+from benchmarks.processes import Server, parley
+from benchmarks.report import Row, publish
+
+_SAMPLE_S = 0.1
+_TIMEOUT_S = 1800
+_ENGLISH_TOKENS_PER_WORD = 1.6  # of the load generator's words in ChatGLM's vocabulary; errs upwards
+
+
+class Peak:
+    """The most private memory that a server's workers held, in bytes: heap, and pages of files that only they map."""
+
+    def __init__(self, server: Server) -> None:
+        self.bytes = 0
+        self._server = server
+        self._ended = threading.Event()
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Sample while the block runs."""
+        thread = threading.Thread(target=self._watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(_SAMPLE_S):
+            try:
+                now = sum(worker.memory_full_info().uss for worker in self._server.workers())
+            except psutil.NoSuchProcess:
+                continue
+            self.bytes = max(self.bytes, now)
+
+
+def main() -> None:
+    """Two starts, then all levels; a table for each."""
+    given = _arguments()
+    starts: list[Row] = []
+    for start in ("first", "second"):
+        with _serving(given) as server:
+            peak = Peak(server)
+            with peak.watched():
+                loaded_s = _load(server, given.model)
+                first_s = _ask(server, given.model, words=8, new_tokens=1)["seconds"]
+            starts.append({"start": start, "load_s": loaded_s, "first_reply_s": first_s, "peak_mib": peak.bytes >> 20})
+            if start == "second":
+                _measure(server, given, starts)
+
+
+def _measure(server: Server, given: argparse.Namespace, starts: list[Row]) -> None:
+    rows: list[Row] = []
+    for words in given.prompt_words:
+        asked = _ask(server, given.model, words=words, new_tokens=1)
+        rate = asked["prompt_tokens"] / asked["seconds"]
+        rows.append({"what": f"prompt of {asked['prompt_tokens']} tokens", "tokens_per_s": rate})
+    for chats in given.chats:
+        load = Load(
+            f"{server.url}/v1", given.model, turns=1, new_tokens=given.new_tokens, words=8, timeout_s=_TIMEOUT_S
+        )
+        level = asyncio.run(load.level(chats))
+        if level["errors"]:
+            raise SystemExit(f"{level['errors']} of {chats} chats failed: {level['first_error']}")
+        rate = 1000 * chats / float(str(level["itl_ms"]))
+        rows.append({"what": f"replies, {chats} chats", "tokens_per_s": rate})
+    publish("chatglm_serving", rows, starts=starts, memory=_memory(server, given), model=given.model)
+    print(starts)
+
+
+def _memory(server: Server, given: argparse.Namespace) -> dict[str, float]:
+    """The peak with every slot full, against the estimate."""
+    model = httpx.get(f"{server.url}/api/models/{given.model}", timeout=60).json()
+    words = int((given.context_tokens - 32) / _ENGLISH_TOKENS_PER_WORD)
+    load = Load(
+        f"{server.url}/v1", given.model, turns=1, new_tokens=given.context_tokens, words=words, timeout_s=_TIMEOUT_S
+    )
+    peak = Peak(server)
+    with peak.watched():
+        asyncio.run(load.level(given.slots))
+    ratio = model["memory_bytes"] / peak.bytes
+    row = {"estimate_mib": model["memory_bytes"] >> 20, "peak_mib": peak.bytes >> 20, "estimate_by_peak": ratio}
+    print(row, flush=True)
+    return row
+
+
+@contextmanager
+def _serving(given: argparse.Namespace) -> Iterator[Server]:
+    with tempfile.TemporaryDirectory() as home:
+        settings: dict[str, object] = {
+            "model_store": given.store,
+            "model": given.model,
+            "slots": given.slots,
+            "context_tokens": given.context_tokens,
+            "threads": given.threads,
+        }
+        with parley(Path(home), **settings) as server:
+            yield server
+
+
+def _load(server: Server, model: str) -> float:
+    began = time.perf_counter()
+    httpx.post(f"{server.url}/api/models/{model}/load", timeout=_TIMEOUT_S).raise_for_status()
+    return time.perf_counter() - began
+
+
+def _ask(server: Server, model: str, words: int, new_tokens: int) -> dict[str, Any]:
+    """One question, not streamed: its prompt's tokens, and the seconds until it was answered."""
+    content = " ".join(f"{word}" for word in range(words))
+    body = {"model": model, "messages": [{"role": "user", "content": content}], "max_tokens": new_tokens}
+    began = time.perf_counter()
+    answer = httpx.post(f"{server.url}/v1/chat/completions", json=body, timeout=_TIMEOUT_S)
+    answer.raise_for_status()
+    return {"prompt_tokens": answer.json()["usage"]["prompt_tokens"], "seconds": time.perf_counter() - began}
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("store", type=Path)
+    parser.add_argument("model")
+    parser.add_argument("--chats", type=int, nargs="+", default=[1, 4, 8])
+    parser.add_argument("--slots", type=int, default=8)
+    parser.add_argument("--context-tokens", type=int, default=512)
+    parser.add_argument("--new-tokens", type=int, default=48)
+    parser.add_argument("--prompt-words", type=int, nargs="+", default=[64, 200])
+    parser.add_argument("--threads", type=int, default=0)
+    given = parser.parse_args()
+    given.store = given.store.absolute()
+    return given
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Models that can be loaded in several ways, and their adapters, over HTTP: listed, asked, stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.domain.generation import GenerationRequest
+from app.engine.base import Capabilities, EngineFactory, LoadPlan
+from app.engine.scripted import Reply, ScriptedEngine
+from app.main import create_app
+from tests.support.safetensors_files import write_llama, write_lora
+from tests.support.servers import Api, running, scripted_settings
+
+SEEN: list[GenerationRequest] = []
+QKV = {"model.layers.0.self_attn.q_proj": (8, 8)}
+
+
+class Engine(ScriptedEngine):
+    """Says how it was loaded, and which adapter answers."""
+
+    def __init__(self, plan: LoadPlan) -> None:
+        super().__init__(
+            lambda request: SEEN.append(request) or Reply.of(f"{plan.quantization} {request.adapter}"),
+            context_tokens=plan.context_tokens,
+            slots=plan.slots,
+        )
+        self.plan = plan
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(self.plan.context_tokens, self.plan.slots, tuple(self.plan.adapters))
+
+
+@pytest.fixture
+def built() -> list[LoadPlan]:
+    return []
+
+
+@pytest.fixture
+def api(tmp_path: Path, built: list[LoadPlan]) -> Iterator[Api]:
+    write_llama(tmp_path / "store" / "weights" / "tiny")
+    write_lora(tmp_path / "store" / "adapters" / "polite", "x/tiny", QKV)
+    write_lora(tmp_path / "store" / "adapters" / "bad", "x/tiny", {"model.layers.0.self_attn.q_proj": (4, 4)})
+
+    def build(plan: LoadPlan) -> Engine:
+        built.append(plan)
+        return Engine(plan)
+
+    settings = scripted_settings(tmp_path, model="tiny", chatglm_api=True)
+    factories = {
+        "torch": EngineFactory("torch", build),
+        "scripted": EngineFactory("scripted", lambda _: ScriptedEngine(lambda _: Reply.of("x"))),
+    }
+    with running(create_app(settings, factories), settings) as found:
+        yield found
+
+
+def item(api: Api, model_id: str) -> dict[str, Any]:
+    return next(m for m in api.http.get("/api/models").json()["items"] if m["id"] == model_id)
+
+
+def test_the_list_tells_every_way_before_anything_is_loaded(api: Api, built: list[LoadPlan]) -> None:
+    tiny = item(api, "tiny")
+    ways = {way["name"]: way for way in tiny["quantizations"]}
+    assert [(way["name"], way["id"], way["default"]) for way in tiny["quantizations"]] == [
+        ("none", "tiny", True),
+        ("int8", "tiny@int8", False),
+        ("nf4", "tiny@nf4", False),
+    ]
+    assert all(way["fits"] and way["state"] == "ready" and way["error"] is None for way in ways.values())
+    assert tiny["memory_bytes"] == ways["none"]["memory_bytes"] > ways["nf4"]["memory_bytes"]
+    polite = {"name": "polite", "title": "polite", "usable": True, "detail": ""}
+    bad = next(adapter for adapter in tiny["adapters"] if adapter["name"] == "bad")
+    assert polite in tiny["adapters"]
+    assert not bad["usable"]
+    assert "made for another model" in bad["detail"]
+    assert tiny["default"]
+    assert not tiny["fetchable"]
+    assert item(api, "test")["quantizations"] == []
+    assert built == []
+
+
+def test_the_openai_list_tells_them_too(api: Api) -> None:
+    found = {m["id"]: m for m in api.http.get("/v1/models").json()["data"]}
+    assert found["tiny"]["quantizations"] == ["none", "int8", "nf4"]
+    assert found["tiny"]["adapters"] == ["bad", "polite"]
+    assert found["test"]["quantizations"] == found["test"]["adapters"] == []
+
+
+def test_load_and_unload_one_way(api: Api) -> None:
+    assert api.http.post("/api/models/tiny@nf4/load").status_code == 204
+    assert {w["name"]: w["state"] for w in item(api, "tiny")["quantizations"]} == {
+        **{"none": "ready", "int8": "ready", "nf4": "loaded"}
+    }
+    assert api.http.get("/api/models/tiny@nf4").json()["state"] == "loaded"
+    assert api.http.post("/api/models/tiny@nf4/unload").status_code == 204
+    refused = api.http.post("/api/models/tiny@int3/load")
+    assert refused.status_code == 404
+    assert "there is none, int8, nf4" in refused.json()["error"]["message"]
+
+
+def test_a_conversation_keeps_the_whole_reference(api: Api, built: list[LoadPlan]) -> None:
+    made = api.conversation(model_id="tiny@nf4+polite")
+    first = api.answer(made, "one")
+    assert first["content"] == "nf4 polite"
+    assert first["model_id"] == "tiny@nf4+polite"
+    origin = first["provenance"]
+    assert (origin["model_id"], origin["quantization"], origin["adapter"]) == ("tiny@nf4", "nf4", "polite")
+    assert api.http.get(f"/api/conversations/{made}").json()["model_id"] == "tiny@nf4+polite"
+    # Another adapter, or none: the base stays as it is loaded.
+    assert api.http.patch(f"/api/conversations/{made}", json={"model_id": "tiny@nf4"}).status_code == 200
+    second = api.answer(made, "two", first["id"])
+    assert (second["content"], second["model_id"]) == ("nf4 None", "tiny@nf4")
+    assert len(built) == 1
+    again = api.http.post(f"/api/messages/{first['id']}/regenerate", json={"model_id": "tiny+polite"}).json()["reply"]
+    assert api.finished(made, again["id"])["content"] == "none polite"
+    resumed = api.http.post(f"/api/messages/{first['id']}/continue").json()["reply"]
+    assert resumed["model_id"] == "tiny@nf4+polite"
+    assert len(built) == 2
+
+
+@pytest.mark.parametrize(
+    ("reference", "status"), [("tiny+rude", 404), ("tiny@int4", 404), ("tiny+bad", 409), ("a@", 404), ("x" * 200, 422)]
+)
+def test_refused_before_anything_is_written(api: Api, reference: str, status: int) -> None:
+    made = api.conversation()
+    body = {"content": "x", "parent_id": None, "model_id": reference}
+    assert api.http.post(f"/api/conversations/{made}/messages", json=body).status_code == status
+    assert api.messages(made) == {}
+
+
+def test_openai_clients_choose_the_same_way(api: Api) -> None:
+    body = {"model": "tiny@int8+polite", "messages": [{"role": "user", "content": "x"}]}
+    answer = api.http.post("/v1/chat/completions", json=body).json()
+    assert answer["choices"][0]["message"]["content"] == "int8 polite"
+    assert answer["model"] == "tiny@int8+polite"
+
+
+def test_chatglms_own_service(api: Api, built: list[LoadPlan]) -> None:
+    answer = api.http.post("/", json={"prompt": "x", "history": [["a", "b"]]}).json()
+    assert answer["response"] == "none None"
+    asked = SEEN[-1].sampling
+    assert (asked.temperature, asked.top_p, asked.top_k, asked.min_p) == (0.95, 0.7, 50, 0)
+    assert asked.repetition_penalty == 1
+    assert api.http.post("/", json={"prompt": "x", "history": None, "max_length": 10**6}).status_code == 200
+    assert answer["history"] == [["a", "b"], ["x", "none None"]]
+    assert answer["status"] == 200
+
+
+def test_an_engine_that_is_not_installed_is_told_in_the_list(tmp_path: Path) -> None:
+    write_llama(tmp_path / "store" / "weights" / "tiny")
+    settings = scripted_settings(tmp_path)
+    engines = {
+        "torch": EngineFactory("torch", Engine, extra="torch", requires=("surely_not_installed",)),
+        "scripted": EngineFactory("scripted", lambda _: ScriptedEngine(lambda _: Reply.of("x"))),
+    }
+    with running(create_app(settings, engines), settings) as api:
+        tiny = item(api, "tiny")
+        assert tiny["state"] == "failed"
+        assert tiny["error"]["code"] == "missing_extra"
+        assert tiny["error"]["details"] == {"extra": "torch"}
+        assert {way["state"] for way in tiny["quantizations"]} == {"failed"}
+        assert api.http.post("/api/models/tiny/load").status_code == 501
