@@ -2,9 +2,9 @@
 
     python -m benchmarks.chatglm_cpu --home /big/disk --tokenizer ice_text.model --peer-python /peer/bin/python
 
-Weights are random and made at the first run (3.3 GB, 3.1 GB packed; 3.5 GB more for chatglm.cpp, if its Python is
-given: see `benchmarks/chatglm_peer.py`). Everything runs in a process of its own, one after the other, in turns. Aims: 1.6 times
-chatglm.cpp's decoding, 3 times its prompt reading, memory within a tenth of weights and KV cache.
+Weights are random and made at the first run (3.4 GB and 3.1 GB packed; 3.5 GB more for chatglm.cpp, if its Python is
+given: see `benchmarks/chatglm_peer.py`). Everything runs in a process of its own, one after the other, in turns.
+Aims: 1.6 times chatglm.cpp's decoding, 3 times its prompt reading, memory within a tenth of weights and KV cache.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import ROOT
-from benchmarks.report import median, publish
+from benchmarks.report import Row, median, publish, table
 
 Run = dict[str, Any]
 
@@ -79,26 +78,107 @@ def make_models(given: argparse.Namespace) -> None:
         unfinished.rename(peer)
 
 
-def rows(
-    given: argparse.Namespace, bytes_per_s: float, first: Run, runs: list[Run], peers: list[Run]
-) -> list[dict[str, object]]:
-    """A line for each quantity: ours, theirs, the ratio, and the bound where there is one."""
-    decode_bound = bytes_per_s / first["weights_bytes"]
+def speeds(given: argparse.Namespace, bytes_per_s: float, first: Run, runs: list[Run], peers: list[Run]) -> list[Row]:
+    """A line for each quantity: ours, theirs, the ratio, and what reading all weights for each step would allow."""
+    steps_per_s = bytes_per_s / first["weights_bytes"]
+    lines: list[tuple[str, str, float | None]] = [("load s", "load_s", None), ("first token s", "first_token_s", None)]
+    lines += [(f"prompt of {tokens}: tok/s", f"prompt_{tokens}", None) for tokens in given.prompts]
+    lines += [(f"{chats} chats: tok/s", f"decode_{chats}", steps_per_s * chats) for chats in given.chats]
     found = []
-    for title, key, bound in (
-        ("load s", "load_s", None),
-        ("first token s", "first_token_s", None),
-        *((f"prompt of {tokens}, tok/s", f"prompt_{tokens}", None) for tokens in given.prompts),
-        *((f"decode, {chats} chats, tok/s", f"decode_{chats}", decode_bound * chats) for chats in given.chats),
-    ):
+    for title, key, bound in lines:
         mine, other = _typical(runs, key), _typical(peers, key)
         found.append(
             {
                 "": title,
-                "parley": round(mine, 2),
-                "chatglm.cpp": "" if other is None else round(other, 2),
-                "ratio": "" if other is None else round(mine / other, 2),
-                "memory bound": "" if bound is None else round(bound, 1),
+                "parley": mine,
+                "chatglm.cpp": other,
+                "ratio": None if mine is None or other is None else mine / other,
+                "memory allows": bound,
+            }
+        )
+    return [{name: "" if value is None else value for name, value in row.items()} for row in found]
+
+
+def memory(first: Run, later: Run) -> list[Row]:
+    """Resident memory at its peak against weights and the KV cache that was filled, in GiB."""
+    found: list[Row] = []
+    for title, run in (("first start", first), ("later start", later)):
+        needed = first["weights_bytes"] + run["cache_bytes"]
+        found.append(
+            {
+                "": title,
+                "weights": first["weights_bytes"] / GIB,
+                "KV": run["cache_bytes"] / GIB,
+                "Python and PyTorch": run["base_bytes"] / GIB,
+                "peak": run["peak_bytes"] / GIB,
+                "peak / needed": run["peak_bytes"] / needed,
+                "without Python and PyTorch": (run["peak_bytes"] - run["base_bytes"]) / needed,
             }
         )
     return found
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure and publish."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, default=ROOT / "build" / "chatglm", help="where the models lie; 10 GB")
+    parser.add_argument("--tokenizer", type=Path, help="an ice_text.model, for chatglm.cpp's file")
+    parser.add_argument("--peer-python", type=Path, help="a Python that has chatglm-cpp")
+    parser.add_argument("--chats", type=int, nargs="+", default=[1, 4, 8])
+    parser.add_argument("--prompts", type=int, nargs="+", default=[128, 512])
+    parser.add_argument("--context", type=int, default=64, help="tokens before what is decoded")
+    parser.add_argument("--steps", type=int, default=24)
+    parser.add_argument("--repeats", type=int, default=3, help="processes of each, and of each measurement in them")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    given = parser.parse_args(arguments)
+    given.home.mkdir(parents=True, exist_ok=True)
+    make_models(given)
+    shutil.rmtree(given.home / "packed", ignore_errors=True)
+    bytes_per_s = [bandwidth(given.threads, 5)]
+    print("chatglm_cpu: first start", flush=True)
+    first = ours(given)
+    runs: list[Run] = []
+    peers: list[Run] = []
+    for repeat in range(given.repeats):
+        print(f"chatglm_cpu {repeat + 1}/{given.repeats}", flush=True)
+        runs.append(ours(given))
+        if given.peer_python:
+            peers.append(theirs(given))
+        bytes_per_s.append(bandwidth(given.threads, 5))
+    best = max(bytes_per_s)
+    memory_rows = memory(first, max(runs, key=lambda run: float(run["peak_bytes"])))
+    starts = {"packing s": first["load_s"], "saving s": first["save_s"], "memory GB/s": best / 1e9}
+    print(f"\n{table([starts])}\n\n{table(memory_rows)}")
+    publish(
+        "chatglm_cpu",
+        speeds(given, best, first, runs, peers),
+        memory=memory_rows,
+        starts=starts,
+        settings={name: value for name, value in vars(given).items() if not isinstance(value, Path)},
+        first=first,
+        runs=runs,
+        peers=peers,
+    )
+
+
+def _sizes(given: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(given, name) for name in ("prompts", "context", "steps", "repeats")}
+
+
+def _typical(runs: list[Run], key: str) -> float | None:
+    """The median over all processes and repeats; None where it was not measured."""
+    values: list[float] = []
+    for run in runs:
+        value = run.get(key, [])
+        values += value if isinstance(value, list) else [value]
+    return median(values) if values else None
+
+
+def _output(command: list[str]) -> str:
+    """What a process prints; threads as Parley's workers have them."""
+    environment = {**os.environ, "GOMP_SPINCOUNT": "100"}
+    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
+
+
+if __name__ == "__main__":
+    main()

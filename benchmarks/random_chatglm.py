@@ -164,7 +164,7 @@ class RandomChatGLM:
         return made
 
     def _generator(self, name: str) -> torch.Generator:
-        return torch.Generator().manual_seed((self.seed << 32) + zlib.crc32(name.encode()))
+        return torch.Generator().manual_seed(zlib.crc32(f"{self.seed} {name}".encode()))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -109,6 +109,8 @@ def make_pool(default_weights: Path, tmp_path: Path, workshop: Workshop) -> Make
         factories = dict(find_factories())
         if not real:
             factories["llama_cpp"] = EngineFactory("llama_cpp", workshop.build)
+            missing = ("no_such_module",)  # as where the extra is not installed
+            factories["torch"] = EngineFactory("torch", workshop.build, extra="torch", requires=missing)
         return ModelPool(chosen, Catalog.from_settings(chosen), factories)
 
     return make

@@ -246,7 +246,8 @@ class Scheduler:
     def _forget(self, sequence: Sequence) -> None:
         """What a failed sequence left in its slot is not to be trusted."""
         sequence.slot.tokens = []
-        self._model.cache.clear(sequence.slot.index)
+        written = sequence.prefix + len(sequence.job.ids) + sequence.n_generated
+        self._model.cache.clear(sequence.slot.index, written)
 
     def _leave(self, sequence: Sequence) -> None:
         if sequence.reading is not None:

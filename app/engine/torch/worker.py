@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import traceback
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from app.domain.generation import SamplingParams
 from app.engine.lifeline import Lifeline, attach
@@ -93,9 +94,18 @@ def main() -> None:
     os.environ.update(_LOCAL_ONLY)
     scheduler, tokenizer = _loaded(lifeline, line)
     service = Service(line, scheduler, tokenizer, int(str(config["context_tokens"])))
-    threading.Thread(target=service.listen, name="listen", daemon=True).start()
+    threading.Thread(target=_listen, args=(service,), name="listen", daemon=True).start()
     lifeline.ready({"pid": os.getpid()})
     scheduler.run()
+
+
+def _listen(service: Service) -> NoReturn:
+    """Listen; a worker that hears nothing more ends, and says why."""
+    try:
+        service.listen()
+    except Exception:  # noqa: BLE001
+        traceback.print_exc()
+    os._exit(1)
 
 
 def _loaded(lifeline: Lifeline, line: Line) -> tuple[Any, Any]:

@@ -122,7 +122,7 @@ def test_copies_and_clears_are_of_one_slot() -> None:
     held.copy(0, 2, 7)
     stores = held._all()
     assert all(torch.equal(store[2, :, :7], store[0, :, :7]) and not store[2, :, 7:].any() for store in stores)
-    held.clear(0)
+    held.clear(0, 10)
     assert all(not store[0].any() and store[2].any() for store in stores)
 
 
