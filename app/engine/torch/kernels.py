@@ -29,9 +29,10 @@ GROUP_SIZES = (
     64,
     32,
 )  # columns that share a scale in PyTorch's int4 kernel: all 1 here, so the more the better
+INT8_ALIGNMENT = 16  # bytes: with four rows and more the int8 kernel crashes on weights that begin elsewhere
 INT8_MULTIPLE = 32  # its int8 kernel reads past the end of other shapes
 
-_SCRATCH_ELEMENTS = 1 << 21  # unpacked at once: 4 MiB in bfloat16
+_SCRATCH_ELEMENTS = 1 << 22  # unpacked at once: 8 MiB in bfloat16
 _INT4_ROWS_AT_ONCE = 4  # one call with five rows takes as long as one with eight
 # Up to so many rows the packed kernels are faster than unpacking; measured on Zen 4.
 _FEW_INT4_ROWS = 28
@@ -88,11 +89,9 @@ class Kernels:
         m, start = len(x), 0
         out = x.new_empty(m, len(scale))
         rows = x.to(self.wide)
-        for piece in pieces:  # [matrices, in, columns]
-            product = rows.new_empty(len(piece), m, piece.shape[2])
-            for matrix, place in zip(piece, product, strict=True):
-                torch.mm(rows, matrix, out=place)
-            flat = product.view(len(piece), m, -1, halves).permute(1, 0, 3, 2).reshape(m, -1)
+        for piece in pieces:  # [in, columns]
+            product = rows @ piece
+            flat = product if halves == 1 else product.view(m, -1, self.half, halves).transpose(2, 3).reshape(m, -1)
             end = min(start + flat.shape[1], len(scale))
             part = None if bias is None else bias[start:end]
             out[:, start:end] = _scaled(flat[:, : end - start], scale[start:end], part)
@@ -100,20 +99,22 @@ class Kernels:
         return out
 
     def _int4_pieces(self, packed: Tensor) -> Iterator[Tensor]:
-        """Some blocks at a time in `wide`, [blocks, in, 2 * half]: columns 2j and 2j + 1 are rows j and half + j."""
+        """Some blocks at a time in `wide`, [in, rows]: of a block, columns 2j and 2j + 1 are rows j and half + j."""
         _, columns, half = packed.shape
         at_once = max(1, _SCRATCH_ELEMENTS // (columns * 2 * half))
         for part in torch.split(packed, at_once):
             pairs = self._buffer(part.shape, torch.int32)
             # A byte's two nibbles go to the two 16-bit halves of a word: multiply to have it twice, then mask.
             pairs.copy_(part).mul_(0x1001).bitwise_and_(0x000F000F)
-            integers = pairs.view(torch.int16).sub_(8)
-            yield self._buffer(integers.shape, self.wide).copy_(integers)
+            integers = pairs.view(torch.int16).sub_(8)  # [blocks, in, 2 * half]
+            # One wide matrix: each product wakes all threads, which costs more than this reordering.
+            wide = self._buffer(torch.Size((columns, len(part), 2 * half)), self.wide)
+            yield wide.copy_(integers.transpose(0, 1)).view(columns, -1)
 
     def _int8_pieces(self, weight: Tensor) -> Iterator[Tensor]:
-        """Some rows at a time in `wide`, [1, in, rows]."""
+        """Some rows at a time in `wide`, [in, rows]."""
         for part in torch.split(weight, max(1, _SCRATCH_ELEMENTS // weight.shape[1])):
-            yield self._buffer(part.shape, self.wide).copy_(part).t()[None]
+            yield self._buffer(part.shape, self.wide).copy_(part).t()
 
     def _buffer(self, shape: torch.Size, dtype: torch.dtype) -> Tensor:
         """The scratch of that type, seen as `shape`; what was in it is lost."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from app.engine.torch.kernels import GROUP_SIZES, INT8_MULTIPLE, Kernels, int4_rows, pack_int4
+from app.engine.torch.kernels import GROUP_SIZES, INT8_ALIGNMENT, INT8_MULTIPLE, Kernels, int4_rows, pack_int4
 from app.families.glm.quantization import QuantizedEmbedding, QuantizedLinear
 
 QUANTIZED = (QuantizedLinear, QuantizedEmbedding)
@@ -70,6 +70,8 @@ class PackedInt8Linear(_Packed):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] → [..., out]."""
+        if self.weight.data_ptr() % INT8_ALIGNMENT:  # in a mapped file a tensor may begin at any eighth byte
+            self.weight = self.weight.clone()
         rows = x.reshape(-1, self.in_features)
         return self.kernels.int8(rows, self.weight, self.scale, self.bias).view(*x.shape[:-1], self.out_features)
 
