@@ -1,4 +1,4 @@
-"""Chatting with PyTorch models in a real browser: tiny ChatGLM folders of all three generations, chosen in the picker."""
+"""Chatting with PyTorch models in a real browser: tiny ChatGLMs of all three generations, chosen in the picker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tiny ChatGLM folders in the layout of the published ones, with a vocabulary trained on the spot. Needs the extra torch.
+"""Tiny ChatGLM folders in the layout of the published ones, with vocabularies trained on the spot; needs the extra torch.
 
 They answer nonsense, in Chinese and English.
 """

@@ -25,6 +25,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 import app.families.chatglm  # noqa: F401  # makes ChatGLM known to transformers
 from app.engine.torch.adapters import Adapters, attach
 from app.engine.torch.cache import QuantizedCache
+from app.engine.torch.kernels import Kernels
 from app.engine.torch.packed_files import load_packed, read_checkpoint, save_packed
 
 QUANTIZATIONS = ("none", "int8", "nf4")
@@ -156,7 +157,7 @@ class _Plan:
             return None
         made_with = (
             torch.__version__,
-            version("bitsandbytes") if kind != "packed" else "",
+            Kernels.of_this_machine().layout if kind == "packed" else version("bitsandbytes"),
             torch.backends.cpu.get_cpu_capability(),
             self.device.type,
             str(self.dtype),

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from app.engine.torch.kernels import GROUP_SIZES, INT8_ALIGNMENT, INT8_MULTIPLE, Kernels, int4_rows, pack_int4
+from app.engine.torch.kernels import GROUP_SIZES, INT8_ALIGNMENT, INT8_MULTIPLE, Kernels
 from app.families.glm.quantization import QuantizedEmbedding, QuantizedLinear
 
 QUANTIZED = (QuantizedLinear, QuantizedEmbedding)
@@ -35,16 +35,16 @@ class _Packed(nn.Module):
 
 
 class PackedInt4Linear(_Packed):
-    """``nn.Linear`` over a 4-bit matrix in the order of PyTorch's kernel."""
+    """``nn.Linear`` over a 4-bit matrix in the order that is fast here."""
 
-    packed: Tensor  # uint8 [blocks, in, half]
+    packed: Tensor  # uint8
     bias: Tensor | None  # float32 [out]
 
     def __init__(self, linear: QuantizedLinear, kernels: Kernels) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.kernels = kernels
-        self.register_buffer("packed", pack_int4(linear.weight, kernels.half))
+        self.register_buffer("packed", kernels.pack_int4(linear.weight))
         self.register_buffer("scale", linear.weight_scale.float())
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().float())
 
@@ -86,6 +86,7 @@ class PackedInt4Embedding(_Packed):
         self.num_embeddings, self.embedding_dim = embedding.num_embeddings, embedding.embedding_dim
         working: Tensor = embedding.get_buffer("working")
         self._dtype = working.dtype
+        self.kernels = head.kernels
         self.share(head)
 
     def share(self, head: PackedInt4Linear) -> None:
@@ -96,7 +97,7 @@ class PackedInt4Embedding(_Packed):
     def forward(self, ids: Tensor) -> Tensor:
         """[...] → [..., size]."""
         flat = ids.reshape(-1)
-        rows = int4_rows(self.packed, flat) * self.scale[flat, None]
+        rows = self.kernels.int4_rows(self.packed, flat) * self.scale[flat, None]
         return rows.to(self._dtype).view(*ids.shape, self.embedding_dim)
 
 

@@ -22,7 +22,7 @@ linear.weight_scale = torch.rand(512).half()
 assert linear.weight.data_ptr() % 16 == 8
 x = torch.randn(8, 256).bfloat16()
 packed = PackedInt8Linear(linear, Kernels.of_this_machine())
-torch.testing.assert_close(packed(x).float(), linear(x).float(), rtol=0.03, atol=3.0)
+torch.testing.assert_close(packed(x).float(), linear(x.float()), rtol=0.03, atol=3.0)
 """
 
 

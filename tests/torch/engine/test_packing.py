@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -14,8 +15,8 @@ torch = pytest.importorskip("torch", reason="needs the extra: pip install 'parle
 
 from torch import Tensor, nn  # noqa: E402
 
-from app.engine.torch import packing  # noqa: E402
-from app.engine.torch.kernels import Kernels, int4_rows, pack_int4  # noqa: E402
+from app.engine.torch.kernels import Kernels, pack_int4  # noqa: E402
+from app.engine.torch.native import native_int4  # noqa: E402
 from app.engine.torch.packing import (  # noqa: E402
     PackedInt4Embedding,
     PackedInt4Linear,
@@ -25,6 +26,17 @@ from app.engine.torch.packing import (  # noqa: E402
 from app.families.glm.quantization import QuantizedEmbedding, QuantizedLinear, quantize, unpack  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(params=["native", "haswell", "torch"])
+def kernels(request: pytest.FixtureRequest) -> Kernels:
+    """Our own code as this processor and as AVX2 have it, and what there is without a compiler."""
+    if request.param == "torch":
+        return dataclasses.replace(Kernels.of_this_machine(), native=None)
+    native = native_int4(request.param)
+    if native is None:
+        pytest.skip("no C compiler here, or a processor without AVX2")
+    return dataclasses.replace(Kernels.of_this_machine(), native=native)
 
 
 def quantized(inputs: int, outputs: int, bits: int, *, bias: bool = True, seed: int = 0) -> QuantizedLinear:
@@ -73,12 +85,14 @@ def assert_close(found: Tensor, expected: Tensor) -> None:
 @pytest.mark.parametrize("rows", [1, 3, 4, 5, 9, 28, 29, 70])
 @pytest.mark.parametrize(("inputs", "outputs"), [(64, 64), (96, 130), (256, 37), (512, 192)])
 @pytest.mark.parametrize("bias", [True, False])
-def test_four_bits_give_what_the_dequantized_matrix_gives(rows: int, inputs: int, outputs: int, bias: bool) -> None:
+def test_four_bits_give_what_the_dequantized_matrix_gives(
+    kernels: Kernels, rows: int, inputs: int, outputs: int, bias: bool
+) -> None:
     linear = quantized(inputs, outputs, 4, bias=bias)
     x = torch.randn(rows, inputs).bfloat16()
     with torch.no_grad():
         expected = linear(x.float())
-        found = PackedInt4Linear(linear, Kernels.of_this_machine())(x)
+        found = PackedInt4Linear(linear, kernels)(x)
     assert found.dtype == torch.bfloat16
     assert_close(found, expected)
 
@@ -94,9 +108,35 @@ def test_eight_bits_give_what_the_dequantized_matrix_gives(rows: int, inputs: in
         assert_close(PackedInt8Linear(linear, Kernels.of_this_machine())(x), expected)
 
 
-def test_many_rows_in_float32_are_as_exact_as_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    kernels = Kernels.of_this_machine()
-    kernels.wide = torch.float32
+def test_our_own_code_is_more_exact_than_bfloat16(kernels: Kernels) -> None:
+    if kernels.native is None:
+        pytest.skip("that is about our own code")
+    linear = quantized(4096, 48, 4)
+    for rows in range(1, 20):
+        for outlier, share in ((0.0, 0.1), (40.0, 0.9)):  # real activations have one far above the others
+            x = torch.randn(rows, 4096)
+            x[:, 7] += outlier
+            with torch.no_grad():
+                expected = linear(x)
+                found = PackedInt4Linear(linear, kernels)(x)
+                rounded = linear(x.bfloat16().float())
+            assert found.dtype == torch.float32
+            assert (found - expected).square().mean() < share**2 * (rounded - expected).square().mean()
+
+
+def test_what_is_no_number_stays_none(kernels: Kernels) -> None:
+    linear = quantized(64, 64, 4)
+    x = torch.randn(3, 64).bfloat16()
+    x[0, 3], x[1, 5] = torch.nan, torch.inf
+    with torch.no_grad():
+        found = PackedInt4Linear(linear, kernels)(x)
+    assert not found[:2].isfinite().any()
+    assert found[2].isfinite().all()
+    assert PackedInt4Linear(linear, kernels)(torch.zeros(1, 64)).isfinite().all()
+
+
+def test_many_rows_in_float32_are_as_exact_as_float32() -> None:
+    kernels = dataclasses.replace(Kernels.of_this_machine(), native=None, wide=torch.float32)
     for bits, kind in ((4, PackedInt4Linear), (8, PackedInt8Linear)):
         linear = quantized(256, 320, bits)
         x = torch.randn(40, 256)
@@ -110,7 +150,8 @@ def test_a_matrix_larger_than_the_scratch_is_computed_in_pieces(monkeypatch: pyt
         linear = quantized(64, 352, bits)
         x = torch.randn(2, 20, 64).bfloat16()
         with torch.no_grad():
-            assert_close(kind(linear, Kernels.of_this_machine())(x), linear(x.float()))
+            kernels = dataclasses.replace(Kernels.of_this_machine(), native=None)
+            assert_close(kind(linear, kernels)(x), linear(x.float()))
 
 
 def test_the_layout_is_that_of_torchs_own_kernel() -> None:
@@ -122,11 +163,15 @@ def test_the_layout_is_that_of_torchs_own_kernel() -> None:
     assert torch.equal(pack_int4(every_byte, kernels.half).flatten(), expected.flatten())
 
 
-def test_rows_come_out_of_the_packed_matrix_as_they_went_in() -> None:
+def test_rows_come_out_of_the_packed_matrix_as_they_went_in(kernels: Kernels) -> None:
     linear = quantized(64, 150, 4)
-    packed = pack_int4(linear.weight, Kernels.of_this_machine().half)
     rows = torch.tensor([0, 15, 16, 31, 32, 63, 64, 100, 149, 0])
-    assert torch.equal(int4_rows(packed, rows), linear.integers()[rows])
+    assert torch.equal(kernels.int4_rows(kernels.pack_int4(linear.weight), rows), linear.integers()[rows])
+
+
+def test_without_a_compiler_there_is_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert native_int4("as if it were the first time") is None
 
 
 def test_a_tied_head_and_its_embedding_share_one_matrix() -> None:
@@ -171,11 +216,13 @@ def test_each_old_matrix_goes_before_the_next_is_packed(monkeypatch: pytest.Monk
     old = [weakref.ref(module.weight) for module in model.children()]
     alive = []
 
-    def counting(weight: Tensor, half: int) -> Tensor:
-        alive.append(sum(reference() is not None for reference in old))
-        return pack_int4(weight, half)
+    pack = Kernels.pack_int4
 
-    monkeypatch.setattr(packing, "pack_int4", counting)
+    def counting(kernels: Kernels, weight: Tensor) -> Tensor:
+        alive.append(sum(reference() is not None for reference in old))
+        return pack(kernels, weight)
+
+    monkeypatch.setattr(Kernels, "pack_int4", counting)
     pack_for_inference(model)
     assert alive == [4, 3, 2, 1]
     assert not any(reference() for reference in old)
