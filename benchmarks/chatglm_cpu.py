@@ -175,7 +175,7 @@ def _typical(runs: list[Run], key: str) -> float | None:
 
 
 def _output(command: list[str]) -> str:
-    """What a process prints. Threads that sleep at once between small steps would cost a tenth of the speed."""
+    """What a process prints. Threads wait as in the engine (`app.engine.torch.engine`)."""
     environment = {**os.environ, "GOMP_SPINCOUNT": "3000"}
     return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
 

@@ -52,12 +52,14 @@ class Child:
         *,
         start_timeout_s: float = 300.0,
         pass_fds: Sequence[int] = (),  # open files that it inherits; the caller closes its own
+        environment: Mapping[str, str] | None = None,  # in addition
     ) -> None:
         self.exited = asyncio.Event()
         self._module = module
         self._config = config
         self._start_timeout_s = start_timeout_s
         self._pass_fds = tuple(pass_fds)
+        self._environment = dict(environment or {})
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
@@ -82,7 +84,7 @@ class Child:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=worker_environment(os.environ),
+            env=worker_environment(os.environ) | self._environment,
             pass_fds=self._pass_fds,
             cwd=Path(__file__).parents[2],  # the same `app` as ours, wherever the parent was started
         )

@@ -1,4 +1,4 @@
-"""Tiny ChatGLM folders in the layout of the published ones, with vocabularies trained on the spot; needs the extra torch.
+"""Tiny ChatGLM folders in the layout of the published ones, their vocabularies trained on the spot; needs extra torch.
 
 They answer nonsense, in Chinese and English.
 """

@@ -1,12 +1,13 @@
 """Continuous batching: requests come and go between two steps, and each step gives every running reply one token.
 
-A step takes what has arrived, reads one bounded piece of one prompt, decodes all running replies in one forward pass
-(one for each adapter), and sends all that is new at once. A request that fails ends alone.
+A step takes what has arrived, reads pieces of prompts for a bounded time, decodes all running replies in one forward
+pass (one for each adapter), and sends all that is new at once. A request that fails ends alone.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 from collections import defaultdict, deque
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import torch
 from app.engine.torch.detokenizer import Detokenizer
 from app.engine.torch.frames import News
 from app.engine.torch.sampling import Row, sample
-from app.engine.torch.sequences import Job, Pace, Sequence
+from app.engine.torch.sequences import PAUSE_S, Job, Pace, Sequence
 from app.engine.torch.slot_model import SlotModel
 from app.engine.torch.slot_table import Place, SlotTable
 
@@ -81,7 +82,7 @@ class Scheduler:
         """One step of all that runs."""
         self._take_arrived()
         self._place_waiting()
-        self._read_piece()
+        self._read()
         self._decode()
         news, self._news = self._news, []
         if news:
@@ -147,11 +148,17 @@ class Scheduler:
             ),
         )
 
-    def _read_piece(self) -> None:
-        """A piece of the prompt that has the least left: the sooner it is done, the fewer wait."""
+    def _read(self) -> None:
+        """Pieces of prompts, as long as those who are decoding may wait: a decoding step costs more than a layer."""
+        until = time.perf_counter() + PAUSE_S
+        while self._read_piece() and time.perf_counter() < until:
+            pass
+
+    def _read_piece(self) -> bool:
+        """A piece of the prompt that has the least left: the sooner it is done, the fewer wait. False: none is read."""
         reading = [sequence for sequence in self._running.values() if sequence.reading is not None]
         if not reading:
-            return
+            return False
         sequence = min(reading, key=lambda s: s.unread)
         assert sequence.reading is not None
         self._pace.others_wait = len(reading) < len(self._running)
@@ -169,6 +176,7 @@ class Scheduler:
         else:
             self._pace.end(n_read)
             slot.tokens = ids[: len(slot.tokens) + n_read]
+        return True
 
     def _decode(self) -> None:
         for group in self._groups():

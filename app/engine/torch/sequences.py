@@ -13,8 +13,8 @@ from app.engine.torch.sampling import Row
 from app.engine.torch.slot_model import Reading
 from app.engine.torch.slot_table import Slot
 
-# A piece of a prompt may make those who are decoding wait about so long: a pause that still reads as a flow.
-_PAUSE_S = 0.25
+# Reading prompts may make those who are decoding wait about so long: a pause that still reads as a flow.
+PAUSE_S = 0.25
 _SMALLEST_PIECE, _LARGEST_PIECE = 16, 128  # tokens; a larger piece is hardly faster per token
 
 
@@ -62,7 +62,7 @@ class Pace:
         """Tokens of the next piece."""
         if not self.others_wait or not self._tokens_per_s:
             return _LARGEST_PIECE
-        fitting = int(self._tokens_per_s * _PAUSE_S) // _SMALLEST_PIECE * _SMALLEST_PIECE
+        fitting = int(self._tokens_per_s * PAUSE_S) // _SMALLEST_PIECE * _SMALLEST_PIECE
         return max(_SMALLEST_PIECE, min(_LARGEST_PIECE, fitting))
 
     def begin(self) -> None:

@@ -68,6 +68,7 @@ def test_a_prompt_seen_both_ways_is_never_reused() -> None:
         assert together.of(number)[0].cached_tokens == 0
 
 
+@pytest.mark.usefixtures("piece_by_piece")
 def test_others_speak_between_two_layers_of_a_prompt() -> None:
     wanted = cases("chatglm/base")
     loaded = model("chatglm/base")
@@ -84,6 +85,7 @@ def test_others_speak_between_two_layers_of_a_prompt() -> None:
     together.run()
 
 
+@pytest.mark.usefixtures("piece_by_piece")
 def test_cancelling_while_a_prompt_is_read_takes_one_step() -> None:
     wanted = cases("chatglm/base")
     together = batch(model("chatglm/base"), n_slots=1)

@@ -96,6 +96,7 @@ def test_nan_in_a_slot_does_not_reach_its_next_owner_or_its_neighbours() -> None
     assert [together.tokens[n] for n in (4, 5, 6)] == [generated(GOOD), generated(BAD), generated(prompt(3))]
 
 
+@pytest.mark.usefixtures("piece_by_piece")
 def test_cancelling_takes_one_step_wherever_the_request_is() -> None:
     together = batch(n_slots=2, context_tokens=1500)
     scheduler = together.scheduler

@@ -115,6 +115,7 @@ def test_all_news_of_a_step_come_at_once() -> None:
     assert all(len({news.id for news in step}) == len(step) for step in together.news)
 
 
+@pytest.mark.usefixtures("piece_by_piece")
 def test_a_long_prompt_lets_others_speak_between_its_pieces() -> None:
     together = batch(n_slots=2, context_tokens=1500)
     together.scheduler.submit(job(0, prompt(3), max_new_tokens=400))
@@ -131,6 +132,7 @@ def test_a_long_prompt_lets_others_speak_between_its_pieces() -> None:
     assert together.tokens[1] == generated(prompt(1000))
 
 
+@pytest.mark.usefixtures("piece_by_piece")
 def test_a_short_prompt_goes_before_the_rest_of_a_long_one() -> None:
     together = batch(n_slots=2, context_tokens=1500)
     together.scheduler.submit(job(0, prompt(1200)))

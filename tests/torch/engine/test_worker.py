@@ -108,7 +108,7 @@ async def test_the_worker_listens_nowhere_and_knows_nothing_of_the_parents_files
     worker = psutil.Process(engine.pid)
     assert not worker.net_connections("inet")
     assert len(worker.net_connections("unix")) <= 3  # the line, and what asyncio uses as pipes
-    assert worker.environ()["GOMP_SPINCOUNT"] == "100"
+    assert worker.environ()["GOMP_SPINCOUNT"] == "3000"
 
 
 async def test_an_oversized_prompt_is_refused_with_both_counts(engine: TorchEngine) -> None:
