@@ -109,6 +109,52 @@ def test_chatglms_own_service(server: ServerProcess) -> None:
     assert again["history"] == [*first["history"], ["再见", again["response"]]]
 
 
+def test_what_trl_taught_an_adapter_is_said_in_the_chat(server: ServerProcess) -> None:
+    """The adapter comes while the server runs."""
+    pytest.importorskip("trl", reason="needs the extra train")
+    question, answer = "你好！", "今天天气很好，我们一起去公园散步吧。"
+    teach(Path(_store(server)), "chatglm-tiny", "walker", question, answer)
+    assert text(complete(server, "chatglm-tiny", question, temperature=0)) != answer
+    assert text(complete(server, "chatglm-tiny+walker", question, temperature=0)) == answer
+
+
+def teach(store: Path, base: str, name: str, question: str, answer: str) -> None:
+    """Supervised fine-tuning with LoRA until the tiny model knows it by heart: a second's work."""
+    import torch
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl import SFTConfig, SFTTrainer
+
+    folder = store / "weights" / base
+    row = {
+        "prompt": [{"role": "user", "content": question}],
+        "completion": [{"role": "assistant", "content": answer}],
+    }
+    layers = ["query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"]
+    settings = SFTConfig(
+        output_dir=str(store / "run"),
+        max_steps=80,
+        learning_rate=1e-2,
+        per_device_train_batch_size=4,
+        use_cpu=True,
+        bf16=False,
+        report_to="none",
+        save_strategy="no",
+        disable_tqdm=True,
+        activation_checkpointing=False,
+    )
+    trainer = SFTTrainer(
+        model=AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32),
+        processing_class=AutoTokenizer.from_pretrained(folder),
+        train_dataset=Dataset.from_list([row] * 16),
+        peft_config=LoraConfig(r=16, lora_alpha=32, target_modules=layers, task_type="CAUSAL_LM"),
+        args=settings,
+    )
+    trainer.train()
+    trainer.save_model(str(store / "adapters" / name))
+
+
 def test_an_unknown_quantization_or_adapter_is_refused(server: ServerProcess) -> None:
     for reference in ("chatglm-tiny@int2", "chatglm-tiny+nobody", "chatglm-tiny@nf4@nf4"):
         body = {"model": reference, "messages": [{"role": "user", "content": "Hi"}]}
