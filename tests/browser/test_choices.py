@@ -43,6 +43,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield running
 
 
+def seen(page: Page, requests: list[Any]) -> None:
+    """Wait for the first of `requests`, and a moment longer for one too many."""
+    for _ in range(100):
+        if requests:
+            break
+        page.wait_for_timeout(100)
+    page.wait_for_timeout(300)
+
+
 def segments(page: Page) -> list[str]:
     return [" ".join(text.split()) for text in page.locator(".p-segments .p-choice").all_inner_texts()]
 
@@ -119,7 +128,7 @@ def test_the_whole_reference_goes_to_the_conversation(server: ServerProcess, ope
     opened(page, chatglm())
     page.get_by_role("listbox").press("ArrowDown")
     page.locator(".p-choice", has_text="Polite").click()
-    page.wait_for_timeout(300)
+    seen(page, changes)
     assert changes == [{"model_id": "glm@int8+polite"}]
 
 
@@ -131,7 +140,7 @@ def test_typing_loads_the_way_that_was_chosen(server: ServerProcess, open_page: 
     page.locator(".p-choice", has_text="Polite").click()
     page.keyboard.press("Escape")
     page.locator("#parley-input").press_sequentially("hi")
-    page.wait_for_timeout(500)
+    seen(page, models.calls)
     assert models.calls == ["POST /glm%40nf4/load"]
 
 
