@@ -18,7 +18,7 @@ from pathlib import Path
 
 from app.errors import DamagedWeights, InvalidManifest
 from app.registry.files import FolderStamp, ModelFiles, folder_stamp
-from app.registry.manifest import FolderSource, Manifest, ManifestFile, safe_relative
+from app.registry.manifest import FOUND, FolderSource, Manifest, ManifestFile, safe_relative
 from app.registry.manifest_file import load_manifest
 from app.registry.sums import Stamp, stamp
 from app.registry.torch_models import completed, found_adapters, implied_model, is_model_folder
@@ -134,7 +134,8 @@ class Discovery:
             title=names[0].removesuffix(".gguf"),
             family="native",
             engine="llama_cpp",
-            description="Found in the model store's weights folder, without a manifest of its own.",
+            description=FOUND["en"],
+            translations=FOUND,
             source=FolderSource("weights"),
             files=tuple(ManifestFile(name) for name in names),
         )

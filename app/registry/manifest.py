@@ -22,6 +22,11 @@ WEIGHT_SUFFIXES = (".gguf", ".safetensors")
 # Never .bin, .pt, .pth, .pkl: such files can carry code.
 FILE_SUFFIXES = (*WEIGHT_SUFFIXES, ".json", ".model", ".txt", ".jinja")
 ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+# The description of what lies in the store without a manifest.
+FOUND = {
+    "en": "Found in the model store's weights folder, without a manifest of its own.",
+    "zh": "在模型库的 weights 文件夹中找到，没有单独的清单。",
+}
 
 
 @dataclass(frozen=True, slots=True)

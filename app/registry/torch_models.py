@@ -27,7 +27,7 @@ from app.registry.checkpoint import (
     weight_files,
 )
 from app.registry.files import ModelFiles
-from app.registry.manifest import Adapter, FolderSource, Manifest, ManifestFile, safe_relative
+from app.registry.manifest import FOUND, Adapter, FolderSource, Manifest, ManifestFile, safe_relative
 
 # What the original models were published with.
 CHATGLM_SAMPLING = SamplingParams(temperature=0.95, top_p=0.7, top_k=50, min_p=0)
@@ -52,7 +52,8 @@ def implied_model(model_id: str, folder: Path) -> Manifest:
         title=folder.name,
         family="",
         engine="torch",
-        description="Found in the model store's weights folder, without a manifest of its own.",
+        description=FOUND["en"],
+        translations=FOUND,
         source=FolderSource(f"weights/{folder.name}"),
     )
 
