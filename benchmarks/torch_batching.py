@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from app.engine.process import worker_environment
+from app.engine.torch.engine import THREADING
 from benchmarks.engine_throughput import load
 from benchmarks.loadgen import WORDS, question
 from benchmarks.processes import Server, parley
@@ -176,7 +177,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--new-tokens", type=int, default=128)
     given = parser.parse_args(arguments)
-    os.environ.update(worker_environment({}))  # threads that yield their core, here as in a worker; before torch loads
+    os.environ.update(worker_environment({}) | THREADING)  # as in the worker; before torch loads
     lines = measure(given.chats, given.repeats, given.new_tokens)
     rows = []
     for n_chats in given.chats:

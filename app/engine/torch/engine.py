@@ -22,7 +22,7 @@ from app.errors import GenerationFailed, PromptTooLong, WorkerDied, WorkerFailed
 _MODULE = "app.engine.torch.worker"
 # Threads wait some 50 µs for the next of many small products before they give their core away; more than other workers
 # do, but it is worth a tenth of the speed.
-_THREADING = {"GOMP_SPINCOUNT": "3000"}
+THREADING = {"GOMP_SPINCOUNT": "3000"}
 _START_TIMEOUT_S = 1800.0  # the first start of a large model may quantize it
 _LAST_BREATH_S = 1.0  # the line breaks a moment before the process is known to be gone
 
@@ -63,7 +63,7 @@ class TorchEngine:
             with theirs:
                 fd = theirs.fileno()
                 config = {**self._worker_config(), "fd": fd}
-                child = Child(_MODULE, config, start_timeout_s=_START_TIMEOUT_S, pass_fds=(fd,), environment=_THREADING)
+                child = Child(_MODULE, config, start_timeout_s=_START_TIMEOUT_S, pass_fds=(fd,), environment=THREADING)
                 try:
                     await child.start()
                 except WorkerFailed as failed:
