@@ -34,6 +34,7 @@ _LOG_PREFIX = re.compile(r"^[\d.:]+ [A-Z] ")  # time and level
 _TAIL_LINES = 40
 _LINE_CHARS = 500
 _STOP_TIMEOUT_S = 2.0
+_LAST_BREATH_S = 1.0  # a connection breaks a moment before the process is known to be gone
 
 
 def worker_environment(parent: Mapping[str, str]) -> dict[str, str]:
@@ -115,6 +116,15 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
         await asyncio.shield(self._watch)
+
+    async def gone(self) -> bool:
+        """Whether it has ended, or does so within a moment: asked when the connection to it broke."""
+        try:
+            async with asyncio.timeout(_LAST_BREATH_S):
+                await self.exited.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def tail(self) -> str:
         """The last lines of what it wrote to standard error."""

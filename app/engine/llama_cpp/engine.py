@@ -24,7 +24,6 @@ from app.engine.stopping import TextGate
 from app.errors import GenerationFailed, ParleyError, PromptTooLong, WorkerDied, WorkerFailed
 
 _MODULE = "app.engine.llama_cpp.worker"
-_LAST_BREATH_S = 1.0  # a connection breaks a moment before the process is known to be gone
 
 
 class LlamaCppEngine:
@@ -138,23 +137,13 @@ class LlamaCppEngine:
         except Refused as refused:
             raise _refusal(refused) from refused
         except OSError as broken:
-            if child is None or await _gone(child):
+            if child is None or await child.gone():
                 how = child.obituary() if child else "is not running"
                 raise WorkerDied(
                     f"The process that holds this model {how}. It is started again with the next request: try again.",
                     model_id=self._plan.manifest.id,
                 ) from broken
             raise GenerationFailed(f"The connection to the model's worker broke ({broken}). Try again.") from broken
-
-
-async def _gone(child: Child) -> bool:
-    """Whether the worker has ended, or does so within a moment."""
-    try:
-        async with asyncio.timeout(_LAST_BREATH_S):
-            await child.exited.wait()
-    except TimeoutError:
-        return False
-    return True
 
 
 def _body(request: GenerationRequest, context_tokens: int) -> dict[str, Any]:

@@ -24,7 +24,6 @@ _MODULE = "app.engine.torch.worker"
 # do, but it is worth a tenth of the speed.
 THREADING = {"GOMP_SPINCOUNT": "3000"}
 _START_TIMEOUT_S = 1800.0  # the first start of a large model may quantize it
-_LAST_BREATH_S = 1.0  # the line breaks a moment before the process is known to be gone
 
 
 class TorchEngine:
@@ -147,7 +146,7 @@ class TorchEngine:
         except Refused as refused:
             raise GenerationFailed(str(refused)) from refused
         except OSError as broken:
-            if await _gone(child):
+            if await child.gone():
                 raise self._died(child.obituary()) from broken
             raise GenerationFailed(f"The connection to the model's worker broke ({broken}). Try again.") from broken
 
@@ -188,13 +187,3 @@ class _Reply:
         """The end; a stop string counts before everything else."""
         reason = FinishReason.LENGTH if end == "length" and not self.stopped else FinishReason.STOP
         return Finished(reason, Usage(self._prompt_tokens, self._said, cached_tokens))
-
-
-async def _gone(child: Child) -> bool:
-    """Whether the worker has ended, or does so within a moment."""
-    try:
-        async with asyncio.timeout(_LAST_BREATH_S):
-            await child.exited.wait()
-    except TimeoutError:
-        return False
-    return True

@@ -98,7 +98,7 @@ class _Plan:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The precision of activations; the packed kernels know bfloat16 only."""
+        """The precision of activations; PyTorch's packed kernels know bfloat16 only."""
         packed = self.stored_bits and self.device.type == "cpu"
         return torch.bfloat16 if packed else compute_dtype(self.device)
 
