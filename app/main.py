@@ -23,7 +23,7 @@ from app.engine.factories import EngineFactories
 from app.engine.pool import ModelPool
 from app.errors import ParleyError
 from app.registry.catalog import Catalog
-from app.registry.pulls import Pulls
+from app.registry.fetching.pulls import Pulls
 from app.store.database import Store
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from app.chat.transfer.transfers import Transfers
 from app.config import Settings
 from app.engine.pool import ModelPool
 from app.registry.catalog import Catalog
-from app.registry.pulls import Pulls
+from app.registry.fetching.pulls import Pulls
 from app.store.database import Store
 
 

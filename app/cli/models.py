@@ -15,10 +15,11 @@ from app.cli.pulling import Stopper, show_progress
 from app.config import Settings
 from app.errors import DamagedWeights, InvalidManifest, ModelError
 from app.registry.catalog import Catalog, ModelStatus
-from app.registry.importing import import_folder
+from app.registry.fetching.pull import pull
+from app.registry.importing.importer import import_folder
 from app.registry.manifest import FolderSource, Manifest, UpstreamSource, WheelSource
 from app.registry.memory import available_bytes, total_bytes
-from app.registry.pull import PullProgress, pull
+from app.registry.progress import Progress
 from app.registry.reference import with_adapter
 
 _STATES = {"ready": "ready", "not_fetched": "not fetched", "damaged": "damaged"}
@@ -106,7 +107,7 @@ def check(
                 catalog.verify(
                     manifest.id,
                     again=True,
-                    on_progress=lambda done, total: on_progress(PullProgress("verifying", done, total)),
+                    on_progress=lambda done, total: on_progress(Progress("verifying", done, total)),
                 )
         except ModelError as err:
             damaged += 1

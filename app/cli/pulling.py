@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TransferSpeedColumn
 
-from app.registry.pull import OnProgress, PullProgress
+from app.registry.progress import OnProgress, Progress
 
 _VERBS = {
     "downloading": "fetching",
@@ -54,16 +54,16 @@ def show_progress(console: Console, title: str) -> Iterator[OnProgress]:
         yield _Lines(title).show
         return
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.TaskProgressColumn(),
+        bars.DownloadColumn(),
+        bars.TransferSpeedColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with bars.Progress(*columns, console=console, transient=True) as progress:
         tasks = {phase: progress.add_task(f"{title}: {verb}", visible=False) for phase, verb in _VERBS.items()}
 
-        def show(now: PullProgress) -> None:
+        def show(now: Progress) -> None:
             for phase, task in tasks.items():
                 progress.update(task, visible=phase == now.phase)
             progress.update(tasks[now.phase], completed=now.done_bytes, total=now.total_bytes)
@@ -78,7 +78,7 @@ class _Lines:
         self._title = title
         self._said: tuple[str, int] | None = None
 
-    def show(self, now: PullProgress) -> None:
+    def show(self, now: Progress) -> None:
         """Print a line if there is something new to say."""
         percent = min(100, 100 * now.done_bytes // now.total_bytes) if now.total_bytes else 0
         here = (now.phase, percent // _STEP_PERCENT)

@@ -1,6 +1,6 @@
 """Which models there are, where their weights are, whether they are whole, and what memory they need.
 
-A model is described by a *manifest* (:mod:`app.registry.manifest`), found by the *catalog*
-(:mod:`app.registry.catalog`) and fetched by *pull* (:mod:`app.registry.pull`, :mod:`app.registry.pulls`).
-Nothing here loads a model: headers are read within limits, sums are computed, and that is all.
+A model is described by a *manifest* (:mod:`app.registry.manifest`) and found by the *catalog*
+(:mod:`app.registry.catalog`). Its files are read within limits (``formats``), fetched (``fetching``), brought in from
+what others published (``importing``), and rewritten for llama.cpp (``quantizing``). Nothing here loads a model.
 """

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.errors import DamagedWeights, ModelNotFetched
-from app.registry.adapter_folder import check_adapter
-from app.registry.checkpoint import Checkpoint, read_checkpoint
-from app.registry.gguf import GGUFHeader, read_header
+from app.registry.formats.adapter_folder import check_adapter
+from app.registry.formats.checkpoint import Checkpoint, read_checkpoint
+from app.registry.formats.gguf import GGUFHeader, read_header
 from app.registry.manifest import Adapter, FolderSource, Manifest, ManifestFile
 from app.registry.sums import OnBytes, Stamp, Sums, stamp
 

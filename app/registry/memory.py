@@ -23,7 +23,7 @@ from pathlib import Path
 
 import psutil
 
-from app.registry.gguf import GGUFHeader
+from app.registry.formats.gguf import GGUFHeader
 
 _MIB = 1 << 20
 _GIB = 1 << 30

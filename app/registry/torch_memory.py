@@ -26,10 +26,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.registry import chatglm_shapes
-from app.registry.checkpoint import Checkpoint
+from app.registry.formats import chatglm_shapes
+from app.registry.formats.checkpoint import Checkpoint
+from app.registry.formats.safetensors import TensorInfo
 from app.registry.memory import MemoryEstimate, slots_for
-from app.registry.safetensors import TensorInfo
 
 _MIB = 1 << 20
 _PROCESS_BYTES = 400 * _MIB  # Python, torch, transformers, a tokenizer: measured 370, with bitsandbytes 409

@@ -14,9 +14,10 @@ from typing import Any
 
 from app.domain.generation import SamplingParams
 from app.errors import DamagedWeights
-from app.registry import chatglm_shapes
-from app.registry.adapter_folder import describe_adapter
-from app.registry.checkpoint import (
+from app.registry.files import ModelFiles
+from app.registry.formats import chatglm_shapes
+from app.registry.formats.adapter_folder import describe_adapter
+from app.registry.formats.checkpoint import (
     CONFIG,
     INDEX,
     TEXT_SUFFIXES,
@@ -26,7 +27,6 @@ from app.registry.checkpoint import (
     read_config,
     weight_files,
 )
-from app.registry.files import ModelFiles
 from app.registry.manifest import FOUND, Adapter, FolderSource, Manifest, ManifestFile, safe_relative
 
 # What the original models were published with.

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from app.errors import DamagedWeights
-from app.registry.checkpoint import read_checkpoint
+from app.registry.formats.checkpoint import read_checkpoint
 from tests.support.safetensors_files import llama_tensors, write, write_llama, write_sharded
 
 GOLDEN = Path(__file__).parents[1] / "golden"

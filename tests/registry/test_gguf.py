@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import DamagedWeights
-from app.registry.gguf import read_header
+from app.registry.formats.gguf import read_header
 from tests.registry.gguf_files import LLAMA, GGUFFile, Tensor, write_gguf
 
 

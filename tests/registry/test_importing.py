@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from app.cli.main import build
 from app.errors import Conflict, FetchCancelled, FetchFailed, InvalidImport, MissingExtra
-from app.registry import importing
 from app.registry.catalog import Catalog
-from app.registry.importing import Imported, import_folder
+from app.registry.importing import importer
+from app.registry.importing.importer import Imported, import_folder
 from tests.support.safetensors_files import llama_tensors, write, write_llama, write_lora, write_sharded
 
 QKV = {"model.layers.0.self_attn.q_proj": (8, 8)}
@@ -180,7 +180,7 @@ def test_room_on_the_disk_is_looked_for_first(source: Path, tmp_path: Path, monk
 def test_one_at_a_time_under_a_name(source: Path, tmp_path: Path) -> None:
     partial = tmp_path / "store" / "weights" / ".partial" / "import-Tiny"
     partial.parent.mkdir(parents=True)
-    with importing._locked(partial, "Tiny"), pytest.raises(Conflict, match="Another process"):
+    with importer._locked(partial, "Tiny"), pytest.raises(Conflict, match="Another process"):
         bring(source, tmp_path / "store")
     bring(source, tmp_path / "store")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.registry.gguf import read_header
+from app.registry.formats.gguf import read_header
 from app.registry.manifest_file import load_manifest
 from app.registry.memory import available_bytes, estimate_from_header, estimate_unseen, slots_for, total_bytes
 from model_store import manifests_dir

@@ -15,13 +15,14 @@ import psutil
 import pytest
 
 from app.errors import DamagedWeights, FetchCancelled, FetchFailed, ModelNotFetched
-from app.registry import pip_download
+from app.registry.fetching import wheel
+from app.registry.fetching.pull import pull
 from app.registry.manifest import FolderSource, Manifest, ManifestFile, UpstreamSource
-from app.registry.pull import PullProgress, pull
+from app.registry.progress import Progress
 from tests.registry.fake_index import MEMBER, SLOW_PIP, FakeIndex, build_wheel, replace_pip, wait_until
 
 
-def nobody(_progress: PullProgress) -> None:
+def nobody(_progress: Progress) -> None:
     pass
 
 
@@ -36,19 +37,19 @@ def nothing_left(index: FakeIndex) -> bool:
 
 def test_a_wheel_is_fetched_checked_and_tidied_up(index: FakeIndex) -> None:
     index.wheel()
-    seen: list[PullProgress] = []
+    seen: list[Progress] = []
     pull(index.manifest(), index.store, seen.append, never)
     assert index.target.read_bytes() == index.content
     assert not index.partial.exists()
     assert {p.phase for p in seen} == {"downloading", "unpacking"}
-    assert seen[-1] == PullProgress("unpacking", len(index.content), len(index.content))
+    assert seen[-1] == Progress("unpacking", len(index.content), len(index.content))
 
 
 def test_what_is_there_is_not_fetched_again(index: FakeIndex) -> None:
     index.wheel()
     pull(index.manifest(), index.store, nobody, never)
     shutil.rmtree(index.folder)
-    seen: list[PullProgress] = []
+    seen: list[Progress] = []
     pull(index.manifest(), index.store, seen.append, never)
     assert seen == []  # its sum is known: nothing to do
 
@@ -56,7 +57,7 @@ def test_what_is_there_is_not_fetched_again(index: FakeIndex) -> None:
 def test_weights_put_there_by_hand_are_checked_and_taken(index: FakeIndex) -> None:
     index.target.parent.mkdir(parents=True)
     index.target.write_bytes(index.content)
-    seen: list[PullProgress] = []
+    seen: list[Progress] = []
     pull(index.manifest(), index.store, seen.append, never)
     assert {p.phase for p in seen} == {"verifying"}
 
@@ -81,7 +82,7 @@ def test_a_sum_that_differs_leaves_nothing(index: FakeIndex) -> None:
 def test_a_member_larger_than_promised_is_cut_off_early(index: FakeIndex) -> None:
     manifest = index.manifest()
     build_wheel(index.folder, b"\0" * 50_000_000)  # a bomb: 50 KB packed
-    seen: list[PullProgress] = []
+    seen: list[Progress] = []
     with pytest.raises(DamagedWeights):
         pull(manifest, index.store, seen.append, never)
     assert nothing_left(index)
@@ -126,7 +127,7 @@ def test_a_refused_connection_shows_no_password(index: FakeIndex, monkeypatch: p
 )
 def test_what_pip_said_is_one_short_line_without_secrets(tmp_path: Path, said: str, told: str) -> None:
     (tmp_path / "log").write_bytes(said.encode("latin-1"))
-    line = pip_download._complaint(tmp_path / "log")
+    line = wheel._complaint(tmp_path / "log")
     assert told in line
     assert "hunter2" not in line
     assert "\n" not in line
@@ -202,7 +203,7 @@ def test_cancelling_ends_pip_and_leaves_nothing(
     index: FakeIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replace_pip(monkeypatch, tmp_path / "slow", SLOW_PIP)
-    seen: list[PullProgress] = []
+    seen: list[Progress] = []
     with pytest.raises(FetchCancelled):
         pull(index.manifest(), index.store, seen.append, lambda: len(seen) > 3 and seen[-1].done_bytes > 5)
     growing = [p.done_bytes for p in seen]
@@ -216,8 +217,8 @@ def test_cancelling_ends_pip_and_leaves_nothing(
 def test_a_pip_that_does_not_listen_is_ended(index: FakeIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deaf = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SLOW_PIP
     replace_pip(monkeypatch, tmp_path / "deaf", deaf)
-    monkeypatch.setattr(pip_download, "_PATIENCE_S", 0.2)
-    seen: list[PullProgress] = []
+    monkeypatch.setattr(wheel, "_PATIENCE_S", 0.2)
+    seen: list[Progress] = []
     with pytest.raises(FetchCancelled):
         pull(index.manifest(), index.store, seen.append, lambda: bool(seen) and seen[-1].done_bytes > 0)
     assert not [c for c in psutil.Process().children() if c.status() != psutil.STATUS_ZOMBIE and "pip" in c.cmdline()]
@@ -225,7 +226,7 @@ def test_a_pip_that_does_not_listen_is_ended(index: FakeIndex, tmp_path: Path, m
 
 def test_cancelling_while_unpacking_keeps_the_wheel(index: FakeIndex) -> None:
     index.wheel()
-    seen: list[PullProgress] = []
+    seen: list[Progress] = []
     with pytest.raises(FetchCancelled):
         pull(index.manifest(), index.store, seen.append, lambda: (index.partial / "whole.whl").exists())
     assert not index.target.exists()
@@ -236,9 +237,9 @@ def test_cancelling_while_unpacking_keeps_the_wheel(index: FakeIndex) -> None:
 
 def test_a_missing_pip_says_how_to_get_it(index: FakeIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> str:
-        raise pip_download.PackageNotFoundError(name)
+        raise wheel.PackageNotFoundError(name)
 
-    monkeypatch.setattr(pip_download, "version", missing)
+    monkeypatch.setattr(wheel, "version", missing)
     with pytest.raises(FetchFailed, match="-m ensurepip --upgrade"):
         pull(index.manifest(), index.store, nobody, never)
 
@@ -247,8 +248,8 @@ def test_a_missing_pip_says_how_to_get_it(index: FakeIndex, monkeypatch: pytest.
 def test_the_command_holds_no_surprise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, resumes: bool
 ) -> None:
-    monkeypatch.setattr(pip_download, "version", lambda _name: version)
-    command = pip_download._command("tiny-model==1.0", tmp_path)
+    monkeypatch.setattr(wheel, "version", lambda _name: version)
+    command = wheel._command("tiny-model==1.0", tmp_path)
     assert command[:5] == [sys.executable, "-P", "-m", "pip", "download"]
     assert command[-2:] == ["--", "tiny-model==1.0"]
     assert "--no-deps" in command
@@ -270,7 +271,7 @@ def test_a_module_named_pip_in_the_working_folder_is_not_run(
 def test_a_small_disk_is_noticed_before_anything_is_fetched(index: FakeIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(index.folder)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=10_000_000))
-    seen: list[PullProgress] = []
+    seen: list[Progress] = []
     with pytest.raises(FetchFailed, match=r"not enough room on the disk.* 10 MB are free.* PARLEY_MODEL_STORE"):
         pull(index.manifest(), index.store, seen.append, never)
     assert seen == []
@@ -337,7 +338,7 @@ def test_two_at_once_do_not_hurt_each_other(index: FakeIndex) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from app.registry.pull import _locked
+from app.registry.fetching.pull import _locked
 from app.registry.manifest import WheelSource
 with _locked(Path(sys.argv[1]), WheelSource("a==1", "b"), lambda p: None, lambda: False):
     print("held", flush=True)
@@ -356,7 +357,7 @@ def test_another_process_is_waited_for_and_its_death_frees_the_lock(index: FakeI
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        seen: list[PullProgress] = []
+        seen: list[Progress] = []
         with pytest.raises(FetchCancelled):  # a waiting one can be cancelled too
             pull(index.manifest(), index.store, seen.append, lambda: bool(seen))
         waiting = threading.Thread(target=pull, args=(index.manifest(), index.store, seen.append, never))

@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import FetchFailed, ModelNotFound
 from app.registry.catalog import Catalog
-from app.registry.pulls import Pulls
+from app.registry.fetching.pulls import Pulls
 from tests.registry.fake_index import SLOW_PIP, FakeIndex, replace_pip, wait_until
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import DamagedWeights
-from app.registry.safetensors import TensorInfo, read_tensors
+from app.registry.formats.safetensors import TensorInfo, read_tensors
 from tests.support.safetensors_files import build, table, write
 
 TENSORS = {"a": ("F16", (2, 3)), "b": ("I8", (4,)), "c": ("F32", ())}

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from app.registry import torch_memory
-from app.registry.chatglm_shapes import expected_tensors
-from app.registry.checkpoint import Checkpoint, read_checkpoint
-from app.registry.safetensors import TensorInfo
+from app.registry.formats.chatglm_shapes import expected_tensors
+from app.registry.formats.checkpoint import Checkpoint, read_checkpoint
+from app.registry.formats.safetensors import TensorInfo
 from app.registry.torch_memory import estimate_torch, float_bytes
 from app.registry.torch_models import size_label
 from tests.support.safetensors_files import write_llama

@@ -26,9 +26,9 @@ from typer.testing import CliRunner  # noqa: E402
 from app.cli.main import build  # noqa: E402
 from app.errors import FetchCancelled, InvalidImport  # noqa: E402
 from app.registry.catalog import Catalog  # noqa: E402
-from app.registry.convert_worker import Refused, read_weights  # noqa: E402
-from app.registry.importing import Imported, import_folder  # noqa: E402
-from app.registry.pull import PullProgress  # noqa: E402
+from app.registry.fetching.pull import Progress  # noqa: E402
+from app.registry.importing.convert_worker import Refused, read_weights  # noqa: E402
+from app.registry.importing.importer import Imported, import_folder  # noqa: E402
 from tests.support.safetensors_files import LLAMA_CONFIG, llama_tensors, write_lora  # noqa: E402
 from tests.support.shared import shared  # noqa: E402
 
@@ -120,7 +120,7 @@ def test_a_folder_in_the_store_is_converted_where_it_lies(source: Path, tmp_path
 def test_a_stopped_conversion_goes_on_where_it_was(source: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     sharded(source, weights())
-    seen: list[PullProgress] = []
+    seen: list[Progress] = []
 
     def one_finished() -> bool:
         return bool(list((store / "weights" / ".partial").glob("import-tiny/*.safetensors")))
@@ -139,8 +139,8 @@ def test_a_stopped_conversion_goes_on_where_it_was(source: Path, tmp_path: Path)
     assert all(one.done_bytes <= (one.total_bytes or 0) for one in seen)
 
 
-def _slow(seen: list[PullProgress]) -> Callable[[PullProgress], None]:
-    def show(now: PullProgress) -> None:
+def _slow(seen: list[Progress]) -> Callable[[Progress], None]:
+    def show(now: Progress) -> None:
         seen.append(now)
         time.sleep(0.15)
 
@@ -280,7 +280,7 @@ def watch():
 before = own()
 threading.Thread(target=watch, daemon=True).start()
 try:
-    runpy.run_module("app.registry.convert_worker", run_name="__main__")
+    runpy.run_module("app.registry.importing.convert_worker", run_name="__main__")
 finally:
     done.set()
     print(top - before, file=sys.stderr)
@@ -305,4 +305,4 @@ def test_only_the_worker_ever_opens_pickles() -> None:
         for path in sorted((Path(__file__).parents[3] / folder).rglob("*.py"))
         if "torch.load(" in path.read_text("utf-8") or "import pickle" in path.read_text("utf-8")
     ]
-    assert found == ["app/registry/convert_worker.py"]
+    assert found == ["app/registry/importing/convert_worker.py"]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import InvalidImport
-from app.registry.adapter_folder import LORA_CONFIG, LORA_WEIGHTS
-from app.registry.checkpoint import (
+from app.registry.formats.adapter_folder import LORA_CONFIG, LORA_WEIGHTS
+from app.registry.formats.checkpoint import (
     CONFIG,
     INDEX,
     TEXT_SUFFIXES,

@@ -1,6 +1,7 @@
 """Rewrite PyTorch's own weight files as safetensors: a process of its own, the only one that ever opens a pickle.
 
-    python -m app.registry.convert_worker    reads one JSON line: {"jobs": [{"source": path, "target": path}, …]}
+    python -m app.registry.importing.convert_worker
+        reads one JSON line: {"jobs": [{"source": path, "target": path}, …]}
 
 A pickle is a program. PyTorch's restricted reader (``weights_only``) knows a short list of harmless calls and refuses
 every other; nothing that such a file names is imported or run. It is mapped into memory, and written out piece by

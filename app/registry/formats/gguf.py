@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.errors import DamagedWeights
-from app.registry.ggml_types import FILE_TYPES, TYPES
+from app.registry.formats.ggml_types import FILE_TYPES, TYPES
 
 _MAX_KEYS = 10_000
 _MAX_TENSORS = 100_000

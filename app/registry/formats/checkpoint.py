@@ -2,8 +2,8 @@
 
 Nothing is allocated here but headers, and those within limits. Weights count as whole when every tensor that the
 index names is there, and as fitting when their shapes are those that ``config.json`` asks for: exactly so for ChatGLM
-(:mod:`app.registry.chatglm_shapes`), by their outline for every other architecture. Code in the folder (``*.py``, and
-``auto_map`` which names it) is never run; pickles (``.bin``, ``.pth``) are never opened.
+(:mod:`app.registry.formats.chatglm_shapes`), by their outline for every other architecture. Code in the folder
+(``*.py``, and ``auto_map`` which names it) is never run; pickles (``.bin``, ``.pth``) are never opened.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import DamagedWeights
-from app.registry import chatglm_shapes
-from app.registry.chatglm_shapes import BadConfig, Expected
-from app.registry.safetensors import TensorInfo, read_tensors
+from app.registry.formats import chatglm_shapes
+from app.registry.formats.chatglm_shapes import BadConfig, Expected
+from app.registry.formats.safetensors import TensorInfo, read_tensors
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 TEXT_SUFFIXES = (".json", ".model", ".txt", ".jinja")  # what else a loader may open: tokenizers, templates, settings

@@ -15,10 +15,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.errors import DamagedWeights
-from app.registry import chatglm_shapes
-from app.registry.chatglm_shapes import BadConfig
-from app.registry.checkpoint import CONFIG, Checkpoint, check_tensors, damaged, inside, listing, pickles, read_config
-from app.registry.safetensors import TensorInfo, read_tensors
+from app.registry.formats import chatglm_shapes
+from app.registry.formats.chatglm_shapes import BadConfig
+from app.registry.formats.checkpoint import (
+    CONFIG,
+    Checkpoint,
+    check_tensors,
+    damaged,
+    inside,
+    listing,
+    pickles,
+    read_config,
+)
+from app.registry.formats.safetensors import TensorInfo, read_tensors
 
 LORA_CONFIG, LORA_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 BASE_KEYS = ("base_model_name_or_path", "base", "_name_or_path")

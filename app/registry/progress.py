@@ -1,0 +1,22 @@
+"""How far a fetch, an import or a conversion is: what each of them reports, and how each of them is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Phase = Literal["downloading", "unpacking", "verifying", "converting", "copying"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The bytes are those of the phase."""
+
+    phase: Phase
+    done_bytes: int
+    total_bytes: int | None
+
+
+OnProgress = Callable[[Progress], None]
+Cancelled = Callable[[], bool]
