@@ -81,6 +81,7 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
         catalog = Catalog.from_settings(settings)
         pool = ModelPool(settings, catalog, engines)
         stack.push_async_callback(pool.close)
+        pool.warm_up()
         pulls = Pulls(catalog)
         stack.push_async_callback(pulls.close)
         hub = Hub()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from model_store import manifests_dir
+
 DEFAULT_WEIGHTS = "weights/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
@@ -23,3 +25,13 @@ def default_weights() -> Path:
     if not path.exists():
         pytest.skip(f"the default model is not fetched ({path}); `make test` fetches it")
     return path
+
+
+@pytest.fixture
+def one_shipped(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As if the embedded default were the only model that is shipped: what lies in a store has all names to itself."""
+    folder = tmp_path_factory.mktemp("shipped")
+    name = "smollm2-135m-instruct.toml"
+    (folder / name).write_bytes((manifests_dir() / name).read_bytes())
+    monkeypatch.setattr("app.registry.catalog.manifests_dir", lambda: folder)
+    return folder

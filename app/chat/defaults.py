@@ -28,13 +28,13 @@ def default_model(catalog: Catalog, settings: Settings, languages: Sequence[str]
     """
     if settings.model:
         return settings.model
-    ready = [m for m in ready_models(catalog) if is_installed(m.engine)]
+    ready = ready_models(catalog)
     speaking = [m for language in languages for m in ready if language.split("-")[0].lower() in m.languages]
     for manifest in [*speaking, *ready]:
-        for way in manifest.quantizations or ("",):
-            reference = manifest.loaded_as(way).id
-            if len(manifest.quantizations) < 2 or catalog.suits(reference):
-                return reference
+        ways = [manifest.loaded_as(name) for name in manifest.quantizations or ("",)]
+        for way in ways:
+            if is_installed(way.engine) and (len(ways) < 2 or catalog.suits(way.id)):
+                return way.id
     return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,14 +10,15 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli.errors import FAILED, reported
+from app.cli.importing import import_command
 from app.cli.pulling import Stopper, show_progress
 from app.config import Settings
 from app.errors import DamagedWeights, InvalidManifest, ModelError
 from app.registry.catalog import Catalog, ModelStatus
 from app.registry.fetching.pull import pull
-from app.registry.importing.importer import import_folder
-from app.registry.manifest import FolderSource, Manifest, UpstreamSource, WheelSource
+from app.registry.manifest import FolderSource, HubSource, Manifest, UpstreamSource, WheelSource
 from app.registry.memory import available_bytes, total_bytes
+from app.registry.placement import REASONS
 from app.registry.progress import Progress
 from app.registry.reference import with_adapter
 
@@ -40,6 +40,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
+app.command("import")(import_command)
+
 ModelId = Annotated[str, typer.Argument(metavar="MODEL", help="A model's id, as `parley models list` shows it.")]
 
 
@@ -56,7 +58,7 @@ def list_models() -> None:
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for column in ("FITS", "LANGUAGES", "TITLE"):
         table.add_column(column, overflow="fold")
-    for manifest in catalog.list():
+    for manifest in sorted(catalog.list(), key=lambda m: catalog.status(m.id).state == "not_fetched"):
         for choice in [manifest, *(manifest.loaded_as(name) for name in manifest.quantizations[1:])]:
             table.add_row(*_row(choice, catalog.status(choice.id)))
     _print(table)
@@ -137,28 +139,6 @@ def pull_model(model: ModelId) -> None:
     print(f"{manifest.title} is ready.")
 
 
-@app.command("import")
-@reported
-def import_model(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A Hugging Face folder: config.json and weights.")],
-    name: Annotated[str, typer.Option(help="What to call it; without it, the folder's own name.")] = "",
-) -> None:
-    """Bring a Hugging Face model or adapter into the model store. Safetensors are linked; .bin and .pth are converted.
-
-    Code in the folder is never run and never copied. Ctrl-C stops; the same command goes on where it stopped.
-
-    Examples:
-
-        parley models import ~/Downloads/chatglm-6b
-
-        parley models import ./checkpoint-500 --name my-lora
-    """
-    catalog = Catalog.from_settings(Settings())
-    with Stopper() as stopper, show_progress(_console(), folder.name) as on_progress:
-        done = import_folder(folder, catalog.store_dir, name, on_progress, stopper.stopped)
-    print(f"{done.folder.name} is in {done.folder}. See: parley models list")
-
-
 def _console() -> Console:
     """Standard output; where it is no terminal, lines are not folded to 80 columns."""
     console = Console(highlight=False, soft_wrap=False)
@@ -205,7 +185,7 @@ def _description(m: Manifest) -> list[tuple[str, str]]:
         ("quantization", m.quantization),
         ("context", f"{m.context_tokens:,} tokens" if m.context_tokens else ""),
         ("licence", m.licence),
-        ("engine", m.engine),
+        ("engine", f"{m.engine}: {REASONS[m.why]}"),
         ("family", m.family),
         ("sampling", ", ".join(f"{k} {v}" for k, v in m.default_sampling.as_dict().items() if v not in (None, []))),
     ]
@@ -235,7 +215,7 @@ def _choices(catalog: Catalog, manifest: Manifest) -> list[tuple[str, str]]:
         status = catalog.status(other.id)
         if other.id != manifest.id and status.memory:
             fits = "" if status.fits else ", more than this machine has free"
-            rows.append(("or as", f"{other.id}: {_size(status.memory.total_bytes)} of memory{fits}"))
+            rows.append(("or as", f"{other.id}: {_size(status.memory.total_bytes)} of memory{fits} ({other.engine})"))
     for adapter in manifest.adapters:
         reference = with_adapter(manifest.id, adapter.name)
         problem = ""
@@ -252,6 +232,9 @@ def _origin(m: Manifest, catalog: Catalog) -> list[tuple[str, str]]:
     match m.source:
         case WheelSource():
             rows.append(("source", f"{m.source.member} in the wheel {m.source.requirement}"))
+        case HubSource():
+            base = f", a difference to {m.source.base}" if m.source.base else ""
+            rows.append(("source", f"{m.source.repo} at {m.source.revision} on the hub{base}"))
         case UpstreamSource():
             key = f", key in ${m.source.api_key_env}" if m.source.api_key_env else ""
             rows.append(("source", f"{m.source.model} at {m.source.base_url}{key}"))

@@ -18,6 +18,7 @@ _VERBS = {
     "unpacking": "unpacking",
     "verifying": "checking",
     "converting": "converting",
+    "quantizing": "quantizing",
     "copying": "copying",
 }
 _STEP_PERCENT = 20

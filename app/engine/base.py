@@ -9,6 +9,7 @@ from typing import Protocol
 
 from app.domain.generation import EngineEvent, GenerationRequest, Prompt
 from app.domain.messages import Turn
+from app.engine.templates.native import NativeFormat
 from app.families.base import Family
 from app.registry.manifest import Manifest
 
@@ -74,6 +75,7 @@ class LoadPlan:
     quantization: str = ""  # how to load it: none, int8, nf4, or the checkpoint's own; "" as "none": as stored
     adapters: Mapping[str, Path] = field(default_factory=dict)  # name → folder; they were checked
     cache_dir: Path | None = None  # where quantized copies may be kept
+    native: NativeFormat | None = None  # the checkpoint's own chat template, for a family that leaves prompts to it
 
 
 @dataclass(frozen=True, slots=True)

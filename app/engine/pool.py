@@ -7,7 +7,6 @@ It knows no engine by name; they are found by :mod:`app.engine.factories`.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +19,9 @@ from app.engine.admission import Ticket
 from app.engine.base import EngineFactory, LoadPlan
 from app.engine.factories import EngineFactories, factory_for, find_factories
 from app.engine.loaded import LoadedModel
+from app.engine.process import available_cores
+from app.engine.templates.native import native_format
+from app.engine.templates.renderer import TemplateRenderer
 from app.errors import (
     DamagedWeights,
     InvalidManifest,
@@ -84,12 +86,17 @@ class ModelPool:
         self._entries: dict[str, _Entry] = {}
         self._errors: dict[str, ParleyError] = {}
         self._room = asyncio.Lock()
+        self._templates = TemplateRenderer()
         self._closed = False
 
     @property
     def promised_bytes(self) -> int:
         """Memory promised to the models that are loaded or being loaded. May be asked from any thread."""
         return sum(entry.memory_bytes for entry in tuple(self._entries.values()))
+
+    def warm_up(self) -> None:
+        """Prepare what every first loading would wait for, in the background."""
+        self._templates.warm_up()
 
     @asynccontextmanager
     async def lease(self, reference: str) -> AsyncIterator[LoadedModel]:
@@ -136,6 +143,7 @@ class ModelPool:
         self._closed = True
         for model_id in list(self._entries):
             await self._drop(model_id)
+        await self._templates.close()
 
     def state(self, model_id: str) -> ModelState:
         """Where the model is; of a ``failed`` one :meth:`error` tells more."""
@@ -238,7 +246,10 @@ class ModelPool:
 
     async def _load(self, manifest: Manifest, factory: EngineFactory) -> LoadedModel:
         entry = self._entries[manifest.id]
+        self.warm_up()
         plan, estimate, digest = await asyncio.to_thread(self._plan, manifest, factory)
+        if plan.native is not None:
+            await plan.native.check(manifest.id)
         if estimate is not None:
             async with self._room:
                 granted = await self._make_room(manifest.id, estimate)
@@ -262,7 +273,7 @@ class ModelPool:
             weights=None,
             context_tokens=manifest.context_tokens or settings.context_tokens,
             slots=settings.slots or factory.slots,
-            threads=settings.threads or _cores(),
+            threads=settings.threads or available_cores(),
             upstream_timeout_s=settings.upstream_timeout_s,
             quantization=manifest.load_as,
             cache_dir=self._catalog.store_dir / "cache",
@@ -271,7 +282,8 @@ class ModelPool:
         if not manifest.files:
             return plan, None, digest
         weights, adapters = self._catalog.weights(manifest.id), self._catalog.adapters(manifest.id)
-        plan = replace(plan, weights=weights, adapters=adapters)
+        native = native_format(self._templates, weights) if plan.family.render is None else None
+        plan = replace(plan, weights=weights, adapters=adapters, native=native)
         estimate = self._catalog.memory(manifest.id)
         if estimate is None:
             return plan, None, digest
@@ -333,10 +345,3 @@ class ModelPool:
         await asyncio.wait([entry.loading])
         if (model := entry.model) is not None:
             await model.engine.stop()
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -43,6 +43,13 @@ def worker_environment(parent: Mapping[str, str]) -> dict[str, str]:
     return kept | _THREADING
 
 
+def available_cores() -> int:
+    """Cores that this process, and so a worker, may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class Child:
     """One run of ``python -m <module>``. Belongs to the event loop that started it; start it once."""
 
@@ -74,6 +81,11 @@ class Child:
     def pid(self) -> int | None:
         """The process id, once started."""
         return self._process.pid if self._process else None
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended; the negative number of a signal that ended it; ``None`` while it runs."""
+        return self._process.returncode if self._process else None
 
     async def start(self) -> dict[str, object]:
         """Run it until it says that it is ready; returns what it said.
@@ -132,7 +144,7 @@ class Child:
 
     def obituary(self) -> str:
         """How it ended, as the end of a sentence that begins with its name."""
-        code = self._process.returncode if self._process else None
+        code = self.exit_code
         if code is None:
             return "stopped answering"
         if code >= 0:

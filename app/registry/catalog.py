@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Literal
 
 from app.errors import DamagedWeights, InvalidManifest, ModelNotFetched, ModelNotFound, UnsupportedRequest
 from app.registry.discover import Discovery, Found
+from app.registry.estimates import estimate, estimate_before, size_before
 from app.registry.files import ModelFiles, OnProgress
 from app.registry.manifest import Manifest, UpstreamSource
-from app.registry.memory import MemoryEstimate, available_bytes, estimate_from_header, estimate_unseen, total_bytes
+from app.registry.memory import MemoryEstimate, available_bytes, total_bytes
 from app.registry.reference import MAX_REFERENCE_CHARS, parse
-from app.registry.torch_memory import estimate_torch
 from model_store import manifests_dir
 
 if TYPE_CHECKING:
@@ -126,9 +126,8 @@ class Catalog:
             verified = self._verified(manifest)
         except ModelNotFetched as err:
             memory = self._unseen(manifest)
-            return ModelStatus(
-                "not_fetched", manifest.size_bytes, memory, self._fits(memory, freeable_bytes), err.message
-            )
+            fetched = size_before(manifest)
+            return ModelStatus("not_fetched", fetched, memory, self._fits(memory, freeable_bytes), err.message)
         except DamagedWeights as err:
             return ModelStatus("damaged", manifest.size_bytes, None, None, err.message)
         except OSError as err:  # taken away between two looks
@@ -220,23 +219,10 @@ class Catalog:
         return min(self._context_tokens, manifest.context_tokens or self._context_tokens)
 
     def _memory(self, manifest: Manifest) -> MemoryEstimate | None:
-        if manifest.engine == "torch":
-            checkpoint, context = self.files.checkpoint(manifest), self._context(manifest)
-            return estimate_torch(checkpoint, manifest.load_as, context_tokens=context, slots=self._slots)
-        header = self.files.header(manifest)
-        if header is None:
-            return self._unseen(manifest)
-        folder = self.files.folder(manifest)
-        size = sum((folder / f.path).stat().st_size for f in manifest.files if f.path.endswith(".gguf"))
-        return estimate_from_header(header, size, context_tokens=self._context(manifest), slots=self._slots)
+        return estimate(manifest, self.files, context_tokens=self._context(manifest), slots=self._slots)
 
     def _unseen(self, manifest: Manifest) -> MemoryEstimate | None:
-        if manifest.kv_bytes_per_token is None or manifest.size_bytes is None:
-            return None
-        context = self._context(manifest)
-        return estimate_unseen(
-            manifest.size_bytes, manifest.kv_bytes_per_token, context_tokens=context, slots=self._slots
-        )
+        return estimate_before(manifest, context_tokens=self._context(manifest), slots=self._slots)
 
     def _fits(self, memory: MemoryEstimate | None, freeable_bytes: int) -> bool | None:
         if memory is None:

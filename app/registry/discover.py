@@ -2,8 +2,9 @@
 
     <store>/manifests/*.toml     a user's own; one with the id of a shipped one takes its place
     <store>/weights/*.gguf       without a manifest: gets one made of its header
+    <store>/weights/*/*.gguf     the same, where there is no config.json beside it (then it is a copy of that model)
     <store>/weights/*/           a Hugging Face folder without a manifest: gets one made of its config.json
-    <store>/adapters/*/          LoRA weights and P-tuning prefixes: shown with the model that they name as their base
+    <store>/adapters/*/          LoRA weights and P-tuning prefixes: shown with the models that they name as their base
 
 Everything is looked up anew each time, since a user drops files while the server runs; what has not changed
 (same size, same time) is not read again.
@@ -16,12 +17,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.errors import DamagedWeights, InvalidManifest
+from app.errors import DamagedWeights, InvalidManifest, ModelNotFetched
+from app.registry.adapters import found_adapters, names_of
 from app.registry.files import FolderStamp, ModelFiles, folder_stamp
+from app.registry.formats.gguf import GGUFHeader
 from app.registry.manifest import FOUND, FolderSource, Manifest, ManifestFile, safe_relative
 from app.registry.manifest_file import load_manifest
 from app.registry.sums import Stamp, stamp
-from app.registry.torch_models import completed, found_adapters, implied_model, is_model_folder
+from app.registry.torch_models import completed, implied_model, is_model_folder
 
 _PART = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})\.gguf")
 _MAX_PARTS = 512
@@ -62,18 +65,29 @@ class Discovery:
         return Found({k: self._completed(m, beside) for k, m in manifests.items()}, tuple(problems))
 
     def _completed(self, manifest: Manifest, beside: list[FolderStamp]) -> Manifest:
-        """A torch model's manifest says no more than it must: the rest is in the folder, and in adapters beside it."""
-        if manifest.engine != "torch":
+        """A torch model's manifest says no more than it must: the rest is in the folder. Adapters lie beside models."""
+        if manifest.engine not in ("torch", "llama_cpp") or (manifest.engine == "llama_cpp" and not beside):
             return manifest
         folder = self._files.folder(manifest)
         state = (manifest, folder_stamp(folder), beside)
         cached = self._completions.get(manifest.id)
         if cached is None or cached[0] != state:
-            whole = completed(manifest, self._files)
+            whole = completed(manifest, self._files) if manifest.engine == "torch" else manifest
             named = [adapter.name for adapter in whole.adapters]
-            found = found_adapters(self._store / "adapters", [folder.name, whole.id], taken=named)
+            names = names_of(whole, folder, self._header(whole))
+            found = found_adapters(self._store / "adapters", names, taken=named)
             cached = self._completions[manifest.id] = (state, replace(whole, adapters=(*whole.adapters, *found)))
         return cached[1]
+
+    def _header(self, manifest: Manifest) -> GGUFHeader | None:
+        """Of a GGUF model that is there and whole as far as can be seen."""
+        if manifest.engine != "llama_cpp":
+            return None
+        try:
+            self._files.present(manifest)
+            return self._files.header(manifest)
+        except (ModelNotFetched, DamagedWeights):
+            return None
 
     def _folder(self, folder: Path, problems: list[InvalidManifest]) -> dict[str, Manifest]:
         found: dict[str, Manifest] = {}
@@ -108,14 +122,26 @@ class Discovery:
     def _implied(self, claimed: set[Path], taken: Iterable[str]) -> dict[str, Manifest]:
         implied: dict[str, Manifest] = {}
         ids = set(taken)
-        for path in sorted((self._store / "weights").glob("*.gguf")):
+        for path, stem in self._loose_files():
             names = _parts(path.name)
             if path in claimed or not names or not safe_relative(path.name):
                 continue
-            model_id = next(name for name in _ids(_stem(path.name)) if name not in ids)
+            model_id = next(name for name in _ids(stem) if name not in ids)
             ids.add(model_id)
-            implied[model_id] = self._describe(model_id, names)
+            implied[model_id] = self._describe(model_id, path.parent.relative_to(self._store), names)
         return implied
+
+    def _loose_files(self) -> Iterator[tuple[Path, str]]:
+        """GGUF files of no Hugging Face folder, each with what its model is called: one alone in a folder like it."""
+        weights = self._store / "weights"
+        for path in sorted(weights.glob("*.gguf")):
+            yield path, _stem(path.name)
+        for folder in sorted(weights.glob("*/")):
+            if folder.name.startswith(".") or is_model_folder(folder) or not safe_relative(folder.name):
+                continue
+            paths = [path for path in sorted(folder.glob("*.gguf")) if _parts(path.name)]
+            for path in paths:
+                yield path, folder.name if len(paths) == 1 else _stem(path.name)
 
     def _implied_folders(self, claimed: set[Path], taken: Iterable[str]) -> dict[str, Manifest]:
         implied: dict[str, Manifest] = {}
@@ -128,15 +154,15 @@ class Discovery:
             implied[model_id] = implied_model(model_id, folder)
         return implied
 
-    def _describe(self, model_id: str, names: list[str]) -> Manifest:
+    def _describe(self, model_id: str, folder: Path, names: list[str]) -> Manifest:
         bare = Manifest(
             id=model_id,
-            title=names[0].removesuffix(".gguf"),
+            title=_stem(names[0]) if folder == Path("weights") else folder.name,
             family="native",
             engine="llama_cpp",
             description=FOUND["en"],
             translations=FOUND,
-            source=FolderSource("weights"),
+            source=FolderSource(folder.as_posix()),
             files=tuple(ManifestFile(name) for name in names),
         )
         try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from app.errors import DamagedWeights, ModelNotFetched
-from app.registry.formats.adapter_folder import check_adapter
+from app.registry.formats.adapter_folder import check_adapter, check_adapter_for_gguf
 from app.registry.formats.checkpoint import Checkpoint, read_checkpoint
 from app.registry.formats.gguf import GGUFHeader, read_header
 from app.registry.manifest import Adapter, FolderSource, Manifest, ManifestFile
@@ -88,20 +89,31 @@ class ModelFiles:
         return cached[1]
 
     def adapter(self, manifest: Manifest, adapter: Adapter) -> Path:
-        """The folder of an adapter that fits the model. Cached as long as nothing changes.
+        """The folder of an adapter that fits the model as it is to be loaded. Cached as long as nothing changes.
 
         Raises :class:`DamagedWeights`.
         """
-        folder = self.folder(manifest) / Path(adapter.path).expanduser()
-        base = self.checkpoint(manifest)
-        now = (folder_stamp(base.folder), folder_stamp(folder))
-        cached = self._adapters.get((base.folder, folder))
+        own = self.folder(manifest)
+        folder = own / Path(adapter.path).expanduser()
+        base = self.checkpoint(manifest) if manifest.engine == "torch" else self._whole_header(manifest)
+        now = (folder_stamp(own), folder_stamp(folder))
+        key = (own / (manifest.files[0].path if isinstance(base, GGUFHeader) else ""), folder)
+        cached = self._adapters.get(key)
         if cached is None or cached[0] != now:
-            cached = self._adapters[base.folder, folder] = (now, _adapter_problem(folder, base))
+            cached = self._adapters[key] = (now, _adapter_problem(folder, base))
         if (problem := cached[1]) is not None:
             text = f"The adapter {adapter.name}: {problem.message}"
             raise DamagedWeights(text, **{**problem.details, "model_id": f"{manifest.id}+{adapter.name}"})
         return folder
+
+    def _whole_header(self, manifest: Manifest) -> GGUFHeader:
+        """The header, with the shapes of the tensors in all parts."""
+        folder = self.folder(manifest)
+        header = self.header(manifest)
+        if header is None:
+            raise DamagedWeights(f"{manifest.title} has no weights here.", model_id=manifest.id)
+        parts = [self._read(manifest, folder / f.path) for f in manifest.files if f.path.endswith(".gguf")]
+        return replace(header, shapes={name: shape for part in parts for name, shape in part.shapes.items()})
 
     def verify(self, manifest: Manifest, *, again: bool = False, on_progress: OnProgress = _ignore) -> None:
         """Compare every file with its sum, where the manifest has one; `again` even if that was done before.
@@ -196,9 +208,12 @@ def folder_stamp(folder: Path) -> FolderStamp:
         return ()
 
 
-def _adapter_problem(folder: Path, base: Checkpoint) -> DamagedWeights | None:
+def _adapter_problem(folder: Path, base: Checkpoint | GGUFHeader) -> DamagedWeights | None:
     try:
-        check_adapter(folder, base)
+        if isinstance(base, GGUFHeader):
+            check_adapter_for_gguf(folder, base)
+        else:
+            check_adapter(folder, base)
     except DamagedWeights as err:
         return err
     return None

@@ -16,8 +16,12 @@ from app.domain.generation import SamplingParams
 
 ENGINES = ("llama_cpp", "torch", "openai", "scripted")
 KINDS = ("chat", "reward")
-SOURCES = ("folder", "wheel", "upstream")
-QUANTIZATIONS = ("none", "int8", "nf4", "int4")  # the engine torch; int4 only as the checkpoint's own layout
+SOURCES = ("folder", "hub", "wheel", "upstream")
+# How a Hugging Face folder may be loaded: by the engine torch (int4 only as the checkpoint's own layout), and by
+# llama.cpp from a copy of it in these number formats, the smallest and fastest first.
+TORCH_QUANTIZATIONS = ("none", "int8", "nf4", "int4")
+COPY_TYPES = ("q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "f16", "bf16", "f32")
+QUANTIZATIONS = (*TORCH_QUANTIZATIONS, *COPY_TYPES)
 WEIGHT_SUFFIXES = (".gguf", ".safetensors")
 # Never .bin, .pt, .pth, .pkl: such files can carry code.
 FILE_SUFFIXES = (*WEIGHT_SUFFIXES, ".json", ".model", ".txt", ".jinja")
@@ -47,6 +51,19 @@ class FolderSource:
 
 
 @dataclass(frozen=True, slots=True)
+class HubSource:
+    """A repository on a Hugging Face hub or a mirror of it (``HF_ENDPOINT``); ``repo`` is ``owner/name``.
+
+    ``base``: the model of the store, by id, to which its weights are a difference; "": they are whole.
+    """
+
+    repo: str
+    revision: str = "main"  # a branch, a tag or a commit
+    base: str = ""
+    kind: Literal["hub"] = "hub"
+
+
+@dataclass(frozen=True, slots=True)
 class WheelSource:
     """A file inside a wheel on the package index; ``requirement`` is ``name==version``."""
 
@@ -66,7 +83,7 @@ class UpstreamSource:
     kind: Literal["upstream"] = "upstream"
 
 
-Source = FolderSource | WheelSource | UpstreamSource
+Source = FolderSource | HubSource | WheelSource | UpstreamSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +93,17 @@ class Adapter:
     name: str
     path: str
     title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way of loading a model: its name among the model's quantizations, and what runs it from which files."""
+
+    name: str
+    engine: str
+    files: tuple[ManifestFile, ...]
+    quantization: str  # for people
+    why: str  # a code: why this way is taken; see app.registry.placement
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +123,12 @@ class Manifest:
     quantization: str = ""  # "Q4_1"
     context_tokens: int | None = None
     kv_bytes_per_token: int | None = None  # lets memory be estimated before the weights are there
+    architecture: Mapping[str, int | str | bool] = field(default_factory=dict)  # of config.json: for the same
     source: Source | None = None
     files: tuple[ManifestFile, ...] = ()
     quantizations: tuple[str, ...] = ()  # how it may be loaded, the default first; empty: as it is, no choice
+    ways: tuple[Way, ...] = ()  # what each of them means, where they differ in more than a word to the engine
+    why: str = "only_engine"  # it runs in this engine; a code of app.registry.placement
     load_as: str = ""  # the one of ``quantizations`` chosen; ``id`` then names it, unless it is the default
     adapters: tuple[Adapter, ...] = ()
     note: str = ""  # what its owner should know about its files, in English
@@ -114,12 +145,22 @@ class Manifest:
             return self
         default = self.quantizations[0]
         chosen = quantization or default
+        usual = Way(chosen, self.engine, self.files, self.quantization if chosen == "none" else chosen, self.why)
+        way = next((way for way in self.ways if way.name == chosen), usual)
         return replace(
             self,
             id=self.base_id if chosen == default else f"{self.base_id}@{chosen}",
             load_as=chosen,
-            quantization=self.quantization if chosen == "none" else chosen,
+            engine=way.engine,
+            files=way.files,
+            quantization=way.quantization,
+            why=way.why,
         )
+
+    def as_published(self) -> Manifest:
+        """This model in its own files: not as a copy that was made of them."""
+        own = next((way.name for way in self.ways if way.engine == "torch"), "")
+        return self.loaded_as(own)
 
     def described(self, languages: Iterable[str]) -> str:
         """The description in the first of `languages` that it is known in."""

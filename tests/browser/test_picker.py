@@ -68,8 +68,8 @@ def state(page: Page, name: str) -> str:
 @pytest.mark.parametrize(
     ("language", "expected"),
     [
-        ("en", ["ready", "ready", "not fetched · 98 MB", "needs 4.9 GB, 3.1 GB free", "damaged", "loading …"]),
-        ("zh", ["可用", "可用", "未下载 · 98 MB", "需要 4.9 GB，可用 3.1 GB", "文件损坏", "正在载入 ……"]),
+        ("en", ["ready", "ready", "damaged", "loading …", "not fetched · 98 MB", "needs 4.9 GB, 3.1 GB free"]),
+        ("zh", ["可用", "可用", "文件损坏", "正在载入 ……", "未下载 · 98 MB", "需要 4.9 GB，可用 3.1 GB"]),
     ],
 )
 def test_states_in_words(server: ServerProcess, open_page: OpenPage, language: str, expected: list[str]) -> None:
@@ -146,9 +146,46 @@ def test_honest_about_languages_and_memory(server: ServerProcess, open_page: Ope
     page = opened(open_page(server.url, "zh"), Models())
     page.get_by_role("listbox").press("ArrowDown")
     expect(page.locator(".p-model-warning")).to_have_text("只会英语。")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowDown")
+    page.keyboard.press("End")
     expect(page.locator(".p-model-warning")).to_contain_text("内存")
+
+
+def test_models_are_grouped_and_the_most_suitable_one_to_fetch_comes_first(
+    server: ServerProcess, open_page: OpenPage
+) -> None:
+    models = Models()
+    models.items += [
+        model("english", "not_fetched", languages=["en"], memory_bytes=100_000_000),
+        model("small", "not_fetched", memory_bytes=200_000_000),
+        model("coming", "fetching", memory_bytes=150_000_000, progress={"done_bytes": 1, "total_bytes": 2}),
+    ]
+    page = opened(open_page(server.url, "zh"), models)
+    assert page.locator(".p-models-heading").all_inner_texts() == ["本机已有", "可下载"]
+    group = page.get_by_role("group", name="可下载")
+    expect(group.locator(".p-model-title")).to_have_text(["Coming", "Small", "Absent", "English", "Huge"])
+    page.get_by_role("listbox").press("End")
+    expect(page.get_by_role("listbox")).to_have_attribute("aria-activedescendant", "parley-model-huge")
+
+
+def test_of_a_model_to_fetch_every_precision_is_told(server: ServerProcess, open_page: OpenPage) -> None:
+    rest = {"state": "not_fetched", "error": None, "why": "chosen", "weights_bytes": 2e9, "cache_bytes": 1e9}
+    ways = [
+        {"name": "q4_0", "id": "llama", "memory_bytes": 2.9e9, "fits": True, "default": True, **rest},
+        {"name": "none", "id": "llama@none", "memory_bytes": 14e9, "fits": False, "default": False, **rest},
+    ]
+    ways[0]["why"] = "smallest_copy"
+    models = Models()
+    models.items.append(model("llama", "not_fetched", quantizations=ways, memory_bytes=2.9e9, size_bytes=int(13.5e9)))
+    page = opened(open_page(server.url), models)
+    page.get_by_role("option", name="Llama").click()
+    told = [" ".join(text.split()) for text in page.locator(".p-segments .p-choice").all_inner_texts()]
+    assert told == ["q4_0 2.9 GB fits", "as stored 14 GB 3.1 GB free"]
+    assert page.locator(".p-segments input:enabled").count() == 0
+    expect(page.locator(".p-segments .p-choice").first).to_have_attribute(
+        "title", "Weights 2 GB, memory of the conversations 1 GB"
+    )
+    expect(page.locator(".p-model-panel")).to_contain_text("runs in llama.cpp, the fastest here")
+    expect(page.get_by_role("button", name="Fetch 14 GB")).to_be_enabled()
 
 
 def test_keyboard(server: ServerProcess, open_page: OpenPage) -> None:
@@ -156,8 +193,8 @@ def test_keyboard(server: ServerProcess, open_page: OpenPage) -> None:
     models = Models()
     page = opened(open_page(server.url), models)
     expect(page.get_by_role("listbox")).to_be_focused()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowDown")
+    for _ in range(4):
+        page.keyboard.press("ArrowDown")
     expect(page.get_by_role("listbox")).to_have_attribute("aria-activedescendant", "parley-model-absent")
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Fetch 98 MB")).to_be_focused()

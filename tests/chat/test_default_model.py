@@ -10,6 +10,7 @@ from app.chat import defaults
 from app.chat.defaults import default_model
 from app.config import Settings
 from app.registry import catalog as catalogs
+from app.registry import estimates
 from app.registry.catalog import Catalog
 from app.registry.memory import MemoryEstimate
 from tests.support.safetensors_files import write_llama
@@ -25,7 +26,7 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalog:
     def estimate(_: object, quantization: str, **__: int) -> MemoryEstimate:
         return MemoryEstimate(sizes[quantization], 0, 1, 1, 0, 0, keeps_prompts=False)
 
-    monkeypatch.setattr(catalogs, "estimate_torch", estimate)
+    monkeypatch.setattr(estimates, "estimate_torch", estimate)
     return Catalog(tmp_path)
 
 

@@ -19,6 +19,8 @@ from app.engine.llama_cpp.engine import LlamaCppEngine
 from app.engine.openai import OpenAIEngine
 from app.engine.process import Child
 from app.engine.scripted import Reply, ScriptedEngine, babble, rules, tokens
+from app.engine.templates.native import native_format
+from app.engine.templates.renderer import TemplateRenderer
 from app.engine.torch.engine import TorchEngine
 from app.families.base import Family
 from app.registry.manifest import Manifest
@@ -27,6 +29,7 @@ from tests.engine.engine_contract import EngineContract, Subject
 
 pytestmark = pytest.mark.anyio
 CONTEXT, SLOTS = 1024, 2
+NATIVE = Family("native", "Native", None)
 
 
 @asynccontextmanager
@@ -56,7 +59,9 @@ async def scripted() -> AsyncIterator[Subject]:
 @asynccontextmanager
 async def llama_cpp(weights: Path) -> AsyncIterator[Subject]:
     manifest = Manifest(id="tiny", title="Tiny", family="native", engine="llama_cpp")
-    engine = LlamaCppEngine(LoadPlan(manifest, Family("native", "Native", None), weights, CONTEXT, SLOTS, 2))
+    renderer = TemplateRenderer()
+    plan = LoadPlan(manifest, NATIVE, weights, CONTEXT, SLOTS, 2, native=native_format(renderer, weights))
+    engine = LlamaCppEngine(plan)
     await engine.start()
 
     async def busy() -> int:
@@ -64,15 +69,19 @@ async def llama_cpp(weights: Path) -> AsyncIterator[Subject]:
 
     yield Subject(engine, busy, caches_prefixes=True)
     await engine.stop()
+    await renderer.close()
 
 
 @asynccontextmanager
 async def torch_engine(folder: Path) -> AsyncIterator[Subject]:
     manifest = Manifest(id="tiny", title="Tiny", family="native", engine="torch")
-    engine = TorchEngine(LoadPlan(manifest, Family("native", "Native", None), folder, CONTEXT, SLOTS, 2))
+    renderer = TemplateRenderer()
+    plan = LoadPlan(manifest, NATIVE, folder, CONTEXT, SLOTS, 2, native=native_format(renderer, folder))
+    engine = TorchEngine(plan)
     await engine.start()
     yield Subject(engine, engine.busy, caches_prefixes=True)
     await engine.stop()
+    await renderer.close()
 
 
 @asynccontextmanager

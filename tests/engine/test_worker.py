@@ -23,6 +23,8 @@ from app.domain.messages import Role, Turn
 from app.engine.base import LoadPlan
 from app.engine.llama_cpp.engine import LlamaCppEngine
 from app.engine.process import Child, worker_environment
+from app.engine.templates.native import NativeFormat, native_format
+from app.engine.templates.renderer import TemplateRenderer
 from app.errors import PromptTooLong, WorkerDied, WorkerFailed
 from app.families.base import Family
 from app.registry.manifest import Manifest
@@ -51,14 +53,21 @@ asyncio.run(main())
 """
 
 
-def plan(weights: Path, family: Family = NATIVE) -> LoadPlan:
+def plan(weights: Path, family: Family = NATIVE, native: NativeFormat | None = None) -> LoadPlan:
     manifest = Manifest(id="tiny", title="Tiny", family=family.name, engine="llama_cpp")
-    return LoadPlan(manifest, family, weights, context_tokens=512, slots=2, threads=2)
+    return LoadPlan(manifest, family, weights, context_tokens=512, slots=2, threads=2, native=native)
 
 
 @pytest.fixture
-async def engine(default_weights: Path) -> AsyncIterator[LlamaCppEngine]:
-    engine = LlamaCppEngine(plan(default_weights))
+async def renderer() -> AsyncIterator[TemplateRenderer]:
+    renderer = TemplateRenderer()
+    yield renderer
+    await renderer.close()
+
+
+@pytest.fixture
+async def engine(default_weights: Path, renderer: TemplateRenderer) -> AsyncIterator[LlamaCppEngine]:
+    engine = LlamaCppEngine(plan(default_weights, native=native_format(renderer, default_weights)))
     await engine.start()
     yield engine
     await engine.stop()
@@ -266,8 +275,11 @@ async def test_a_hundred_clients_who_leave_hold_nothing(engine: LlamaCppEngine) 
     assert (await ask(engine, QUESTION, max_new_tokens=3)).text
 
 
-async def test_leaving_during_a_long_prompt_frees_the_slot_soon(default_weights: Path) -> None:
-    engine = LlamaCppEngine(replace(plan(default_weights), context_tokens=4096, slots=1))
+async def test_leaving_during_a_long_prompt_frees_the_slot_soon(
+    default_weights: Path, renderer: TemplateRenderer
+) -> None:
+    native = native_format(renderer, default_weights)
+    engine = LlamaCppEngine(replace(plan(default_weights, native=native), context_tokens=4096, slots=1))
     await engine.start()
     try:
         words = " ".join(f"word{n}" for n in range(500))

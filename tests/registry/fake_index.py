@@ -73,9 +73,9 @@ SLOW_PIP = """\
 import os, pathlib, sys, time
 arrived = pathlib.Path(os.environ["TMPDIR"], "pip-unpack-1")
 arrived.mkdir()
-for n in range(1, 6000):
-    with open(arrived / "x.whl", "wb") as file:
-        file.write(b"x" * n)
+for _ in range(6000):
+    with open(arrived / "x.whl", "ab") as file:
+        file.write(b"x")
     time.sleep(0.01)
 """
 

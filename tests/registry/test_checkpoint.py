@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from app.errors import DamagedWeights
+from app.registry.formats import bloom_shapes
 from app.registry.formats.checkpoint import read_checkpoint
 from tests.support.safetensors_files import llama_tensors, write, write_llama, write_sharded
 
@@ -141,6 +142,7 @@ def _pickled(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
 
 
+OTHER = {"model_type": "unheard-of"}  # its shapes are known by their outline only
 WRONG: list[tuple[str, Change, str]] = [
     ("truncated", _cut, "cut off"),
     ("missing shard", _without_a_shard, "lacks model-00002"),
@@ -160,9 +162,12 @@ WRONG: list[tuple[str, Change, str]] = [
     ("config is deep", lambda f: (f / "config.json").write_text("[" * 200_000), "not valid JSON"),
     ("config is huge", lambda f: (f / "config.json").write_text(" " * (2 << 20)), "more than 1 MiB"),
     ("empty", lambda f: write(f / "model.safetensors", {}), "no weights at all"),
-    ("hidden size", lambda f: reconfigure(f, hidden_size=1 << 20), "no tensor has that size"),
-    ("vocabulary", lambda f: reconfigure(f, vocab_size=1 << 23), "no tensor has that size"),
-    ("layers", lambda f: reconfigure(f, num_hidden_layers=900), "the weights have 2"),
+    ("hidden size", lambda f: reconfigure(f, hidden_size=1 << 20), "in the shape"),
+    ("vocabulary", lambda f: reconfigure(f, vocab_size=1 << 23), "in the shape"),
+    ("layers", lambda f: reconfigure(f, num_hidden_layers=900), r"model\.layers\.2\."),
+    ("another's hidden size", lambda f: reconfigure(f, **OTHER, hidden_size=1 << 20), "no tensor has that size"),
+    ("another's vocabulary", lambda f: reconfigure(f, **OTHER, vocab_size=1 << 23), "no tensor has that size"),
+    ("another's layers", lambda f: reconfigure(f, **OTHER, num_hidden_layers=900), "the weights have 2"),
     ("other weights", lambda f: reconfigure(f, transformers_weights="pytorch_model.bin"), "transformers_weights"),
     ("adapter inside", lambda f: (f / "adapter_config.json").write_text("{}"), "folder of their own"),
     ("nonsense", lambda f: reconfigure(f, num_hidden_layers="many"), "whole number"),
@@ -182,6 +187,28 @@ def test_shards_are_one_model(tmp_path: Path) -> None:
     folder = write_llama(tmp_path / "tiny")
     whole = read_checkpoint(folder).tensors
     assert read_checkpoint(_shards(folder)).tensors == whole
+
+
+def test_weights_that_a_library_packed_have_shapes_of_their_own(tmp_path: Path) -> None:
+    folder = write_llama(tmp_path / "tiny", intermediate_size=999)
+    with pytest.raises(DamagedWeights, match="in the shape"):
+        read_checkpoint(folder)
+    reconfigure(folder, quantization_config={"quant_method": "bitsandbytes"})
+    assert read_checkpoint(folder).tensors
+
+
+def test_a_stored_head_that_is_tied_is_held_once(tmp_path: Path) -> None:
+    config = {"model_type": "bloom", "hidden_size": 8, "n_layer": 1, "n_head": 2, "vocab_size": 32}
+    tensors = {t.name: ("F16", t.shape) for t in bloom_shapes.expected_tensors(config)}
+    write(tmp_path / "model.safetensors", tensors)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    checkpoint = read_checkpoint(tmp_path)
+    assert set(checkpoint.tensors) - set(checkpoint.held) == {"lm_head.weight"}
+    write(tmp_path / "model.safetensors", {name.removeprefix("transformer."): t for name, t in tensors.items()})
+    assert read_checkpoint(tmp_path).parameters == checkpoint.parameters
+    reconfigure(tmp_path, n_head=None, num_attention_heads=3)
+    with pytest.raises(DamagedWeights, match="leaves a rest"):
+        read_checkpoint(tmp_path)
 
 
 def test_code_is_named_and_not_read(tmp_path: Path) -> None:

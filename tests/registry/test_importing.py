@@ -14,15 +14,15 @@ from typer.testing import CliRunner
 from app.cli.main import build
 from app.errors import Conflict, FetchCancelled, FetchFailed, InvalidImport, MissingExtra
 from app.registry.catalog import Catalog
-from app.registry.importing import importer
-from app.registry.importing.importer import Imported, import_folder
+from app.registry.importing.importer import Imported, import_model
+from app.registry.importing.placing import locked
 from tests.support.safetensors_files import llama_tensors, write, write_llama, write_lora, write_sharded
 
 QKV = {"model.layers.0.self_attn.q_proj": (8, 8)}
 
 
 def bring(folder: Path, store: Path, name: str = "", cancelled: bool = False) -> Imported:
-    return import_folder(folder, store, name, lambda _: None, lambda: cancelled)
+    return import_model(folder, store, name, lambda _: None, lambda: cancelled)
 
 
 def names(folder: Path) -> list[str]:
@@ -40,7 +40,7 @@ def source(tmp_path: Path) -> Path:
 def test_safetensors_are_linked_and_code_stays_behind(source: Path, tmp_path: Path) -> None:
     done = bring(source, tmp_path / "store")
     assert done == Imported(tmp_path / "store" / "weights" / "Tiny", "model")
-    assert names(done.folder) == ["config.json", "model.safetensors", "tokenizer.json"]
+    assert names(done.folder) == ["SHA256SUMS", "config.json", "model.safetensors", "tokenizer.json"]
     assert (done.folder / "model.safetensors").samefile(source / "model.safetensors")
     assert not (done.folder / "config.json").samefile(source / "config.json")
     assert Catalog(tmp_path / "store").status("tiny").state == "ready"
@@ -180,7 +180,7 @@ def test_room_on_the_disk_is_looked_for_first(source: Path, tmp_path: Path, monk
 def test_one_at_a_time_under_a_name(source: Path, tmp_path: Path) -> None:
     partial = tmp_path / "store" / "weights" / ".partial" / "import-Tiny"
     partial.parent.mkdir(parents=True)
-    with importer._locked(partial, "Tiny"), pytest.raises(Conflict, match="Another process"):
+    with locked(partial, "Tiny"), pytest.raises(Conflict, match="Another process"):
         bring(source, tmp_path / "store")
     bring(source, tmp_path / "store")
 

@@ -10,6 +10,7 @@ from app.errors import InvalidManifest
 from app.registry.manifest import (
     Adapter,
     FolderSource,
+    HubSource,
     Manifest,
     ManifestFile,
     UpstreamSource,
@@ -90,6 +91,16 @@ def test_wheel(tmp_path: Path) -> None:
     assert manifest.size_bytes == 10
 
 
+def test_hub(tmp_path: Path) -> None:
+    source = {"kind": "hub", "repo": "tatsu-lab/alpaca-7b-wdiff", "revision": "abc123", "base": "llama-7b"}
+    shape = {"model_type": "llama", "hidden_size": 64, "tie_word_embeddings": False}
+    manifest = load(tmp_path, torch_model(source=source, architecture=shape))
+    assert manifest.source == HubSource("tatsu-lab/alpaca-7b-wdiff", "abc123", "llama-7b")
+    assert manifest.architecture == shape
+    file = load(tmp_path, folder_model(source={"kind": "hub", "repo": "Qwen/Qwen3-4B-GGUF"}))
+    assert file.source == HubSource("Qwen/Qwen3-4B-GGUF", "main", "")
+
+
 def test_upstream(tmp_path: Path) -> None:
     manifest = load(tmp_path, upstream_model(base_url="https://models.example/v1/", api_key_env="OUR_KEY"))
     assert manifest.source == UpstreamSource("https://models.example/v1", "m", "OUR_KEY")
@@ -111,7 +122,7 @@ def test_the_shipped_manifests_are_good() -> None:
 SAMPLING = "sampling"
 BAD: list[tuple[dict[str, Any], str, str]] = [
     # A typing mistake must not be a silent default.
-    (folder_model(langauges=["en"]), "langauges", "allowed there: adapters, context_tokens"),
+    (folder_model(langauges=["en"]), "langauges", "allowed there: adapters, architecture"),
     (folder_model(source={"kind": "folder", "path": "w", "url": "x"}), "url", "allowed there: kind, path"),
     (folder_model(files=[{"path": "m.gguf", "sha1": "x"}]), "sha1", "allowed there: path, sha256, size_bytes"),
     # Ids
@@ -159,8 +170,12 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         for bad in (0, -1, 1 << 60, "10", 1.5)
     ],
     (folder_model(adapters=["other.gguf"]), "adapters[0]", "must be a table"),
-    (folder_model(adapters=[{"name": "a", "path": "a"}]), "adapters", "go with the engine torch"),
-    (folder_model(quantizations=["nf4"]), "quantizations", "go with the engine torch"),
+    (folder_model(quantizations=["nf4"]), "quantizations", "goes with the engine torch"),
+    (folder_model(architecture={"model_type": "llama"}), "architecture", "goes with the engine torch"),
+    *[
+        (torch_model(architecture={"hidden_size": bad}), "architecture.hidden_size", "positive whole number")
+        for bad in (0, -1, 1 << 40, 1.5, [1])
+    ],
     # The engine torch: a folder, its quantizations and adapters
     (torch_model(quantizations=["int3"]), "quantizations", "one of: none, int8, nf4"),
     (torch_model(quantizations=["nf4", "nf4"]), "quantizations", "doubles"),
@@ -202,13 +217,21 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         for bad in ("sk-live-123", "", "A B", "$KEY", "1KEY")
     ],
     # Sources and engines that do not go together
-    ({"id": "a", "title": "A", "engine": "llama_cpp"}, "source.kind", "one of: folder, wheel, upstream"),
+    ({"id": "a", "title": "A", "engine": "llama_cpp"}, "source.kind", "one of: folder, hub, wheel, upstream"),
     (folder_model(engine="openai"), "source", "openai takes an upstream"),
     (folder_model(engine="scripted"), "source", "scripted takes none"),
     ({**upstream_model(), "engine": "llama_cpp"}, "source", "does not go with"),
     ({**upstream_model(), "files": [{"path": "a.gguf"}]}, "files", "remove [[files]]"),
     (folder_model(source="folder"), "source", "must be a table"),
-    (folder_model(source={"kind": "hub"}), "source.kind", "one of"),
+    (folder_model(source={"kind": "ftp"}), "source.kind", "one of"),
+    # Hubs: names that can't lead elsewhere
+    *[
+        (torch_model(source={"kind": "hub", "repo": bad}), "source.repo", "owner/name")
+        for bad in ("", "llama", "a/b/c", "../b", "a/..", "https://hub.example/a/b", "-x/y", "a/b?c")
+    ],
+    (torch_model(source={"kind": "hub", "repo": "a/b", "revision": "../x"}), "source.revision", "a branch"),
+    (torch_model(source={"kind": "hub", "repo": "a/b", "base": "../x"}), "source.base", "the id of the model"),
+    (folder_model(source={"kind": "hub", "repo": "a/b", "base": "llama-7b"}), "source", "goes with the engine torch"),
     # Sampling
     (folder_model(sampling={"temperature": float("nan")}), SAMPLING, "temperature must be a number"),
     (folder_model(sampling={"temperature": 99}), SAMPLING, "temperature"),

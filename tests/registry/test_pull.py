@@ -338,9 +338,8 @@ def test_two_at_once_do_not_hurt_each_other(index: FakeIndex) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from app.registry.fetching.pull import _locked
-from app.registry.manifest import WheelSource
-with _locked(Path(sys.argv[1]), WheelSource("a==1", "b"), lambda p: None, lambda: False):
+from app.registry.fetching.disk import locked
+with locked(Path(sys.argv[1]), lambda: None, lambda: False):
     print("held", flush=True)
     time.sleep(60)
 """

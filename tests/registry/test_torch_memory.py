@@ -93,7 +93,7 @@ def test_any_other_architecture(tmp_path: Path) -> None:
     assert smaller.weights_bytes < estimate.weights_bytes
     tied = read_checkpoint(write_llama(tmp_path / "tied", tie_word_embeddings=True))
     assert estimate_torch(tied, "none", context_tokens=64).weights_bytes == estimate.weights_bytes - 2 * 32 * 8  # type: ignore[union-attr]
-    nested = read_checkpoint(write_llama(tmp_path / "nested", num_attention_heads=None))
+    nested = read_checkpoint(write_llama(tmp_path / "nested", model_type="nested", num_attention_heads=None))
     assert estimate_torch(nested, "none", context_tokens=64) is None
 
 

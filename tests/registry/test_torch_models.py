@@ -58,7 +58,7 @@ def test_a_chatglm_folder_describes_itself(store: Path) -> None:
 def test_any_other_folder_too(store: Path) -> None:
     catalog = Catalog(store)
     manifest = catalog.get("tiny")
-    assert (manifest.family, manifest.context_tokens, manifest.languages) == ("native", 256, ())
+    assert (manifest.family, manifest.context_tokens, manifest.languages) == ("transcript", 256, ())
     assert [f.path for f in manifest.files] == ["config.json", "model.safetensors", "tokenizer.json"]
     ways = {q: catalog.status(f"tiny@{q}").memory for q in manifest.quantizations}
     assert all(way is not None and way.context_tokens == 256 for way in ways.values())

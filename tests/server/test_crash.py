@@ -130,7 +130,7 @@ def test_kill_9_of_the_worker_fails_its_replies_and_the_next_is_answered(real: P
     with serving(real) as running:
         conversation, reply_id = _ask(running, "Write a long story about the sea.")
         time.sleep(1)
-        (worker,) = running.children
+        (worker,) = running.workers
         worker.kill()
         failed = _until(running, conversation, reply_id, ("failed",))
         assert failed["error"]["code"] == "worker_died"  # type: ignore[index]

@@ -27,8 +27,13 @@ class ServerProcess:
 
     @property
     def children(self) -> list[psutil.Process]:
-        """The workers."""
+        """All that it started."""
         return psutil.Process(self.process.pid).children(recursive=True)
+
+    @property
+    def workers(self) -> list[psutil.Process]:
+        """Those that hold weights."""
+        return [child for child in self.children if child.cmdline()[-1].endswith(".worker")]
 
     def kill(self) -> None:
         """As the kernel's out-of-memory killer does."""

@@ -13,7 +13,7 @@ from app.api.schemas import ModelRef
 from app.chat.defaults import default_model
 from app.errors import DamagedWeights, ParleyError
 from app.registry.catalog import ModelStatus
-from app.registry.manifest import Adapter, Manifest, WheelSource
+from app.registry.manifest import Adapter, HubSource, Manifest, WheelSource
 from app.registry.memory import available_bytes
 from app.registry.reference import parse, with_adapter
 
@@ -82,6 +82,7 @@ def _model(parts: Services, manifest: Manifest, default: str | None, languages: 
         "description": manifest.described(languages),
         "family": manifest.family,
         "engine": manifest.engine,
+        "why": manifest.why,
         "kind": manifest.kind,
         "languages": list(manifest.languages),
         "licence": manifest.licence,
@@ -91,10 +92,9 @@ def _model(parts: Services, manifest: Manifest, default: str | None, languages: 
         "default_sampling": manifest.default_sampling.as_dict(),
         "state": "fetching" if progress is not None else _state(parts, manifest, status),
         "detail": status.detail,
-        "fetchable": isinstance(manifest.source, WheelSource),
+        "fetchable": isinstance(manifest.source, HubSource | WheelSource),
         "size_bytes": status.size_bytes,
-        "memory_bytes": status.memory.total_bytes if status.memory else None,
-        "fits": status.fits,
+        **_memory(status),
         "progress": {"done_bytes": progress.done_bytes, "total_bytes": progress.total_bytes} if progress else None,
         "error": error.payload() if error else None,
         "default": default is not None and manifest.base_id == parse(default).base,
@@ -126,9 +126,21 @@ def _quantization(parts: Services, manifest: Manifest) -> dict[str, Any]:
         "id": manifest.id,
         "default": manifest.id == manifest.base_id,
         "state": _state(parts, manifest, status),
-        "memory_bytes": status.memory.total_bytes if status.memory else None,
-        "fits": status.fits,
+        "engine": manifest.engine,
+        "why": manifest.why,
+        **_memory(status),
         "error": error.payload() if error else None,
+    }
+
+
+def _memory(status: ModelStatus) -> dict[str, Any]:
+    """What it takes, in all and of which kind, and whether this machine has it; ``None`` where that is unknown."""
+    memory = status.memory
+    return {
+        "memory_bytes": memory.total_bytes if memory else None,
+        "weights_bytes": memory.weights_bytes if memory else None,
+        "cache_bytes": memory.kv_bytes if memory else None,
+        "fits": status.fits,
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -24,6 +25,7 @@ from app.engine.stopping import TextGate
 from app.errors import GenerationFailed, ParleyError, PromptTooLong, WorkerDied, WorkerFailed
 
 _MODULE = "app.engine.llama_cpp.worker"
+_UNKNOWN_ARCHITECTURE = re.compile(r"unknown model architecture: '(.{1,64}?)'")
 
 
 class LlamaCppEngine:
@@ -33,7 +35,9 @@ class LlamaCppEngine:
         self._plan = plan
         self._child: Child | None = None
         self._client = WorkerClient("", 0, "")
-        self._bos_text = ""
+        self._special_tokens: dict[str, str] = {}  # by the names that chat templates use
+        self._adapters: dict[str, int] = {}  # by name: llama.cpp's number
+        self._refused: dict[str, str] = {}  # adapters that could not be made ready, and why
         self._starting = asyncio.Lock()
 
     @property
@@ -48,8 +52,9 @@ class LlamaCppEngine:
 
     @property
     def capabilities(self) -> Capabilities:
-        """As the plan says: llama.cpp is told to keep to it."""
-        return Capabilities(context_tokens=self._plan.context_tokens, slots=self._plan.slots)
+        """As the plan says: llama.cpp is told to keep to it. An adapter that was refused says so when it is used."""
+        plan = self._plan
+        return Capabilities(context_tokens=plan.context_tokens, slots=plan.slots, adapters=tuple(plan.adapters))
 
     async def start(self) -> None:
         """Load the weights; raises :class:`WorkerFailed`."""
@@ -61,12 +66,15 @@ class LlamaCppEngine:
             try:
                 said = await child.start()
             except WorkerFailed as failed:
-                raise WorkerFailed(failed.message, model_id=self._plan.manifest.id, **failed.details) from failed
+                raise WorkerFailed(_why(failed), model_id=self._plan.manifest.id, **failed.details) from failed
             self._child = child
+            self._adapters = {str(name): i for i, name in enumerate(_field(said, "adapters", list))}
+            self._refused = _field(said, "refused", dict)
             address = urlsplit(str(said["address"]))
             self._client = WorkerClient(address.hostname or "127.0.0.1", address.port or 0, key)
             async with self._failures_told():
-                self._bos_text = _field(await self._client.get("/props"), "bos_token")
+                props = await self._client.get("/props")
+                self._special_tokens = {name: _field(props, name) for name in ("bos_token", "eos_token")}
 
     async def stop(self) -> None:
         """End the worker; what it was computing raises :class:`WorkerDied`."""
@@ -76,15 +84,10 @@ class LlamaCppEngine:
     async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
         """The family's format, or the checkpoint's own chat template where the family has none."""
         async with self._failures_told():
-            if self._plan.family.render is not None:
-                text = self._plan.family.render(turns)
-                add_special = not (self._bos_text and text.startswith(self._bos_text))
-            else:
-                messages = [{"role": t.role.value, "content": t.content} for t in turns]
-                text = _field(await self._client.post("/apply-template", {"messages": messages}), "prompt")
-                add_special = True  # as llama.cpp's own /v1/chat/completions does
-            text += prefill
-            body = {"content": text, "add_special": add_special, "parse_special": True}
+            text = await self._text(turns) + prefill
+            bos = self._special_tokens.get("bos_token", "")
+            begun = bool(bos) and text.startswith(bos)  # the format has written it itself
+            body = {"content": text, "add_special": not begun, "parse_special": True}
             ids = _field(await self._client.post("/tokenize", body), "tokens", list)
         return Prompt(text, len(ids), tuple(ids))
 
@@ -93,7 +96,7 @@ class LlamaCppEngine:
         gate = TextGate((*request.sampling.stop, *self._plan.family.stop))
         usage = Usage(prompt_tokens=request.prompt.n_tokens)
         completion_tokens = unseen_tokens = 0
-        body = _body(request, self._plan.context_tokens)
+        body = _body(request, self._plan.context_tokens) | self._chosen(request.adapter)
         async with self._failures_told(), aclosing(self._client.stream("/completion", body)) as events:
             async for data in events:
                 event = json.loads(data)
@@ -118,6 +121,28 @@ class LlamaCppEngine:
                     return
         raise GenerationFailed("The model's worker ended its answer without saying why. Try again.")
 
+    def _chosen(self, adapter: str | None) -> dict[str, object]:
+        """The adapter of one request in llama.cpp's words. Raises :class:`GenerationFailed`.
+
+        Every one is named, those that don't count too: a request that names none is taken for one of the same adapter
+        as the one before it in that slot, and what that one computed is used again.
+        """
+        if adapter is not None and adapter not in self._adapters:
+            why = self._refused.get(adapter, "it is not loaded.")
+            raise GenerationFailed(f"The adapter {adapter} can't be used: {why}", model_id=self._plan.manifest.id)
+        scales = [{"id": i, "scale": float(name == adapter)} for name, i in self._adapters.items()]
+        return {"lora": scales} if scales else {}
+
+    async def _text(self, turns: Sequence[Turn]) -> str:
+        plan = self._plan
+        if plan.family.render is not None:
+            return plan.family.render(turns)
+        if plan.native is not None:
+            return await plan.native.render(turns, self._special_tokens)
+        raise GenerationFailed(
+            "This model has no chat template. Name the family that it was trained as in its manifest."
+        )
+
     def _worker_config(self, key: str) -> dict[str, object]:
         return {
             "weights": str(self._plan.weights.resolve()) if self._plan.weights else "",
@@ -126,6 +151,8 @@ class LlamaCppEngine:
             "context_tokens": self._plan.context_tokens,
             "threads": self._plan.threads,
             "cache_mib": self._plan.cache_mib,
+            "adapters": {name: str(folder.resolve()) for name, folder in self._plan.adapters.items()},
+            "cache_dir": str(self._plan.cache_dir.resolve()) if self._plan.cache_dir else "",
         }
 
     @asynccontextmanager
@@ -164,6 +191,17 @@ def _body(request: GenerationRequest, context_tokens: int) -> dict[str, Any]:
         "return_progress": True,  # tells what came from the cache even when we end the reply ourselves
         "cache_prompt": True,
     }
+
+
+def _why(failed: WorkerFailed) -> str:
+    """Why the weights could not be loaded, in our words where llama.cpp's would not tell what to do."""
+    unknown = _UNKNOWN_ARCHITECTURE.search(str(failed.details.get("log", "")))
+    if unknown is None:
+        return failed.message
+    return (
+        f"The model could not be loaded: the installed llama.cpp does not know its architecture, {unknown[1]!r}. Newer "
+        "versions may (`pip install --upgrade xllamacpp`); otherwise choose another model."
+    )
 
 
 def _refusal(refused: Refused) -> ParleyError:

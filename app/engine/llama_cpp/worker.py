@@ -6,10 +6,15 @@ xllamacpp. Its configuration: what :class:`app.engine.llama_cpp.engine.LlamaCppE
 
 from __future__ import annotations
 
+import tempfile
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from app.engine.lifeline import attach
+from app.errors import ParleyError
+from app.registry.formats.gguf import read_header
 
 # Of a prompt at once. While a batch is computed no other reply goes on, and nobody's leaving is noticed. Measured
 # beside a prompt of 2,000 tokens (2 cores): 8 s with llama.cpp's own 2,048, 0.6 s with 128; a prompt takes 3 % longer.
@@ -18,8 +23,8 @@ _BATCH_TOKENS = 128
 _LOG_FLUSH_S = 0.1  # llama.cpp writes its log from a thread of its own, and the log has the reason
 
 
-def server_parameters(config: dict[str, Any]) -> Any:
-    """llama.cpp's parameters for `config`. What is not set here is llama.cpp's default."""
+def server_parameters(config: dict[str, Any], adapters: Mapping[str, Path]) -> Any:
+    """llama.cpp's parameters for `config`, with GGUF adapters. What is not set here is llama.cpp's default."""
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -28,6 +33,7 @@ def server_parameters(config: dict[str, Any]) -> Any:
     params.port = 0  # any free one
     params.api_keys = [config["key"]]
     params.ui = False
+    params.chat_template = "chatml"  # a name, so that the file's own is not run: see app.engine.templates
     params.verbosity = 1  # errors: they become the reason in our messages
     params.n_parallel = config["slots"]
     params.n_ctx = config["slots"] * config["context_tokens"]
@@ -35,11 +41,50 @@ def server_parameters(config: dict[str, Any]) -> Any:
     params.kv_unified = False  # each slot has its own context, whatever the others use
     params.ctx_shift = False  # a full context ends the reply; nothing is forgotten silently
     params.fit_params = False  # the supervisor decides what fits
-    params.cache_ram_mib = config["cache_mib"]  # 8 GiB by default
+    # Read, not mapped: weights that llama.cpp rearranges for the processor (q4_0, three times faster) would count twice.
+    params.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE
+    # Prompts kept outside of slots (8 GiB by default) are found by their text only, whatever adapter computed them.
+    params.cache_ram_mib = 0 if adapters else config["cache_mib"]
+    params.lora_init_without_apply = True  # each request names its adapter
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(path), 0.0) for path in adapters.values()]
     for threads in (params.cpuparams, params.cpuparams_batch):
         threads.n_threads = config["threads"]
         threads.poll = 0  # waiting threads give their core away
     return params
+
+
+def ready_adapters(config: dict[str, Any], folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
+    """GGUF files of the adapters, copies kept in `folder`; and of those that can't be made ready, why."""
+    ready: dict[str, Path] = {}
+    refused: dict[str, str] = {}
+    wanted = config.get("adapters", {})
+    if not wanted:
+        return ready, refused
+    from app.registry.quantizing.lora import gguf_adapter
+
+    base = read_header(Path(config["weights"]))
+    for name, adapter in wanted.items():
+        try:
+            ready[name] = gguf_adapter(Path(adapter), base, folder)
+        except ParleyError as err:
+            refused[name] = err.message
+    return ready, refused
+
+
+def serve(config: dict[str, Any], adapters: Mapping[str, Path]) -> tuple[Any, dict[str, str]]:
+    """llama.cpp's server; where it takes the model but not these adapters, without them, and why that is.
+
+    Raises ``RuntimeError`` for a model that can't be loaded.
+    """
+    import xllamacpp
+
+    try:
+        return xllamacpp.Server(server_parameters(config, adapters)), {}
+    except RuntimeError:
+        if not adapters:
+            raise
+    server = xllamacpp.Server(server_parameters(config, {}))
+    return server, dict.fromkeys(adapters, "llama.cpp can't load the adapters of this model; its log says which.")
 
 
 def main() -> None:
@@ -49,12 +94,18 @@ def main() -> None:
         import xllamacpp
     except ImportError as missing:
         lifeline.failed(f"llama.cpp is not installed ({missing}); `pip install xllamacpp` brings it")
+    config: dict[str, Any] = lifeline.config
     try:
-        server = xllamacpp.Server(server_parameters(lifeline.config))
-    except (RuntimeError, ValueError, MemoryError) as refused:
+        with tempfile.TemporaryDirectory() as passing:  # llama.cpp reads adapters as a whole
+            adapters, refused = ready_adapters(config, Path(config.get("cache_dir") or passing))
+            server, unusable = serve(config, adapters)
+    except (RuntimeError, ValueError, MemoryError) as err:
         time.sleep(_LOG_FLUSH_S)
-        lifeline.failed(str(refused) or type(refused).__name__)
-    lifeline.ready({"address": server.listening_address})
+        lifeline.failed(str(err) or type(err).__name__)
+    except ParleyError as err:
+        lifeline.failed(err.message)
+    names = [name for name in adapters if name not in unusable]
+    lifeline.ready({"address": server.listening_address, "adapters": names, "refused": refused | unusable})
     lifeline.hold()
 
 

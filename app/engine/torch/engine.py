@@ -33,6 +33,7 @@ class TorchEngine:
         self._plan = plan
         self._child: Child | None = None
         self._client: WorkerClient | None = None
+        self._special_tokens: dict[str, str] = {}  # by the names that chat templates use
         self._starting = asyncio.Lock()
 
     @property
@@ -64,7 +65,7 @@ class TorchEngine:
                 config = {**self._worker_config(), "fd": fd}
                 child = Child(_MODULE, config, start_timeout_s=_START_TIMEOUT_S, pass_fds=(fd,), environment=THREADING)
                 try:
-                    await child.start()
+                    said = await child.start()
                 except WorkerFailed as failed:
                     ours.close()
                     raise WorkerFailed(failed.message, model_id=self._plan.manifest.id, **failed.details) from failed
@@ -72,6 +73,7 @@ class TorchEngine:
                     ours.close()
                     raise
             self._child = child
+            self._special_tokens = _texts(said.get("special_tokens"))
             self._client = await WorkerClient.over(ours)
 
     async def stop(self) -> None:
@@ -83,9 +85,11 @@ class TorchEngine:
 
     async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
         """The family's format, or the checkpoint's own chat template where the family has none."""
-        render = self._plan.family.render
+        render, native = self._plan.family.render, self._plan.native
         if render is not None:
             wanted: dict[str, object] = {"text": render(turns)}
+        elif native is not None:
+            wanted = {"templated": await native.render(turns, self._special_tokens)}
         else:
             wanted = {"messages": [{"role": turn.role.value, "content": turn.content} for turn in turns]}
         async with self._worker() as worker:
@@ -155,6 +159,10 @@ class TorchEngine:
             f"The process that holds this model {how}. It is started again with the next request: try again.",
             model_id=self._plan.manifest.id,
         )
+
+
+def _texts(value: object) -> dict[str, str]:
+    return {str(k): str(v) for k, v in value.items()} if isinstance(value, dict) else {}
 
 
 class _Reply:

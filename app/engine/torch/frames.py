@@ -2,10 +2,13 @@
 
 To the worker (``id`` is the engine's number of the request):
 
-    {"op": "render", "id", "text" or "messages", "prefill"}     → {"id", "text", "n", "ids"}; no ids where n is too many
+    {"op": "render", "id", …, "prefill"}                        → {"id", "text", "n", "ids"}; no ids where n is too many
     {"op": "generate", "id", "ids", "sampling", "adapter"}      → frames with "step", until one says that it ended
     {"op": "cancel", "id"}                                      no answer; nothing more is heard of that request
     {"op": "busy", "id"}                                        → {"id", "busy": requests that are being computed}
+
+What is rendered: "text", which a family wrote; "templated", which the checkpoint's template wrote with all special
+tokens in it; or "messages", for a tokenizer with a format of its own.
 
 From it, besides the answers: ``{"id", "error": "why"}`` for a ``render`` that failed, and after each step of the
 batch one ``{"step": [...]}`` with all that is new, as :class:`News` in a list.

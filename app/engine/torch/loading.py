@@ -20,13 +20,16 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 
-import app.families.chatglm  # noqa: F401  # makes ChatGLM known to transformers
+# Known to transformers from here on: BLOOM with an attention that can be batched, and ChatGLM.
+import app.families.bloom
+import app.families.chatglm  # noqa: F401
 from app.engine.torch.adapters import Adapters, attach
 from app.engine.torch.cache import QuantizedCache
 from app.engine.torch.kernels import Kernels
 from app.engine.torch.packed_files import load_packed, read_checkpoint, save_packed
+from app.engine.torch.tokenizing import load_tokenizer
 
 QUANTIZATIONS = ("none", "int8", "nf4")
 
@@ -61,7 +64,7 @@ def load(config: Mapping[str, Any]) -> Loaded:
         config=model_config,
     )
     model = plan.model().eval().requires_grad_(False)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = load_tokenizer(folder, model_config.model_type)
     folders = {name: Path(path) for name, path in (config.get("adapters") or {}).items()}
     return Loaded(
         model=model,

@@ -1,15 +1,32 @@
-"""Prompts as the model reads them: text, and the ids of that text with the special tokens that belong to it."""
+"""Prompts as the model reads them: text, and the ids of that text with the special tokens that belong to it.
+
+No chat template is run here: :mod:`app.engine.templates` does that elsewhere, and what comes from it is text.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jinja2 import TemplateError
-
 
 class RenderingFailed(Exception):
     """This conversation cannot be rendered; the message says why."""
+
+
+def rendered(tokenizer: Any, frame: Mapping[str, Any]) -> tuple[str, list[int]]:
+    """What a ``render`` frame asks for (:mod:`app.engine.torch.frames`). Raises :class:`RenderingFailed`."""
+    prefill: str = frame["prefill"]
+    if "text" in frame:
+        return render_text(tokenizer, frame["text"], prefill)
+    if "templated" in frame:
+        text = frame["templated"] + prefill
+        return text, tokenizer(text, add_special_tokens=False)["input_ids"]
+    return render_messages(tokenizer, frame["messages"], prefill)
+
+
+def special_tokens(tokenizer: Any) -> dict[str, str]:
+    """The tokenizer's special tokens by the names that chat templates know them by, ``bos_token`` and the like."""
+    return {name: str(token) for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
 
 
 def render_text(tokenizer: Any, text: str, prefill: str) -> tuple[str, list[int]]:
@@ -28,13 +45,16 @@ def render_text(tokenizer: Any, text: str, prefill: str) -> tuple[str, list[int]
 
 
 def render_messages(tokenizer: Any, messages: Sequence[Mapping[str, str]], prefill: str) -> tuple[str, list[int]]:
-    """The checkpoint's own chat template, in transformers' sandbox. Raises :class:`RenderingFailed`."""
+    """A conversation as a tokenizer writes it that makes role tokens which no text can spell: ChatGLM's.
+
+    Raises :class:`RenderingFailed` where that refuses, and for every other tokenizer.
+    """
+    if not hasattr(tokenizer, "special_id"):
+        raise RenderingFailed(
+            "This model has no chat template. Name the family that it was trained as in its manifest."
+        )
+    begun = [{"role": "assistant", "content": prefill}] if prefill else []
     try:
-        if getattr(tokenizer, "chat_template", None):
-            text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False) + prefill
-            return text, tokenizer(text, add_special_tokens=False)["input_ids"]
-        # No template: a tokenizer with a format of its own, whose role tokens no text can make.
-        begun = [{"role": "assistant", "content": prefill}] if prefill else []
         ids = tokenizer.apply_chat_template(
             [*messages, *begun],
             add_generation_prompt=not begun,
@@ -42,10 +62,6 @@ def render_messages(tokenizer: Any, messages: Sequence[Mapping[str, str]], prefi
             tokenize=True,
             return_dict=False,
         )
-    except TemplateError as wrong:
-        raise RenderingFailed(f"This model's chat template refuses the conversation: {wrong}") from wrong
     except ValueError as wrong:
-        raise RenderingFailed(
-            f"This model has no chat template ({wrong}). Name the family that it was trained as in its manifest."
-        ) from wrong
+        raise RenderingFailed(f"This model's format refuses the conversation: {wrong}") from wrong
     return tokenizer.decode(ids), list(ids)

@@ -70,13 +70,10 @@ class Service:
             self._line.send({"id": number, "busy": self._scheduler.busy})
 
     def _render(self, frame: dict[str, Any]) -> None:
-        from app.engine.torch.rendering import RenderingFailed, render_messages, render_text
+        from app.engine.torch.rendering import RenderingFailed, rendered
 
         try:
-            if "text" in frame:
-                text, ids = render_text(self._tokenizer, frame["text"], frame["prefill"])
-            else:
-                text, ids = render_messages(self._tokenizer, frame["messages"], frame["prefill"])
+            text, ids = rendered(self._tokenizer, frame)
         except RenderingFailed as failed:
             self._line.send({"id": frame["id"], "error": str(failed)})
         except Exception as error:  # noqa: BLE001
@@ -93,9 +90,11 @@ def main() -> None:
     line = Line(socket.socket(fileno=int(str(config["fd"]))))
     os.environ.update(_LOCAL_ONLY)
     scheduler, tokenizer = _loaded(lifeline, line)
+    from app.engine.torch.rendering import special_tokens
+
     service = Service(line, scheduler, tokenizer, int(str(config["context_tokens"])))
     threading.Thread(target=_listen, args=(service,), name="listen", daemon=True).start()
-    lifeline.ready({"pid": os.getpid()})
+    lifeline.ready({"pid": os.getpid(), "special_tokens": special_tokens(tokenizer)})
     scheduler.run()
 
 

@@ -1,8 +1,8 @@
 """Look through a Hugging Face folder before anything of it is loaded: what is in it, and is it what it says?
 
 Nothing is allocated here but headers, and those within limits. Weights count as whole when every tensor that the
-index names is there, and as fitting when their shapes are those that ``config.json`` asks for: exactly so for ChatGLM
-(:mod:`app.registry.formats.chatglm_shapes`), by their outline for every other architecture. Code in the folder
+index names is there, and as fitting when their shapes are those that ``config.json`` asks for: exactly so for the
+architectures of :mod:`app.registry.formats.shapes`, by their outline for every other one. Code in the folder
 (``*.py``, and ``auto_map`` which names it) is never run; pickles (``.bin``, ``.pth``) are never opened.
 """
 
@@ -19,6 +19,7 @@ from app.errors import DamagedWeights
 from app.registry.formats import chatglm_shapes
 from app.registry.formats.chatglm_shapes import BadConfig, Expected
 from app.registry.formats.safetensors import TensorInfo, read_tensors
+from app.registry.formats.shapes import expected_for, is_tied
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 TEXT_SUFFIXES = (".json", ".model", ".txt", ".jinja")  # what else a loader may open: tokenizers, templates, settings
@@ -43,7 +44,7 @@ class Checkpoint:
 
     @property
     def is_chatglm(self) -> bool:
-        """Whether its shapes are known exactly."""
+        """Whether it is a ChatGLM, of any generation."""
         return self.config.get("model_type") == "chatglm"
 
     @property
@@ -54,8 +55,7 @@ class Checkpoint:
     @property
     def held(self) -> dict[str, TensorInfo]:
         """The tensors that take memory: a head that is tied to the embedding is stored twice and loaded once."""
-        first = self.is_chatglm and chatglm_shapes.generation(self.config) == "chatglm"
-        left = ("lm_head.",) if self.config.get("tie_word_embeddings", first) else ()
+        left = ("lm_head.",) if is_tied(self.config) else ()
         return {k: v for k, v in self.tensors.items() if not k.startswith(left) and not k.endswith("inv_freq")}
 
     @property
@@ -226,8 +226,13 @@ def _check_detours(folder: Path, config: Mapping[str, Any]) -> None:
 
 def _check_shapes(config: Mapping[str, Any], tensors: Mapping[str, TensorInfo]) -> None:
     """Raises :class:`BadConfig`."""
-    if config.get("model_type") == "chatglm":
-        check_tensors(chatglm_shapes.expected_tensors(config), tensors)
+    # Packed by a library, the shapes stored are not those of the layers. ChatGLM's own layouts are known exactly.
+    packed = config.get("quantization_config") is not None and config.get("model_type") != "chatglm"
+    if packed:
+        return
+    expected = expected_for(config, tensors)
+    if expected is not None:
+        check_tensors(expected, tensors)
     else:
         _check_outline(config, tensors)
 
@@ -251,8 +256,6 @@ def _check_outline(config: Mapping[str, Any], tensors: Mapping[str, TensorInfo])
 
     Loaders allocate by the configuration, so its widths must be those of some tensor, and its layers be there.
     """
-    if "quantization_config" in config:
-        return  # packed: the shapes stored are not those of the layers
     sizes = {n for tensor in tensors.values() for n in tensor.shape}
     for key in ("hidden_size", "vocab_size"):
         if key in config and chatglm_shapes.size(config, key) not in sizes:

@@ -14,7 +14,7 @@ import math
 import os
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -59,6 +59,10 @@ class GGUFHeader:
     parts: int
     tensors: int
     tensor_bytes: int
+    basename: str = ""  # of the model without its size and its fine-tuning: "Qwen2.5"
+    adapter_type: str = ""  # "lora"
+    base_model: str = ""  # the model that this one, or this adapter, was made from
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)  # by tensor; columns come first
 
     @property
     def kv_bytes_per_token(self) -> int:
@@ -100,8 +104,8 @@ class _Reader:
         tensors = self._count("tensors", _MAX_TENSORS, least_bytes=24)
         keys = self._count("keys", _MAX_KEYS, least_bytes=13)
         metadata = self._metadata(keys)
-        types, tensor_bytes = self._tensors(tensors, _alignment(metadata))
-        return _summary(metadata, types, tensors, tensor_bytes)
+        shapes, types, tensor_bytes = self._tensors(tensors, _alignment(metadata))
+        return _summary(metadata, shapes, types, tensor_bytes)
 
     def _metadata(self, count: int) -> dict[str, Value]:
         metadata: dict[str, Value] = {}
@@ -137,17 +141,16 @@ class _Reader:
             return None
         return struct.unpack(f"<{count}{_NUMBERS[kind][1]}", self._take(count * width, key))
 
-    def _tensors(self, count: int, alignment: int) -> tuple[dict[int, int], int]:
-        """Bytes by type, and of all tensors with their padding. Each must begin where the one before it ends."""
-        names: set[str] = set()
+    def _tensors(self, count: int, alignment: int) -> tuple[dict[str, tuple[int, ...]], dict[int, int], int]:
+        """Shapes by name, bytes by type, bytes with all padding. Each must begin where the one before it ends."""
+        shapes: dict[str, tuple[int, ...]] = {}
         by_type: dict[int, int] = {}
         end = 0
         for _ in range(count):
             name = self._text(_MAX_NAME_BYTES, "a tensor's name")
-            if name in names:
+            if name in shapes:
                 raise _Bad(f"the tensor {name!r} stands there twice")
-            names.add(name)
-            kind, size, offset = self._tensor(name)
+            shapes[name], kind, size, offset = self._tensor(name)
             if offset != end:
                 raise _Bad(f"the tensor {name!r} is said to lie at {offset}, not at {end}")
             by_type[kind] = by_type.get(kind, 0) + size
@@ -156,10 +159,10 @@ class _Reader:
             start = -(-self._file.tell() // alignment) * alignment
             if start + last > self._size:
                 raise _Bad(f"it is cut off: {start + last} bytes are needed and {self._size} are there")
-        return by_type, end
+        return shapes, by_type, end
 
-    def _tensor(self, name: str) -> tuple[int, int, int]:
-        """(type, bytes, offset) of one tensor."""
+    def _tensor(self, name: str) -> tuple[tuple[int, ...], int, int, int]:
+        """(shape, type, bytes, offset) of one tensor."""
         rank = self._number("<I")
         if rank > _MAX_DIMENSIONS:
             raise _Bad(f"the tensor {name!r} has {rank} dimensions")
@@ -174,7 +177,7 @@ class _Reader:
         size = math.prod(shape) // form.block_values * form.block_bytes
         if size > self._size:
             raise _Bad(f"the tensor {name!r} needs {size} bytes and the whole file has {self._size}")
-        return kind, size, offset
+        return tuple(shape), kind, size, offset
 
     def _text(self, limit: int, what: str) -> str:
         length = self._number("<Q")
@@ -218,7 +221,9 @@ def _alignment(metadata: Mapping[str, Value]) -> int:
     return alignment
 
 
-def _summary(metadata: Mapping[str, Value], types: Mapping[int, int], tensors: int, tensor_bytes: int) -> GGUFHeader:
+def _summary(
+    metadata: Mapping[str, Value], shapes: Mapping[str, tuple[int, ...]], types: Mapping[int, int], tensor_bytes: int
+) -> GGUFHeader:
     def text(key: str) -> str:
         value = metadata.get(key)
         return value if isinstance(value, str) else ""
@@ -265,8 +270,12 @@ def _summary(metadata: Mapping[str, Value], types: Mapping[int, int], tensors: i
         has_chat_template=bool(text("tokenizer.chat_template")),
         part=part,
         parts=parts,
-        tensors=tensors,
+        tensors=len(shapes),
         tensor_bytes=tensor_bytes,
+        basename=text("general.basename"),
+        adapter_type=text("adapter.type"),
+        base_model=text("general.base_model.0.repo_url") or text("general.base_model.0.name"),
+        shapes=shapes,
     )
 
 

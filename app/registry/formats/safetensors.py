@@ -15,7 +15,7 @@ import math
 import os
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -40,6 +40,7 @@ class TensorInfo:
     dtype: str
     shape: tuple[int, ...]
     size_bytes: int
+    begin: int = field(default=0, compare=False)  # where its data begins, in bytes from the file's start
 
     @property
     def elements(self) -> int:
@@ -54,7 +55,7 @@ def read_tensors(path: Path) -> dict[str, TensorInfo]:
             size = os.fstat(file.fileno()).st_size
             header = _header(file.read(8), size)
             data = file.read(header)
-        return _tensors(_parsed(data, header), size - 8 - header)
+        return _tensors(_parsed(data, header), 8 + header, size - 8 - header)
     except OSError as err:
         raise DamagedWeights(f"{path.name} cannot be read: {err.strerror}.", file=path.name) from err
     except _Bad as bad:
@@ -96,7 +97,7 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _tensors(header: Mapping[str, Any], data_bytes: int) -> dict[str, TensorInfo]:
+def _tensors(header: Mapping[str, Any], data_begin: int, data_bytes: int) -> dict[str, TensorInfo]:
     tensors: dict[str, TensorInfo] = {}
     places: list[tuple[int, int, str]] = []
     if len(header) > _MAX_TENSORS:
@@ -106,13 +107,13 @@ def _tensors(header: Mapping[str, Any], data_bytes: int) -> dict[str, TensorInfo
             continue
         if len(name) > _MAX_NAME_CHARS:
             raise _Bad(f"a tensor's name has {len(name):,} characters")
-        tensors[name], begin, end = _tensor(name, entry)
+        tensors[name], begin, end = _tensor(name, entry, data_begin)
         places.append((begin, end, name))
     _check_places(sorted(places), data_bytes)
     return tensors
 
 
-def _tensor(name: str, entry: object) -> tuple[TensorInfo, int, int]:
+def _tensor(name: str, entry: object, data_begin: int) -> tuple[TensorInfo, int, int]:
     shown = name[:80]
     if not isinstance(entry, dict):
         raise _Bad(f"the entry of {shown} is no table")
@@ -126,7 +127,7 @@ def _tensor(name: str, entry: object) -> tuple[TensorInfo, int, int]:
     size = math.prod(shape) * DTYPES[dtype] // 8
     if offsets[1] - offsets[0] != size:
         raise _Bad(f"{shown} should take {size:,} bytes by its shape and takes {offsets[1] - offsets[0]:,}")
-    return TensorInfo(dtype, tuple(shape), size), offsets[0], offsets[1]
+    return TensorInfo(dtype, tuple(shape), size, data_begin + offsets[0]), offsets[0], offsets[1]
 
 
 def _are_sizes(value: object) -> TypeGuard[list[int]]:

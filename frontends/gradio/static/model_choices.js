@@ -24,11 +24,12 @@ export class ModelChoices {
   show(model, reference) {
     const { quantizations = [], adapters = [] } = model;
     const here = model.state !== "fetching" && model.state !== "not_fetched" && model.state !== "damaged";
+    const told = here || model.state === "not_fetched"; // of one that is not here, what it will need is told
     const look = JSON.stringify([model.id, reference, here, quantizations, adapters, this.app.state.language, this.#free()]);
     if (look === this.drawn) return;
     this.drawn = look;
     const focused = this.element.contains(document.activeElement) ? document.activeElement.value : null;
-    const groups = here ? [quantizations.length > 1 && this.#ways(model, reference), adapters.length > 0 && this.#adapters(model, reference)] : [];
+    const groups = [told && quantizations.length > 1 && this.#ways(model, reference, here), here && adapters.length > 0 && this.#adapters(model, reference)];
     this.element.replaceChildren(...groups.filter(Boolean));
     this.element.hidden = !groups.some(Boolean);
     if (focused !== null) [...this.element.querySelectorAll("input")].find((input) => input.value === focused)?.focus({ preventScroll: true });
@@ -38,18 +39,20 @@ export class ModelChoices {
     return bytes(this.app, this.app.state.memory?.available_bytes ?? 0);
   }
 
-  #ways(model, reference) {
+  #ways(model, reference, here) {
     const { app } = this;
     const { adapter } = parts(reference);
     const current = wayOf(model, reference);
     const option = (way) => {
       const tooLarge = way.fits === false && way.state !== "loaded" && way.state !== "loading";
       const fits = way.fits === null ? "" : app.t(tooLarge ? "picker.way_too_large" : way.state === "loaded" ? "picker.way_loaded" : "picker.way_fits", { available: this.#free() });
-      return this.#radio("way", join(way, adapter), way.id === current.id, tooLarge, [
+      const content = [
         h("span.p-choice-name", {}, wayName(app, model, way)),
         h("span.p-choice-about", {}, way.memory_bytes ? bytes(app, way.memory_bytes) : ""),
         h("span.p-choice-about", { dataset: { look: tooLarge ? "bad" : "" } }, fits),
-      ]);
+      ];
+      const shares = way.weights_bytes ? { weights: bytes(app, way.weights_bytes), cache: bytes(app, way.cache_bytes) } : null;
+      return this.#radio("way", join(way, adapter), here && way.id === current.id, tooLarge || !here, content, shares && app.t("picker.way_parts", shares));
     };
     return this.#group("picker.ways", "p-segments", model.quantizations.map(option));
   }

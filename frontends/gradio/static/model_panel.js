@@ -5,6 +5,8 @@ import { bytes, number } from "./language.js";
 import { ModelChoices } from "./model_choices.js";
 import { isTooLarge, isUsable, languageNames, percent, share } from "./model_state.js";
 
+const WHYS = new Set(["smallest_copy", "graphics_card", "no_copy"]);
+
 /** The lower half of the picker. Redrawn once a second while a model is fetched, and keeps the focus. */
 export class ModelPanel {
   /**
@@ -62,6 +64,7 @@ export class ModelPanel {
     const { app, model } = this;
     return [
       model.memory_bytes && app.t("picker.memory", { size: bytes(app, model.memory_bytes) }),
+      WHYS.has(model.why) && app.t(`picker.why_${model.why}`),
       model.context_tokens && app.t("picker.context", { count: number(app, model.context_tokens) }),
       (model.quantizations?.length ?? 0) < 2 && model.quantization, // else the choices tell
       model.licence,

@@ -1,6 +1,7 @@
 /** The model picker: a button that names the model and its state, and the list of all models. */
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
+import { grouped } from "./model_groups.js";
 import { ModelPanel } from "./model_panel.js";
 import { isUsable, languageNames, stateLook, stateText } from "./model_state.js";
 import { closePopover, showPopover } from "./popover.js";
@@ -64,15 +65,21 @@ class Picker {
 
   #drawList() {
     const { app } = this;
-    const { models } = app.state;
+    const groups = grouped(app.state.models, app.state.language);
+    const models = groups.flatMap((group) => group.models);
     const current = app.model()?.id;
     this.list.setAttribute("aria-label", app.t("picker.label"));
-    const options = models.map((model) => this.#option(asLoaded(model, this.#referenceOf(model)), model.id === current));
     const top = this.list.scrollTop;
-    this.list.replaceChildren(...options);
+    this.list.replaceChildren(...groups.map((group) => this.#group(group, current, groups.length > 1)));
     this.list.scrollTop = top;
     const shown = models.find((model) => model.id === this.shown) ?? models.find((model) => model.id === current) ?? models[0];
     this.#show(shown?.id ?? null);
+  }
+
+  #group({ key, models }, current, named) {
+    const title = this.app.t(key);
+    const options = models.map((model) => this.#option(asLoaded(model, this.#referenceOf(model)), model.id === current));
+    return h("div", { role: "group", "aria-label": title }, named && h("div.p-models-heading", { "aria-hidden": "true" }, title), ...options);
   }
 
   #option(model, current) {
@@ -98,11 +105,16 @@ class Picker {
 
   #show(id) {
     this.shown = id;
-    for (const option of this.list.children) option.toggleAttribute("data-shown", option.dataset.model === id);
+    for (const option of this.#options) option.toggleAttribute("data-shown", option.dataset.model === id);
     if (id) this.list.setAttribute("aria-activedescendant", `parley-model-${id}`);
     const model = this.#find(id);
     const reference = model && this.#referenceOf(model);
     this.panel.show(model && asLoaded(model, reference), model?.id === this.app.model()?.id, reference);
+  }
+
+  /** The options in the order in which they are shown. */
+  get #options() {
+    return [...this.list.querySelectorAll(".p-model")];
   }
 
   #find(id) {
@@ -149,12 +161,12 @@ class Picker {
   }
 
   #key(event) {
-    const { models } = this.app.state;
-    const at = models.findIndex((model) => model.id === this.shown);
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: models.length - 1 }[event.key];
+    const ids = this.#options.map((option) => option.dataset.model);
+    const at = ids.indexOf(this.shown);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: ids.length - 1 }[event.key];
     if (to !== undefined) {
       event.preventDefault();
-      this.#show(models[Math.min(Math.max(to, 0), models.length - 1)]?.id ?? null);
+      this.#show(ids[Math.min(Math.max(to, 0), ids.length - 1)] ?? null);
       this.list.querySelector("[data-shown]")?.scrollIntoView({ block: "nearest" });
     } else if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();

@@ -50,8 +50,8 @@ export function bestReference(model) {
 
 /** @returns {Object} `model` with the state and the needs that it has when loaded as `reference` says */
 export function asLoaded(model, reference) {
-  const { state, memory_bytes, fits, error } = wayOf(model, reference);
-  return model.state === "fetching" ? model : { ...model, state, memory_bytes, fits, error: model.error ?? error };
+  const { state, memory_bytes, fits, error, why } = wayOf(model, reference);
+  return model.state === "fetching" ? model : { ...model, state, memory_bytes, fits, why, error: model.error ?? error };
 }
 
 /** @returns {boolean} whether there is anything to choose behind the model's id */

@@ -20,6 +20,8 @@ pytest.importorskip("torch", reason="needs the extra torch")
 from app.domain.generation import Delta, Finished
 from app.domain.messages import Role, Turn
 from app.engine.base import LoadPlan
+from app.engine.templates.native import NativeFormat, native_format
+from app.engine.templates.renderer import TemplateRenderer
 from app.engine.torch import ENGINE
 from app.engine.torch.engine import TorchEngine
 from app.errors import GenerationFailed, PromptTooLong, WorkerDied, WorkerFailed
@@ -46,14 +48,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.save(tiny.speaker(words), words, tmp_path_factory.mktemp("speaker"))
 
 
-def plan(folder: Path, family: Family = NATIVE) -> LoadPlan:
+def plan(folder: Path, family: Family = NATIVE, native: NativeFormat | None = None) -> LoadPlan:
     manifest = Manifest(id="tiny", title="Tiny", family=family.name, engine="torch")
-    return LoadPlan(manifest, family, folder, context_tokens=512, slots=2, threads=1)
+    return LoadPlan(manifest, family, folder, context_tokens=512, slots=2, threads=1, native=native)
 
 
 @pytest.fixture(scope="module")
-async def engine(folder: Path) -> AsyncIterator[TorchEngine]:
-    started = TorchEngine(plan(folder))
+async def renderer() -> AsyncIterator[TemplateRenderer]:
+    renderer = TemplateRenderer()
+    yield renderer
+    await renderer.close()
+
+
+@pytest.fixture(scope="module")
+async def engine(folder: Path, renderer: TemplateRenderer) -> AsyncIterator[TorchEngine]:
+    started = TorchEngine(plan(folder, native=native_format(renderer, folder)))
     await started.start()
     yield started
     await started.stop()
@@ -74,8 +83,8 @@ def test_the_parent_loads_nothing_heavy() -> None:
     assert ENGINE.extra == "torch"
 
 
-async def test_a_killed_worker_is_told_and_comes_back(folder: Path) -> None:
-    engine = TorchEngine(plan(folder))
+async def test_a_killed_worker_is_told_and_comes_back(folder: Path, renderer: TemplateRenderer) -> None:
+    engine = TorchEngine(plan(folder, native=native_format(renderer, folder)))
     await engine.start()
     prompt = await engine.render([Turn(Role.USER, QUESTION)])
     streams = [engine.generate(request(prompt, max_new_tokens=400, ignore_eos=True)) for _ in range(2)]
@@ -140,16 +149,18 @@ async def test_a_familys_format_and_stop_strings(plain: TorchEngine) -> None:
     assert outcome.finished.reason == "stop"
 
 
-async def test_a_conversation_that_the_template_refuses_fails_alone(folder: Path, tmp_path: Path) -> None:
+async def test_a_conversation_that_the_template_refuses_fails_alone(tmp_path: Path, renderer: TemplateRenderer) -> None:
     words = tiny.tokenizer()
     words.chat_template = "{{ raise_exception('roles must alternate') }}"
-    engine = TorchEngine(plan(tiny.save(tiny.speaker(words), words, tmp_path / "strict")))
+    strict = tiny.save(tiny.speaker(words), words, tmp_path / "strict")
+    engine = TorchEngine(plan(strict, native=native_format(renderer, strict)))
     await engine.start()
     with pytest.raises(GenerationFailed, match="refuses the conversation: roles must alternate"):
         await engine.render([Turn(Role.USER, "x")])
     await engine.stop()
     words.chat_template = None
-    engine = TorchEngine(plan(tiny.save(tiny.speaker(words), words, tmp_path / "none")))
+    none = tiny.save(tiny.speaker(words), words, tmp_path / "none")
+    engine = TorchEngine(plan(none, native=native_format(renderer, none)))
     await engine.start()
     with pytest.raises(GenerationFailed, match="no chat template"):
         await engine.render([Turn(Role.USER, "x")])
@@ -223,8 +234,8 @@ async def test_a_cleaner_has_the_text_before_stop_strings_do(folder: Path) -> No
     await engine.stop()
 
 
-async def test_a_worker_that_cannot_hear_ends(folder: Path) -> None:
-    engine = TorchEngine(plan(folder))
+async def test_a_worker_that_cannot_hear_ends(folder: Path, renderer: TemplateRenderer) -> None:
+    engine = TorchEngine(plan(folder, native=native_format(renderer, folder)))
     await engine.start()
     stream = engine.generate(request(await engine.render([Turn(Role.USER, QUESTION)]), ignore_eos=True))
     await anext(stream)

@@ -27,14 +27,15 @@ from app.cli.main import build  # noqa: E402
 from app.errors import FetchCancelled, InvalidImport  # noqa: E402
 from app.registry.catalog import Catalog  # noqa: E402
 from app.registry.fetching.pull import Progress  # noqa: E402
-from app.registry.importing.convert_worker import Refused, read_weights  # noqa: E402
-from app.registry.importing.importer import Imported, import_folder  # noqa: E402
+from app.registry.importing.convert_worker.rows import Refused  # noqa: E402
+from app.registry.importing.convert_worker.stored import read_weights  # noqa: E402
+from app.registry.importing.importer import Imported, import_model  # noqa: E402
 from tests.support.safetensors_files import LLAMA_CONFIG, llama_tensors, write_lora  # noqa: E402
 from tests.support.shared import shared  # noqa: E402
 
 
 def bring(folder: Path, store: Path, name: str = "") -> Imported:
-    return import_folder(folder, store, name, lambda _: None, lambda: False)
+    return import_model(folder, store, name, lambda _: None, lambda: False)
 
 
 def weights() -> dict[str, Any]:
@@ -85,7 +86,7 @@ def test_the_original_shards_number_for_number(tmp_path: Path) -> None:
 def test_one_file_new_and_old_format(source: Path, tmp_path: Path, zipped: bool) -> None:
     torch.save(weights(), source / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
     done = bring(source, tmp_path / "store")
-    assert sorted(path.name for path in done.folder.iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(path.name for path in done.folder.iterdir()) == ["SHA256SUMS", "config.json", "model.safetensors"]
     assert same(load_file(done.folder / "model.safetensors"), weights())
 
 
@@ -127,12 +128,12 @@ def test_a_stopped_conversion_goes_on_where_it_was(source: Path, tmp_path: Path)
 
     with pytest.raises(FetchCancelled, match="goes on"):
         # A second check after the first finished file: the worker is ended in the middle of the rest.
-        import_folder(source, store, "", _slow(seen), one_finished)
+        import_model(source, store, "", _slow(seen), one_finished)
     partial = store / "weights" / ".partial" / "import-tiny"
     kept = {path.name: path.stat().st_mtime_ns for path in partial.glob("*.safetensors")}
     assert kept
     assert not (store / "weights" / "tiny").exists()
-    assert [m.id for m in Catalog(store).list() if m.engine == "torch"] == []
+    assert [m.id for m in Catalog(store).list() if m.id.startswith("tiny")] == []
     done = bring(source, store)
     assert {name: (done.folder / name).stat().st_mtime_ns for name in kept} == kept
     assert same(converted(done.folder), weights())
@@ -151,7 +152,7 @@ def test_a_source_that_changed_is_begun_anew(source: Path, tmp_path: Path) -> No
     partial = tmp_path / "store" / "weights" / ".partial" / "import-tiny"
     sharded(source, weights())
     with pytest.raises(FetchCancelled):
-        import_folder(source, tmp_path / "store", "", lambda _: None, lambda: True)
+        import_model(source, tmp_path / "store", "", lambda _: None, lambda: True)
     (partial / "model-00001-of-00003.safetensors").write_bytes(b"of an earlier source")
     (partial / "source.state").write_text("[]")
     assert same(converted(bring(source, tmp_path / "store").folder), weights())
@@ -290,7 +291,8 @@ finally:
 def test_memory_stays_bounded(source: Path, tmp_path: Path) -> None:
     """A quarter of a GiB goes through a worker that never holds half of it."""
     torch.save({"a": torch.zeros(1 << 27, dtype=torch.float16)}, source / "pytorch_model.bin")
-    jobs = [{"source": str(source / "pytorch_model.bin"), "target": str(tmp_path / "out.safetensors")}]
+    weights = {"kind": "files", "files": [str(source / "pytorch_model.bin")]}
+    jobs = [{"weights": weights, "part": 0, "parts": 1, "target": str(tmp_path / "out.safetensors")}]
     command = [sys.executable, "-c", WATCHED]
     done = subprocess.run(command, input=json.dumps({"jobs": jobs}), text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -305,4 +307,4 @@ def test_only_the_worker_ever_opens_pickles() -> None:
         for path in sorted((Path(__file__).parents[3] / folder).rglob("*.py"))
         if "torch.load(" in path.read_text("utf-8") or "import pickle" in path.read_text("utf-8")
     ]
-    assert found == ["app/registry/importing/convert_worker.py"]
+    assert found == ["app/registry/importing/convert_worker/stored.py"]

@@ -1,0 +1,96 @@
+"""``parley models import``: what others published becomes a model of the store."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from app.cli.errors import reported
+from app.cli.pulling import Stopper, show_progress
+from app.config import Settings
+from app.errors import InvalidImport, ModelNotFound, UnsupportedRequest
+from app.registry.catalog import Catalog
+from app.registry.formats.adapter_folder import describe_adapter
+from app.registry.importing.importer import import_model
+
+
+@reported
+def import_command(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder, a GGUF file, or Meta's first shard.")],
+    name: Annotated[str, typer.Option(help="What to call it; without it, its own name.")] = "",
+    base: Annotated[
+        str, typer.Option(metavar="B", help="What a difference is to: a folder, consolidated.00.pth, or a model's id.")
+    ] = "",
+    to: Annotated[
+        str, typer.Option(metavar="TYPE", help="Make a copy for llama.cpp right away: q4_0, q5_1, q8_0, f16 …")
+    ] = "",
+) -> None:
+    """Bring a model or adapter into the model store, as it was published.
+
+    Hugging Face folders, PEFT's adapters, GGUF files, Meta's LLaMA files, Alpaca's and Vicuna's differences, BELLE's
+    encrypted files. Safetensors and GGUF are linked; .bin and .pth are converted once, in a process that reads weights
+    and runs nothing. Ctrl-C stops; the same command goes on where it stopped.
+
+    Examples:
+
+        parley models import ~/Downloads/chatglm-6b
+
+        parley models import ./checkpoint-500 --name my-lora
+
+        parley models import ~/Downloads/qwen2.5-7b-instruct-q4_k_m.gguf
+
+        parley models import ~/LLaMA/7B --name llama-7b --to q4_0
+
+        parley models import ~/Downloads/alpaca-7b-wdiff --base llama-7b --name alpaca-7b
+
+        parley models import ~/Downloads/vicuna-13b-delta-v1.1 --base llama-13b --name vicuna-13b
+
+        parley models import ~/Downloads/BELLE-LLaMA-7B-2M-enc --base ~/LLaMA/7B --name belle-llama-7b
+    """
+    catalog = Catalog.from_settings(Settings())
+    found = _base(catalog, base) if base else None
+    label = name or source.name
+    with Stopper() as stopper, show_progress(_console(), label) as on_progress:
+        done = import_model(source, catalog.store_dir, name, on_progress, stopper.stopped, base=found)
+        if to and done.kind == "model":
+            quantize = importlib.import_module("app.registry.quantizing.quantize").quantize
+            quantize(done.folder, to, on_progress, stopper.stopped)
+    print(f"{done.folder.name} is in {done.folder}. See: parley models list")
+    for note in done.notes:
+        print(note)
+    if done.kind == "adapter":
+        print(_shown_with(catalog, done.folder))
+
+
+def _base(catalog: Catalog, base: str) -> Path:
+    """A path, or the folder of a model of the store. Raises :class:`InvalidImport`."""
+    path = Path(base).expanduser()
+    if path.exists():
+        return path
+    try:
+        manifest = catalog.get(base)
+    except (ModelNotFound, UnsupportedRequest) as err:
+        raise InvalidImport(f"The base {base} is no file, no folder, and no model of the store. {err.message}") from err
+    return catalog.files.folder(manifest)
+
+
+def _shown_with(catalog: Catalog, folder: Path) -> str:
+    """With which models an adapter will be offered."""
+    models = [m.id for m in catalog.list() if any(Path(adapter.path) == folder for adapter in m.adapters)]
+    if models:
+        return f"It is an adapter, offered with {', '.join(models)}. See: parley models show {models[0]}"
+    bases = " or ".join(dict.fromkeys(describe_adapter(folder).bases)) or "no model that it names"
+    return (
+        f"It is an adapter for {bases}, and no model of that name is here. Import that model under this name, or "
+        "write a manifest with an [[adapters]] entry."
+    )
+
+
+def _console() -> Console:
+    """Standard output; where it is no terminal, lines are not folded to 80 columns."""
+    console = Console(highlight=False, soft_wrap=False)
+    return console if console.is_terminal else Console(highlight=False, width=200)

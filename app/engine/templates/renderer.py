@@ -1,0 +1,167 @@
+"""Runs chat templates in :mod:`app.engine.templates.sandbox`, one at a time, and replaces that process when it must.
+
+A rendering takes well under a millisecond, so one process serves all models. One that is ended, because a template did
+not come to an end, costs those who wait that second or two, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.engine.process import Child
+
+_MODULE = "app.engine.templates.sandbox"
+_START_TIMEOUT_S = 30.0
+_ANSWER_TIMEOUT_S = 10.0  # the process has less to compute in; it may have to wait for a core
+_LONGEST_ANSWER = 1 << 28  # bytes; what a template writes is bounded in the sandbox
+_OUT_OF_TIME = -getattr(signal, "SIGXCPU", 0)
+
+
+class TemplateRefused(Exception):
+    """The template raised, or is no template; the message is its own, or says what is wrong."""
+
+
+class TemplateForbidden(Exception):
+    """The template wants what no template may: a file, Python's insides."""
+
+
+class TemplateEndless(Exception):
+    """The template does not come to an end, or takes more memory than a conversation can need."""
+
+
+class TemplateRenderer:
+    """One sandbox, started when it is first needed. Belongs to one event loop; close it before the loop ends."""
+
+    def __init__(self) -> None:
+        self._sandbox: _Sandbox | None = None
+        self._turn = asyncio.Lock()
+        self._starting: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The sandbox's process id, once it runs."""
+        return self._sandbox.child.pid if self._sandbox else None
+
+    def warm_up(self) -> None:
+        """Have the sandbox ready soon, without waiting for it."""
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._warmed_up(), name="start the template sandbox")
+
+    async def render(
+        self, template: str, messages: Sequence[Mapping[str, str]], variables: Mapping[str, object] | None = None
+    ) -> str:
+        """The text that `template` makes of `messages` (``{"role", "content"}``), ready for a reply.
+
+        `variables`: what else the template knows, mostly special tokens by name, such as ``bos_token``.
+        Raises :class:`TemplateRefused`, :class:`TemplateForbidden`, :class:`TemplateEndless`, and
+        :class:`~app.errors.WorkerFailed` where no process can be started.
+        """
+        request = {"template": template, "messages": list(messages), "variables": dict(variables or {})}
+        line = json.dumps(request, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+        async with self._turn:
+            answer = await self._answer(line) or await self._answer(line)  # it may have died before, of something else
+            if answer is None:
+                raise TemplateEndless("it brings down the process that renders it")
+            if "endless" in answer:
+                await self._end()
+                raise TemplateEndless(answer["endless"])
+        if "forbidden" in answer:
+            raise TemplateForbidden(answer["forbidden"])
+        if "refused" in answer:
+            raise TemplateRefused(answer["refused"])
+        return answer["text"]
+
+    async def close(self) -> None:
+        """End the sandbox. Idempotent."""
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait([self._starting])
+        async with self._turn:
+            await self._end()
+
+    async def _warmed_up(self) -> None:
+        async with self._turn:
+            await self._ready()
+
+    async def _answer(self, line: bytes) -> dict[str, str] | None:
+        """What the sandbox says; ``None`` when it died of something that is no fault of the template's."""
+        sandbox = await self._ready()
+        try:
+            return await sandbox.ask(line)
+        except OSError:
+            exit_code = await sandbox.ended()
+            await self._end()
+            if exit_code == _OUT_OF_TIME:
+                raise TemplateEndless("it computed for more than a second") from None
+            return None
+        except TimeoutError:
+            await self._end()
+            raise TemplateEndless(f"it was not done after {_ANSWER_TIMEOUT_S:.0f} s") from None
+        except BaseException:  # whoever asked has left: the answer that still comes is for nobody
+            await self._end()
+            raise
+
+    async def _ready(self) -> _Sandbox:
+        if self._sandbox is not None and not self._sandbox.child.alive:
+            await self._end()
+        if self._sandbox is None:
+            self._sandbox = await _Sandbox.started()
+        return self._sandbox
+
+    async def _end(self) -> None:
+        sandbox, self._sandbox = self._sandbox, None
+        if sandbox is not None:
+            await sandbox.end()
+
+
+class _Sandbox:
+    """One run of the process, and the line to it."""
+
+    def __init__(self, child: Child, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.child = child
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def started(cls) -> _Sandbox:
+        """Raises :class:`~app.errors.WorkerFailed`."""
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                fd = theirs.fileno()
+                child = Child(_MODULE, {"fd": fd}, start_timeout_s=_START_TIMEOUT_S, pass_fds=(fd,))
+                await child.start()
+        except BaseException:
+            ours.close()
+            raise
+        return cls(child, *await asyncio.open_unix_connection(sock=ours, limit=_LONGEST_ANSWER))
+
+    async def ask(self, line: bytes) -> dict[str, Any]:
+        """Raises :class:`ConnectionError` when it is gone and :class:`TimeoutError`."""
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            self._writer.write(line)
+            answer = await self._reader.readline()
+        if not answer.endswith(b"\n"):
+            raise ConnectionResetError("the sandbox hung up")
+        said: dict[str, Any] = json.loads(answer.decode("utf-8", "surrogatepass"))
+        return said
+
+    async def ended(self) -> int | None:
+        """How the process ended that hung up."""
+        await self.child.gone()
+        return self.child.exit_code
+
+    async def end(self) -> None:
+        """At once: it may be computing, and has nothing to put away."""
+        self._writer.close()
+        if self.child.alive and (pid := self.child.pid) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        await self.child.stop()

@@ -1,0 +1,1 @@
+"""What each family of models looks like on both sides: tensors, shapes, metadata."""

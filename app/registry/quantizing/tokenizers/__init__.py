@@ -1,0 +1,1 @@
+"""The tokenizers of Hugging Face folders, read for GGUF."""

@@ -1,0 +1,250 @@
+"""Chat templates from anywhere: rendered right, and never for long, with much memory or with a file in hand."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.config import Settings
+from app.domain.messages import Role, Turn
+from app.engine.pool import ModelPool
+from app.engine.templates.native import NativeFormat, native_format
+from app.engine.templates.renderer import TemplateEndless, TemplateForbidden, TemplateRefused, TemplateRenderer
+from app.errors import DamagedWeights, GenerationFailed, WorkerFailed
+from app.registry.catalog import Catalog
+from app.registry.formats.chat_template import ChatTemplate
+from tests.registry.gguf_files import LLAMA, GGUFFile
+from tests.support import chat_templates
+
+pytestmark = pytest.mark.anyio
+ROOT = Path(__file__).parents[2]
+PLAIN = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+HELLO = [{"role": "user", "content": "Hello 你好 😀"}]
+WITHIN_S = 15.0  # a second or two of computing, on a machine that has other things to do
+
+ORPHANING = """
+import asyncio
+from app.engine.templates.renderer import TemplateRenderer
+
+async def main():
+    renderer = TemplateRenderer()
+    await renderer.render("x", [])
+    print(renderer.pid, flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module")
+async def renderer() -> AsyncIterator[TemplateRenderer]:
+    renderer = TemplateRenderer()
+    yield renderer
+    await renderer.close()
+
+
+async def fine(renderer: TemplateRenderer) -> bool:
+    return await renderer.render(PLAIN, HELLO) == "user: Hello 你好 😀\n"
+
+
+@pytest.mark.parametrize("name", chat_templates.ENDLESS)
+async def test_an_endless_template_is_ended_and_the_next_rendered(renderer: TemplateRenderer, name: str) -> None:
+    assert await fine(renderer)
+    pid, began = renderer.pid, time.monotonic()
+    with pytest.raises(TemplateEndless, match="computed for more than a second"):
+        await renderer.render(chat_templates.ENDLESS[name], HELLO)
+    assert time.monotonic() - began < WITHIN_S
+    assert await fine(renderer)
+    assert renderer.pid != pid
+
+
+@pytest.mark.parametrize("name", chat_templates.GREEDY)
+async def test_a_greedy_template_is_ended(renderer: TemplateRenderer, name: str) -> None:
+    with pytest.raises(TemplateEndless, match=r"too much memory|without end"):
+        await renderer.render(chat_templates.GREEDY[name], HELLO)
+    assert await fine(renderer)
+
+
+@pytest.mark.parametrize("name", chat_templates.CURIOUS)
+async def test_a_template_reaches_nothing(renderer: TemplateRenderer, tmp_path: Path, name: str) -> None:
+    canary = tmp_path / "canary"
+    with pytest.raises(TemplateForbidden):
+        await renderer.render(chat_templates.CURIOUS[name].replace("CANARY", str(canary)), HELLO)
+    canary.write_text("a secret")
+    with pytest.raises(TemplateForbidden) as refused:
+        await renderer.render(chat_templates.CURIOUS[name].replace("CANARY", str(canary)), HELLO)
+    assert "a secret" not in str(refused.value)
+    canary.unlink()
+    assert await fine(renderer)
+
+
+@pytest.mark.parametrize("name", chat_templates.HARMLESS)
+async def test_a_faulty_template_says_so(renderer: TemplateRenderer, tmp_path: Path, name: str) -> None:
+    pid, canary = renderer.pid, tmp_path / "canary"
+    with pytest.raises(TemplateRefused, match=r"\w"):
+        await renderer.render(chat_templates.HARMLESS[name].replace("CANARY", str(canary)), HELLO)
+    assert not canary.exists()
+    assert await fine(renderer)
+    assert pid is None or renderer.pid == pid
+
+
+async def test_those_who_wait_behind_an_endless_one_are_served(renderer: TemplateRenderer) -> None:
+    endless = asyncio.ensure_future(renderer.render(chat_templates.ENDLESS["loops"], HELLO))
+    await asyncio.sleep(0)
+    others = [renderer.render(PLAIN + str(n), HELLO) for n in range(5)]
+    results = await asyncio.gather(endless, *others, return_exceptions=True)
+    assert isinstance(results[0], TemplateEndless)
+    assert results[1:] == [f"user: Hello 你好 😀\n{n}" for n in range(5)]
+
+
+async def test_one_who_leaves_takes_nobodys_answer(renderer: TemplateRenderer) -> None:
+    assert await fine(renderer)
+    leaving = asyncio.ensure_future(renderer.render(chat_templates.ENDLESS["loops"], HELLO))
+    await asyncio.sleep(0.05)
+    leaving.cancel()
+    began = time.monotonic()
+    assert await fine(renderer)
+    assert time.monotonic() - began < 2.0  # it was not waited for
+    assert leaving.cancelled()
+
+
+async def test_a_killed_sandbox_is_replaced_unnoticed(renderer: TemplateRenderer) -> None:
+    for pause_s in (0.0, 0.3):
+        assert await fine(renderer)
+        assert renderer.pid is not None
+        os.kill(renderer.pid, signal.SIGKILL)
+        await asyncio.sleep(pause_s)
+        assert await fine(renderer)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+async def test_the_sandbox_holds_nothing(renderer: TemplateRenderer) -> None:
+    await fine(renderer)
+    assert renderer.pid is not None
+    sandbox = psutil.Process(renderer.pid)
+    assert not sandbox.net_connections("inet")
+    assert not sandbox.open_files()
+    assert sandbox.rlimit(psutil.RLIMIT_NOFILE) == (0, 0)
+    assert sandbox.rlimit(psutil.RLIMIT_FSIZE) == (0, 0)
+    assert sandbox.rlimit(psutil.RLIMIT_NPROC) == (0, 0)
+    assert sandbox.memory_info().rss < 200 << 20
+
+
+def test_the_sandbox_dies_with_its_parent() -> None:
+    with subprocess.Popen([sys.executable, "-c", ORPHANING], cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        sandbox = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    gone, _ = psutil.wait_procs([sandbox], timeout=2.0)
+    assert gone
+
+
+async def test_long_conversations_and_half_characters_pass(renderer: TemplateRenderer) -> None:
+    long = [{"role": "user", "content": "长文 word " * 200_000}, {"role": "assistant", "content": "\ud83d"}]
+    expected = "".join(f"{m['role']}: {m['content']}\n" for m in long)
+    assert await renderer.render(PLAIN, long) == expected
+
+
+async def test_a_rendering_costs_a_few_milliseconds_at_most(renderer: TemplateRenderer) -> None:
+    turns = [{"role": ("user", "assistant")[n % 2], "content": "word " * 100} for n in range(20)]
+    times_s = []
+    for _ in range(100):
+        began = time.perf_counter()
+        await renderer.render(chat_templates.QWEN_3, turns)
+        times_s.append(time.perf_counter() - began)
+    assert sorted(times_s)[50] < 0.01  # 0.4 ms on an idle machine
+
+
+@pytest.mark.parametrize(
+    "template", [chat_templates.GEMMA, PLAIN.replace("{{ m.role", "{% if m.role == 'user' %}{{ m.role")]
+)
+async def test_a_system_prompt_that_a_template_has_no_place_for(renderer: TemplateRenderer, template: str) -> None:
+    template = (
+        template if template == chat_templates.GEMMA else template.replace("\n{% endfor", "\n{% endif %}{% endfor")
+    )
+    form = NativeFormat(renderer, ChatTemplate(template))
+    await form.check("tiny")
+    asked = await form.render([Turn(Role.USER, "Be brief.\nHi")])
+    assert await form.render([Turn(Role.SYSTEM, "Be brief."), Turn(Role.USER, "Hi")]) == asked
+
+
+async def test_what_a_template_says_and_what_is_to_be_done(renderer: TemplateRenderer) -> None:
+    hello = [Turn(Role.USER, "Hello")]
+    strict = NativeFormat(renderer, ChatTemplate("{{ raise_exception('roles must alternate') }}"))
+    await strict.check("tiny")  # other conversations may please it
+    with pytest.raises(GenerationFailed, match="refuses the conversation: roles must alternate"):
+        await strict.render([Turn(Role.SYSTEM, "Be brief."), *hello])
+    endless = NativeFormat(renderer, ChatTemplate(chat_templates.ENDLESS["loops"]))
+    with pytest.raises(GenerationFailed, match=r"does not come to an end.*`family` in its manifest"):
+        await endless.render(hello)
+    with pytest.raises(DamagedWeights, match=r"was not loaded.*come to an end") as refused:
+        await endless.check("tiny")
+    assert refused.value.details["model_id"] == "tiny"
+    reading = NativeFormat(renderer, ChatTemplate("{% include '/etc/hostname' %}"))
+    with pytest.raises(DamagedWeights, match=r"wants what no template may.*hostname"):
+        await reading.check("tiny")
+
+
+async def test_a_gguf_file_without_a_template_is_spoken_to_in_chatml(
+    renderer: TemplateRenderer, tmp_path: Path
+) -> None:
+    metadata = {key: value for key, value in LLAMA.items() if "template" not in key}
+    (tmp_path / "m.gguf").write_bytes(GGUFFile(metadata).build())
+    form = native_format(renderer, tmp_path / "m.gguf")
+    assert form is not None
+    text = await form.render([Turn(Role.SYSTEM, "Be brief."), Turn(Role.USER, "Hi")])
+    expected = "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+    assert text == expected
+
+
+@pytest.fixture
+def store(default_weights: Path, tmp_path: Path) -> Path:
+    """A store with the default model, the same with other templates, and a file that llama.cpp does not know."""
+    data = default_weights.read_bytes()
+    start = data.index(b"tokenizer.chat_template") + len(b"tokenizer.chat_template") + 12
+    (length,) = struct.unpack_from("<Q", data, start - 8)
+    texts = {
+        "good": data[start : start + length],
+        "endless": chat_templates.ENDLESS["loops"].encode(),
+        "reading": f"{{% include '{tmp_path / 'canary'}' %}}".encode(),
+    }
+    for name, text in texts.items():
+        folder = tmp_path / "weights" / name
+        folder.mkdir(parents=True)
+        (folder / "m.gguf").write_bytes(data[:start] + text.ljust(length) + data[start + length :])
+    odd = {key.replace("llama.", "nonsense."): value for key, value in LLAMA.items()}
+    (tmp_path / "weights" / "odd").mkdir()
+    (tmp_path / "weights" / "odd" / "m.gguf").write_bytes(GGUFFile(odd | {"general.architecture": "nonsense"}).build())
+    return tmp_path
+
+
+async def test_a_model_that_is_refused_disturbs_none_that_is_loaded(store: Path) -> None:
+    settings = Settings(model_store=store, context_tokens=256, slots=1, threads=1)
+    pool = ModelPool(settings, Catalog.from_settings(settings))
+    refusals = {
+        "endless": (DamagedWeights, "does not come to an end"),
+        "reading": (DamagedWeights, "wants what no template may"),
+        "odd": (WorkerFailed, "does not know its architecture, 'nonsense'.*choose another model"),
+    }
+    try:
+        async with pool.lease("good") as model:
+            before = await model.render([Turn(Role.USER, "Hi")])
+            assert before.text.startswith("<|im_start|>system\nYou are a helpful AI assistant named SmolLM")
+            for name, (kind, words) in refusals.items():
+                with pytest.raises(kind, match=words):
+                    await pool.load(name)
+                assert pool.state(name) == "failed"
+                assert await model.render([Turn(Role.USER, "Hi")]) == before
+            assert [one.model_id for one in pool.snapshot()] == ["good"]
+    finally:
+        await pool.close()
