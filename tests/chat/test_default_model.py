@@ -15,6 +15,8 @@ from app.registry.catalog import Catalog
 from app.registry.memory import MemoryEstimate
 from tests.support.safetensors_files import write_llama
 
+pytestmark = pytest.mark.usefixtures("one_shipped")
+
 
 @pytest.fixture
 def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalog:

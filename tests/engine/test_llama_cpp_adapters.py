@@ -35,7 +35,9 @@ def chatml(turns: Sequence[Turn]) -> str:
 
 def plan(weights: Path, adapters: dict[str, Path], cache_dir: Path | None, slots: int = 2) -> LoadPlan:
     manifest = Manifest(id="tiny", title="Tiny", family="chatml", engine="llama_cpp")
-    return LoadPlan(manifest, Family("chatml", "ChatML", chatml), weights, 512, slots, 1, adapters=adapters, cache_dir=cache_dir)
+    return LoadPlan(
+        manifest, Family("chatml", "ChatML", chatml), weights, 512, slots, 1, adapters=adapters, cache_dir=cache_dir
+    )
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +134,7 @@ async def test_adapters_that_llama_cpp_refuses_leave_the_model_alone(default_wei
     await engine.start()
     try:
         assert (await say(engine, "Hi", None))[0]
-        with pytest.raises(GenerationFailed, match="llama.cpp can't load"):
+        with pytest.raises(GenerationFailed, match=r"llama\.cpp can't load"):
             await say(engine, "Hi", "wide")
     finally:
         await engine.stop()

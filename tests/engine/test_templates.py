@@ -17,7 +17,9 @@ import pytest
 
 from app.config import Settings
 from app.domain.messages import Role, Turn
+from app.engine.base import EngineFactory, LoadPlan
 from app.engine.pool import ModelPool
+from app.engine.scripted import ScriptedEngine, babble
 from app.engine.templates.native import NativeFormat, native_format
 from app.engine.templates.renderer import TemplateEndless, TemplateForbidden, TemplateRefused, TemplateRenderer
 from app.errors import DamagedWeights, GenerationFailed, WorkerFailed
@@ -25,6 +27,7 @@ from app.registry.catalog import Catalog
 from app.registry.formats.chat_template import ChatTemplate
 from tests.registry.gguf_files import LLAMA, GGUFFile
 from tests.support import chat_templates
+from tests.support.safetensors_files import write_llama
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
@@ -127,6 +130,30 @@ async def test_a_killed_sandbox_is_replaced_unnoticed(renderer: TemplateRenderer
         assert await fine(renderer)
 
 
+async def test_a_template_that_brings_it_down_twice_is_blamed(renderer: TemplateRenderer) -> None:
+    assert await fine(renderer)
+    rendering = asyncio.ensure_future(renderer.render(chat_templates.ENDLESS["loops"], HELLO))
+    killed: list[int] = []
+    while len(killed) < 2:
+        await asyncio.sleep(0.05)
+        if renderer.pid is not None and renderer.pid not in killed:
+            killed.append(renderer.pid)
+            os.kill(killed[-1], signal.SIGKILL)
+    with pytest.raises(TemplateEndless, match="brings down the process"):
+        await rendering
+    assert await fine(renderer)
+
+
+async def test_after_the_end_nothing_is_started() -> None:
+    renderer = TemplateRenderer()
+    renderer.warm_up()
+    await renderer.close()
+    await renderer.close()
+    with pytest.raises(WorkerFailed, match="shutting down"):
+        await fine(renderer)
+    assert renderer.pid is None
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 async def test_the_sandbox_holds_nothing(renderer: TemplateRenderer) -> None:
     await fine(renderer)
@@ -205,6 +232,30 @@ async def test_a_gguf_file_without_a_template_is_spoken_to_in_chatml(
     text = await form.render([Turn(Role.SYSTEM, "Be brief."), Turn(Role.USER, "Hi")])
     expected = "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
     assert text == expected
+
+
+@pytest.mark.parametrize("name", ["loops", "includes"])
+async def test_a_folder_with_a_hostile_template_is_refused_before_an_engine_is_built(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "weights" / "tiny"
+    write_llama(folder)
+    hostile = (chat_templates.ENDLESS | chat_templates.CURIOUS)[name].replace("CANARY", "/etc/hostname")
+    (folder / "chat_template.jinja").write_text(hostile)
+    built: list[LoadPlan] = []
+
+    def build(plan: LoadPlan) -> ScriptedEngine:
+        built.append(plan)
+        return ScriptedEngine(babble(5, delay_ms=0))
+
+    settings = Settings(model_store=tmp_path, context_tokens=256, slots=1)
+    pool = ModelPool(settings, Catalog.from_settings(settings), {"torch": EngineFactory("torch", build)})
+    with pytest.raises(DamagedWeights, match="`family` in its manifest"):
+        await pool.load("tiny")
+    assert built == []
+    assert pool.promised_bytes == 0
+    (folder / "chat_template.jinja").write_text(PLAIN)
+    await pool.load("tiny")
+    assert [plan.native is not None for plan in built] == [True]
+    await pool.close()
 
 
 @pytest.fixture

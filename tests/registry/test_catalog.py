@@ -15,6 +15,8 @@ from app.registry.sums import Sums
 from model_store import manifests_dir
 from tests.registry.gguf_files import LLAMA, GGUFFile, Tensor, write_gguf
 
+pytestmark = pytest.mark.usefixtures("one_shipped")
+
 DEFAULT = "smollm2-135m-instruct"
 CONTENT = GGUFFile().build()
 SUM = hashlib.sha256(CONTENT).hexdigest()

@@ -47,6 +47,14 @@ def test_safetensors_are_linked_and_code_stays_behind(source: Path, tmp_path: Pa
     assert names(tmp_path / "store" / "weights" / ".partial") == ["import-Tiny.lock"]
 
 
+def test_a_folder_in_the_store_gets_its_sums_where_it_lies(tmp_path: Path) -> None:
+    folder = write_llama(tmp_path / "store" / "weights" / "Tiny")
+    assert bring(folder, tmp_path / "store") == Imported(folder, "model")
+    assert names(folder) == ["SHA256SUMS", "config.json", "model.safetensors", "tokenizer.json"]
+    assert names(folder.parent / ".partial") == ["import-Tiny.lock"]
+    assert Catalog(tmp_path / "store").status("tiny").state == "ready"
+
+
 def test_shards_come_with_their_index(source: Path, tmp_path: Path) -> None:
     (source / "model.safetensors").unlink()
     write_sharded(source, llama_tensors(), 3)
@@ -203,3 +211,28 @@ def test_the_command(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "my-tiny+bad (The adapter bad: " in shown.replace("\n", " ")
     assert run.invoke(build(), ["models", "show", "my-tiny@nf4"]).exit_code == 0
     assert run.invoke(build(), ["models", "show", "my-tiny@int4"]).exit_code == 2
+
+
+def test_the_command_says_with_which_model_an_adapter_goes(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARLEY_MODEL_STORE", str(tmp_path / "store"))
+    run = CliRunner()
+    write_lora(tmp_path / "from" / "polite", "o/tiny", QKV)
+    alone = run.invoke(build(), ["models", "import", str(tmp_path / "from" / "polite"), "--name", "first"])
+    assert "It is an adapter for tiny, and no model of that name is here." in alone.stdout
+    assert run.invoke(build(), ["models", "import", str(source)]).exit_code == 0
+    beside = run.invoke(build(), ["models", "import", str(tmp_path / "from" / "polite")])
+    assert "It is an adapter, offered with tiny." in beside.stdout
+
+
+def test_the_commands_base(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARLEY_MODEL_STORE", str(tmp_path / "store"))
+    result = CliRunner().invoke(build(), ["models", "import", str(source), "--base", "tinny"])
+    assert result.exit_code == 2
+    assert "The base tinny is no file, no folder, and no model of the store." in result.stderr
+
+
+def test_help_teaches_by_example() -> None:
+    result = CliRunner().invoke(build(), ["models", "import", "--help"])
+    assert "parley models import ~/LLaMA/7B --name llama-7b --to q4_0" in " ".join(result.stdout.split())

@@ -48,7 +48,7 @@ def test_list_before_and_after_a_pull(index: FakeIndex) -> None:
     before = parley_models("list")
     assert before.exit_code == 0
     assert row(before.stdout, "tiny")[1:3] == ["not", "fetched"]
-    assert row(before.stdout, "smollm2-135m-instruct")[3:8] == ["98", "MB", "671", "MB", "yes"]
+    assert row(before.stdout, "smollm2-135m-instruct")[3:8] == ["98", "MB", "655", "MB", "yes"]
     assert "free of" in before.stdout
     pulled = parley_models("pull", "tiny")
     assert pulled.exit_code == 0

@@ -15,6 +15,8 @@ from app.registry.manifest import Manifest
 from app.registry.torch_models import CHATGLM_SAMPLING
 from tests.support.safetensors_files import write, write_llama, write_lora
 
+pytestmark = pytest.mark.usefixtures("one_shipped")
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 QKV = {"transformer.layers.0.attention.query_key_value": (192, 64)}
 

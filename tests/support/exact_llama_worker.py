@@ -1,4 +1,4 @@
-"""The llama.cpp worker without any rounding to half precision: what it computes can be compared with PyTorch to the digit.
+"""The llama.cpp worker without any rounding to half precision: what it computes can be compared with PyTorch.
 
 It answers as :mod:`app.engine.llama_cpp.worker` does, which keeps keys and values in half precision.
 """

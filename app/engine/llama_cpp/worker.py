@@ -6,6 +6,7 @@ xllamacpp. Its configuration: what :class:`app.engine.llama_cpp.engine.LlamaCppE
 
 from __future__ import annotations
 
+import importlib
 import tempfile
 import time
 from collections.abc import Mapping
@@ -41,7 +42,7 @@ def server_parameters(config: dict[str, Any], adapters: Mapping[str, Path]) -> A
     params.kv_unified = False  # each slot has its own context, whatever the others use
     params.ctx_shift = False  # a full context ends the reply; nothing is forgotten silently
     params.fit_params = False  # the supervisor decides what fits
-    # Read, not mapped: weights that llama.cpp rearranges for the processor (q4_0, three times faster) would count twice.
+    # Read, not mapped: weights that llama.cpp rearranges for the processor (q4_0, thrice as fast) would count twice.
     params.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE
     # Prompts kept outside of slots (8 GiB by default) are found by their text only, whatever adapter computed them.
     params.cache_ram_mib = 0 if adapters else config["cache_mib"]
@@ -91,7 +92,7 @@ def main() -> None:
     """Serve until the parent is gone."""
     lifeline = attach()
     try:
-        import xllamacpp
+        importlib.import_module("xllamacpp")
     except ImportError as missing:
         lifeline.failed(f"llama.cpp is not installed ({missing}); `pip install xllamacpp` brings it")
     config: dict[str, Any] = lifeline.config

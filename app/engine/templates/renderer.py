@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.engine.process import Child
+from app.errors import WorkerFailed
 
 _MODULE = "app.engine.templates.sandbox"
 _START_TIMEOUT_S = 30.0
@@ -43,6 +44,7 @@ class TemplateRenderer:
         self._sandbox: _Sandbox | None = None
         self._turn = asyncio.Lock()
         self._starting: asyncio.Task[None] | None = None
+        self._closed = False
 
     @property
     def pid(self) -> int | None:
@@ -79,7 +81,8 @@ class TemplateRenderer:
         return answer["text"]
 
     async def close(self) -> None:
-        """End the sandbox. Idempotent."""
+        """End the sandbox; there will be no other. Idempotent."""
+        self._closed = True
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.wait([self._starting])
@@ -87,8 +90,9 @@ class TemplateRenderer:
             await self._end()
 
     async def _warmed_up(self) -> None:
-        async with self._turn:
-            await self._ready()
+        with contextlib.suppress(WorkerFailed):  # who renders next is told, if it is still so then
+            async with self._turn:
+                await self._ready()
 
     async def _answer(self, line: bytes) -> dict[str, str] | None:
         """What the sandbox says; ``None`` when it died of something that is no fault of the template's."""
@@ -109,6 +113,8 @@ class TemplateRenderer:
             raise
 
     async def _ready(self) -> _Sandbox:
+        if self._closed:
+            raise WorkerFailed("Parley is shutting down. Start it again, then repeat this.")
         if self._sandbox is not None and not self._sandbox.child.alive:
             await self._end()
         if self._sandbox is None:

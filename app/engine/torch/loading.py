@@ -27,6 +27,7 @@ import app.families.bloom
 import app.families.chatglm  # noqa: F401
 from app.engine.torch.adapters import Adapters, attach
 from app.engine.torch.cache import QuantizedCache
+from app.engine.torch.heap import giving_back
 from app.engine.torch.kernels import Kernels
 from app.engine.torch.packed_files import load_packed, read_checkpoint, save_packed
 from app.engine.torch.tokenizing import load_tokenizer
@@ -63,7 +64,8 @@ def load(config: Mapping[str, Any]) -> Loaded:
         device=device,
         config=model_config,
     )
-    model = plan.model().eval().requires_grad_(False)
+    with giving_back():
+        model = plan.model().eval().requires_grad_(False)
     tokenizer = load_tokenizer(folder, model_config.model_type)
     folders = {name: Path(path) for name, path in (config.get("adapters") or {}).items()}
     return Loaded(

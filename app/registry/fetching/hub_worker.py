@@ -149,6 +149,7 @@ class _Download:
             with self._target.open("ab") as out:
                 for data in response.iter_bytes():
                     if self._done + len(data) > self._size:
+                        self._target.unlink()
                         raise Failed("wrong", file=self._path)
                     out.write(data)
                     self._take(data)

@@ -61,7 +61,8 @@ class AdapterFolder:
     def bases(self) -> tuple[str, ...]:
         """The names of the base model that it gives, in lower case and without the owner before them."""
         given = (self.config.get(key) for key in BASE_KEYS)
-        return tuple(re.split(r"[/\\]", text.rstrip("/\\"))[-1].lower() for text in given if _is_text(text))
+        texts = [text.rstrip("/\\") for text in given if isinstance(text, str) and text]
+        return tuple(re.split(r"[/\\]", text)[-1].lower() for text in texts)
 
 
 def describe_adapter(folder: Path) -> AdapterFolder:
@@ -122,10 +123,6 @@ def check_adapter_for_gguf(folder: Path, base: GGUFHeader) -> None:
         raise damaged(folder, f"{unknown}.") from unknown
     except BadConfig as bad:
         raise damaged(folder, f"is made for another model than this one: it {bad}.") from bad
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value)
 
 
 def _describe_gguf(folder: Path, files: list[str], config: Mapping[str, Any]) -> AdapterFolder:

@@ -29,15 +29,14 @@ from app.registry.formats.safetensors import read_tensors
 from app.registry.formats.sumsfile import SUMS, read_sums, write_sums
 from app.registry.importing.conversion import convert_all
 from app.registry.importing.huggingface import look_into_folder
+from app.registry.importing.meta import CHECKLIST
 from app.registry.importing.opening import look_into
-from app.registry.importing.placing import digest_of, link, locked, sync_folder
+from app.registry.importing.placing import STATE, check_space, digest_of, keep_if_same, link, locked, sync_folder
 from app.registry.importing.source import ImportSource, plain_name
 from app.registry.importing.xor import decrypt_all, encrypted_files, find_key
 from app.registry.progress import Cancelled, OnProgress
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_SPARE_BYTES = 64 << 20  # a disk is not filled to the brim: the database lives there too
-_STATE = "source.state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +96,9 @@ def _import_encrypted(
     partial.parent.mkdir(parents=True, exist_ok=True)
     with locked(partial, name):
         _refuse_taken(store / "weights" / name)
-        _keep_if_same(plain, [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files.values()])
+        keep_if_same(plain, [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files.values()])
         to_come = [path.stat().st_size for file, path in files.items() if not (plain / file).exists()]
-        _check_space(plain, sum(to_come) + sum(path.stat().st_size for path in files.values()))
+        check_space(plain, sum(to_come) + sum(path.stat().st_size for path in files.values()))
         try:
             decrypt_all(files, key, plain, on_progress, cancelled)
             found = replace(look_into_folder(plain), name=name)
@@ -133,9 +132,9 @@ class _Import:
     def run(self) -> Imported:
         source = self._source
         self._target("adapter" if source.kind == "adapter" else "model")  # told before the work is done
-        _keep_if_same(self.partial, source.state())
+        keep_if_same(self.partial, source.state())
         self._check_inputs()
-        _check_space(self.partial, self._needed_bytes())
+        check_space(self.partial, self._needed_bytes())
         self._bring_weights()
         for file, text in source.texts.items():
             if isinstance(text, Path):
@@ -144,7 +143,7 @@ class _Import:
                 (self.partial / file).write_text(text, "utf-8")
         kind = self._checked()
         target = self._target(kind)
-        (self.partial / _STATE).unlink()
+        (self.partial / STATE).unlink()
         self._note_sums()
         self._publish(target)
         return Imported(target, kind, tuple(self._notes))
@@ -157,10 +156,15 @@ class _Import:
 
     def _check_inputs(self) -> None:
         """Where whoever published the folder put sums beside the files, they must be right."""
+        for path, wanted in self._source.md5.items():
+            if digest_of(path, self._on_progress, self._cancelled, "md5") != wanted:
+                raise InvalidImport(
+                    f"{path.name} does not have the MD5 that {CHECKLIST} beside it has. Fetch it again."
+                )
         noted = read_sums(self._source.folder)
         for path in self._source.inputs:
-            wanted = noted.get(path.name) if path.parent == self._source.folder else None
-            if wanted and digest_of(path, self._on_progress, self._cancelled) != wanted:
+            known = noted.get(path.name) if path.parent == self._source.folder else None
+            if known and digest_of(path, self._on_progress, self._cancelled) != known:
                 raise InvalidImport(
                     f"{path.name} does not have the SHA-256 that {SUMS} beside it names. Fetch it again."
                 )
@@ -251,6 +255,7 @@ class _Import:
             (self.partial / SUMS).unlink()
             for path in sorted(self.partial.iterdir(), key=lambda path: (path.name in last, path.name)):
                 path.replace(target / path.name)
+                path.unlink(missing_ok=True)  # two links to one file are left as they are
             write_sums(target, sums)
             self.partial.rmdir()
         sync_folder(target)
@@ -268,28 +273,6 @@ def _checked_name(name: str) -> str:
 def _refuse_taken(target: Path) -> None:
     if target.exists():
         raise InvalidImport(f"There is a folder {target} already. Choose another name with --name, or remove it.")
-
-
-def _keep_if_same(folder: Path, state: list[list[object]]) -> None:
-    """Keep what an earlier try finished there, if it was of the same files."""
-    text = json.dumps(state)
-    noted = folder / _STATE
-    if folder.exists() and (not noted.exists() or noted.read_text("utf-8") != text):
-        shutil.rmtree(folder)
-    folder.mkdir(exist_ok=True)
-    noted.write_text(text, "utf-8")
-
-
-def _check_space(folder: Path, needed_bytes: int) -> None:
-    needed = needed_bytes + _SPARE_BYTES
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise FetchFailed(
-            f"There is not enough room on the disk: {needed / 1e6:,.0f} MB are needed and {free / 1e6:,.0f} MB are "
-            "free. Make room, or set PARLEY_MODEL_STORE to a folder on another disk.",
-            needed_bytes=needed,
-            free_bytes=free,
-        )
 
 
 def _disk_error(store_dir: Path, err: OSError) -> FetchFailed:

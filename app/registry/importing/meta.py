@@ -20,8 +20,10 @@ from app.registry.formats.safetensors import TensorInfo, read_tensors
 from app.registry.importing.llama_tokenizer import CHAT_TEMPLATE, refuse_llama3, tokenizer_files
 from app.registry.importing.source import ImportSource, inside, jobs_of, plain_name
 
-PARAMS, TOKENIZER = "params.json", "tokenizer.model"
+PARAMS, TOKENIZER, CHECKLIST = "params.json", "tokenizer.model", "checklist.chk"
 FIRST_SHARD = "consolidated.00.pth"
+_MAX_CHECKLIST_BYTES = 1 << 16
+_CHECK = re.compile(r"([0-9a-f]{32}) [ *](\S+)")
 _SHARD = re.compile(r"consolidated\.(\d\d)\.pth")
 _MAX_WIDTH, _MAX_LAYERS, _MAX_HEADS = 1 << 16, 512, 1024
 _ROTARY_BASE = 10_000.0
@@ -103,9 +105,19 @@ def look_into_meta(folder: Path) -> ImportSource:
         inputs=(*found.shards, folder / PARAMS, found.tokenizer),
         jobs=jobs_of(found.weights, found.size_bytes),
         texts=texts,
+        md5=_checklist(found),
         finish=lambda target: _write_config(found, target),
         notes=(f"params.json does not say how long a text the model reads; taken to be {context:,} tokens.",),
     )
+
+
+def _checklist(found: MetaFolder) -> dict[Path, str]:
+    """The MD5 of each shard, where Meta's list of them is in the folder."""
+    if not (found.folder / CHECKLIST).exists():
+        return {}
+    with inside(found.folder, CHECKLIST).open(encoding="utf-8", errors="replace") as file:
+        sums = {name: md5 for md5, name in _CHECK.findall(file.read(_MAX_CHECKLIST_BYTES))}
+    return {path: sums[path.name] for path in found.shards if path.name in sums}
 
 
 def _check(folder: Path, params: Mapping[str, Any]) -> None:

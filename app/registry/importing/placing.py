@@ -1,18 +1,23 @@
-"""Put files into the store: link or copy, hash, lock a name, make it last."""
+"""Put files into the store: is there room, link or copy, hash, lock a name, keep unfinished work, make it last."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.errors import Conflict, FetchCancelled
+from app.errors import Conflict, FetchCancelled, FetchFailed
 from app.registry.progress import Cancelled, OnProgress, Phase, Progress
 
+STATE = "source.state"  # what a folder of unfinished work was made of
+
 _CHUNK_BYTES = 4 << 20
+_SPARE_BYTES = 64 << 20  # a disk is not filled to the brim: the database lives there too
 _STOPPED = "The import was stopped. The same command goes on from here."
 
 
@@ -67,3 +72,26 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def keep_if_same(folder: Path, state: list[list[object]]) -> None:
+    """Keep what an earlier try finished there, if it was of the same files."""
+    text = json.dumps(state)
+    noted = folder / STATE
+    if folder.exists() and (not noted.exists() or noted.read_text("utf-8") != text):
+        shutil.rmtree(folder)
+    folder.mkdir(exist_ok=True)
+    noted.write_text(text, "utf-8")
+
+
+def check_space(folder: Path, needed_bytes: int) -> None:
+    """Raises :class:`FetchFailed` when the disk has less room."""
+    needed = needed_bytes + _SPARE_BYTES
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise FetchFailed(
+            f"There is not enough room on the disk: {needed / 1e6:,.0f} MB are needed and {free / 1e6:,.0f} MB are "
+            "free. Make room, or set PARLEY_MODEL_STORE to a folder on another disk.",
+            needed_bytes=needed,
+            free_bytes=free,
+        )

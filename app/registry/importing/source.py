@@ -30,6 +30,7 @@ class ImportSource:
     links: Mapping[str, Path] = field(default_factory=dict)  # weights that are taken as they are, by their new names
     jobs: tuple[Job, ...] = ()  # weights that are converted
     texts: Mapping[str, Path | str] = field(default_factory=dict)  # what goes with them: files, or what to write
+    md5: Mapping[Path, str] = field(default_factory=dict)  # that whoever published some of the files gave with them
     promised: frozenset[str] = frozenset()  # tensors that the index of pickles names
     finish: Callable[[Path], None] | None = None  # writes what follows from the converted weights into their folder
     judge: Callable[[float], str] | None = None  # what the sum over all numbers of a difference's result says

@@ -232,6 +232,7 @@ def test_more_bytes_than_announced_are_not_even_written(hub: FakeHub, store: Pat
     with pytest.raises(DamagedWeights):
         pull(gguf_manifest(), store, nobody, never)
     assert hub.served[GGUF_NAME] < len(data) + 4_000_000
+    assert not list((store / "weights" / ".partial").rglob("*.gguf"))
 
 
 def test_a_rest_of_another_file_is_replaced(hub: FakeHub, store: Path, data: bytes) -> None:

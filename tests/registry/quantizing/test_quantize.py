@@ -140,6 +140,13 @@ def test_vocabulary(folder: Path) -> None:
     assert fields["tokenizer.chat_template"] == template
 
 
+def test_marks_that_are_all_the_same_are_not_believed(folder: Path) -> None:
+    """As in the first conversions of LLaMA: SentencePiece knows better."""
+    (folder / "tokenizer_config.json").write_text(json.dumps(dict.fromkeys(("bos_token", "eos_token"), "</s>")))
+    fields = read(run(folder)).fields
+    assert (fields["tokenizer.ggml.bos_token_id"], fields["tokenizer.ggml.eos_token_id"]) == (1, 2)
+
+
 def test_several_chat_templates_and_one_of_its_own(folder: Path) -> None:
     named = [{"name": "default", "template": "A"}, {"name": "tool use", "template": "B"}]
     (folder / "tokenizer_config.json").write_text(json.dumps({"chat_template": named}))

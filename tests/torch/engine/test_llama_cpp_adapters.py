@@ -66,9 +66,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module", params=["llama", "qwen2", "qwen3", "bloom"])
-async def subject(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Subject]:
+async def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Subject]:
     folder = tmp_path_factory.mktemp(request.param)
     base = getattr(tiny_models, f"tiny_{request.param}")(folder / "base")
     weights = quantize(base, "f32", lambda _: None, lambda: False)
@@ -79,9 +77,12 @@ async def subject(
         merged[name] = trained(base, folder / name, seed, options)
         check_adapter_for_gguf(folder / name, read_header(weights))
     plan = LoadPlan(
-        Manifest(id="tiny", title="Tiny", family="native", engine="llama_cpp"),
-        *(Family("native", "Native", None), weights),
-        **{"context_tokens": 128, "slots": 2, "threads": 1},
+        manifest=Manifest(id="tiny", title="Tiny", family="native", engine="llama_cpp"),
+        family=Family("native", "Native", None),
+        weights=weights,
+        context_tokens=128,
+        slots=2,
+        threads=1,
         adapters={name: folder / name for name in KINDS},
         cache_dir=folder / "cache",
     )

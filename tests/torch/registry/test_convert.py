@@ -262,7 +262,7 @@ def test_rubbish(tmp_path: Path, raw: bytes) -> None:
 
 def test_weights_that_do_not_fit_are_refused_after_converting(source: Path, tmp_path: Path) -> None:
     torch.save({"model.embed_tokens.weight": torch.ones(3, 3)}, source / "pytorch_model.bin")
-    with pytest.raises(InvalidImport, match="no tensor has that size"):
+    with pytest.raises(InvalidImport, match=r"asks for model\.embed_tokens"):
         bring(source, tmp_path / "store")
     assert not (tmp_path / "store" / "weights" / "tiny").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -18,6 +19,9 @@ from app.errors import FetchCancelled, InvalidImport  # noqa: E402
 from app.registry.catalog import Catalog  # noqa: E402
 from app.registry.formats.sumsfile import read_sums  # noqa: E402
 from app.registry.importing import source as source_module  # noqa: E402
+from app.registry.importing.convert_worker.llama import Params, from_shards  # noqa: E402
+from app.registry.importing.convert_worker.rows import Refused  # noqa: E402
+from app.registry.importing.convert_worker.stored import open_weights  # noqa: E402
 from app.registry.importing.importer import Imported, import_model  # noqa: E402
 from app.registry.sums import Sums  # noqa: E402
 from tests.support.shared import shared  # noqa: E402
@@ -136,7 +140,7 @@ def test_texts_are_cut_as_sentencepiece_cuts_them(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     wanted = sentencepiece.SentencePieceProcessor(model_file=str(model))
-    for text in [*TEXTS, Path(__file__).read_text("utf-8")]:
+    for text in [*TEXTS, Path(__file__).with_name("meta_files.py").read_text("utf-8")]:
         assert tokenizer(text, add_special_tokens=False)["input_ids"] == wanted.encode(text), text
     assert tokenizer("hi")["input_ids"] == [1, *wanted.encode("hi")]
     assert tokenizer.decode(wanted.encode("你好 world")) == "你好 world"
@@ -191,10 +195,7 @@ def test_a_shard_of_another_model(original: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"n_heads": 4}, "params.json asks for"),
-        ({"n_layers": 1}, r"holds layers\.1\."),
-        ({"n_layers": 3}, r"lacks layers\.2\."),
-        ({"dim": 128}, "params.json asks for"),
+        ({"n_heads": 4}, r"params\.json asks for"),
         ({"dim": 1 << 40}, "says dim"),
         ({"dim": "64"}, "says dim"),
         ({"n_heads": 0}, "says n_heads"),
@@ -204,6 +205,37 @@ def test_a_shard_of_another_model(original: Path, tmp_path: Path) -> None:
 )
 def test_figures_that_lie(original: Path, tmp_path: Path, params: dict[str, Any], words: str) -> None:
     refused(write_meta(original, tmp_path / "7B", 2, **params), tmp_path, words)
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        ({"layers": 1}, r"holds layers\.1\."),
+        ({"layers": 3}, r"lacks layers\.2\."),
+        ({"width": 128}, r"params\.json asks for"),
+        ({"heads": 4, "kv_heads": 1}, r"attention\.wk\.weight .* params\.json asks for"),
+    ],
+)
+def test_figures_that_the_weights_do_not_have(
+    original: Path, tmp_path: Path, figures: dict[str, int], words: str
+) -> None:
+    folder = write_meta(original, tmp_path / "7B", 2)
+    shards = [open_weights(path) for path in sorted(folder.glob("*.pth"))]
+    params = {"width": 64, "layers": 2, "heads": 8, "kv_heads": 4}
+    assert len(from_shards(shards, Params(**params))) == 21
+    with pytest.raises(Refused, match=words):
+        from_shards(shards, Params(**{**params, **figures}))
+
+
+def test_metas_own_sums(original: Path, tmp_path: Path) -> None:
+    folder = write_meta(original, tmp_path / "7B", 2)
+    lines = [f"{hashlib.md5(p.read_bytes()).hexdigest()}  {p.name}\n" for p in sorted(folder.glob("*.pth"))]
+    (folder / "checklist.chk").write_text("".join(lines))
+    path = folder / "consolidated.01.pth"
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    path.write_bytes(raw)
+    refused(folder, tmp_path, r"consolidated\.01\.pth does not have the MD5")
 
 
 def test_llama_3s_tokenizer(original: Path, tmp_path: Path) -> None:

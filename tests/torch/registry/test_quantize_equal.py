@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -14,8 +16,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra torch")
 pytest.importorskip("xllamacpp", reason="needs the extra llama")
 
+from safetensors.torch import load_file, save_file  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
+from app.engine.torch.tokenizing import load_tokenizer  # noqa: E402
 from app.registry.formats.gguf import read_header  # noqa: E402
 from app.registry.quantizing.quantize import quantize  # noqa: E402
 from tests.support.corpus import CORPUS, LEADING_SPACES  # noqa: E402
@@ -126,6 +130,19 @@ def test_tokens_are_those_of_sentencepiece(pair: Pair) -> None:
     assert pair.llama_cpp.tokenize("Hi there</s><s>again") == expected
 
 
+@pytest.mark.parametrize("pair", ["llama", "llama3", "qwen2", "bloom"], indirect=True)
+def test_prompts_are_the_same_in_both_engines(pair: Pair) -> None:
+    engine = load_tokenizer(pair.folder, pair.model.config.model_type)
+    turns = (
+        "<s>[INST] 你好 [/INST] Hi there </s><s>[INST]again [/INST]",
+        "Human: \n hi\n\nAssistant:",
+        "USER: hi</s>USER: a",
+    )
+    for text in (*CORPUS, *LEADING_SPACES, *turns):
+        assert pair.llama_cpp.tokenize(text) == engine.encode(text), text
+        assert pair.llama_cpp.tokenize(text, add_special=False) == engine.encode(text, add_special_tokens=False), text
+
+
 @pytest.mark.parametrize("pair", ["llama3", "qwen2", "bloom"], indirect=True)
 def test_special_tokens_typed_are_tokens(pair: Pair) -> None:
     chat = "<|im_start|>user\n你好<|im_end|>\n<|im_start|>assistant\n<|endoftext|>"
@@ -210,3 +227,20 @@ def test_the_header_says_what_the_model_is(pair: Pair) -> None:
     assert header.heads == config.num_attention_heads
     assert header.quantization == "F32"
     assert header.has_chat_template is (config.model_type != "bloom")
+
+
+@pytest.mark.parametrize("pair", ["bloom"], indirect=True)
+def test_bloom_as_it_was_published(pair: Pair, tmp_path: Path) -> None:
+    """Its tensors without a prefix, its widths by their old names."""
+    old = tmp_path / "tiny"
+    old.mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+        shutil.copyfile(pair.folder / name, old / name)
+    tensors = load_file(pair.folder / "model.safetensors")
+    save_file(
+        {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}, old / "model.safetensors"
+    )
+    config = json.loads((pair.folder / "config.json").read_text())
+    config["n_embed"] = config.pop("hidden_size")
+    (old / "config.json").write_text(json.dumps(config))
+    assert write(old, "q8_0").read_bytes() == write(pair.folder, "q8_0").read_bytes()

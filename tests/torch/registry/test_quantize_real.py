@@ -17,6 +17,7 @@ sentencepiece = pytest.importorskip("sentencepiece", reason="needs the extra tor
 from safetensors.torch import load_file  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
+from app.engine.torch.tokenizing import load_tokenizer  # noqa: E402
 from app.errors import InvalidImport  # noqa: E402
 from app.registry.quantizing.quantize import quantize  # noqa: E402
 from tests.support.corpus import CORPUS, LEADING_SPACES  # noqa: E402
@@ -42,11 +43,13 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_llamas_tokens_are_those_of_sentencepiece(llama: Path) -> None:
+def test_llamas_tokens_are_those_of_sentencepiece_in_both_engines(llama: Path) -> None:
     reference = sentencepiece.SentencePieceProcessor(model_file=str(llama / "tokenizer.model"))
+    engine = load_tokenizer(llama, "llama")
     with llama_cpp(write(llama, "f16")) as running:
         for text in (*CORPUS, *LEADING_SPACES):
             assert running.tokenize(text) == reference.encode(text, add_bos=True), text
+            assert running.tokenize(text) == engine.encode(text), text
         assert running.tokenize("[PAD]") == [1, 32000]
 
 

@@ -25,7 +25,8 @@ _MAX_SMALL_BYTES = 8 << 20
 _MAX_TEMPLATE_BYTES = 1 << 20
 MOST_TOKENS = 1 << 22  # the largest vocabularies have a tenth of that
 _ID = re.compile(r"[0-9]{1,8}")
-_KINDS = ("bos", "eos", "unk", "pad")
+_MARKS = ("bos", "eos", "unk")
+_KINDS = (*_MARKS, "pad")
 # llama.cpp knows by their text that these end a reply.
 _KNOWN_ENDS = {"<|eot_id|>", "<|im_end|>", "<|end|>", "<|endoftext|>", "</s>", "<|eom_id|>", "<|end_of_text|>"}
 
@@ -59,8 +60,11 @@ class Settings:
         self._add_tokens(vocabulary, rows)
         vocabulary.fill(rows)
         ids = {text: i for i, text in enumerate(vocabulary.tokens)}
+        marks = [self.named[kind] for kind in _MARKS if kind in self.named]
+        unclear = len(set(marks)) < len(marks)  # the first conversions of LLaMA named </s> for all of them
         for kind in _KINDS:
-            if (found := ids.get(self.named.get(kind, ""))) is not None:
+            found = ids.get(self.named.get(kind, ""))
+            if found is not None and not (unclear and getattr(vocabulary, kind) is not None):
                 setattr(vocabulary, kind, found)
         ends = [end for end in self.ends if end < rows]
         if vocabulary.eos is None:
