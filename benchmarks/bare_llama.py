@@ -17,7 +17,7 @@ from app.engine.llama_cpp.worker import server_parameters
 def main() -> None:
     """Serve until interrupted."""
     config = json.loads(sys.argv[1])
-    parameters = server_parameters(config)
+    parameters = server_parameters(config, {})
     parameters.port = config["port"]
     server = xllamacpp.Server(parameters)
     print(f"{server.listening_address}", flush=True)

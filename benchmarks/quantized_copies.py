@@ -50,8 +50,8 @@ class LlamaCpp:
         return found
 
     def logprob(self, prompt: Sequence[int], token: int) -> float:
-        """The logarithm of the probability of `token` after `prompt`: a bias makes it the one that is chosen and told."""
-        body = {"prompt": list(prompt), "n_predict": 1, "n_probs": 1, "logit_bias": [[token, 1e6]], "cache_prompt": True}
+        """The logarithm of the probability of `token` after `prompt`: a bias has it chosen, and so told."""
+        body = {"prompt": list(prompt), "n_predict": 1, "n_probs": 1, "logit_bias": [[token, 1000]]}
         found: float = self._post("/completion", body)["completion_probabilities"][0]["logprob"]
         return found
 
@@ -88,8 +88,9 @@ def serving(weights: Path, home: Path) -> Iterator[LlamaCpp]:
 
 
 def text() -> str:
-    """What is read: long enough, and always there."""
-    return "\n\n".join((ROOT / "docs" / name).read_text("utf-8") for name in ("architecture.md", "models.md"))
+    """What is read: long enough, and always there. ASCII, since llama.cpp tells no probability of half a character."""
+    found = "\n\n".join((ROOT / "docs" / name).read_text("utf-8") for name in ("architecture.md", "models.md"))
+    return found.encode("ascii", "ignore").decode()
 
 
 def measured(name: str, weights: Path, home: Path, tokens: int, wrote_s: float) -> Row:

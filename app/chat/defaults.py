@@ -18,7 +18,7 @@ from app.registry.reference import parse
 
 def ready_models(catalog: Catalog) -> list[Manifest]:
     """Chat models whose weights are here, in the catalogue's order."""
-    return [m for m in catalog.list() if m.kind == "chat" and catalog.status(m.id).state == "ready"]
+    return [m for m in catalog.list() if m.kind == "chat" and catalog.status_of(m).state == "ready"]
 
 
 def default_model(catalog: Catalog, settings: Settings, languages: Sequence[str] = ()) -> str | None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from app.cli.errors import reported
-from app.cli.pulling import Stopper, show_progress
+from app.cli.fetching import ToOption, copy_of
+from app.cli.pulling import Stopper, plain_console, show_progress
 from app.config import Settings
 from app.errors import InvalidImport, ModelNotFound, UnsupportedRequest
 from app.registry.catalog import Catalog
 from app.registry.formats.adapter_folder import describe_adapter
 from app.registry.importing.importer import import_model
+from app.registry.provision import ensure_copy
 
 
 @reported
@@ -25,15 +25,14 @@ def import_command(
     base: Annotated[
         str, typer.Option(metavar="B", help="What a difference is to: a folder, consolidated.00.pth, or a model's id.")
     ] = "",
-    to: Annotated[
-        str, typer.Option(metavar="TYPE", help="Make a copy for llama.cpp right away: q4_0, q5_1, q8_0, f16 …")
-    ] = "",
+    to: ToOption = "auto",
 ) -> None:
     """Bring a model or adapter into the model store, as it was published.
 
     Hugging Face folders, PEFT's adapters, GGUF files, Meta's LLaMA files, Alpaca's and Vicuna's differences, BELLE's
     encrypted files. Safetensors and GGUF are linked; .bin and .pth are converted once, in a process that reads weights
-    and runs nothing. Ctrl-C stops; the same command goes on where it stopped.
+    and runs nothing. What can be is then rewritten for llama.cpp where that is the faster engine; --to none leaves that
+    out. Ctrl-C stops; the same command goes on where it stopped.
 
     Examples:
 
@@ -43,7 +42,7 @@ def import_command(
 
         parley models import ~/Downloads/qwen2.5-7b-instruct-q4_k_m.gguf
 
-        parley models import ~/LLaMA/7B --name llama-7b --to q4_0
+        parley models import ~/LLaMA/7B --name llama-7b --to q8_0
 
         parley models import ~/Downloads/alpaca-7b-wdiff --base llama-7b --name alpaca-7b
 
@@ -51,14 +50,14 @@ def import_command(
 
         parley models import ~/Downloads/BELLE-LLaMA-7B-2M-enc --base ~/LLaMA/7B --name belle-llama-7b
     """
+    copy = copy_of(to)
     catalog = Catalog.from_settings(Settings())
     found = _base(catalog, base) if base else None
     label = name or source.name
-    with Stopper() as stopper, show_progress(_console(), label) as on_progress:
+    with Stopper() as stopper, show_progress(plain_console(), label) as on_progress:
         done = import_model(source, catalog.store_dir, name, on_progress, stopper.stopped, base=found)
-        if to and done.kind == "model":
-            quantize = importlib.import_module("app.registry.quantizing.quantize").quantize
-            quantize(done.folder, to, on_progress, stopper.stopped)
+        if done.kind == "model":
+            ensure_copy(done.folder, on_progress, stopper.stopped, copy=copy)
     print(f"{done.folder.name} is in {done.folder}. See: parley models list")
     for note in done.notes:
         print(note)
@@ -88,9 +87,3 @@ def _shown_with(catalog: Catalog, folder: Path) -> str:
         f"It is an adapter for {bases}, and no model of that name is here. Import that model under this name, or "
         "write a manifest with an [[adapters]] entry."
     )
-
-
-def _console() -> Console:
-    """Standard output; where it is no terminal, lines are not folded to 80 columns."""
-    console = Console(highlight=False, soft_wrap=False)
-    return console if console.is_terminal else Console(highlight=False, width=200)

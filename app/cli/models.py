@@ -66,12 +66,12 @@ def list_models(
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for column in ("FITS", "LANGUAGES", "TITLE"):
         table.add_column(column, overflow="fold")
-    states = {manifest.id: catalog.status(manifest.id) for manifest in catalog.list()}
+    states = {manifest.id: catalog.status_of(manifest) for manifest in catalog.list()}
     for manifest in sorted(catalog.list(), key=lambda m: _place(states[m.id])):
         table.add_row(*_row(manifest, states[manifest.id]))
         shown = manifest.quantizations[1:] if every or states[manifest.id].state != "not_fetched" else ()
         for other in (manifest.loaded_as(name) for name in shown):
-            table.add_row(*_row(other, catalog.status(other.id)))
+            table.add_row(*_row(other, catalog.status_of(other)))
     _print(table)
     print(f"\nMemory: {_size(available_bytes())} free of {_size(total_bytes())}.")
     for problem in catalog.problems:
@@ -87,7 +87,7 @@ def show(model: ModelId) -> None:
     """
     catalog = Catalog.from_settings(Settings())
     manifest = known(catalog, model)
-    status = catalog.status(manifest.id)
+    status = catalog.status_of(manifest)
     table = Table.grid(padding=(0, 2))
     ways = _choices(catalog, manifest)
     for name, value in [*_description(manifest), *_state(status), *_needs(status), *ways, *_origin(manifest, catalog)]:
@@ -143,7 +143,7 @@ def _print(table: Table) -> None:
 
 
 def _is_here(catalog: Catalog, manifest: Manifest) -> bool:
-    return bool(manifest.files) and catalog.status(manifest.id).state != "not_fetched"
+    return bool(manifest.files) and catalog.status_of(manifest).state != "not_fetched"
 
 
 def _place(status: ModelStatus) -> tuple[bool, bool, int]:
@@ -200,7 +200,7 @@ def _choices(catalog: Catalog, manifest: Manifest) -> list[tuple[str, str]]:
     """What else may stand behind its id: quantizations with their memory, and adapters."""
     rows = []
     for other in (manifest.loaded_as(name) for name in manifest.quantizations):
-        status = catalog.status(other.id)
+        status = catalog.status_of(other)
         if other.id != manifest.id and status.memory:
             fits = "" if status.fits else ", more than this machine has free"
             rows.append(("or as", f"{other.id}: {_size(status.memory.total_bytes)} of memory{fits} ({other.engine})"))

@@ -22,4 +22,6 @@ def render(turns: Sequence[Turn]) -> str:
     return "\n".join([scene, "", *lines, "Assistant:"])
 
 
-FAMILY = Family(name="transcript", title="A transcript, for models without a chat format", render=render, stop=("\nUser:",))
+FAMILY = Family(
+    name="transcript", title="A transcript, for models without a chat format", render=render, stop=("\nUser:",)
+)

@@ -111,12 +111,14 @@ class Catalog:
         return manifest.loaded_as(wanted.quantization)
 
     def status(self, reference: str, *, freeable_bytes: int = 0) -> ModelStatus:
+        """The status of the model that `reference` names. Raises :class:`ModelNotFound`."""
+        return self.status_of(self.get(reference), freeable_bytes=freeable_bytes)
+
+    def status_of(self, manifest: Manifest, *, freeable_bytes: int = 0) -> ModelStatus:
         """State, size, memory. Cheap enough to be asked each second: nothing is hashed, headers are cached.
 
         `freeable_bytes`: what unloading other models would free; it counts as available for ``fits``.
-        Raises :class:`ModelNotFound`.
         """
-        manifest = self.get(reference)
         if not manifest.files:
             return ModelStatus("ready", None, None, None, "", verified=True)
         try:

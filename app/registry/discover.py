@@ -21,7 +21,16 @@ from app.errors import DamagedWeights, InvalidManifest, ModelNotFetched
 from app.registry.adapters import found_adapters, names_of
 from app.registry.files import FolderStamp, ModelFiles, folder_stamp
 from app.registry.formats.gguf import GGUFHeader
-from app.registry.manifest import FOUND, FolderSource, Manifest, ManifestFile, safe_relative
+from app.registry.formats.sumsfile import SUMS, read_sums
+from app.registry.manifest import (
+    FOUND,
+    FolderSource,
+    HubSource,
+    Manifest,
+    ManifestFile,
+    WheelSource,
+    safe_relative,
+)
 from app.registry.manifest_file import load_manifest
 from app.registry.sums import Stamp, stamp
 from app.registry.torch_models import completed, implied_model, is_model_folder
@@ -46,6 +55,7 @@ class Discovery:
         self._shipped = shipped_dir
         self._files = files
         self._loaded: dict[Path, tuple[Stamp, Manifest | InvalidManifest]] = {}
+        self._sums: dict[Path, tuple[Stamp, dict[str, str]]] = {}
         self._completions: dict[str, tuple[tuple[Manifest, FolderStamp, list[FolderStamp]], Manifest]] = {}
 
     def scan(self) -> Found:
@@ -55,14 +65,28 @@ class Discovery:
         shipped = self._folder(self._shipped, problems)
         # In a checkout the store is the package itself: then there is but one folder.
         own = {} if own_dir.resolve() == self._shipped.resolve() else self._folder(own_dir, problems)
-        described = {**shipped, **own}
+        described = {**{k: self._dropped_in(v) for k, v in shipped.items()}, **own}
         claimed = {self._files.folder(m) / f.path for m in described.values() for f in m.files}
         folders = {self._files.folder(m).resolve() for m in described.values() if m.engine == "torch"}
         implied = self._implied(claimed, taken=described)
         implied |= self._implied_folders(folders, taken=[*described, *implied])
-        manifests = {**own, **implied, **{k: v for k, v in shipped.items() if k not in own}}
+        manifests = {**own, **implied, **{k: v for k, v in described.items() if k not in own}}
         beside = [folder_stamp(folder) for folder in sorted((self._store / "adapters").glob("*/"))]
-        return Found({k: self._completed(m, beside) for k, m in manifests.items()}, tuple(problems))
+        return Found({k: self._with_sums(self._completed(m, beside)) for k, m in manifests.items()}, tuple(problems))
+
+    def _dropped_in(self, shipped: Manifest) -> Manifest:
+        """The shipped description of a hub's model, of the folder that a user put into the store under its name.
+
+        ``weights/ChatGLM-6B`` is ``chatglm-6b``, in letters that are the user's.
+        """
+        if not isinstance(shipped.source, HubSource) or shipped.engine != "torch":
+            return shipped
+        if (self._store / "weights" / shipped.id).exists():
+            return shipped
+        for folder in sorted((self._store / "weights").glob("*/")):
+            if folder.name.lower() == shipped.id and is_model_folder(folder):
+                return replace(shipped, source=FolderSource(f"weights/{folder.name}"), files=())
+        return shipped
 
     def _completed(self, manifest: Manifest, beside: list[FolderStamp]) -> Manifest:
         """A torch model's manifest says no more than it must: the rest is in the folder. Adapters lie beside models."""
@@ -78,6 +102,26 @@ class Discovery:
             found = found_adapters(self._store / "adapters", names, taken=named)
             cached = self._completions[manifest.id] = (state, replace(whole, adapters=(*whole.adapters, *found)))
         return cached[1]
+
+    def _with_sums(self, manifest: Manifest) -> Manifest:
+        """Where the manifest names no sum for a file, what ``SHA256SUMS`` in its folder says holds."""
+        if not manifest.files or isinstance(manifest.source, WheelSource):
+            return manifest
+        folder = self._files.folder(manifest)
+        try:
+            now = stamp(folder / SUMS)
+        except OSError:
+            return manifest
+        cached = self._sums.get(folder)
+        if cached is None or cached[0] != now:
+            cached = self._sums[folder] = (now, _sums_in(folder))
+        sums = cached[1]
+
+        def summed(files: tuple[ManifestFile, ...]) -> tuple[ManifestFile, ...]:
+            return tuple(replace(file, sha256=file.sha256 or sums.get(file.path)) for file in files)
+
+        ways = tuple(replace(way, files=summed(way.files)) for way in manifest.ways)
+        return replace(manifest, files=summed(manifest.files), ways=ways)
 
     def _header(self, manifest: Manifest) -> GGUFHeader | None:
         """Of a GGUF model that is there and whole as far as can be seen."""
@@ -178,6 +222,14 @@ class Discovery:
             quantization=header.quantization,
             context_tokens=header.context_tokens,
         )
+
+
+def _sums_in(folder: Path) -> dict[str, str]:
+    """None at all from a list that can't be read: ``parley models check`` and the next import tell what is wrong."""
+    try:
+        return read_sums(folder)
+    except DamagedWeights:
+        return {}
 
 
 def _parts(name: str) -> list[str]:

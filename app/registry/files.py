@@ -61,7 +61,8 @@ class ModelFiles:
             return None
         header = headers[main.path]
         if header.kind != "model":
-            raise _damaged(manifest, main, f"is of the kind {header.kind!r}, not a model that can chat.")
+            place = " Put it into a folder in the store's adapters folder." if header.kind == "adapter" else ""
+            raise _damaged(manifest, main, f"is of the kind {header.kind!r}, not a model that can chat.{place}")
         if header.tensors == 0:
             raise _damaged(manifest, main, "holds a vocabulary only and no weights.")
         if header.part != 0 or header.parts > len(headers):

@@ -29,6 +29,7 @@ from typing import Any
 from app.registry.formats import chatglm_shapes
 from app.registry.formats.checkpoint import Checkpoint
 from app.registry.formats.safetensors import TensorInfo
+from app.registry.formats.shapes import kv_values_for
 from app.registry.memory import MemoryEstimate, slots_for
 
 _MIB = 1 << 20
@@ -47,7 +48,7 @@ def estimate_torch(
 ) -> MemoryEstimate | None:
     """The estimate; `slots` 0: as many as for llama.cpp. ``None`` for an architecture whose cache isn't known."""
     width = 2 if checkpoint.quantization_bits else float_bytes()
-    kv_values = kv_values_per_token(checkpoint.config)
+    kv_values = _kv_values(checkpoint.config)
     if kv_values is None:
         return None
     kv_bytes = kv_values * width
@@ -86,12 +87,12 @@ def _bytes(checkpoint: Checkpoint, name: str, tensor: TensorInfo, quantization: 
     return tensor.elements // 2 + -(-tensor.elements // _NF4_BLOCK) * _SCALE_BYTES
 
 
-def kv_values_per_token(config: Mapping[str, Any]) -> int | None:
+def _kv_values(config: Mapping[str, Any]) -> int | None:
     """Numbers in the cache for one token, of a ``config.json``; ``None`` where it does not say enough."""
-    if config.get("model_type") == "chatglm":
-        return chatglm_shapes.kv_values_per_token(config)
+    if (known := kv_values_for(config)) is not None:
+        return known
     layers, heads = whole(config, "num_hidden_layers", "n_layer"), whole(config, "num_attention_heads", "n_head")
-    hidden = whole(config, "hidden_size", "n_embd", "n_embed")
+    hidden = whole(config, "hidden_size", "n_embd")
     if not layers or not heads or not hidden:
         return None
     kv_heads = whole(config, "num_key_value_heads") or heads

@@ -13,7 +13,7 @@ from typing import Any
 from app.domain.generation import SamplingParams
 from app.errors import DamagedWeights
 from app.registry import placement
-from app.registry.estimates import planned
+from app.registry.estimates import planned, shape_of
 from app.registry.files import ModelFiles
 from app.registry.formats import chatglm_shapes
 from app.registry.formats.checkpoint import (
@@ -90,7 +90,7 @@ def completed(manifest: Manifest, files: ModelFiles) -> Manifest:
 
 def _foretold(manifest: Manifest) -> Manifest:
     """A model that is not here yet, as it will be once it was fetched, as far as its [architecture] tells."""
-    outline = planned(manifest)
+    outline = planned(shape_of(manifest))
     if outline is None:
         return manifest
     manifest = replace(manifest, parameters=manifest.parameters or size_label(outline))

@@ -18,7 +18,7 @@ from app.registry.formats.lora_names import UnknownModule, base_tensor
 from app.registry.quantizing.lora import convert_lora, gguf_adapter
 from tests.registry.gguf_files import GGUFFile, Tensor, write_gguf
 from tests.support.lora_files import random_lora, read_f32
-from tests.support.safetensors_files import write, write_lora
+from tests.support.safetensors_files import write, write_llama, write_lora
 
 Q, K, DOWN = (f"model.layers.0.{name}" for name in ("self_attn.q_proj", "self_attn.k_proj", "mlp.down_proj"))
 GOOD = {Q: (8, 8), K: (4, 8), DOWN: (8, 16)}
@@ -88,6 +88,25 @@ def test_two_folders_with_one_name_are_one_adapter(tmp_path: Path) -> None:
     for name in ("Polite", "polite"):
         write_lora(tmp_path / name, "x/tiny", GOOD)
     assert [(a.name, a.title) for a in found_adapters(tmp_path, ["tiny"], taken=[])] == [("polite", "Polite")]
+
+
+def test_a_folder_with_a_copy_has_adapters_in_both_engines(tmp_path: Path) -> None:
+    write_gguf(write_llama(tmp_path / "weights" / "both") / "both-q8_0.gguf", GGUFFile(tensors=TENSORS))
+    lora = write_lora(tmp_path / "adapters" / "lora", "x/both", GOOD)
+    only_gguf = ready(tmp_path / "adapters" / "ready", changes={"general.base_model.0.repo_url": "x/both"})
+    catalog = Catalog(tmp_path)
+    assert catalog.get("both@q8_0").engine == "llama_cpp"
+    assert catalog.adapters("both@q8_0") == {"lora": lora, "ready": only_gguf}
+    assert catalog.adapters("both@none") == {"lora": lora}
+    with pytest.raises(DamagedWeights, match="only GGUF models can load"):
+        catalog.check_adapter("both@none+ready")
+
+
+def test_an_adapter_among_the_models_is_told_its_place(store: Path) -> None:
+    ready(store / "adapters" / "x").joinpath("adapter.gguf").rename(store / "weights" / "stray.gguf")
+    status = Catalog(store).status("stray")
+    assert status.state == "damaged"
+    assert "Put it into a folder in the store's adapters folder" in status.detail
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [

@@ -48,12 +48,12 @@ def test_list_before_and_after_a_pull(index: FakeIndex) -> None:
     before = parley_models("list")
     assert before.exit_code == 0
     assert row(before.stdout, "tiny")[1:3] == ["not", "fetched"]
-    assert row(before.stdout, "smollm2-135m-instruct")[3:8] == ["98", "MB", "655", "MB", "yes"]
+    assert row(before.stdout, "smollm2-135m-instruct")[3:8] == ["98", "MB", "654", "MB", "yes"]
     assert "free of" in before.stdout
     pulled = parley_models("pull", "tiny")
     assert pulled.exit_code == 0
     assert "Tiny: unpacking 100 %" in pulled.stdout
-    assert pulled.stdout.endswith("Tiny is ready.\n")
+    assert pulled.stdout.endswith("Tiny is ready.\nChat with it: parley chat --model tiny\n")
     after = row(parley_models("list").stdout, "tiny")
     assert after[1] == "ready"
     assert "yes" in after

@@ -73,7 +73,7 @@ async def unload(_: UserId, parts: ServicesDep, model_id: ModelRef) -> Response:
 
 def _model(parts: Services, manifest: Manifest, default: str | None, languages: tuple[str, ...]) -> dict[str, Any]:
     # Idle models make room when another is loaded, so what they hold counts as free.
-    status = parts.catalog.status(manifest.id, freeable_bytes=parts.pool.promised_bytes)
+    status = parts.catalog.status_of(manifest, freeable_bytes=parts.pool.promised_bytes)
     progress = parts.pulls.progress(manifest.base_id)
     error = parts.pulls.last_error(manifest.base_id) or _error(parts, manifest, status)
     return {
@@ -119,7 +119,7 @@ def _error(parts: Services, manifest: Manifest, status: ModelStatus) -> ParleyEr
 
 def _quantization(parts: Services, manifest: Manifest) -> dict[str, Any]:
     """One way of loading a model; ``id`` is the reference that asks for it."""
-    status = parts.catalog.status(manifest.id, freeable_bytes=parts.pool.promised_bytes)
+    status = parts.catalog.status_of(manifest, freeable_bytes=parts.pool.promised_bytes)
     error = _error(parts, manifest, status)
     return {
         "name": manifest.load_as,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from app.registry.fetching.hub import arrived_files_bytes, fetch_from_hub
 from app.registry.fetching.wheel import arrived_bytes
 from app.registry.fetching.wheel_file import fetch_wheel_file
 from app.registry.files import ModelFiles
-from app.registry.formats.sumsfile import read_sums
 from app.registry.manifest import HubSource, Manifest, WheelSource
 from app.registry.progress import Cancelled, OnProgress, Progress
 
@@ -73,23 +71,6 @@ def _verify(files: ModelFiles, m: Manifest, on_progress: OnProgress, cancelled: 
         on_progress(Progress("verifying", done, total))
 
     files.verify(m, on_progress=on_bytes)
-    if isinstance(m.source, HubSource):
-        _compare(files, m, on_bytes)
-
-
-def _compare(files: ModelFiles, m: Manifest, on_bytes: Callable[[int, int], None]) -> None:
-    """What lies in the folder has the sums that it came with. Raises :class:`DamagedWeights`."""
-    folder = files.folder(m)
-    there = {folder / path: digest for path, digest in read_sums(folder).items() if (folder / path).is_file()}
-    total, before = sum(path.stat().st_size for path in there), 0
-
-    def on_more(done: int) -> None:
-        on_bytes(before + done, total)
-
-    for path, digest in there.items():
-        if files.sums.sha256(path, on_bytes=on_more) != digest:
-            raise DamagedWeights(f"{m.title}: {path.name} is not as it was fetched.", model_id=m.id, file=path.name)
-        before += path.stat().st_size
 
 
 def _of_another(m: Manifest, partial: Path) -> Progress:

@@ -26,6 +26,22 @@ def expected_for(config: Mapping[str, Any], names: Iterable[str] | None = None) 
     return None
 
 
+def kv_values_for(config: Mapping[str, Any], *, lengthened: bool = True) -> int | None:
+    """Numbers in the cache for one token; ``None`` for an architecture whose shapes are not known exactly.
+
+    `lengthened`: as the torch engine keeps BLOOM's keys. Raises
+    :class:`~app.registry.formats.chatglm_shapes.BadConfig`.
+    """
+    kind = config.get("model_type")
+    if kind == "chatglm":
+        return chatglm_shapes.kv_values_per_token(config)
+    if kind in llama_shapes.MODEL_TYPES:
+        return llama_shapes.kv_values_per_token(config)
+    if kind == "bloom":
+        return bloom_shapes.kv_values_per_token(config, lengthened=lengthened)
+    return None
+
+
 def is_tied(config: Mapping[str, Any]) -> bool:
     """Whether the output head is the embedding, and takes no memory of its own; by default as transformers has it."""
     kind = config.get("model_type")
