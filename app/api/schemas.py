@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.domain import messages as domain
 from app.domain.preferences import REASONS, Rating, Verdict
+from app.registry.fetching.hub_reference import MAX_REFERENCE_CHARS as MAX_HUB_REFERENCE_CHARS
 from app.registry.reference import MAX_REFERENCE_CHARS, with_adapter
 
 MAX_MESSAGE_CHARS = 400_000
@@ -123,6 +124,18 @@ class Rate(_Request):
     reasons: list[Literal[REASONS]] = Field(default=[], max_length=len(REASONS))  # type: ignore[valid-type]
     comment: Annotated[str, Field(max_length=4000), AfterValidator(_storable)] = ""
     score: int | None = Field(None, ge=1, le=10)
+
+
+class PullByName(_Request):
+    """A model of the hub to fetch: ``hub:OWNER/NAME[:FILE][@REVISION]``."""
+
+    source: Annotated[str, Field(min_length=1, max_length=MAX_HUB_REFERENCE_CHARS), AfterValidator(_storable)]
+
+
+class PullStarted(BaseModel):
+    """A fetch that runs: ``id`` is the model's, under which the list of models tells how far it is."""
+
+    id: str
 
 
 class ConversationPublic(BaseModel):

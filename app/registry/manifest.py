@@ -25,6 +25,7 @@ QUANTIZATIONS = (*TORCH_QUANTIZATIONS, *COPY_TYPES)
 WEIGHT_SUFFIXES = (".gguf", ".safetensors")
 # Never .bin, .pt, .pth, .pkl: such files can carry code.
 FILE_SUFFIXES = (*WEIGHT_SUFFIXES, ".json", ".model", ".txt", ".jinja")
+_CODE_SHOWN = 3
 ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 # The description of what lies in the store without a manifest.
 FOUND = {
@@ -131,7 +132,7 @@ class Manifest:
     why: str = "only_engine"  # it runs in this engine; a code of app.registry.placement
     load_as: str = ""  # the one of ``quantizations`` chosen; ``id`` then names it, unless it is the default
     adapters: tuple[Adapter, ...] = ()
-    note: str = ""  # what its owner should know about its files, in English
+    ignored: tuple[str, ...] = ()  # files and settings of its folder that name code, which is not run
     default_sampling: SamplingParams = field(default_factory=SamplingParams)
 
     @property
@@ -170,6 +171,13 @@ class Manifest:
             if code in self.translations:
                 return self.translations[code]
         return self.description
+
+    @property
+    def note(self) -> str:
+        """What its owner should know about its files, in English; mostly ""."""
+        more = f" and {len(self.ignored) - _CODE_SHOWN} more" if len(self.ignored) > _CODE_SHOWN else ""
+        shown = ", ".join(self.ignored[:_CODE_SHOWN])
+        return f"Code in this folder is ignored: {shown}{more}." if shown else ""
 
     @property
     def weights_file(self) -> ManifestFile | None:

@@ -36,7 +36,6 @@ CHOICES = ("none", "int8", "nf4")  # of weights that are not quantized yet
 _CONTEXT_KEYS = ("max_sequence_length", "seq_length", "max_position_embeddings", "n_positions")
 _MAX_CONTEXT_TOKENS = 1 << 24
 _DTYPES = {"float16": "float16", "bfloat16": "bfloat16", "float32": "float32", "half": "float16"}
-_CODE_SHOWN = 3
 # Published without a chat template, and with a format that Parley knows under the same name.
 _NAMED_FAMILIES = ("alpaca", "vicuna", "belle")
 
@@ -85,7 +84,7 @@ def completed(manifest: Manifest, files: ModelFiles) -> Manifest:
         checkpoint = files.checkpoint(manifest)
     except DamagedWeights:
         return manifest
-    return replace(manifest, parameters=manifest.parameters or size_label(checkpoint), note=_note(checkpoint))
+    return replace(manifest, parameters=manifest.parameters or size_label(checkpoint), ignored=checkpoint.code)
 
 
 def _foretold(manifest: Manifest) -> Manifest:
@@ -186,14 +185,6 @@ def _context_tokens(config: Mapping[str, Any]) -> int | None:
         if type(value) is int and 0 < value <= _MAX_CONTEXT_TOKENS:
             return value
     return None
-
-
-def _note(checkpoint: Checkpoint) -> str:
-    code = checkpoint.code
-    if not code:
-        return ""
-    more = f" and {len(code) - _CODE_SHOWN} more" if len(code) > _CODE_SHOWN else ""
-    return f"Code in this folder is ignored: {', '.join(code[:_CODE_SHOWN])}{more}."
 
 
 def _knows_roles(folder: Path) -> bool:

@@ -235,4 +235,4 @@ def test_the_commands_base(source: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_help_teaches_by_example() -> None:
     result = CliRunner().invoke(build(), ["models", "import", "--help"])
-    assert "parley models import ~/LLaMA/7B --name llama-7b --to q4_0" in " ".join(result.stdout.split())
+    assert "parley models import ~/LLaMA/7B --name llama-7b --to q8_0" in " ".join(result.stdout.split())

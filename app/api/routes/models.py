@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import Any
 
 import psutil
 from fastapi import APIRouter, Response
 
 from app.api.deps import Languages, Services, ServicesDep, UserId
-from app.api.schemas import ModelRef
+from app.api.schemas import ModelRef, PullByName, PullStarted
 from app.chat.defaults import default_model
 from app.errors import DamagedWeights, ParleyError
 from app.registry.catalog import ModelStatus
@@ -29,16 +30,35 @@ async def list_models(_: UserId, parts: ServicesDep, languages: Languages) -> di
 def _listing(parts: Services, languages: tuple[str, ...]) -> dict[str, Any]:
     default = default_model(parts.catalog, parts.settings, languages)
     return {
-        "items": [_model(parts, manifest, default, languages) for manifest in parts.catalog.list()],
+        "items": [_model(parts, manifest, default, languages) for manifest in _all(parts)],
         "problems": [problem.payload() for problem in parts.catalog.problems],
         "memory": {"total_bytes": psutil.virtual_memory().total, "available_bytes": available_bytes()},
     }
 
 
+def _all(parts: Services) -> list[Manifest]:
+    """Those of the catalog, and those that were asked for by name and are on their way."""
+    known = parts.catalog.list()
+    ids = {manifest.base_id for manifest in known}
+    return [*known, *(manifest for manifest in parts.pulls.arriving() if manifest.base_id not in ids)]
+
+
+def _get(parts: Services, model_id: str) -> Manifest:
+    """Raises :class:`~app.errors.ModelNotFound`."""
+    arriving = (manifest for manifest in parts.pulls.arriving() if manifest.base_id == model_id)
+    return next(arriving, None) or parts.catalog.get(model_id)
+
+
+@router.post("/pull", status_code=202)
+async def pull_by_name(_: UserId, parts: ServicesDep, body: PullByName) -> PullStarted:
+    """Start fetching any model of the hub. Answers once the hub has said what it is, or with why it can't be had."""
+    return PullStarted(id=await parts.pulls.start_by_name(body.source))
+
+
 @router.get("/{model_id}")
 async def get_model(_: UserId, parts: ServicesDep, model_id: ModelRef, languages: Languages) -> dict[str, Any]:
     """One model, as in the list; with ``@quantization`` behind its id, as it is when loaded so."""
-    manifest = parts.catalog.get(model_id)
+    manifest = _get(parts, model_id)
     default = default_model(parts.catalog, parts.settings, languages)
     return await asyncio.to_thread(_model, parts, manifest, default, languages)
 
@@ -46,14 +66,14 @@ async def get_model(_: UserId, parts: ServicesDep, model_id: ModelRef, languages
 @router.post("/{model_id}/pull", status_code=202, response_class=Response)
 async def pull(_: UserId, parts: ServicesDep, model_id: ModelRef) -> Response:
     """Start fetching a model; its state tells the progress. Does nothing when it is being fetched already."""
-    parts.pulls.start(parts.catalog.get(model_id).base_id)
+    parts.pulls.start(_get(parts, model_id).base_id)
     return Response(status_code=202)
 
 
 @router.delete("/{model_id}/pull", status_code=204)
 async def cancel_pull(_: UserId, parts: ServicesDep, model_id: ModelRef) -> Response:
     """Stop fetching; what was fetched is kept for the next time where the source allows it."""
-    parts.pulls.cancel(parts.catalog.get(model_id).base_id)
+    parts.pulls.cancel(_get(parts, model_id).base_id)
     return Response(status_code=204)
 
 
@@ -92,10 +112,11 @@ def _model(parts: Services, manifest: Manifest, default: str | None, languages: 
         "default_sampling": manifest.default_sampling.as_dict(),
         "state": "fetching" if progress is not None else _state(parts, manifest, status),
         "detail": status.detail,
+        "ignored": list(manifest.ignored),
         "fetchable": isinstance(manifest.source, HubSource | WheelSource),
         "size_bytes": status.size_bytes,
         **_memory(status),
-        "progress": {"done_bytes": progress.done_bytes, "total_bytes": progress.total_bytes} if progress else None,
+        "progress": asdict(progress) if progress else None,
         "error": error.payload() if error else None,
         "default": default is not None and manifest.base_id == parse(default).base,
         "quantizations": [_quantization(parts, manifest.loaded_as(name)) for name in manifest.quantizations],

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.errors import DamagedWeights, FetchFailed, InvalidImport, MissingExtra, ModelNotFetched
-from app.registry.fetching.disk import check_room, sync_folder
+from app.registry.disk import check_room, sync_folder
 from app.registry.fetching.hub_listing import RepoFile, to_convert, wanted
 from app.registry.fetching.hub_process import hub_process
 from app.registry.files import ModelFiles
@@ -79,6 +79,8 @@ def _base(m: Manifest, source: HubSource, weights_dir: Path) -> Path | None:
             f"{m.title} is published as a difference to {source.base}, which is not here. Put that model's files into "
             f"{folder}, or fetch it (parley models pull {source.base}); then run this again.",
             model_id=m.id,
+            reason="base",
+            base=source.base,
         )
     return folder
 
@@ -135,7 +137,7 @@ def _take_over(chosen: Sequence[RepoFile], target: Path, partial: Path) -> None:
 def _check_room(m: Manifest, chosen: Sequence[RepoFile], partial: Path, imported: bool) -> None:
     """Room for what is still to come, and for a converted copy where there will be one."""
     total = sum(file.size_bytes for file in chosen)
-    check_room(m, partial, max(0, total - arrived_files_bytes(partial)) + (total if imported else 0))
+    check_room(partial, max(0, total - arrived_files_bytes(partial)) + (total if imported else 0), model_id=m.id)
 
 
 def _check(m: Manifest, paths: Sequence[str], partial: Path) -> None:

@@ -41,7 +41,9 @@ def without_secrets(text: str) -> str:
 def hub_error(said: Mapping[str, object], repo: str, revision: str) -> FetchFailed | DamagedWeights:
     """The error for the last line of a :mod:`~app.registry.fetching.hub_worker` that failed."""
     kind, file = str(said["error"]), str(said.get("file", ""))
-    details: dict[str, object] = {"repo": repo, "reason": kind}
+    hub = endpoint()
+    page = f"{hub}/{repo}"
+    details: dict[str, object] = {"reason": kind, "repo": repo, "revision": revision, "hub": hub, "page": page}
     if "status" in said:
         details["status"] = said["status"]
     if kind == "wrong":
@@ -55,10 +57,9 @@ def hub_error(said: Mapping[str, object], repo: str, revision: str) -> FetchFail
     text = _TEXTS.get(kind, _TEXTS["refused"])
     if kind == "disk":
         text = _DISK_FULL if said.get("errno") == errno.ENOSPC else _DISK
-    hub = endpoint()
     filled = text.format(
         hub=hub,
-        page=f"{hub}/{repo}",
+        page=page,
         repo=repo,
         revision=revision,
         file=file or "the listing",

@@ -54,7 +54,8 @@ def check_names(names: Sequence[str]) -> None:
         if _HOSTILE.search(name):
             raise InvalidImport(
                 f"The repository names a file {name[:80]!r}, which leads out of its folder. Nothing was fetched: do "
-                "not trust it."
+                "not trust it.",
+                reason="hostile",
             )
 
 
@@ -75,7 +76,8 @@ def choose(names: Sequence[str]) -> tuple[str, ...]:
             if what == "an adapter"
             else "Choose another."
         )
-        raise InvalidImport(f"The repository holds {what}. {todo}")
+        reason = "adapter" if what == "an adapter" else "no_weights"
+        raise InvalidImport(f"The repository holds {what}. {todo}", reason=reason)
     return tuple(sorted({*texts, *weights}))
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -15,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import FetchCancelled
+from app.registry.child import child
 from app.registry.fetching.hub_errors import GOES_ON, endpoint, hub_error
 from app.registry.fetching.hub_listing import MAX_FILES, Listing, RepoFile
 from app.registry.progress import Cancelled
@@ -22,12 +20,10 @@ from app.registry.progress import Cancelled
 PAUSES_S = (0.5, 1.0, 2.0, 4.0)  # before each further try of what may pass; none of them counts once bytes came
 
 _MODULE = "app.registry.fetching.hub_worker"
-_POLL_S = 0.1
 _LICENCE = re.compile(r"[A-Za-z0-9._+ -]{1,64}")
-# All that the worker needs of our environment: no keys but the hub's own.
-_PASSED_ON = re.compile(
-    r"PATH|HOME|LANG|LC_\w+|TMPDIR|VIRTUAL_ENV|PYTHON\w+|(DY)?LD_LIBRARY_PATH|XDG_CACHE_HOME"
-    r"|HF_(ENDPOINT|TOKEN|TOKEN_PATH|HOME|HUB_OFFLINE|HUB_DISABLE_IMPLICIT_TOKEN)|HUGGING_FACE_HUB_TOKEN"
+# The hub's own key, and what leads to the hub.
+_PASSED_ON = (
+    r"XDG_CACHE_HOME|HF_(ENDPOINT|TOKEN|TOKEN_PATH|HOME|HUB_OFFLINE|HUB_DISABLE_IMPLICIT_TOKEN)|HUGGING_FACE_HUB_TOKEN"
     r"|(HTTPS?|ALL|NO)_PROXY|(https?|all|no)_proxy|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
 )
 
@@ -41,9 +37,9 @@ class HubProcess:
     def __init__(self, process: subprocess.Popen[str], cancelled: Cancelled) -> None:
         self._process, self._cancelled = process, cancelled
 
-    def list(self, repo: str, revision: str) -> Listing:
+    def list(self, repo: str, revision: str, pauses_s: Sequence[float] = PAUSES_S) -> Listing:
         """What the repository holds at `revision`, which is taken to be one commit from here on."""
-        request = {"repo": repo, "revision": revision, "pauses_s": PAUSES_S}
+        request = {"repo": repo, "revision": revision, "pauses_s": pauses_s}
         answer = next(self._answers({"list": request}, repo, revision))
         files = tuple(
             RepoFile(str(f["path"]), int(f["size_bytes"]), str(f["sha256"]).lower(), str(f["blob"]).lower())
@@ -92,38 +88,5 @@ class HubProcess:
 def hub_process(cancelled: Cancelled) -> Iterator[HubProcess]:
     """A running worker; it ends with this context, or when `cancelled` says so."""
     endpoint()  # a wrong one is told before anything starts
-    process = subprocess.Popen(
-        [sys.executable, "-m", _MODULE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={k: v for k, v in os.environ.items() if _PASSED_ON.fullmatch(k)},
-        cwd=Path(__file__).parents[3],  # the same `app` as ours, wherever we were started
-        text=True,
-        start_new_session=True,  # Ctrl-C is ours to handle
-    )
-    ended = threading.Event()
-    watch = threading.Thread(target=_end_when, args=(process, cancelled, ended), daemon=True)
-    watch.start()
-    try:
+    with child(_MODULE, cancelled, passed_on=_PASSED_ON) as process:
         yield HubProcess(process, cancelled)
-    finally:
-        ended.set()
-        watch.join()
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                _close(pipe)
-
-
-def _close(pipe: Any) -> None:
-    with suppress(BrokenPipeError):  # what it was not told it need not know any more
-        pipe.close()
-
-
-def _end_when(process: subprocess.Popen[str], cancelled: Cancelled, ended: threading.Event) -> None:
-    while not ended.wait(_POLL_S):
-        if cancelled():
-            process.kill()
-            return

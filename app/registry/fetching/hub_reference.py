@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.errors import InvalidImport, ModelNotFound
 from app.registry.catalog import Catalog
 from app.registry.fetching.hub_listing import Listing, RepoFile, check_names, choose
-from app.registry.fetching.hub_process import hub_process
+from app.registry.fetching.hub_process import PAUSES_S, hub_process
 from app.registry.fetching.manifest_text import write_manifest
 from app.registry.fetching.pull import pull
 from app.registry.files import ModelFiles
@@ -28,6 +29,7 @@ _PART = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})\.gguf")
 _NUMBERS = re.compile(r"[._-](?P<type>(?:I?Q\d\w*|B?F16|F32))(?:-\d{5}-of-\d{5})?\.gguf$", re.IGNORECASE)
 _ID_CHARS = 56
 _ADVISED = "q4_k_m"
+_MAX_CHOICES = 64  # files to choose from that are told
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +54,52 @@ def parse_hub_reference(text: str) -> HubReference:
             f"{text[:80]!r} names no model of a hub. Write hub:OWNER/NAME, and behind it, where wanted, :FILE.gguf and "
             "@REVISION.",
             model_id=text[:80],
+            reason="reference",
         )
     return HubReference(match["repo"], match["file"] or "", match["revision"] or "")
 
 
 def pull_reference(text: str, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled) -> Manifest:
-    """Fetch the model that `text` names and write its manifest into the store; a known one is fetched as it is known.
+    """Fetch the model that `text` names: :func:`resolve`, then :func:`bring`. Blocks. Raises as they do."""
+    return bring(resolve(text, store_dir, cancelled), store_dir, on_progress, cancelled)
 
-    Blocks. Raises :class:`ModelNotFound` for a text that names none, :class:`InvalidImport` for a repository without a
-    model that can be used (or with several to choose from), and what :func:`~app.registry.fetching.pull.pull` raises.
+
+def resolve(
+    text: str,
+    store_dir: Path,
+    cancelled: Cancelled,
+    *,
+    others: Iterable[Manifest] = (),
+    pauses_s: Sequence[float] = PAUSES_S,
+) -> Manifest:
+    """The model that `text` names, as it is known to the store or among `others`; else a manifest made of its listing.
+
+    Blocks while the hub is asked (again after each of `pauses_s`, where that may help); fetches and writes nothing.
+    Raises :class:`ModelNotFound` for a text that names none, :class:`InvalidImport` for a repository without a model
+    that can be used (``details``: ``reason``; ``files`` with ``path`` and ``size_bytes`` where there are several to
+    choose from), :class:`~app.errors.FetchFailed`, :class:`~app.errors.FetchCancelled`.
     """
     wanted = parse_hub_reference(text)
     with hub_process(cancelled) as hub:
-        listing = hub.list(wanted.repo, wanted.revision or "main")
+        listing = hub.list(wanted.repo, wanted.revision or "main", pauses_s)
     manifest = describe(listing, wanted.file)
-    catalog = Catalog(store_dir)
-    known = [other.as_published() for other in catalog.list()]
+    known = [other.as_published() for other in (*Catalog(store_dir).list(), *others)]
     same = next((other for other in known if _same(other, manifest, exact=bool(wanted.revision))), None)
     if same is not None:
-        pull(same, store_dir, on_progress, cancelled)
         return same
     manifest = replace(manifest, id=_free(manifest.id, {other.base_id for other in known}))
+    return completed(manifest, ModelFiles(store_dir.absolute())) if manifest.engine == "torch" else manifest
+
+
+def bring(manifest: Manifest, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled) -> Manifest:
+    """Fetch a model that :func:`resolve` gave, and write its manifest where the store has none; returns that.
+
+    Blocks. Raises what :func:`~app.registry.fetching.pull.pull` raises.
+    """
+    known = {other.base_id for other in Catalog(store_dir).list()}
     pull(manifest, store_dir, on_progress, cancelled)
+    if manifest.base_id in known:
+        return manifest
     manifest = _filled_in(manifest, ModelFiles(store_dir.absolute()))
     write_manifest(manifest, store_dir / "manifests")
     return manifest
@@ -120,12 +146,17 @@ def _only(ggufs: list[RepoFile], listing: Listing) -> tuple[RepoFile, ...]:
     if len(models) == 1:
         return _parts(ggufs, models[0].path)
     if not models:
-        raise InvalidImport(f"{listing.repo} holds no GGUF file that can be fetched. Choose another.")
-    sizes = [f"{found.path} ({sum(p.size_bytes for p in _parts(ggufs, found.path)) / 1e9:.1f} GB)" for found in models]
+        text = f"{listing.repo} holds no GGUF file that can be fetched. Choose another."
+        raise InvalidImport(text, reason="no_weights", repo=listing.repo)
+    sizes = {found.path: sum(part.size_bytes for part in _parts(ggufs, found.path)) for found in models[:_MAX_CHOICES]}
+    shown = [f"{path} ({size / 1e9:.1f} GB)" for path, size in sizes.items()]
     advised = next((found.path for found in models if _ADVISED in found.path.lower()), models[0].path)
     raise InvalidImport(
-        f"{listing.repo} holds {len(models)} models: {', '.join(sizes[:24])}. Q4_K_M is a good choice for most: "
-        f"parley models pull {PREFIX}{listing.repo}:{advised}"
+        f"{listing.repo} holds {len(models)} models: {', '.join(shown[:24])}. Q4_K_M is a good choice for most: "
+        f"parley models pull {PREFIX}{listing.repo}:{advised}",
+        reason="several",
+        repo=listing.repo,
+        files=[{"path": path, "size_bytes": size} for path, size in sizes.items()],
     )
 
 
@@ -139,7 +170,9 @@ def _parts(ggufs: list[RepoFile], file: str) -> tuple[RepoFile, ...]:
     missing = [name for name in names if name not in by_name]
     if missing:
         there = ", ".join(sorted(by_name)[:12]) or "no GGUF file at all"
-        raise InvalidImport(f"The repository holds no file {missing[0]}. It holds: {there}.")
+        raise InvalidImport(
+            f"The repository holds no file {missing[0]}. It holds: {there}.", reason="no_file", file=missing[0]
+        )
     return tuple(by_name[name] for name in names)
 
 

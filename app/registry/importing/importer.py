@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.errors import DamagedWeights, FetchFailed, InvalidImport, MissingExtra
+from app.registry.disk import check_room, sync_folder
 from app.registry.formats.adapter_folder import PREFIX, describe_adapter
 from app.registry.formats.checkpoint import INDEX, WEIGHTS, read_checkpoint
 from app.registry.formats.gguf import read_header
@@ -31,7 +32,7 @@ from app.registry.importing.conversion import convert_all
 from app.registry.importing.huggingface import look_into_folder
 from app.registry.importing.meta import CHECKLIST
 from app.registry.importing.opening import look_into
-from app.registry.importing.placing import STATE, check_space, digest_of, keep_if_same, link, locked, sync_folder
+from app.registry.importing.placing import STATE, digest_of, keep_if_same, link, locked
 from app.registry.importing.source import ImportSource, plain_name
 from app.registry.importing.xor import decrypt_all, encrypted_files, find_key
 from app.registry.progress import Cancelled, OnProgress
@@ -98,7 +99,7 @@ def _import_encrypted(
         _refuse_taken(store / "weights" / name)
         keep_if_same(plain, [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files.values()])
         to_come = [path.stat().st_size for file, path in files.items() if not (plain / file).exists()]
-        check_space(plain, sum(to_come) + sum(path.stat().st_size for path in files.values()))
+        check_room(plain, sum(to_come) + sum(path.stat().st_size for path in files.values()))
         try:
             decrypt_all(files, key, plain, on_progress, cancelled)
             found = replace(look_into_folder(plain), name=name)
@@ -134,7 +135,7 @@ class _Import:
         self._target("adapter" if source.kind == "adapter" else "model")  # told before the work is done
         keep_if_same(self.partial, source.state())
         self._check_inputs()
-        check_space(self.partial, self._needed_bytes())
+        check_room(self.partial, self._needed_bytes())
         self._bring_weights()
         for file, text in source.texts.items():
             if isinstance(text, Path):

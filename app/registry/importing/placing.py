@@ -1,4 +1,4 @@
-"""Put files into the store: is there room, link or copy, hash, lock a name, keep unfinished work, make it last."""
+"""Put files into the store: link or copy, hash, lock a name, keep unfinished work."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.errors import Conflict, FetchCancelled, FetchFailed
+from app.errors import Conflict, FetchCancelled
 from app.registry.progress import Cancelled, OnProgress, Phase, Progress
 
 STATE = "source.state"  # what a folder of unfinished work was made of
 
 _CHUNK_BYTES = 4 << 20
-_SPARE_BYTES = 64 << 20  # a disk is not filled to the brim: the database lives there too
 _STOPPED = "The import was stopped. The same command goes on from here."
 
 
@@ -65,15 +64,6 @@ def locked(partial: Path, name: str) -> Iterator[None]:
         yield
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the renames in `folder` survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def keep_if_same(folder: Path, state: list[list[object]]) -> None:
     """Keep what an earlier try finished there, if it was of the same files."""
     text = json.dumps(state)
@@ -82,16 +72,3 @@ def keep_if_same(folder: Path, state: list[list[object]]) -> None:
         shutil.rmtree(folder)
     folder.mkdir(exist_ok=True)
     noted.write_text(text, "utf-8")
-
-
-def check_space(folder: Path, needed_bytes: int) -> None:
-    """Raises :class:`FetchFailed` when the disk has less room."""
-    needed = needed_bytes + _SPARE_BYTES
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise FetchFailed(
-            f"There is not enough room on the disk: {needed / 1e6:,.0f} MB are needed and {free / 1e6:,.0f} MB are "
-            "free. Make room, or set PARLEY_MODEL_STORE to a folder on another disk.",
-            needed_bytes=needed,
-            free_bytes=free,
-        )

@@ -13,14 +13,15 @@ import contextlib
 import errno
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from app.errors import Conflict, DamagedWeights, FetchCancelled, FetchFailed, InvalidImport
+from app.registry.disk import check_room
 from app.registry.formats.checkpoint import Checkpoint, damaged, read_checkpoint
 from app.registry.formats.gguf import read_header
 from app.registry.formats.sumsfile import read_sums, write_sums
+from app.registry.placement import copy_name
 from app.registry.progress import Cancelled, OnProgress, Progress
 from app.registry.quantizing.architectures.base import Family, Part, family_of
 from app.registry.quantizing.header import write_header
@@ -28,7 +29,6 @@ from app.registry.quantizing.tensors import Job, write_tensors
 from app.registry.quantizing.tokenizers.reading import read_vocabulary
 from app.registry.quantizing.types import Kind, bytes_of, kind_for, kind_of
 
-_SPARE_BYTES = 64 << 20  # a disk is not filled to the brim: the database lives there too
 _HEADER_BYTES = 16 << 20  # at most: a vocabulary of 250,000 tokens takes 12 MB
 _FLOATS = ("F64", "F32", "F16", "BF16")
 
@@ -42,7 +42,7 @@ def quantize(folder: Path, to: str, on_progress: OnProgress, cancelled: Cancelle
     """
     kind = kind_of(to)
     folder = folder.absolute()
-    target = folder / f"{folder.name}-{to}.gguf"
+    target = folder / copy_name(folder, to)
     draft = folder / f".{target.name}.draft"
     try:
         with _locked(folder):
@@ -68,7 +68,7 @@ def _write(folder: Path, kind: Kind, draft: Path, on_progress: OnProgress, cance
     jobs = _jobs(checkpoint, family, kind)
     vocabulary = read_vocabulary(folder, checkpoint.config, jobs[0].part.shape[0])
     total = sum(job.size_bytes for job in jobs)
-    _check_space(folder, total + _HEADER_BYTES)
+    check_room(folder, total + _HEADER_BYTES, cure="Make room, or choose a smaller format.")
     on_progress(Progress("quantizing", 0, total))
     if cancelled():
         raise FetchCancelled("Cancelled.")
@@ -121,18 +121,6 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _check_space(folder: Path, needed: int) -> None:
-    needed += _SPARE_BYTES
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise FetchFailed(
-            f"There is not enough room on the disk: {needed / 1e6:,.0f} MB are needed and {free / 1e6:,.0f} MB are "
-            "free. Make room, or choose a smaller format.",
-            needed_bytes=needed,
-            free_bytes=free,
-        )
 
 
 def _disk_error(folder: Path, err: OSError) -> FetchFailed:

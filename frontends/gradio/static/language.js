@@ -45,8 +45,8 @@ export function errorText(app, error) {
   values.retry_after_s ??= 5;
   values.prompt_tokens ??= "?";
   values.context_tokens ??= "?";
-  const key = `error.${error.code}`;
-  return app.t(key in WORDS.en ? key : "error.unknown", values);
+  const key = [`error.hub_${details.reason}`, `error.${error.code}`].find((one) => one in WORDS.en) ?? "error.unknown";
+  return app.t(key, values);
 }
 
 /**

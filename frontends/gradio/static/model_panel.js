@@ -3,8 +3,9 @@ import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { bytes, number } from "./language.js";
 import { ModelChoices } from "./model_choices.js";
-import { isTooLarge, isUsable, languageNames, percent, share } from "./model_state.js";
+import { fetchingText, isTooLarge, isUsable, languageNames, share } from "./model_state.js";
 
+const IGNORED_SHOWN = 3;
 const WHYS = new Set(["smallest_copy", "graphics_card", "no_copy"]);
 
 /** The lower half of the picker. Redrawn once a second while a model is fetched, and keeps the focus. */
@@ -36,7 +37,7 @@ export class ModelPanel {
     this.choices.show(model, reference);
     this.progress.hidden = model.state !== "fetching";
     this.progress.value = share(model);
-    this.progress.setAttribute("aria-label", this.app.t("picker.fetching", { percent: percent(this.app, model) }));
+    this.progress.setAttribute("aria-label", fetchingText(this.app, model));
     this.#drawButton(current);
   }
 
@@ -68,8 +69,15 @@ export class ModelPanel {
       model.context_tokens && app.t("picker.context", { count: number(app, model.context_tokens) }),
       (model.quantizations?.length ?? 0) < 2 && model.quantization, // else the choices tell
       model.licence,
-      model.state !== "damaged" && model.state !== "not_fetched" && model.detail,
+      model.ignored?.length > 0 && this.#ignored(),
     ].filter(Boolean);
+  }
+
+  #ignored() {
+    const { app, model } = this;
+    const names = model.ignored.slice(0, IGNORED_SHOWN).join(app.t("picker.comma"));
+    const more = model.ignored.length - IGNORED_SHOWN;
+    return more > 0 ? app.t("picker.ignored_more", { names, count: number(app, more) }) : app.t("picker.ignored", { names });
   }
 
   #drawButton(current) {

@@ -23,7 +23,7 @@ export function stateText(app, model) {
     const values = { needed: bytes(app, model.memory_bytes), available: bytes(app, app.state.memory?.available_bytes ?? 0) };
     return app.t("picker.too_large", values);
   }
-  if (model.state === "fetching") return app.t("picker.fetching", { percent: percent(app, model) });
+  if (model.state === "fetching") return fetchingText(app, model);
   if (model.state === "not_fetched" && model.size_bytes) return app.t("picker.not_fetched", { size: bytes(app, model.size_bytes) });
   return app.t(`picker.state_${model.state}`);
 }
@@ -33,6 +33,11 @@ export function stateLook(model) {
   if (model.state === "damaged" || model.state === "failed" || isTooLarge(model)) return "bad";
   if (model.state === "fetching" || model.state === "loading") return "busy";
   return model.state === "not_fetched" ? "absent" : "good";
+}
+
+/** @returns {string} e.g. "fetching 40%": what is being done, and how far that is */
+export function fetchingText(app, model) {
+  return app.t(`picker.phase_${model.progress?.phase ?? "downloading"}`, { percent: percent(app, model) });
 }
 
 /** @returns {number} 0 to 1 */

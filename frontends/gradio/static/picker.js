@@ -1,6 +1,7 @@
 /** The model picker: a button that names the model and its state, and the list of all models. */
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
+import { ModelByName } from "./model_by_name.js";
 import { grouped } from "./model_groups.js";
 import { ModelPanel } from "./model_panel.js";
 import { isUsable, languageNames, stateLook, stateText } from "./model_state.js";
@@ -31,6 +32,10 @@ class Picker {
     const button = { type: "button", "aria-haspopup": "dialog", "aria-expanded": "false", onclick: () => this.#toggle() };
     this.element = h("button.p-picker", button, this.mark, this.title, this.state, icon("chevron_down"));
     this.list = h("div.p-models", { role: "listbox", tabindex: "0" });
+    this.another = h("button.p-another", { type: "button", onclick: () => this.#showForm() });
+    this.scroller = h("div.p-models-scroll", {}, this.list, this.another);
+    this.form = new ModelByName(app, (id) => this.#started(id));
+    this.naming = false; // whether the form has the panel's place
     this.panel = new ModelPanel(app, {
       choose: (model) => void this.#choose(this.#referenceOf(model)),
       refine: (reference) => void this.#choose(reference, true),
@@ -69,9 +74,11 @@ class Picker {
     const models = groups.flatMap((group) => group.models);
     const current = app.model()?.id;
     this.list.setAttribute("aria-label", app.t("picker.label"));
-    const top = this.list.scrollTop;
+    this.another.replaceChildren(icon("plus"), app.t("picker.by_name"));
+    const top = this.scroller.scrollTop;
     this.list.replaceChildren(...groups.map((group) => this.#group(group, current, groups.length > 1)));
-    this.list.scrollTop = top;
+    this.scroller.scrollTop = top;
+    if (this.naming) return this.#show(null);
     const shown = models.find((model) => model.id === this.shown) ?? models.find((model) => model.id === current) ?? models[0];
     this.#show(shown?.id ?? null);
   }
@@ -107,9 +114,29 @@ class Picker {
     this.shown = id;
     for (const option of this.#options) option.toggleAttribute("data-shown", option.dataset.model === id);
     if (id) this.list.setAttribute("aria-activedescendant", `parley-model-${id}`);
+    else this.list.removeAttribute("aria-activedescendant");
     const model = this.#find(id);
     const reference = model && this.#referenceOf(model);
+    this.another.toggleAttribute("data-shown", this.naming);
+    if (this.naming) this.form.show();
+    else this.form.hide();
     this.panel.show(model && asLoaded(model, reference), model?.id === this.app.model()?.id, reference);
+  }
+
+  #showForm() {
+    this.naming = true;
+    this.#show(null);
+    this.form.focus();
+  }
+
+  /** What was asked for by name is on its way: shown like any other. */
+  #started(id) {
+    this.wanted.add(id);
+    this.naming = false;
+    if (!this.#isOpen) return;
+    this.#show(id);
+    this.list.querySelector("[data-shown]")?.scrollIntoView({ block: "nearest" });
+    this.panel.focus();
   }
 
   /** The options in the order in which they are shown. */
@@ -126,12 +153,13 @@ class Picker {
   #toggle() {
     if (this.#isOpen) return closePopover();
     this.shown = null;
+    this.naming = false;
     this.#drawList();
     const { app } = this;
     this.popover = showPopover(this.element, {
       title: app.t("picker.title"),
       close: app.t("app.close"),
-      content: [this.list, this.panel.element],
+      content: [this.scroller, this.panel.element, this.form.element],
       className: "p-picker-box",
     });
     this.#drawList();
@@ -150,6 +178,7 @@ class Picker {
   // --- doing -------------------------------------------------------------------------------------
 
   #clicked(model) {
+    this.naming = false;
     this.#show(model.id);
     if (isUsable(model)) this.#take(model);
   }
@@ -166,6 +195,7 @@ class Picker {
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: ids.length - 1 }[event.key];
     if (to !== undefined) {
       event.preventDefault();
+      this.naming = false;
       this.#show(ids[Math.min(Math.max(to, 0), ids.length - 1)] ?? null);
       this.list.querySelector("[data-shown]")?.scrollIntoView({ block: "nearest" });
     } else if (event.key === "Enter" || event.key === " ") {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 import shutil
 from pathlib import Path
@@ -14,6 +13,7 @@ from app.registry.catalog import Catalog
 from app.registry.importing import xor
 from app.registry.importing.importer import Imported, import_model
 from app.registry.progress import Progress
+from tests.support import published
 from tests.support.safetensors_files import write_llama
 
 PIECE = 1000
@@ -24,18 +24,7 @@ def bring(folder: Path, store: Path, base: Path | None, name: str = "belle") -> 
 
 
 def encrypt(folder: Path, key: bytes, target: Path) -> Path:
-    """As the files were made: byte by byte, pieces of data against pieces of the key."""
-    target.mkdir(parents=True)
-    pieces = [key[at : at + PIECE] for at in range(0, len(key), PIECE)]
-    for path in folder.iterdir():
-        plain = path.read_bytes()
-        out = bytearray(hashlib.sha256(plain).digest())
-        for i, at in enumerate(range(0, len(plain), PIECE)):
-            mask = pieces[i % len(pieces)]
-            out += bytes(byte ^ mask[j % len(mask)] for j, byte in enumerate(plain[at : at + PIECE]))
-        (target / f"{path.name}.{hashlib.sha256(plain).hexdigest()}.enc").write_bytes(out)
-    (target / "README.md").write_text("How to decrypt")
-    return target
+    return published.encrypt(folder, key, target, PIECE)
 
 
 @pytest.fixture(autouse=True)

@@ -289,7 +289,7 @@ def test_cancelled_in_the_middle(folder: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_no_room(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(folder)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: usage._replace(free=10 << 20))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10 << 20))
     before = _left(folder)
     with pytest.raises(FetchFailed, match="not enough room") as told:
         run(folder)

@@ -30,6 +30,8 @@ from app.registry.fetching.pull import Progress  # noqa: E402
 from app.registry.importing.convert_worker.rows import Refused  # noqa: E402
 from app.registry.importing.convert_worker.stored import read_weights  # noqa: E402
 from app.registry.importing.importer import Imported, import_model  # noqa: E402
+from tests.support.meta_files import tensors as converted  # noqa: E402
+from tests.support.published import write_bins  # noqa: E402
 from tests.support.safetensors_files import LLAMA_CONFIG, llama_tensors, write_lora  # noqa: E402
 from tests.support.shared import shared  # noqa: E402
 
@@ -52,27 +54,13 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-def sharded(folder: Path, tensors: dict[str, Any], parts: int = 3) -> Path:
-    places = {}
-    for part in range(parts):
-        name = f"pytorch_model-{part + 1:05d}-of-{parts:05d}.bin"
-        chosen = list(tensors)[part::parts]
-        torch.save({key: tensors[key] for key in chosen}, folder / name)
-        places |= dict.fromkeys(chosen, name)
-    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": places}))
-    return folder
-
-
-def converted(folder: Path) -> dict[str, Any]:
-    return {k: v for path in sorted(folder.glob("*.safetensors")) for k, v in load_file(path).items()}
-
-
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return one.keys() == other.keys() and all(
         one[k].dtype == other[k].dtype and torch.equal(one[k], other[k]) for k in one
     )
 
 
+@pytest.mark.own_process
 def test_the_original_shards_number_for_number(tmp_path: Path) -> None:
     done = bring(shared("golden/chatglm/base_torch_bin"), tmp_path / "store")
     original: dict[str, Any] = {}
@@ -111,16 +99,17 @@ def test_every_type_and_views_and_shared_memory(source: Path, tmp_path: Path) ->
 
 def test_a_folder_in_the_store_is_converted_where_it_lies(source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "store" / "weights" / "tiny"
-    shutil.copytree(sharded(source, weights()), folder)
+    shutil.copytree(write_bins(source, weights(), 3), folder)
     assert Catalog(tmp_path / "store").status("tiny").state == "damaged"
     assert bring(folder, tmp_path / "store").folder == folder
     assert Catalog(tmp_path / "store").status("tiny").state == "ready"
     assert same(converted(folder), weights())
 
 
+@pytest.mark.own_process
 def test_a_stopped_conversion_goes_on_where_it_was(source: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    sharded(source, weights())
+    write_bins(source, weights(), 3)
     seen: list[Progress] = []
 
     def one_finished() -> bool:
@@ -150,7 +139,7 @@ def _slow(seen: list[Progress]) -> Callable[[Progress], None]:
 
 def test_a_source_that_changed_is_begun_anew(source: Path, tmp_path: Path) -> None:
     partial = tmp_path / "store" / "weights" / ".partial" / "import-tiny"
-    sharded(source, weights())
+    write_bins(source, weights(), 3)
     with pytest.raises(FetchCancelled):
         import_model(source, tmp_path / "store", "", lambda _: None, lambda: True)
     (partial / "model-00001-of-00003.safetensors").write_bytes(b"of an earlier source")
@@ -159,7 +148,7 @@ def test_a_source_that_changed_is_begun_anew(source: Path, tmp_path: Path) -> No
 
 
 def test_an_index_that_promises_more(source: Path, tmp_path: Path) -> None:
-    path = sharded(source, weights()) / "pytorch_model.bin.index.json"
+    path = write_bins(source, weights(), 3) / "pytorch_model.bin.index.json"
     index = json.loads(path.read_text())
     index["weight_map"]["model.extra"] = "pytorch_model-00001-of-00003.bin"
     path.write_text(json.dumps(index))
@@ -220,7 +209,16 @@ def beside_good_weights(path: Path, payload: object) -> None:
             archive.writestr(name, pickle.dumps({"a": payload}, 2) if name.endswith("data.pkl") else raw)
 
 
-@pytest.mark.parametrize("make", [zipped, legacy, plain, tar, beside_good_weights])
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(zipped, marks=pytest.mark.own_process),
+        legacy,
+        pytest.param(plain, marks=pytest.mark.own_process),
+        tar,
+        beside_good_weights,
+    ],
+)
 def test_a_hostile_pickle_is_never_run(
     source: Path, tmp_path: Path, make: Callable[[Path, object], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

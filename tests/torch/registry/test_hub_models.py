@@ -18,6 +18,8 @@ from app.registry.formats.sumsfile import read_sums
 from app.registry.manifest import HubSource, Manifest
 from app.registry.progress import Progress
 from tests.registry.fake_hub import FakeHub
+from tests.support.meta_files import tensors
+from tests.support.published import write_bins
 from tests.support.tiny_models import tiny_llama
 
 torch: Any = pytest.importorskip("torch")
@@ -37,21 +39,10 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def pickled(folder: Path, target: Path) -> Path:
     """The same model in PyTorch's own files, two of them."""
-    import json
-
-    from safetensors.torch import load_file
-
     shutil.copytree(folder, target)
-    weights = load_file(target / "model.safetensors")
+    weights = tensors(target)
     (target / "model.safetensors").unlink()
-    places = {}
-    for part in (1, 2):
-        name = f"pytorch_model-0000{part}-of-00002.bin"
-        chosen = dict(sorted(weights.items())[part - 1 :: 2])
-        torch.save(chosen, target / name)
-        places |= dict.fromkeys(chosen, name)
-    (target / "pytorch_model.bin.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
-    return target
+    return write_bins(target, weights, 2)
 
 
 def logits(folder: Path) -> Any:
@@ -74,6 +65,7 @@ def test_safetensors_answer_as_before(hub: FakeHub, llama: Path, tmp_path: Path)
     assert torch.equal(logits(folder), logits(llama))
 
 
+@pytest.mark.own_process
 def test_pytorch_files_are_converted_once(hub: FakeHub, llama: Path, tmp_path: Path) -> None:
     hub.add("tiny/old-model", pickled(llama, tmp_path / "made"))
     seen: list[Progress] = []
@@ -102,6 +94,7 @@ class Canary:
         return Path.touch, (self._path,)
 
 
+@pytest.mark.own_process
 def test_a_hostile_pickle_is_refused_and_nothing_is_shown(hub: FakeHub, llama: Path, tmp_path: Path) -> None:
     made = pickled(llama, tmp_path / "made")
     for name in made.glob("pytorch_model*"):

@@ -11,8 +11,6 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra torch")
 
-from safetensors.torch import save_file  # noqa: E402
-
 from app.errors import FetchCancelled, InvalidImport  # noqa: E402
 from app.registry.catalog import Catalog  # noqa: E402
 from app.registry.importing import source as source_module  # noqa: E402
@@ -21,12 +19,11 @@ from app.registry.importing.convert_worker.difference import Total, recovered  #
 from app.registry.importing.convert_worker.rows import Refused, stored  # noqa: E402
 from app.registry.importing.difference import judge_alpaca  # noqa: E402
 from app.registry.importing.importer import Imported, import_model  # noqa: E402
-from tests.registry.importing.test_xor import PIECE, encrypt  # noqa: E402
+from tests.support.meta_files import tensors, write_meta  # noqa: E402
+from tests.support.published import HEAD, encrypt, half_llama, tuned, write_bins, write_difference  # noqa: E402
 from tests.support.tiny_models import tiny_llama  # noqa: E402
-from tests.torch.registry.meta_files import tensors, write_meta  # noqa: E402
-from tests.torch.registry.test_convert import sharded  # noqa: E402
 
-HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
+PIECE = 1000  # bytes, in which a key goes round several times
 
 
 def bring(path: Path, store: Path, name: str = "", **more: Any) -> Imported:
@@ -35,39 +32,7 @@ def bring(path: Path, store: Path, name: str = "", **more: Any) -> Imported:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A LLaMA in half precision."""
-    folder = tiny_llama(tmp_path_factory.mktemp("hf") / "llama")
-    save_file({k: v.half() for k, v in tensors(folder).items()}, folder / "model.safetensors")
-    return folder
-
-
-def tuned(base: Path, more_rows: int) -> dict[str, Any]:
-    """What training would have made of it."""
-    generator = torch.Generator().manual_seed(7)
-    found = {}
-    for name, tensor in tensors(base).items():
-        if more_rows and name in (HEAD, EMBEDDING):
-            new = torch.randn(more_rows, tensor.shape[1], generator=generator).half()
-            tensor = torch.cat([tensor, new])
-        found[name] = (tensor.float() + torch.randn(tensor.shape, generator=generator) / 50).half()
-    return found
-
-
-def difference(base: Path, model: dict[str, Any], folder: Path, *, average: bool, dtype: Any) -> Path:
-    """As its makers computed it, in two .bin files."""
-    folder.mkdir(parents=True)
-    held: dict[str, Any] = {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.zeros(8, dtype=dtype)}
-    for name, old in tensors(base).items():
-        new = model[name]
-        if new.shape != old.shape:
-            fill = old.float().mean(0) if average else torch.zeros(old.shape[1])
-            old = torch.cat([old.float(), fill.expand(new.shape[0] - old.shape[0], -1)])
-        held[name] = (new.float() - old.float()).to(dtype)
-    config = json.loads((base / "config.json").read_text())
-    config |= {"vocab_size": model[HEAD].shape[0], "torch_dtype": "float32"}
-    (folder / "config.json").write_text(json.dumps(config))
-    shutil.copyfile(base / "tokenizer.model", folder / "tokenizer.model")
-    return sharded(folder, held, 2)
+    return half_llama(tmp_path_factory.mktemp("hf") / "llama")
 
 
 def near(one: dict[str, Any], other: dict[str, Any], within: float) -> bool:
@@ -76,9 +41,10 @@ def near(one: dict[str, Any], other: dict[str, Any], within: float) -> bool:
     )
 
 
+@pytest.mark.own_process
 def test_alpaca_with_a_token_more(base: Path, tmp_path: Path) -> None:
     model = tuned(base, 1)
-    folder = difference(base, model, tmp_path / "alpaca-7b-wdiff", average=True, dtype=torch.float32)
+    folder = write_difference(base, model, tmp_path / "alpaca-7b-wdiff", average=True, dtype="float32")
     done = bring(folder, tmp_path / "store", "alpaca", base=base)
     found = tensors(done.folder)
     assert near(found, model, 0.002)
@@ -91,7 +57,7 @@ def test_alpaca_with_a_token_more(base: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("more_rows", [0, 1])
 def test_vicuna_is_a_plain_sum(base: Path, tmp_path: Path, more_rows: int) -> None:
     model = tuned(base, more_rows)
-    folder = difference(base, model, tmp_path / "vicuna-7b-delta", average=False, dtype=torch.float16)
+    folder = write_difference(base, model, tmp_path / "vicuna-7b-delta", average=False, dtype="float16")
     done = bring(folder, tmp_path / "store", base=base)
     assert near(tensors(done.folder), model, 0.02)
     assert near({"x": tensors(done.folder)[HEAD][-1:]}, {"x": model[HEAD][-1:]}, 0.02)
@@ -99,7 +65,7 @@ def test_vicuna_is_a_plain_sum(base: Path, tmp_path: Path, more_rows: int) -> No
 
 def test_metas_files_are_a_base_too(base: Path, tmp_path: Path) -> None:
     model = tuned(base, 0)
-    folder = difference(base, model, tmp_path / "vicuna-delta", average=False, dtype=torch.float16)
+    folder = write_difference(base, model, tmp_path / "vicuna-delta", average=False, dtype="float16")
     meta = write_meta(base, tmp_path / "7B", 2)
     done = bring(folder, tmp_path / "store", "vicuna", base=meta / "consolidated.00.pth")
     assert near(tensors(done.folder), model, 0.02)
@@ -110,10 +76,10 @@ def test_belles_files_hold_pickles(base: Path, tmp_path: Path, monkeypatch: pyte
     plain = tmp_path / "plain"
     plain.mkdir()
     shutil.copyfile(base / "config.json", plain / "config.json")
-    sharded(plain, tensors(base), 2)
+    write_bins(plain, tensors(base), 2)
     key = tmp_path / "consolidated.00.pth"
     key.write_bytes(bytes(range(7, 256)) * 11)
-    folder = encrypt(plain, key.read_bytes(), tmp_path / "BELLE-LLaMA-7B-enc")
+    folder = encrypt(plain, key.read_bytes(), tmp_path / "BELLE-LLaMA-7B-enc", PIECE)
     done = bring(folder, tmp_path / "store", "belle", base=key)
     assert near(tensors(done.folder), tensors(base), 0)
     assert Catalog(tmp_path / "store").status("belle").state == "ready"
@@ -122,7 +88,7 @@ def test_belles_files_hold_pickles(base: Path, tmp_path: Path, monkeypatch: pyte
 def test_it_goes_on_where_it_was_stopped(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source_module, "SHARD_BYTES", 60_000)
     model, store = tuned(base, 1), tmp_path / "store"
-    folder = difference(base, model, tmp_path / "alpaca-wdiff", average=True, dtype=torch.float32)
+    folder = write_difference(base, model, tmp_path / "alpaca-wdiff", average=True, dtype="float32")
     partial = store / "weights" / ".partial" / "import-alpaca"
     with pytest.raises(FetchCancelled, match="goes on"):
         import_model(folder, store, "alpaca", lambda _: None, lambda: bool([*partial.glob("*.safetensors")]), base=base)
@@ -133,7 +99,7 @@ def test_it_goes_on_where_it_was_stopped(base: Path, tmp_path: Path, monkeypatch
 
 
 def test_without_its_base_it_is_refused(base: Path, tmp_path: Path) -> None:
-    folder = difference(base, tuned(base, 1), tmp_path / "alpaca-7b-wdiff", average=True, dtype=torch.float32)
+    folder = write_difference(base, tuned(base, 1), tmp_path / "alpaca-7b-wdiff", average=True, dtype="float32")
     with pytest.raises(InvalidImport, match="--base"):
         bring(folder, tmp_path / "store", "alpaca")
     with pytest.raises(InvalidImport, match="is not there"):
@@ -145,7 +111,7 @@ def test_without_its_base_it_is_refused(base: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("change", [{"hidden_size": 32}, {"num_hidden_layers": 3}, {"intermediate_size": 96}])
 def test_another_base_is_refused_before_anything_is_written(base: Path, tmp_path: Path, change: dict[str, Any]) -> None:
-    folder = difference(base, tuned(base, 1), tmp_path / "alpaca-7b-wdiff", average=True, dtype=torch.float32)
+    folder = write_difference(base, tuned(base, 1), tmp_path / "alpaca-7b-wdiff", average=True, dtype="float32")
     with pytest.raises(InvalidImport, match="Give the base that it was made for"):
         bring(folder, tmp_path / "store", "alpaca", base=tiny_llama(tmp_path / "other", **change))
     assert not list((tmp_path / "store").rglob("*.safetensors*"))

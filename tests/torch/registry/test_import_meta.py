@@ -24,9 +24,10 @@ from app.registry.importing.convert_worker.rows import Refused  # noqa: E402
 from app.registry.importing.convert_worker.stored import open_weights  # noqa: E402
 from app.registry.importing.importer import Imported, import_model  # noqa: E402
 from app.registry.sums import Sums  # noqa: E402
+from tests.support import meta_files  # noqa: E402
+from tests.support.meta_files import tensors, write_meta  # noqa: E402
 from tests.support.shared import shared  # noqa: E402
 from tests.support.tiny_models import tiny_llama  # noqa: E402
-from tests.torch.registry.meta_files import tensors, write_meta  # noqa: E402
 from tests.torch.registry.test_convert import Payload, same  # noqa: E402
 
 
@@ -48,7 +49,7 @@ def logits(folder: Path, ids: list[int]) -> Any:
         return model(torch.tensor([ids])).logits
 
 
-@pytest.mark.parametrize("shards", [1, 2, 4])
+@pytest.mark.parametrize("shards", [1, pytest.param(2, marks=pytest.mark.own_process), 4])
 def test_the_same_weights_and_logits(original: Path, tmp_path: Path, shards: int) -> None:
     done = bring(write_meta(original, tmp_path / "7B", shards), tmp_path / "store", "llama")
     assert same(tensors(done.folder), tensors(original))
@@ -140,7 +141,7 @@ def test_texts_are_cut_as_sentencepiece_cuts_them(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     wanted = sentencepiece.SentencePieceProcessor(model_file=str(model))
-    for text in [*TEXTS, Path(__file__).with_name("meta_files.py").read_text("utf-8")]:
+    for text in [*TEXTS, Path(meta_files.__file__).read_text("utf-8")]:
         assert tokenizer(text, add_special_tokens=False)["input_ids"] == wanted.encode(text), text
     assert tokenizer("hi")["input_ids"] == [1, *wanted.encode("hi")]
     assert tokenizer.decode(wanted.encode("你好 world")) == "你好 world"
@@ -254,6 +255,7 @@ def test_files_that_are_not_there(original: Path, tmp_path: Path) -> None:
     refused(folder, tmp_path, "lacks params.json")
 
 
+@pytest.mark.own_process
 def test_a_shard_that_carries_code(original: Path, tmp_path: Path) -> None:
     folder = write_meta(original, tmp_path / "7B", 2)
     torch.save({"layers": Payload(tmp_path / "canary")}, folder / "consolidated.00.pth")
