@@ -63,7 +63,7 @@ def pull_command(
 
 def _pull_any(catalog: Catalog, reference: str, copy: Copy, on_progress: OnProgress, cancelled: Cancelled) -> Manifest:
     manifest = pull_reference(reference, catalog.store_dir, on_progress, cancelled)
-    ensure_copy(catalog.files.folder(manifest), on_progress, cancelled, copy=copy)
+    ensure_copy(catalog.files.folder(manifest), catalog.store_dir, on_progress, cancelled, copy=copy)
     return manifest
 
 

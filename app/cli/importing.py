@@ -57,7 +57,7 @@ def import_command(
     with Stopper() as stopper, show_progress(plain_console(), label) as on_progress:
         done = import_model(source, catalog.store_dir, name, on_progress, stopper.stopped, base=found)
         if done.kind == "model":
-            ensure_copy(done.folder, on_progress, stopper.stopped, copy=copy)
+            ensure_copy(done.folder, catalog.store_dir, on_progress, stopper.stopped, copy=copy)
     print(f"{done.folder.name} is in {done.folder}. See: parley models list")
     for note in done.notes:
         print(note)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from app.cli.errors import reported
-from app.cli.pulling import Stopper, show_progress
+from app.cli.pulling import Stopper, plain_console, show_progress
 from app.config import Settings
 from app.errors import InvalidImport
 from app.registry.catalog import Catalog
 from app.registry.formats.checkpoint import CONFIG
+from app.registry.provision import make_copy
 
 
 @reported
@@ -33,15 +33,13 @@ def quantize_model(
 
         parley models quantize bloomz-7b1-mt --to q8_0
     """
-    from app.registry.quantizing.quantize import quantize  # NumPy and gguf take a while to load
-
     catalog = Catalog.from_settings(Settings())
     manifest = catalog.get(model)
     folder = catalog.files.folder(manifest)
     if not (folder / CONFIG).is_file():
         catalog.files.present(manifest)
         raise InvalidImport(f"{manifest.base_id} is no Hugging Face model: there is nothing to rewrite.")
-    with Stopper() as stopper, show_progress(Console(highlight=False), manifest.title) as on_progress:
-        path = quantize(folder, to, on_progress, stopper.stopped)
+    with Stopper() as stopper, show_progress(plain_console(), manifest.title) as on_progress:
+        path = make_copy(folder, catalog.store_dir, to, on_progress, stopper.stopped)
     print(f"{path} is ready: {path.stat().st_size / 1e6:,.0f} MB.")
     print(f"Chat with it: parley chat --model {manifest.base_id}@{to}")

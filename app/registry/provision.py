@@ -11,8 +11,10 @@ from app.registry import placement
 from app.registry.fetching.pull import pull
 from app.registry.files import ModelFiles
 from app.registry.formats.checkpoint import CONFIG, listing, read_config
+from app.registry.formats.sumsfile import read_sums
 from app.registry.manifest import Manifest
 from app.registry.progress import Cancelled, OnProgress
+from app.registry.sums import Sums
 
 Copy = Literal["auto", "none", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "f16", "bf16", "f32"]
 
@@ -24,10 +26,13 @@ def provision(
     published = manifest.as_published()
     pull(published, store_dir, on_progress, cancelled)
     if published.engine == "torch":
-        ensure_copy(ModelFiles(store_dir.absolute()).folder(published), on_progress, cancelled, copy=copy)
+        folder = ModelFiles(store_dir.absolute()).folder(published)
+        ensure_copy(folder, store_dir, on_progress, cancelled, copy=copy)
 
 
-def ensure_copy(folder: Path, on_progress: OnProgress, cancelled: Cancelled, *, copy: Copy = "auto") -> str:
+def ensure_copy(
+    folder: Path, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled, *, copy: Copy = "auto"
+) -> str:
     """Make the GGUF copy of a Hugging Face folder that is wanted and not there; returns its type, or "". Blocks.
 
     "auto" is the fastest where the processor will run it and nothing else is known against it. Raises
@@ -42,9 +47,16 @@ def ensure_copy(folder: Path, on_progress: OnProgress, cancelled: Cancelled, *, 
         wanted = "" if found else placement.copy_to_make(read_config(folder), card=placement.has_card())
     if not wanted or wanted in found:
         return ""
-    from app.registry.quantizing.quantize import quantize  # brings NumPy, which starting the server does without
-
     with contextlib.suppress(*([InvalidImport] if copy == "auto" else [])):  # then it runs as it was published
-        quantize(folder, wanted, on_progress, cancelled)
+        make_copy(folder, store_dir, wanted, on_progress, cancelled)
         return wanted
     return ""
+
+
+def make_copy(folder: Path, store_dir: Path, copy_type: str, on_progress: OnProgress, cancelled: Cancelled) -> Path:
+    """Rewrite a Hugging Face folder for llama.cpp; an old copy is replaced. Blocks. Raises as ``ensure_copy``."""
+    from app.registry.quantizing.quantize import quantize  # brings NumPy, which starting the server does without
+
+    path = quantize(folder, copy_type, on_progress, cancelled)
+    Sums(store_dir.absolute()).remember(path, read_sums(folder)[path.name])
+    return path

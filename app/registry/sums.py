@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 _CHUNK_BYTES = 1 << 20
@@ -74,6 +74,11 @@ class Sums:
             note.parent.mkdir(parents=True, exist_ok=True)
             draft.write_text(json.dumps({"size_bytes": now[0], "mtime_ns": now[1], "sha256": digest}), "utf-8")
             draft.replace(note)
+
+    def remember_all(self, folder: Path, digests: Mapping[str, str]) -> None:
+        """Note the sums of files in `folder`, by their names in it: they were computed while they were written."""
+        for name, digest in digests.items():
+            self.remember(folder / name, digest)
 
     def _read(self, path: Path) -> tuple[Stamp, str] | None:
         try:

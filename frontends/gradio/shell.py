@@ -20,7 +20,7 @@ LAYERED = rb'<link rel="stylesheet" media="not all" href="\1"><style>@import url
 
 STATIC = Path(__file__).parent / "static"
 STYLES = (
-    *("tokens", "page", "buttons", "gradio", "sidebar", "menu", "picker", "choices"),
+    *("tokens", "page", "buttons", "gradio", "sidebar", "menu", "picker", "choices", "by_name"),
     *("conversation", "rating", "markdown", "highlight", "composer"),
 )
 

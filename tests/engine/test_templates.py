@@ -20,6 +20,7 @@ from app.domain.messages import Role, Turn
 from app.engine.base import EngineFactory, LoadPlan
 from app.engine.pool import ModelPool
 from app.engine.scripted import ScriptedEngine, babble
+from app.engine.templates import renderer as renderer_module
 from app.engine.templates.native import NativeFormat, native_format
 from app.engine.templates.renderer import TemplateEndless, TemplateForbidden, TemplateRefused, TemplateRenderer
 from app.errors import DamagedWeights, GenerationFailed, WorkerFailed
@@ -56,12 +57,26 @@ async def renderer() -> AsyncIterator[TemplateRenderer]:
     await renderer.close()
 
 
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sandboxes that are started now end what does not come to an end after less than half a second."""
+    monkeypatch.setattr(renderer_module, "_MODULE", "tests.support.hasty_sandbox")
+    monkeypatch.setattr(renderer_module, "_OUT_OF_TIME", -signal.SIGPROF)
+
+
+@pytest.fixture
+async def hasty(hurry: None) -> AsyncIterator[TemplateRenderer]:
+    renderer = TemplateRenderer()
+    yield renderer
+    await renderer.close()
+
+
 async def fine(renderer: TemplateRenderer) -> bool:
     return await renderer.render(PLAIN, HELLO) == "user: Hello 你好 😀\n"
 
 
-@pytest.mark.parametrize("name", chat_templates.ENDLESS)
-async def test_an_endless_template_is_ended_and_the_next_rendered(renderer: TemplateRenderer, name: str) -> None:
+async def ends(renderer: TemplateRenderer, name: str) -> None:
+    """An endless template is ended, and the next rendered."""
     assert await fine(renderer)
     pid, began = renderer.pid, time.monotonic()
     with pytest.raises(TemplateEndless, match="computed for more than a second"):
@@ -69,6 +84,17 @@ async def test_an_endless_template_is_ended_and_the_next_rendered(renderer: Temp
     assert time.monotonic() - began < WITHIN_S
     assert await fine(renderer)
     assert renderer.pid != pid
+
+
+@pytest.mark.parametrize("name", chat_templates.ENDLESS)
+async def test_an_endless_template_is_ended_and_the_next_rendered(hasty: TemplateRenderer, name: str) -> None:
+    await ends(hasty, name)
+
+
+async def test_it_may_compute_for_a_second(renderer: TemplateRenderer) -> None:
+    began = time.monotonic()
+    await ends(renderer, "one long product")
+    assert time.monotonic() - began > 0.9
 
 
 @pytest.mark.parametrize("name", chat_templates.GREEDY)
@@ -101,10 +127,10 @@ async def test_a_faulty_template_says_so(renderer: TemplateRenderer, tmp_path: P
     assert pid is None or renderer.pid == pid
 
 
-async def test_those_who_wait_behind_an_endless_one_are_served(renderer: TemplateRenderer) -> None:
-    endless = asyncio.ensure_future(renderer.render(chat_templates.ENDLESS["loops"], HELLO))
+async def test_those_who_wait_behind_an_endless_one_are_served(hasty: TemplateRenderer) -> None:
+    endless = asyncio.ensure_future(hasty.render(chat_templates.ENDLESS["loops"], HELLO))
     await asyncio.sleep(0)
-    others = [renderer.render(PLAIN + str(n), HELLO) for n in range(5)]
+    others = [hasty.render(PLAIN + str(n), HELLO) for n in range(5)]
     results = await asyncio.gather(endless, *others, return_exceptions=True)
     assert isinstance(results[0], TemplateEndless)
     assert results[1:] == [f"user: Hello 你好 😀\n{n}" for n in range(5)]
@@ -205,19 +231,19 @@ async def test_a_system_prompt_that_a_template_has_no_place_for(renderer: Templa
     assert await form.render([Turn(Role.SYSTEM, "Be brief."), Turn(Role.USER, "Hi")]) == asked
 
 
-async def test_what_a_template_says_and_what_is_to_be_done(renderer: TemplateRenderer) -> None:
+async def test_what_a_template_says_and_what_is_to_be_done(hasty: TemplateRenderer) -> None:
     hello = [Turn(Role.USER, "Hello")]
-    strict = NativeFormat(renderer, ChatTemplate("{{ raise_exception('roles must alternate') }}"))
+    strict = NativeFormat(hasty, ChatTemplate("{{ raise_exception('roles must alternate') }}"))
     await strict.check("tiny")  # other conversations may please it
     with pytest.raises(GenerationFailed, match="refuses the conversation: roles must alternate"):
         await strict.render([Turn(Role.SYSTEM, "Be brief."), *hello])
-    endless = NativeFormat(renderer, ChatTemplate(chat_templates.ENDLESS["loops"]))
+    endless = NativeFormat(hasty, ChatTemplate(chat_templates.ENDLESS["loops"]))
     with pytest.raises(GenerationFailed, match=r"does not come to an end.*`family` in its manifest"):
         await endless.render(hello)
     with pytest.raises(DamagedWeights, match=r"was not loaded.*come to an end") as refused:
         await endless.check("tiny")
     assert refused.value.details["model_id"] == "tiny"
-    reading = NativeFormat(renderer, ChatTemplate("{% include '/etc/hostname' %}"))
+    reading = NativeFormat(hasty, ChatTemplate("{% include '/etc/hostname' %}"))
     with pytest.raises(DamagedWeights, match=r"wants what no template may.*hostname"):
         await reading.check("tiny")
 
@@ -234,6 +260,7 @@ async def test_a_gguf_file_without_a_template_is_spoken_to_in_chatml(
     assert text == expected
 
 
+@pytest.mark.usefixtures("hurry")
 @pytest.mark.parametrize("name", ["loops", "includes"])
 async def test_a_folder_with_a_hostile_template_is_refused_before_an_engine_is_built(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "weights" / "tiny"
@@ -279,6 +306,7 @@ def store(default_weights: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.usefixtures("hurry")
 async def test_a_model_that_is_refused_disturbs_none_that_is_loaded(store: Path) -> None:
     settings = Settings(model_store=store, context_tokens=256, slots=1, threads=1)
     pool = ModelPool(settings, Catalog.from_settings(settings))

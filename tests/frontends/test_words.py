@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import app.errors
 from app.domain.preferences import REASONS
 from app.errors import ParleyError
+from app.registry.fetching import hub_errors
+from app.registry.progress import Phase
 from frontends.gradio.i18n import LANGUAGES
 from frontends.gradio.routes import STATIC
 
@@ -55,6 +59,22 @@ def test_every_error_and_reason_has_words() -> None:
     reasons = {f"rating.reason_{name}" for name in REASONS}
     assert len(codes) > 30
     assert codes | reasons <= words("en").keys()
+
+
+def test_everything_that_a_hub_may_refuse_has_words() -> None:
+    kinds = {"wrong", *hub_errors._TEXTS} - {"disk"}
+    named = {
+        reason
+        for path in Path(hub_errors.__file__).parent.glob("*.py")
+        for reason in re.findall(r'reason="(\w+)"', path.read_text("utf-8"))
+    }
+    assert len(kinds) > 12
+    assert {"several", "reference", "slow", "room", "base"} <= named
+    assert {f"error.hub_{reason}" for reason in kinds | named} <= words("en").keys()
+
+
+def test_every_phase_has_words() -> None:
+    assert {f"picker.phase_{phase}" for phase in get_args(Phase)} <= words("en").keys()
 
 
 def test_every_key_that_a_script_names_exists() -> None:

@@ -55,8 +55,7 @@ def fetch_from_hub(
         return
     _check(m, paths, partial)
     _publish(partial, target, sums)
-    for path, digest in sums.items():
-        files.sums.remember(target / path, digest)
+    files.sums.remember_all(target, sums)
 
 
 def arrived_files_bytes(partial: Path) -> int:

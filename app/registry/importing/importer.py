@@ -36,6 +36,7 @@ from app.registry.importing.placing import STATE, digest_of, keep_if_same, link,
 from app.registry.importing.source import ImportSource, plain_name
 from app.registry.importing.xor import decrypt_all, encrypted_files, find_key
 from app.registry.progress import Cancelled, OnProgress
+from app.registry.sums import Sums
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -147,6 +148,7 @@ class _Import:
         (self.partial / STATE).unlink()
         self._note_sums()
         self._publish(target)
+        Sums(self._store).remember_all(target, read_sums(target))
         return Imported(target, kind, tuple(self._notes))
 
     def _target(self, kind: str) -> Path:

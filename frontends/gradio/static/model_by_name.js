@@ -57,6 +57,7 @@ export class ModelByName {
     if (!name) return this.focus();
     this.#setBusy(true);
     this.said.replaceChildren();
+    this.hint.hidden = false;
     try {
       const { id } = await this.app.api.post("/api/models/pull", { source: `hub:${name}` });
       await this.app.refreshModels();
@@ -79,6 +80,7 @@ export class ModelByName {
     const choices = (files ?? []).map((file) => this.#choice(repo, file));
     const text = this.app.errorText(error);
     const told = choices.length > 0 ? h("p.p-muted", {}, text) : h("p.p-error", { role: "alert" }, text);
+    this.hint.hidden = choices.length > 0;
     this.said.replaceChildren(told, ...(choices.length > 0 ? [h("div.p-by-name-files", { role: "group", "aria-label": text }, ...choices)] : []));
     (this.said.querySelector("button") ?? this.field).focus({ preventScroll: true });
   }

@@ -1,6 +1,7 @@
 /** A model's state in a few words: what it needs, whether it is here, whether it fits. */
 import { bytes, number } from "./language.js";
 
+const LANGUAGES_SHOWN = 3;
 const USABLE = new Set(["ready", "loading", "loaded"]);
 
 /** @returns {boolean} whether `model` can answer without being fetched first */
@@ -26,6 +27,12 @@ export function stateText(app, model) {
   if (model.state === "fetching") return fetchingText(app, model);
   if (model.state === "not_fetched" && model.size_bytes) return app.t("picker.not_fetched", { size: bytes(app, model.size_bytes) });
   return app.t(`picker.state_${model.state}`);
+}
+
+/** @returns {string} the same under the heading of those to fetch, which says half of it */
+export function listedState(app, model) {
+  const told = model.state === "not_fetched" && model.size_bytes && !isTooLarge(model);
+  return told ? bytes(app, model.size_bytes) : stateText(app, model);
 }
 
 /** @returns {"good"|"busy"|"bad"|"absent"} for the colour of the mark beside a model */
@@ -61,6 +68,15 @@ export function languageNames(app, languages) {
   const chinese = app.state.language === "zh";
   const names = new Intl.DisplayNames(chinese ? "zh-CN" : "en", { type: "language" });
   return languages.map((code) => named(names, code)).join(chinese ? "、" : ", ");
+}
+
+/** @returns {string} a few of them, the reader's own first: e.g. "English, French and 11 more" */
+export function shortLanguageNames(app, languages) {
+  if (languages.length <= LANGUAGES_SHOWN) return languageNames(app, languages);
+  const reader = app.state.language;
+  const first = [...languages].sort((one, other) => (other === reader) - (one === reader)).slice(0, LANGUAGES_SHOWN - 1);
+  const count = languages.length - first.length;
+  return app.t("picker.languages_more", { names: languageNames(app, first), count: number(app, count) });
 }
 
 function named(names, code) {

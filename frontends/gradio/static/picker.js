@@ -4,7 +4,7 @@ import { icon } from "./icons.js";
 import { ModelByName } from "./model_by_name.js";
 import { grouped } from "./model_groups.js";
 import { ModelPanel } from "./model_panel.js";
-import { isUsable, languageNames, stateLook, stateText } from "./model_state.js";
+import { isUsable, listedState, shortLanguageNames, stateLook, stateText } from "./model_state.js";
 import { closePopover, showPopover } from "./popover.js";
 import { asLoaded, bestReference, fullName, hasChoices, parts } from "./reference.js";
 
@@ -76,7 +76,7 @@ class Picker {
     this.list.setAttribute("aria-label", app.t("picker.label"));
     this.another.replaceChildren(icon("plus"), app.t("picker.by_name"));
     const top = this.scroller.scrollTop;
-    this.list.replaceChildren(...groups.map((group) => this.#group(group, current, groups.length > 1)));
+    this.list.replaceChildren(...groups.map((group) => this.#group(group, current, groups.length > 1 || group.key === "picker.to_fetch")));
     this.scroller.scrollTop = top;
     if (this.naming) return this.#show(null);
     const shown = models.find((model) => model.id === this.shown) ?? models.find((model) => model.id === current) ?? models[0];
@@ -91,13 +91,13 @@ class Picker {
 
   #option(model, current) {
     const { app } = this;
-    const about = [model.parameters, languageNames(app, model.languages)].filter(Boolean).join(" · ");
+    const about = [model.parameters, shortLanguageNames(app, model.languages)].filter(Boolean).join(" · ");
     const option = h(
       "div.p-model",
       { role: "option", id: `parley-model-${model.id}`, "aria-selected": String(current), dataset: { model: model.id } },
       h("span.p-mark", { dataset: { look: stateLook(model) } }),
       h("span.p-model-name", {}, h("span.p-model-title", {}, model.title), h("span.p-model-about", {}, about)),
-      h("span.p-model-state", {}, stateText(app, model)),
+      h("span.p-model-state", {}, listedState(app, model)),
       current ? icon("check") : h("span.p-svg"),
     );
     option.addEventListener("click", () => this.#clicked(model));

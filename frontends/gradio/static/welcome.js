@@ -3,6 +3,7 @@ import { textButton } from "./buttons.js";
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { bytes, number } from "./language.js";
+import { grouped } from "./model_groups.js";
 
 const EXAMPLES = [1, 2, 3, 4];
 
@@ -52,10 +53,17 @@ export class Welcome {
 
   #missing() {
     const { app } = this;
-    const model = app.state.models.find((other) => other.fetchable && other.size_bytes);
+    const model = this.#first();
     if (!model) return h("div.p-notice", {}, icon("info"), h("span", {}, app.t("welcome.no_model_other")));
     const act = model.state === "fetching" ? this.#progress(model) : this.#fetch(model);
     return h("div.p-notice.p-notice-tall", {}, h("span", {}, app.t("welcome.no_model")), act);
+  }
+
+  /** What is being fetched already; else what suits this reader and this computer best. */
+  #first() {
+    const { models, language } = this.app.state;
+    const offered = grouped(models, language).flatMap((group) => group.models);
+    return offered.find((model) => model.state === "fetching") ?? offered.find((model) => model.fetchable && model.size_bytes);
   }
 
   #fetch(model) {

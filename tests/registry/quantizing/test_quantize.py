@@ -20,7 +20,6 @@ from app.errors import Conflict, FetchCancelled, FetchFailed, InvalidImport, Par
 from app.registry.formats.gguf import read_header
 from app.registry.formats.sumsfile import read_sums
 from app.registry.progress import Progress
-from app.registry.quantizing import quantize as module
 from app.registry.quantizing import tensors as writing
 from app.registry.quantizing.quantize import quantize
 from tests.support.safetensors_files import LLAMA_CONFIG, llama_tensors, write, write_sharded

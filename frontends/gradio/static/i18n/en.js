@@ -189,6 +189,7 @@ export default {
   "picker.adapters": "Adapter",
   "picker.no_adapter": "none",
   "picker.other_language": "Speaks {languages} only.",
+  "picker.languages_more": "{names} and {count} more",
   "picker.memory": "{size} of memory",
   "picker.context": "reads {count} tokens",
   "picker.comma": ", ",

@@ -189,6 +189,7 @@ export default {
   "picker.adapters": "适配器",
   "picker.no_adapter": "无",
   "picker.other_language": "只会{languages}。",
+  "picker.languages_more": "{names}，另有 {count} 种",
   "picker.memory": "占用内存 {size}",
   "picker.context": "可读 {count} token",
   "picker.comma": "、",
