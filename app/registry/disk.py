@@ -24,6 +24,7 @@ def check_room(folder: Path, needed_bytes: int, *, model_id: str = "", cure: str
             f"There is not enough room on the disk{model_id and f' for {model_id}'}: {needed / 1e6:,.0f} MB are needed "
             f"for a moment and {free / 1e6:,.0f} MB are free. {cure}",
             **({"model_id": model_id} if model_id else {}),
+            reason="room",
             needed_bytes=needed,
             free_bytes=free,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from app.domain.generation import GenerationRequest
 from app.engine.base import Capabilities, EngineFactory, LoadPlan
 from app.engine.scripted import Reply, ScriptedEngine
 from app.main import create_app
+from tests.registry.fake_hub import FakeHub
+from tests.registry.fetching.repos import large_gguf
 from tests.support.safetensors_files import write_llama, write_lora
 from tests.support.servers import Api, running, scripted_settings
 
@@ -165,3 +168,86 @@ def test_an_engine_that_is_not_installed_is_told_in_the_list(tmp_path: Path) -> 
         assert tiny["error"]["details"] == {"extra": "torch"}
         assert {way["state"] for way in tiny["quantizations"]} == {"failed"}
         assert api.http.post("/api/models/tiny/load").status_code == 501
+
+
+# -- any model of the hub, by its name --------------------------------------------------------------
+
+GGUF = "Tiny-Q4_0.gguf"
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
+    with FakeHub() as found:
+        found.use(monkeypatch, tmp_path)
+        found.add("tiny/Tiny-GGUF", {GGUF: large_gguf()})
+        found.add("tiny/many", {GGUF: b"123", "Tiny-Q8_0.gguf": b"12345"})
+        yield found
+
+
+def until(api: Api, model_id: str, *states: str) -> dict[str, Any]:
+    for _ in range(600):
+        found = item(api, model_id)
+        if found["state"] in states:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"{model_id} is {found['state']}")
+
+
+def test_by_name_it_is_listed_at_once(api: Api, hub: FakeHub) -> None:
+    hub.pause_s = 0.01
+    started = api.http.post("/api/models/pull", json={"source": "hub:tiny/Tiny-GGUF"})
+    assert (started.status_code, started.json()) == (202, {"id": "tiny-q4_0"})
+    coming = item(api, "tiny-q4_0")
+    assert (coming["state"], coming["fetchable"], coming["size_bytes"]) == ("fetching", True, len(large_gguf()))
+    assert coming["progress"]["phase"] == "downloading"
+    assert set(coming["progress"]) == {"phase", "done_bytes", "total_bytes"}
+    assert api.http.get("/api/models/tiny-q4_0").json()["state"] == "fetching"
+    done = until(api, "tiny-q4_0", "ready", "failed")
+    assert done["progress"] is None
+
+
+def test_by_name_a_failure_stays_to_be_tried_again_and_a_cancel_forgets(api: Api, hub: FakeHub) -> None:
+    hub.changed[GGUF] = large_gguf(7)
+    api.http.post("/api/models/pull", json={"source": "hub:tiny/Tiny-GGUF"})
+    failed = until(api, "tiny-q4_0", "not_fetched")
+    assert failed["error"]["code"] == "damaged_weights"
+    assert failed["error"]["details"]["reason"] == "wrong"
+    hub.changed.clear()
+    hub.pause_s = 0.2
+    assert api.http.post("/api/models/tiny-q4_0/pull").status_code == 202
+    assert item(api, "tiny-q4_0")["error"] is None
+    assert api.http.delete("/api/models/tiny-q4_0/pull").status_code == 204
+    for _ in range(500):
+        if all(m["id"] != "tiny-q4_0" for m in api.http.get("/api/models").json()["items"]):
+            break
+        time.sleep(0.02)
+    assert api.http.get("/api/models/tiny-q4_0").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "code", "reason"),
+    [
+        ("hub:tiny/many", 422, "invalid_import", "several"),
+        ("hub:tiny/many:none.gguf", 422, "invalid_import", "no_file"),
+        ("hub:tiny/nothing", 502, "fetch_failed", "repo"),
+        ("hub:tiny/many@v9", 502, "fetch_failed", "revision"),
+        ("hub:../many", 404, "model_not_found", "reference"),
+        ("http://elsewhere/a/b", 404, "model_not_found", "reference"),
+        ("hub:a/b/../c", 404, "model_not_found", "reference"),
+    ],
+)
+def test_by_name_what_can_not_be_had(api: Api, hub: FakeHub, source: str, status: int, code: str, reason: str) -> None:
+    answer = api.http.post("/api/models/pull", json={"source": source})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["details"]["reason"]) == (status, code, reason)
+    assert {m["id"] for m in api.http.get("/api/models").json()["items"]} >= {"tiny", "test"}
+    if reason == "several":
+        assert [file["path"] for file in error["details"]["files"]] == [GGUF, "Tiny-Q8_0.gguf"]
+    if status == 404:
+        assert hub.asked == []
+
+
+def test_code_in_a_folder_is_named(api: Api, tmp_path: Path) -> None:
+    (tmp_path / "store" / "weights" / "tiny" / "modeling_x.py").write_text("raise SystemExit")
+    assert item(api, "tiny")["ignored"] == ["modeling_x.py"]
+    assert item(api, "test")["ignored"] == []

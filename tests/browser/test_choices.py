@@ -100,6 +100,8 @@ def test_by_keyboard_and_the_focus_stays(server: ServerProcess, open_page: OpenP
     page.keyboard.press("Enter")
     expect(page.locator(".p-picker-title")).to_have_text("ChatGLM-6B · int8")
     page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Another model")).to_be_focused()
+    page.keyboard.press("Tab")
     expect(page.locator("input[value='glm@int8']").first).to_be_focused()
     page.keyboard.press("ArrowRight")
     expect(page.locator(".p-picker-title")).to_have_text("ChatGLM-6B · nf4")

@@ -87,7 +87,7 @@ async def test_each_reply_is_what_its_adapter_says_alone(
     assert engine.capabilities.adapters == ("a", "b")
     expected = {n: await alone(default_weights, adapters, tmp_path, QUESTIONS[0], n) for n in NAMES}
     assert len(set(expected.values())) == 3
-    for name in ("a", None, "b", "b", "a", None, None, "a"):
+    for name in ("a", None, "b", "b", "a"):
         assert (await say(engine, QUESTIONS[0], name))[0] == expected[name]
 
 
@@ -95,10 +95,9 @@ async def test_what_one_adapter_computed_is_no_others(engine: LlamaCppEngine) ->
     """More conversations than slots, with long beginnings in common: slots and kept prompts change hands."""
     expected = {(q, n): (await say(engine, q, n))[0] for q in QUESTIONS for n in NAMES}
     assert len(set(expected.values())) > 6
-    for seed in range(2):
-        jobs = random.Random(seed).sample(list(expected), len(expected))
-        replies = await asyncio.gather(*(say(engine, question, name) for question, name in jobs))
-        assert {job: text for job, (text, _) in zip(jobs, replies, strict=True)} == expected
+    jobs = random.Random(0).sample(list(expected), len(expected))
+    replies = await asyncio.gather(*(say(engine, question, name) for question, name in jobs))
+    assert {job: text for job, (text, _) in zip(jobs, replies, strict=True)} == expected
 
 
 async def test_the_same_adapter_goes_on_where_it_was(engine: LlamaCppEngine) -> None:

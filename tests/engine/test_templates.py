@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -28,6 +27,7 @@ from app.registry.catalog import Catalog
 from app.registry.formats.chat_template import ChatTemplate
 from tests.registry.gguf_files import LLAMA, GGUFFile
 from tests.support import chat_templates
+from tests.support.files import place
 from tests.support.safetensors_files import write_llama
 
 pytestmark = pytest.mark.anyio
@@ -287,22 +287,17 @@ async def test_a_folder_with_a_hostile_template_is_refused_before_an_engine_is_b
 
 @pytest.fixture
 def store(default_weights: Path, tmp_path: Path) -> Path:
-    """A store with the default model, the same with other templates, and a file that llama.cpp does not know."""
-    data = default_weights.read_bytes()
-    start = data.index(b"tokenizer.chat_template") + len(b"tokenizer.chat_template") + 12
-    (length,) = struct.unpack_from("<Q", data, start - 8)
-    texts = {
-        "good": data[start : start + length],
-        "endless": chat_templates.ENDLESS["loops"].encode(),
-        "reading": f"{{% include '{tmp_path / 'canary'}' %}}".encode(),
-    }
-    for name, text in texts.items():
-        folder = tmp_path / "weights" / name
-        folder.mkdir(parents=True)
-        (folder / "m.gguf").write_bytes(data[:start] + text.ljust(length) + data[start + length :])
+    """A store with the default model, two whose templates are hostile, and one that llama.cpp does not know."""
     odd = {key.replace("llama.", "nonsense."): value for key, value in LLAMA.items()}
-    (tmp_path / "weights" / "odd").mkdir()
-    (tmp_path / "weights" / "odd" / "m.gguf").write_bytes(GGUFFile(odd | {"general.architecture": "nonsense"}).build())
+    headers = {
+        "endless": LLAMA | {"tokenizer.chat_template": chat_templates.ENDLESS["loops"]},
+        "reading": LLAMA | {"tokenizer.chat_template": f"{{% include '{tmp_path / 'canary'}' %}}"},
+        "odd": odd | {"general.architecture": "nonsense"},
+    }
+    for name, metadata in headers.items():
+        (tmp_path / "weights" / name).mkdir(parents=True)
+        (tmp_path / "weights" / name / "m.gguf").write_bytes(GGUFFile(metadata).build())
+    place(default_weights, tmp_path / "weights" / "good" / "m.gguf")
     return tmp_path
 
 

@@ -188,9 +188,7 @@ async def test_after_a_failure_it_is_still_there_to_be_tried_again(hub: FakeHub,
     assert bare.status(model_id).state == "ready"
 
 
-async def test_what_is_no_model_is_told_at_once(
-    hub: FakeHub, bare: Catalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_no_model_is_told_at_once(hub: FakeHub, bare: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.add("tiny/many", {GGUF: b"123", "Tiny-Q8_0.gguf": b"12345"})
     async with opened(bare) as pulls:
         with pytest.raises(ModelNotFound):

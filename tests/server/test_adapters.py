@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import httpx
 import pytest
 
 from tests.conftest import DEFAULT_WEIGHTS
+from tests.support.files import place
 from tests.support.lora_files import SMOLLM2, random_lora
 from tests.support.processes import ServerProcess, serving
 
@@ -22,12 +21,7 @@ MODEL = "smollm2-135m-instruct"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, default_weights: Path) -> Iterator[ServerProcess]:
     folder = tmp_path_factory.mktemp("adapters")
-    weights = folder / "store" / DEFAULT_WEIGHTS
-    weights.parent.mkdir(parents=True)
-    try:
-        os.link(default_weights, weights)
-    except OSError:  # another disk
-        shutil.copy(default_weights, weights)
+    place(default_weights, folder / "store" / DEFAULT_WEIGHTS)
     adapters = folder / "store" / "adapters"
     random_lora(adapters / "polite", "HuggingFaceTB/SmolLM2-135M-Instruct", SMOLLM2, 1)
     random_lora(adapters / "rude", "HuggingFaceTB/SmolLM2-135M-Instruct", SMOLLM2, 2)
@@ -41,7 +35,7 @@ def complete(server: ServerProcess, adapter: str, *turns: str) -> str:
     roles = ("user", "assistant")
     messages = [{"role": roles[i % 2], "content": text} for i, text in enumerate(turns)]
     model = f"{MODEL}+{adapter}" if adapter else MODEL
-    body: dict[str, Any] = {"model": model, "messages": messages, "max_tokens": 16, "temperature": 0}
+    body: dict[str, Any] = {"model": model, "messages": messages, "max_tokens": 8, "temperature": 0}
     answer = server.http.post("/v1/chat/completions", json=body)
     assert answer.status_code == 200, answer.text
     assert answer.json()["model"] == model
@@ -52,7 +46,7 @@ def test_two_conversations_with_different_adapters_share_one_worker(server: Serv
     first = {name: complete(server, name, "What is a boat?") for name in ("polite", "", "rude")}
     assert len(set(first.values())) == 3
     (worker,) = server.workers
-    for name in ("rude", "polite", "", "polite", "rude"):
+    for name in ("rude", "", "polite"):
         assert complete(server, name, "What is a boat?") == first[name]
     turns = ("What is a boat?", first["polite"], "And a ship?")
     second = {name: complete(server, name, *turns) for name in ("rude", "polite", "")}  # the adapter changes between

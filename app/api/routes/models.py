@@ -72,7 +72,7 @@ async def pull(_: UserId, parts: ServicesDep, model_id: ModelRef) -> Response:
 
 @router.delete("/{model_id}/pull", status_code=204)
 async def cancel_pull(_: UserId, parts: ServicesDep, model_id: ModelRef) -> Response:
-    """Stop fetching; what was fetched is kept for the next time where the source allows it."""
+    """Stop fetching; what came is kept for the next time where the source allows it. Forget what failed to arrive."""
     parts.pulls.cancel(_get(parts, model_id).base_id)
     return Response(status_code=204)
 
@@ -95,6 +95,7 @@ def _model(parts: Services, manifest: Manifest, default: str | None, languages: 
     # Idle models make room when another is loaded, so what they hold counts as free.
     status = parts.catalog.status_of(manifest, freeable_bytes=parts.pool.promised_bytes)
     progress = parts.pulls.progress(manifest.base_id)
+    arriving = any(other.base_id == manifest.base_id for other in parts.pulls.arriving())
     error = parts.pulls.last_error(manifest.base_id) or _error(parts, manifest, status)
     return {
         "id": manifest.id,
@@ -116,6 +117,7 @@ def _model(parts: Services, manifest: Manifest, default: str | None, languages: 
         "fetchable": isinstance(manifest.source, HubSource | WheelSource),
         "size_bytes": status.size_bytes,
         **_memory(status),
+        "arriving": arriving,
         "progress": asdict(progress) if progress else None,
         "error": error.payload() if error else None,
         "default": default is not None and manifest.base_id == parse(default).base,

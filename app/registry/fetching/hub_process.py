@@ -37,9 +37,9 @@ class HubProcess:
     def __init__(self, process: subprocess.Popen[str], cancelled: Cancelled) -> None:
         self._process, self._cancelled = process, cancelled
 
-    def list(self, repo: str, revision: str, pauses_s: Sequence[float] = PAUSES_S) -> Listing:
+    def list(self, repo: str, revision: str, pauses_s: Sequence[float] | None = None) -> Listing:
         """What the repository holds at `revision`, which is taken to be one commit from here on."""
-        request = {"repo": repo, "revision": revision, "pauses_s": pauses_s}
+        request = {"repo": repo, "revision": revision, "pauses_s": PAUSES_S if pauses_s is None else pauses_s}
         answer = next(self._answers({"list": request}, repo, revision))
         files = tuple(
             RepoFile(str(f["path"]), int(f["size_bytes"]), str(f["sha256"]).lower(), str(f["blob"]).lower())

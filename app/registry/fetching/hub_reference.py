@@ -10,7 +10,7 @@ from pathlib import Path
 from app.errors import InvalidImport, ModelNotFound
 from app.registry.catalog import Catalog
 from app.registry.fetching.hub_listing import Listing, RepoFile, check_names, choose
-from app.registry.fetching.hub_process import PAUSES_S, hub_process
+from app.registry.fetching.hub_process import hub_process
 from app.registry.fetching.manifest_text import write_manifest
 from app.registry.fetching.pull import pull
 from app.registry.files import ModelFiles
@@ -70,14 +70,14 @@ def resolve(
     cancelled: Cancelled,
     *,
     others: Iterable[Manifest] = (),
-    pauses_s: Sequence[float] = PAUSES_S,
+    pauses_s: Sequence[float] | None = None,
 ) -> Manifest:
     """The model that `text` names, as it is known to the store or among `others`; else a manifest made of its listing.
 
-    Blocks while the hub is asked (again after each of `pauses_s`, where that may help); fetches and writes nothing.
-    Raises :class:`ModelNotFound` for a text that names none, :class:`InvalidImport` for a repository without a model
-    that can be used (``details``: ``reason``; ``files`` with ``path`` and ``size_bytes`` where there are several to
-    choose from), :class:`~app.errors.FetchFailed`, :class:`~app.errors.FetchCancelled`.
+    Blocks while the hub is asked (again after each of `pauses_s`, or of the usual ones, where that may help). Nothing
+    is fetched or written. Raises :class:`ModelNotFound` for a text that names none, :class:`InvalidImport` for a
+    repository without a model that can be used (``details``: ``reason``; ``files`` with ``path`` and ``size_bytes``
+    where there are several to choose from), :class:`~app.errors.FetchFailed`, :class:`~app.errors.FetchCancelled`.
     """
     wanted = parse_hub_reference(text)
     with hub_process(cancelled) as hub:

@@ -32,7 +32,7 @@ class _Job:
 
 
 class Pulls:
-    """Runs :func:`~app.registry.provision.provision` in threads of its own. All methods are for the event loop's thread.
+    """Runs :func:`provision` in threads of its own. All methods are for the event loop's thread.
 
     A model that was asked for by its name on a hub is not in the catalog before it is here. Until then it is known as
     one that is ``arriving``; it stays so after a failure, for another try, and is forgotten when it is cancelled.
@@ -100,9 +100,11 @@ class Pulls:
         return self._errors.get(model_id)
 
     def cancel(self, model_id: str) -> None:
-        """Ask a fetch to end; it does within a moment. Nothing happens where none runs."""
+        """Ask a fetch to end; it does within a moment. Where none runs, one that failed to arrive is forgotten."""
         if job := self._jobs.get(model_id):
             job.cancelled.set()
+        elif self._arriving.pop(model_id, None) is not None:
+            self._errors.pop(model_id, None)
 
     async def wait(self, model_id: str) -> None:
         """Return when no fetch of this model runs any more. Raises what it failed with, if it did."""

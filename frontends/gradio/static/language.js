@@ -60,6 +60,11 @@ export function modelName(app, id) {
   return model ? fullName(model, wanted) : (wanted ?? app.t("chat.the_model"));
 }
 
+/** @returns {string} names one after the other, e.g. "a, b" */
+export function joined(app, names) {
+  return names.join(app.state.language === "zh" ? "、" : ", ");
+}
+
 /**
  * @param {Object} app
  * @param {number} count

@@ -20,7 +20,7 @@ export class ModelByName {
     this.hint = h("p.p-muted");
     this.said = h("div", { id: "parley-hub-said", "aria-live": "polite" });
     const form = h("form.p-by-name-row", { novalidate: true, onsubmit: (event) => this.#submit(event) }, this.field, this.button);
-    this.element = h("div.p-model-panel.p-by-name", { hidden: true }, this.label, form, this.said, this.hint);
+    this.element = h("div.p-by-name", { hidden: true }, this.label, form, this.said, this.hint);
   }
 
   /** Draw all words anew: the reader may have changed the language. */

@@ -1,7 +1,7 @@
 /** What there is to know of one model, and what can be done with it. */
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
-import { bytes, number } from "./language.js";
+import { bytes, joined, number } from "./language.js";
 import { ModelChoices } from "./model_choices.js";
 import { fetchingText, isTooLarge, isUsable, languageNames, share } from "./model_state.js";
 
@@ -20,8 +20,9 @@ export class ModelPanel {
     this.text = h("div.p-model-text");
     this.progress = h("progress.p-progress", { max: "1", hidden: true });
     this.button = h("button.p-button.p-small", { type: "button", onclick: () => this.act() });
+    this.forget = h("button.p-button.p-small", { type: "button", hidden: true, onclick: () => on.cancel(this.model) });
     this.choices = new ModelChoices(app, on.refine);
-    this.element = h("div.p-model-panel", {}, this.text, this.choices.element, this.progress, h("div.p-model-foot", {}, this.button));
+    this.element = h("div.p-model-panel", {}, this.text, this.choices.element, this.progress, h("div.p-model-foot", {}, this.forget, this.button));
   }
 
   /**
@@ -38,6 +39,8 @@ export class ModelPanel {
     this.progress.hidden = model.state !== "fetching";
     this.progress.value = share(model);
     this.progress.setAttribute("aria-label", fetchingText(this.app, model));
+    this.forget.hidden = !model.arriving || model.state === "fetching";
+    this.forget.textContent = this.app.t("picker.forget");
     this.#drawButton(current);
   }
 
@@ -75,7 +78,7 @@ export class ModelPanel {
 
   #ignored() {
     const { app, model } = this;
-    const names = model.ignored.slice(0, IGNORED_SHOWN).join(app.t("picker.comma"));
+    const names = joined(app, model.ignored.slice(0, IGNORED_SHOWN));
     const more = model.ignored.length - IGNORED_SHOWN;
     return more > 0 ? app.t("picker.ignored_more", { names, count: number(app, more) }) : app.t("picker.ignored", { names });
   }

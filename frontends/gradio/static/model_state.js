@@ -1,5 +1,5 @@
 /** A model's state in a few words: what it needs, whether it is here, whether it fits. */
-import { bytes, number } from "./language.js";
+import { bytes, joined, number } from "./language.js";
 
 const LANGUAGES_SHOWN = 3;
 const USABLE = new Set(["ready", "loading", "loaded"]);
@@ -65,9 +65,8 @@ export function percent(app, model) {
  * @returns {string} their names in the reader's language
  */
 export function languageNames(app, languages) {
-  const chinese = app.state.language === "zh";
-  const names = new Intl.DisplayNames(chinese ? "zh-CN" : "en", { type: "language" });
-  return languages.map((code) => named(names, code)).join(chinese ? "、" : ", ");
+  const names = new Intl.DisplayNames(app.state.language === "zh" ? "zh-CN" : "en", { type: "language" });
+  return joined(app, languages.map((code) => named(names, code)));
 }
 
 /** @returns {string} a few of them, the reader's own first: e.g. "English, French and 11 more" */

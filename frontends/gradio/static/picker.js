@@ -96,7 +96,7 @@ class Picker {
       "div.p-model",
       { role: "option", id: `parley-model-${model.id}`, "aria-selected": String(current), dataset: { model: model.id } },
       h("span.p-mark", { dataset: { look: stateLook(model) } }),
-      h("span.p-model-name", {}, h("span.p-model-title", {}, model.title), h("span.p-model-about", {}, about)),
+      h("span.p-model-name", {}, h("span.p-model-title", { title: model.title }, model.title), h("span.p-model-about", {}, about)),
       h("span.p-model-state", {}, listedState(app, model)),
       current ? icon("check") : h("span.p-svg"),
     );
@@ -214,8 +214,10 @@ class Picker {
   }
 
   async #fetch(model) {
-    this.wanted.add(model.id);
-    if (!(await this.#call(() => this.app.api.post(`/api/models/${model.id}/pull`)))) this.wanted.delete(model.id);
+    await this.#call(async () => {
+      await this.app.api.post(`/api/models/${model.id}/pull`);
+      this.wanted.add(model.id); // not before: a list that was asked for earlier says that nothing is being fetched
+    });
   }
 
   async #call(work) {

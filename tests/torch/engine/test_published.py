@@ -113,12 +113,10 @@ def test_llama_ends_at_its_end_and_begins_once(tmp_path: Path, make: Make) -> No
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(
-    ("make", "family"), [(tiny_bloom, "belle"), (alpaca, "alpaca")], ids=lambda value: getattr(value, "__name__", value)
-)
-async def test_the_worker_answers(tmp_path: Path, make: Make, family: str) -> None:
-    manifest = Manifest(id="tiny", title="Tiny", family=family, engine="torch")
-    engine = TorchEngine(LoadPlan(manifest, load_families()[family], make(tmp_path / "tiny"), 512, 2, 1))
+async def test_the_worker_answers(tmp_path: Path) -> None:
+    """BLOOM, whose attention is Parley's own; LLaMA's is transformers', as is that of the other models here."""
+    manifest = Manifest(id="tiny", title="Tiny", family="belle", engine="torch")
+    engine = TorchEngine(LoadPlan(manifest, load_families()["belle"], tiny_bloom(tmp_path / "tiny"), 512, 2, 1))
     await engine.start()
     first = await ask(engine, "river 你好", max_new_tokens=12, ignore_eos=True)
     again = await ask(engine, "river 你好", max_new_tokens=12, ignore_eos=True)

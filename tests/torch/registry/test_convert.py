@@ -60,7 +60,6 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     )
 
 
-@pytest.mark.own_process
 def test_the_original_shards_number_for_number(tmp_path: Path) -> None:
     done = bring(shared("golden/chatglm/base_torch_bin"), tmp_path / "store")
     original: dict[str, Any] = {}
@@ -132,7 +131,7 @@ def test_a_stopped_conversion_goes_on_where_it_was(source: Path, tmp_path: Path)
 def _slow(seen: list[Progress]) -> Callable[[Progress], None]:
     def show(now: Progress) -> None:
         seen.append(now)
-        time.sleep(0.15)
+        time.sleep(0.02)
 
     return show
 
@@ -212,7 +211,7 @@ def beside_good_weights(path: Path, payload: object) -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        pytest.param(zipped, marks=pytest.mark.own_process),
+        zipped,
         legacy,
         pytest.param(plain, marks=pytest.mark.own_process),
         tar,
@@ -286,6 +285,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 def test_memory_stays_bounded(source: Path, tmp_path: Path) -> None:
     """A quarter of a GiB goes through a worker that never holds half of it."""
     torch.save({"a": torch.zeros(1 << 27, dtype=torch.float16)}, source / "pytorch_model.bin")

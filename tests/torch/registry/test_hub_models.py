@@ -65,7 +65,6 @@ def test_safetensors_answer_as_before(hub: FakeHub, llama: Path, tmp_path: Path)
     assert torch.equal(logits(folder), logits(llama))
 
 
-@pytest.mark.own_process
 def test_pytorch_files_are_converted_once(hub: FakeHub, llama: Path, tmp_path: Path) -> None:
     hub.add("tiny/old-model", pickled(llama, tmp_path / "made"))
     seen: list[Progress] = []
@@ -94,7 +93,6 @@ class Canary:
         return Path.touch, (self._path,)
 
 
-@pytest.mark.own_process
 def test_a_hostile_pickle_is_refused_and_nothing_is_shown(hub: FakeHub, llama: Path, tmp_path: Path) -> None:
     made = pickled(llama, tmp_path / "made")
     for name in made.glob("pytorch_model*"):

@@ -6,8 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from app.errors import FetchCancelled, InvalidImport  # noqa: E402
 from app.registry.catalog import Catalog  # noqa: E402
 from app.registry.formats.sumsfile import read_sums  # noqa: E402
 from app.registry.importing import source as source_module  # noqa: E402
+from app.registry.importing.convert_worker import rows  # noqa: E402
 from app.registry.importing.convert_worker.llama import Params, from_shards  # noqa: E402
 from app.registry.importing.convert_worker.rows import Refused  # noqa: E402
 from app.registry.importing.convert_worker.stored import open_weights  # noqa: E402
@@ -255,7 +255,6 @@ def test_files_that_are_not_there(original: Path, tmp_path: Path) -> None:
     refused(folder, tmp_path, "lacks params.json")
 
 
-@pytest.mark.own_process
 def test_a_shard_that_carries_code(original: Path, tmp_path: Path) -> None:
     folder = write_meta(original, tmp_path / "7B", 2)
     torch.save({"layers": Payload(tmp_path / "canary")}, folder / "consolidated.00.pth")
@@ -263,34 +262,18 @@ def test_a_shard_that_carries_code(original: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "canary").exists()
 
 
-WATCHED = """
-import sys
-from pathlib import Path
-from app.registry.importing.convert_worker import rows
-largest = 0
-real = rows.Rows.pieces
-def pieces(self):
-    global largest
-    for piece in real(self):
-        largest = max(largest, piece.numel() * piece.element_size())
-        yield piece
-rows.CHUNK_BYTES = 1 << 14
-rows.Rows.pieces = pieces
-from app.registry.importing.convert_worker.__main__ import main
-code = main()
-print(largest, file=sys.stderr)
-sys.exit(code)
-"""
+def test_it_is_joined_a_few_rows_at_a_time(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    largest = 0
+    real = rows.Rows.pieces
 
+    def pieces(self: rows.Rows) -> Iterator[Any]:
+        nonlocal largest
+        for piece in real(self):
+            largest = max(largest, piece.numel() * piece.element_size())
+            yield piece
 
-def test_it_is_joined_a_few_rows_at_a_time(original: Path, tmp_path: Path) -> None:
-    folder = write_meta(original, tmp_path / "7B", 2)
-    figures = {"width": 64, "layers": 2, "heads": 8, "kv_heads": 4}
-    weights = {"kind": "llama", "files": [str(p) for p in sorted(folder.glob("*.pth"))], "params": figures}
-    job = {"weights": weights, "part": 0, "parts": 1, "target": str(tmp_path / "model.safetensors")}
-    done = subprocess.run(
-        [sys.executable, "-c", WATCHED], input=json.dumps({"jobs": [job]}), text=True, capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert int(done.stderr.split()[-1]) <= 1 << 14
-    assert same(tensors(tmp_path), tensors(original))
+    monkeypatch.setattr(rows, "CHUNK_BYTES", 1 << 14)
+    monkeypatch.setattr(rows.Rows, "pieces", pieces)
+    done = bring(write_meta(original, tmp_path / "7B", 2), tmp_path / "store")
+    assert 0 < largest <= 1 << 14
+    assert same(tensors(done.folder), tensors(original))

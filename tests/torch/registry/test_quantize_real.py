@@ -128,6 +128,7 @@ def written(smollm2: Path, default_weights: Path) -> Iterator[dict[str, LlamaCpp
         yield {"published": stack.enter_context(llama_cpp(default_weights)), **found}
 
 
+@pytest.mark.slow
 def test_smollm2s_tokens_are_those_of_transformers(smollm2: Path, written: dict[str, LlamaCpp]) -> None:
     tokenizer = AutoTokenizer.from_pretrained(smollm2)
     for text in (*CORPUS, *LEADING_SPACES, CHAT):
@@ -136,6 +137,7 @@ def test_smollm2s_tokens_are_those_of_transformers(smollm2: Path, written: dict[
             assert running.tokenize(text) == expected, (name, text)
 
 
+@pytest.mark.slow
 def test_smollm2s_words_are_those_of_transformers(smollm2: Path, written: dict[str, LlamaCpp]) -> None:
     tokenizer = AutoTokenizer.from_pretrained(smollm2)
     model = AutoModelForCausalLM.from_pretrained(smollm2, dtype=torch.float32)
@@ -157,6 +159,7 @@ def test_smollm2s_words_are_those_of_transformers(smollm2: Path, written: dict[s
         assert "Paris" in tokenizer.decode(written[name].greedy(ids, 16)), name
 
 
+@pytest.mark.slow
 def test_sizes_of_smollm2s_files(smollm2: Path, written: dict[str, LlamaCpp]) -> None:
     """4.5 and 8.5 bits a number; the embedding, which is the output too, has 8.5."""
     embedding = 49152 * 576

@@ -1,8 +1,9 @@
-"""A PyTorch model behind a real server: how long it loads, what it holds, how fast it reads and replies over HTTP.
+"""A large model behind a real server: how long it loads, what it holds, how fast it reads and replies over HTTP.
 
-    python -m benchmarks.chatglm_serving STORE MODEL --chats 1 4 8
+    python -m benchmarks.model_serving STORE MODEL --chats 1 4 8
 
-STORE is a model store with the model's folder in `weights/` (:mod:`benchmarks.random_chatglm` makes one). The first
+STORE is a model store with the model's folder in `weights/` (:mod:`benchmarks.random_chatglm` and
+:mod:`benchmarks.random_checkpoint` make some); MODEL may say how it is loaded (`llama-7b@nf4`). PyTorch's first
 start quantizes or packs, the second finds what the first has kept: remove STORE/cache before for both. The last level
 fills every slot to the end of its context, so that the estimate that a person is shown can be held against the peak.
 """
@@ -29,14 +30,16 @@ from benchmarks.report import Row, publish
 
 _SAMPLE_S = 0.1
 _TIMEOUT_S = 1800
-_ENGLISH_TOKENS_PER_WORD = 1.6  # of the load generator's words in ChatGLM's vocabulary; errs upwards
 
 
 class Peak:
-    """The most private memory that a server's workers held, in bytes: heap, and pages of files that only they map."""
+    """The most private memory that a server's workers held, in bytes: heap, and pages of files that only they map.
+
+    Of that, `anonymous_bytes` can't be taken back by the system; clean pages of files can.
+    """
 
     def __init__(self, server: Server) -> None:
-        self.bytes = 0
+        self.bytes = self.anonymous_bytes = 0
         self._server = server
         self._ended = threading.Event()
 
@@ -54,10 +57,16 @@ class Peak:
     def _watch(self) -> None:
         while not self._ended.wait(_SAMPLE_S):
             try:
-                now = sum(worker.memory_full_info().uss for worker in self._server.workers())
-            except psutil.NoSuchProcess:
+                held = [(worker.memory_full_info().uss, _anonymous_bytes(worker)) for worker in self._server.workers()]
+            except (psutil.NoSuchProcess, FileNotFoundError):
                 continue
-            self.bytes = max(self.bytes, now)
+            self.bytes = max(self.bytes, sum(private for private, _ in held))
+            self.anonymous_bytes = max(self.anonymous_bytes, sum(anonymous for _, anonymous in held))
+
+
+def _anonymous_bytes(process: psutil.Process) -> int:
+    lines = Path(f"/proc/{process.pid}/status").read_text("ascii", "replace").splitlines()
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("RssAnon")), 0)
 
 
 def main() -> None:
@@ -70,7 +79,8 @@ def main() -> None:
             with peak.watched():
                 loaded_s = _load(server, given.model)
                 first_s = _ask(server, given.model, words=8, new_tokens=1)["seconds"]
-            starts.append({"start": start, "load_s": loaded_s, "first_reply_s": first_s, "peak_mib": peak.bytes >> 20})
+            held = {"peak_mib": peak.bytes >> 20, "anonymous_mib": peak.anonymous_bytes >> 20}
+            starts.append({"start": start, "load_s": loaded_s, "first_reply_s": first_s, **held})
             print(starts[-1], flush=True)
             if start == "second":
                 _measure(server, given, starts)
@@ -87,18 +97,24 @@ def _measure(server: Server, given: argparse.Namespace, starts: list[Row]) -> No
         # The difference is decoding alone, whatever reading the prompts took.
         rate = chats * (given.new_tokens[1] - given.new_tokens[0]) / (long - short)
         rows.append({"what": f"replies, {chats} chats", "tokens_per_s": rate})
-    publish("chatglm_serving", rows, starts=starts, memory=_memory(server, given), model=given.model)
+    publish("model_serving", rows, starts=starts, memory=_memory(server, given), model=given.model)
 
 
 def _memory(server: Server, given: argparse.Namespace) -> dict[str, float]:
     """The peak with every slot full, against the estimate."""
     model = httpx.get(f"{server.url}/api/models/{given.model}", timeout=60).json()
-    words = int((given.context_tokens - 32) / _ENGLISH_TOKENS_PER_WORD)
+    words = int((given.context_tokens - 32) / given.tokens_per_word)
     peak = Peak(server)
     with peak.watched():
-        _level(server, given.model, given.slots, words=words, new_tokens=given.context_tokens)
+        for _ in range(2):  # the second time what the slots held before goes to llama.cpp's own store of prompts
+            _level(server, given.model, given.slots, words=words, new_tokens=given.context_tokens)
     ratio = model["memory_bytes"] / peak.bytes
-    row = {"estimate_mib": model["memory_bytes"] >> 20, "peak_mib": peak.bytes >> 20, "estimate_by_peak": ratio}
+    row = {
+        "estimate_mib": model["memory_bytes"] >> 20,
+        "peak_mib": peak.bytes >> 20,
+        "anonymous_mib": peak.anonymous_bytes >> 20,
+        "estimate_by_peak": ratio,
+    }
     print(row, flush=True)
     return row
 
@@ -152,6 +168,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--context-tokens", type=int, default=512)
     parser.add_argument("--new-tokens", type=int, nargs=2, default=[16, 64], help="a short and a long reply")
     parser.add_argument("--prompt-words", type=int, nargs="+", default=[64, 160])
+    parser.add_argument(
+        "--tokens-per-word", type=float, default=1.6, help="of the load generator's words, at most: 1.6 as in ChatGLM"
+    )
     parser.add_argument("--threads", type=int, default=0)
     given = parser.parse_args()
     given.store = given.store.absolute()
