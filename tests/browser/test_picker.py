@@ -167,6 +167,21 @@ def test_models_are_grouped_and_the_most_suitable_one_to_fetch_comes_first(
     expect(page.get_by_role("listbox")).to_have_attribute("aria-activedescendant", "parley-model-huge")
 
 
+def test_without_any_model_the_most_suitable_one_is_offered(server: ServerProcess, open_page: OpenPage) -> None:
+    models = Models()
+    models.items = [
+        model("huge", "not_fetched", fits=False, memory_bytes=40_000_000_000),
+        model("english", "not_fetched", languages=["en"], memory_bytes=100_000_000),
+        model("small", "not_fetched", memory_bytes=200_000_000),
+    ]
+    page = open_page(server.url, "zh")
+    page.route("**/api/models**", models.answer)
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    page.get_by_role("button", name="下载 Small（98 MB）").click()
+    assert models.calls == ["POST /small/pull"]
+
+
 def test_of_a_model_to_fetch_every_precision_is_told(server: ServerProcess, open_page: OpenPage) -> None:
     rest = {"state": "not_fetched", "error": None, "why": "chosen", "weights_bytes": 2e9, "cache_bytes": 1e9}
     ways = [

@@ -136,9 +136,9 @@ class Pulls:
         except ParleyError as err:
             self._errors[model_id] = err
         finally:
-            del self._jobs[model_id]
             if model_id not in self._errors or self._is_known(model_id):
                 self._arriving.pop(model_id, None)
+            del self._jobs[model_id]
 
     def _is_known(self, model_id: str) -> bool:
         return any(manifest.base_id == model_id for manifest in self._catalog.list())

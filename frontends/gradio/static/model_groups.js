@@ -15,13 +15,14 @@ export function grouped(models, language) {
   ].filter((group) => group.models.length > 0);
 }
 
-/** What fits comes first, then what speaks the reader's language, then what takes less memory. */
+/** What is on its way comes first, then what fits, then what speaks the reader's language, then what takes less memory. */
 function rank(model, language) {
+  const coming = model.state === "fetching" || model.arriving;
   const ways = model.quantizations?.length ? model.quantizations : [model];
   const fits = ways.some((way) => way.fits !== false);
   const speaks = model.languages.length === 0 || model.languages.includes(language);
   const least = Math.min(...ways.map((way) => way.memory_bytes ?? Infinity));
-  return [fits ? 0 : 1, speaks ? 0 : 1, least];
+  return [coming ? 0 : 1, fits ? 0 : 1, speaks ? 0 : 1, least];
 }
 
 function compare(one, other) {

@@ -20,9 +20,9 @@ export class ModelPanel {
     this.text = h("div.p-model-text");
     this.progress = h("progress.p-progress", { max: "1", hidden: true });
     this.button = h("button.p-button.p-small", { type: "button", onclick: () => this.act() });
-    this.forget = h("button.p-button.p-small", { type: "button", hidden: true, onclick: () => on.cancel(this.model) });
+    this.forget = h("button.p-button.p-small", { type: "button", onclick: () => on.cancel(this.model) });
     this.choices = new ModelChoices(app, on.refine);
-    this.element = h("div.p-model-panel", {}, this.text, this.choices.element, this.progress, h("div.p-model-foot", {}, this.forget, this.button));
+    this.element = h("div.p-model-panel", {}, this.text, this.choices.element, this.progress, h("div.p-model-foot", {}, this.button));
   }
 
   /**
@@ -39,8 +39,7 @@ export class ModelPanel {
     this.progress.hidden = model.state !== "fetching";
     this.progress.value = share(model);
     this.progress.setAttribute("aria-label", fetchingText(this.app, model));
-    this.forget.hidden = !model.arriving || model.state === "fetching";
-    this.forget.textContent = this.app.t("picker.forget");
+    this.#drawForget(Boolean(model.arriving) && model.state !== "fetching");
     this.#drawButton(current);
   }
 
@@ -93,6 +92,13 @@ export class ModelPanel {
     button.disabled = look.disabled ?? false;
     if (button.textContent !== text) button.replaceChildren(icon(look.icon), text);
     this.next = look.act;
+  }
+
+  /** What was asked for by name and did not arrive need not stay in the list. */
+  #drawForget(offered) {
+    this.forget.textContent = this.app.t("picker.forget");
+    if (!offered) this.forget.remove();
+    else if (!this.forget.isConnected) this.button.before(this.forget);
   }
 
   #action(current) {
