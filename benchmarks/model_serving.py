@@ -93,6 +93,7 @@ def _measure(server: Server, given: argparse.Namespace, starts: list[Row]) -> No
         rate = asked["prompt_tokens"] / asked["seconds"]
         rows.append({"what": f"prompt of {asked['prompt_tokens']} tokens", "tokens_per_s": rate})
     for chats in given.chats:
+        _level(server, given.model, chats, words=8, new_tokens=1)  # from here on the prompts come from the cache
         short, long = (_level(server, given.model, chats, words=8, new_tokens=tokens) for tokens in given.new_tokens)
         # The difference is decoding alone, whatever reading the prompts took.
         rate = chats * (given.new_tokens[1] - given.new_tokens[0]) / (long - short)
