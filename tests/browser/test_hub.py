@@ -117,8 +117,8 @@ def test_fetched_cancelled_resumed_rewritten_and_chatted_with(
 @pytest.mark.parametrize(
     ("phase", "english", "chinese"),
     [
-        ("downloading", "fetching 40%", "下载中 40%"),
-        ("converting", "converting 40%", "转换中 40%"),
+        pytest.param("downloading", "fetching 40%", "下载中 40%", marks=pytest.mark.slow),
+        pytest.param("converting", "converting 40%", "转换中 40%", marks=pytest.mark.slow),
         ("quantizing", "rewriting for llama.cpp 40%", "正在改写给 llama.cpp 40%"),
     ],
 )
@@ -156,6 +156,7 @@ def test_any_model_by_its_name(server: ServerProcess, open_page: OpenPage, hub: 
     )
 
 
+@pytest.mark.slow
 def test_cancelled_by_name_it_is_gone(server: ServerProcess, open_page: OpenPage, hub: FakeHub) -> None:
     hub.pause_s = 0.1
     page = open_page(server.url, "zh")
@@ -170,10 +171,16 @@ def test_cancelled_by_name_it_is_gone(server: ServerProcess, open_page: OpenPage
     ("name", "refusal", "english", "chinese"),
     [
         ("tiny/one", 403, "accepted its licence. Accept it on", "请在 {page} 接受协议"),
-        ("tiny/nothing", 0, "has no model tiny/nothing. Check the name.", "没有模型 tiny/nothing。请检查名称。"),
-        ("tiny/one:two.gguf", 0, "has no file two.gguf", "没有文件 two.gguf"),
-        ("just words", 0, "Write OWNER/NAME", "请写 作者/名称"),
-        ("tiny/one", 503, "has trouble at the moment", "暂时出了故障"),
+        pytest.param(
+            "tiny/nothing",
+            0,
+            "has no model tiny/nothing. Check the name.",
+            "没有模型 tiny/nothing。请检查名称。",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param("tiny/one:two.gguf", 0, "has no file two.gguf", "没有文件 two.gguf", marks=pytest.mark.slow),
+        pytest.param("just words", 0, "Write OWNER/NAME", "请写 作者/名称", marks=pytest.mark.slow),
+        pytest.param("tiny/one", 503, "has trouble at the moment", "暂时出了故障", marks=pytest.mark.slow),
     ],
 )
 def test_what_the_hub_refuses_is_told_in_place(
@@ -190,6 +197,7 @@ def test_what_the_hub_refuses_is_told_in_place(
         expect(page.locator("#parley-hub-name")).to_have_value(name)
 
 
+@pytest.mark.slow
 def test_a_wrong_sum_is_told_where_the_model_stands(server: ServerProcess, open_page: OpenPage, hub: FakeHub) -> None:
     hub.changed[GGUF] = large_gguf(9)
     page = open_page(server.url)
@@ -204,6 +212,7 @@ def test_a_wrong_sum_is_told_where_the_model_stands(server: ServerProcess, open_
     expect(option(zh, "tiny-q4_k_m").locator(".p-model-state")).to_have_text("可用", timeout=30_000)
 
 
+@pytest.mark.slow
 def test_what_failed_to_arrive_can_be_forgotten(server: ServerProcess, open_page: OpenPage, hub: FakeHub) -> None:
     hub.add("tiny/bad", {"Bad-Q8_0.gguf": large_gguf(3)})
     hub.changed["Bad-Q8_0.gguf"] = large_gguf(9)
@@ -214,6 +223,7 @@ def test_what_failed_to_arrive_can_be_forgotten(server: ServerProcess, open_page
     expect(option(page, "bad-q8_0")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_the_code_in_a_folder_is_said_in_the_readers_language(server: ServerProcess, open_page: OpenPage) -> None:
     listed = server.http.get("/api/models").json()
     item = next(one for one in listed["items"] if one["id"] == "test")

@@ -61,7 +61,14 @@ def answered(page: Page, text: str) -> None:
     expect(page.locator(".p-reply").last).to_have_attribute("data-state", "complete", timeout=LOAD_MS)
 
 
-@pytest.mark.parametrize(("name", "form", "family"), MODELS, ids=[form for _, form, _ in MODELS])
+# One form from file to chat each time; the others, whose import and arithmetic have tests of their own, in .ci/run.
+CASES = [
+    pytest.param(*model, id=model[1], marks=() if model[1] == "LLaMA, Meta's two files" else pytest.mark.slow)
+    for model in MODELS
+]
+
+
+@pytest.mark.parametrize(("name", "form", "family"), CASES)
 def test_imported_and_chatted_with_in_both_engines(
     server: ServerProcess, open_page: OpenPage, folder: Path, name: str, form: str, family: str
 ) -> None:

@@ -63,7 +63,7 @@ def test_a_folder_in_the_store_is_a_model_that_chats(server: ServerProcess, mode
     assert models(server)[model]["state"] == "loaded"
 
 
-@pytest.mark.parametrize("quantization", ["int8", "nf4"])
+@pytest.mark.parametrize("quantization", [pytest.param("int8", marks=pytest.mark.slow), "nf4"])
 def test_a_quantization_is_chosen_with_the_model(server: ServerProcess, quantization: str) -> None:
     reference = f"chatglm2-tiny@{quantization}"
     assert text(complete(server, reference, ignore_eos=True))

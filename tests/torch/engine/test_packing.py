@@ -238,6 +238,7 @@ def test_casting_the_model_does_not_touch_what_is_packed() -> None:
     assert torch.equal(model.layer.bias, linear.bias)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("capability", ["avx2", "default"])
 def test_other_instruction_sets(capability: str) -> None:
     if os.environ.get("ATEN_CPU_CAPABILITY"):
