@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig  # noqa: E402
 from trl import DPOConfig, DPOTrainer, RewardConfig, RewardTrainer, SFTConfig, SFTTrainer  # noqa: E402
 
 from tests.torch import tiny  # noqa: E402
+from tests.torch.rounding import assert_same  # noqa: E402
 
 PROMPT = [{"role": "user", "content": "Name a fruit."}]
 GOOD, BAD = [{"role": "assistant", "content": "An apple."}], [{"role": "assistant", "content": "你好！"}]
@@ -77,7 +78,7 @@ def test_a_trained_adapter_is_the_same_when_loaded_again(
         trained = trainer.model(ids).logits
         again = PeftModel.from_pretrained(untrained, str(tmp_path / "adapter")).eval()(ids).logits
     assert (trained - before).abs().max() > 1e-3
-    torch.testing.assert_close(again, trained, atol=1e-5, rtol=0)
+    assert_same(again, trained)
 
 
 @pytest.mark.parametrize("generation", tiny.GENERATIONS)

@@ -14,18 +14,14 @@ from transformers.models.bloom.modeling_bloom import _get_alibi_slopes  # noqa: 
 
 from app.families.bloom import BloomForCausalLM, BloomForSequenceClassification, alibi  # noqa: E402
 from tests.torch.bloom.tiny import ids, original, ours  # noqa: E402
+from tests.torch.rounding import assert_same  # noqa: E402
 
-TOLERANCE = 1e-5
 HEADS = [1, 4, 6, 12, 32]  # and such as are no powers of two
-
-
-def close(found: Any, expected: Any, tolerance: float = TOLERANCE) -> None:
-    torch.testing.assert_close(found, expected, atol=tolerance, rtol=0)
 
 
 @pytest.mark.parametrize("n_heads", [1, 2, 6, 8, 12, 16, 32, 112])
 def test_the_slopes_are_bigscience_s(n_heads: int) -> None:
-    close(torch.tensor(alibi.slopes(n_heads)), _get_alibi_slopes(n_heads, torch.device("cpu")), 1e-6)
+    assert_same(torch.tensor(alibi.slopes(n_heads)), _get_alibi_slopes(n_heads, torch.device("cpu")), 1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -47,8 +43,8 @@ def test_logits_are_the_originals(n_heads: int, implementation: str) -> None:
     batch = ids(40, 2)
     its = ours(n_heads)
     its.set_attn_implementation(implementation)
-    close(its(batch).logits, original(n_heads)(batch).logits)
-    close(its(batch, logits_to_keep=2).logits, original(n_heads)(batch).logits[:, -2:])
+    assert_same(its(batch).logits, original(n_heads)(batch).logits)
+    assert_same(its(batch, logits_to_keep=2).logits, original(n_heads)(batch).logits[:, -2:])
 
 
 @pytest.mark.parametrize(
@@ -56,14 +52,14 @@ def test_logits_are_the_originals(n_heads: int, implementation: str) -> None:
 )
 def test_switches_of_the_configuration(changes: dict[str, Any]) -> None:
     batch = ids(20, 2)
-    close(ours(**changes)(batch).logits, original(**changes)(batch).logits)
+    assert_same(ours(**changes)(batch).logits, original(**changes)(batch).logits)
 
 
 def test_hidden_states_are_the_originals() -> None:
     found, wanted = (its(ids(9), output_hidden_states=True).hidden_states for its in (ours(), original()))
     assert len(found) == len(wanted) == 4
     for mine, theirs in zip(found, wanted, strict=True):
-        close(mine, theirs)
+        assert_same(mine, theirs)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -75,9 +71,9 @@ def test_padding_changes_nothing(side: str) -> None:
         real = real.flip(1)
     its = ours(6)
     logits = its(batch, attention_mask=real).logits
-    close(logits[real.bool()], original(6)(batch, attention_mask=real).logits[real.bool()])
+    assert_same(logits[real.bool()], original(6)(batch, attention_mask=real).logits[real.bool()])
     counted = (real.cumsum(1) - 1).clamp(min=0)  # as generate counts positions
-    close(its(batch, attention_mask=real, position_ids=counted).logits[real.bool()], logits[real.bool()])
+    assert_same(its(batch, attention_mask=real, position_ids=counted).logits[real.bool()], logits[real.bool()])
 
 
 def test_a_cache_gives_what_the_whole_text_gives() -> None:
@@ -87,7 +83,7 @@ def test_a_cache_gives_what_the_whole_text_gives() -> None:
     first = its(batch[:, :20], use_cache=True)
     second = its(batch[:, 20:49], cache=first.cache)
     third = its(batch[:, 49:], past_key_values=second.cache)
-    close(torch.cat((first.logits, second.logits, third.logits), 1), whole)
+    assert_same(torch.cat((first.logits, second.logits, third.logits), 1), whole)
 
 
 def test_sequences_packed_into_one_row_do_not_see_each_other() -> None:
@@ -95,7 +91,7 @@ def test_sequences_packed_into_one_row_do_not_see_each_other() -> None:
     its = ours()
     places = torch.cat((torch.arange(12), torch.arange(9)))[None]
     packed = its(torch.cat((one, two), 1), position_ids=places, use_cache=False).logits
-    close(packed, torch.cat((its(one).logits, its(two).logits), 1))
+    assert_same(packed, torch.cat((its(one).logits, its(two).logits), 1))
 
 
 @pytest.mark.parametrize("options", [{}, {"num_beams": 3}])
@@ -118,7 +114,7 @@ def test_bfloat16_knows_where_far_tokens_stand() -> None:
     error = (ours(8, dtype=torch.bfloat16, n_layer=1)(batch).logits[:, -50:] - exact).abs().mean()
     its = (original(8, dtype=torch.bfloat16, n_layer=1)(batch).logits[:, -50:] - exact).abs().mean()
     assert error < 0.02 < its
-    close(ours(8, n_layer=1)(batch).logits[:, -50:].double(), exact, 1e-4)
+    assert_same(ours(8, n_layer=1)(batch).logits[:, -50:].double(), exact, 1e-4)
 
 
 def test_a_configuration_whose_heads_leave_a_rest_is_refused() -> None:
@@ -143,7 +139,7 @@ def test_published_folders_load_as_they_are(tmp_path: Path, names: str) -> None:
     save_file(tensors, path, {"format": "pt"})
     its = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32).eval()
     assert type(its) is BloomForCausalLM
-    close(its(ids(20)).logits, half.float()(ids(20)).logits)
+    assert_same(its(ids(20)).logits, half.float()(ids(20)).logits)
 
 
 def test_a_score_is_that_of_the_last_real_token(tmp_path: Path) -> None:
@@ -153,4 +149,4 @@ def test_a_score_is_that_of_the_last_real_token(tmp_path: Path) -> None:
     batch = ids(8, 2)
     batch[1, 6:] = 3
     scores = scorer(batch, attention_mask=(batch != 3).long()).logits
-    close(scores, torch.cat((scorer(batch[:1]).logits, scorer(batch[1:, :6]).logits)))
+    assert_same(scores, torch.cat((scorer(batch[:1]).logits, scorer(batch[1:, :6]).logits)))

@@ -18,6 +18,7 @@ from transformers.generation.streamers import BaseStreamer  # noqa: E402
 from app.families.chatglm import ChatGLMConfig  # noqa: E402
 from app.families.chatglm.positions import token_positions, visible  # noqa: E402
 from tests.torch.chatglm.golden import TOLERANCE, Case, fresh, golden, listed, listed_cases, model, tensors  # noqa: E402
+from tests.torch.rounding import assert_same  # noqa: E402
 
 # Where the original contradicts itself; our choice is in app/families/chatglm/positions.py.
 OTHER_POSITIONS = {("base", "batch_tokenizer_positions"), ("one_dim_positions", "with_answer")}
@@ -130,7 +131,7 @@ def test_the_prefix_is_the_originals(folder: str) -> None:
     expected = tensors(f"{folder}/cases.safetensors")["prefix_key_values"]  # [layers, 2, P, heads, d]
     layers = model(folder).transformer.prefix_encoder()
     ours = torch.stack([torch.stack(layer) for layer in layers]).transpose(2, 3)
-    torch.testing.assert_close(ours, expected, atol=1e-5, rtol=0)
+    assert_same(ours, expected)
 
 
 @pytest.mark.parametrize("folder", ["prefix_tuning", "prefix_tuning_projected"])

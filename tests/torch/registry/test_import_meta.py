@@ -29,6 +29,7 @@ from tests.support.meta_files import tensors, write_meta  # noqa: E402
 from tests.support.shared import shared  # noqa: E402
 from tests.support.tiny_models import tiny_llama  # noqa: E402
 from tests.torch.registry.test_convert import Payload, same  # noqa: E402
+from tests.torch.rounding import assert_same  # noqa: E402
 
 
 def bring(path: Path, store: Path, name: str = "", **more: Any) -> Imported:
@@ -54,7 +55,7 @@ def test_the_same_weights_and_logits(original: Path, tmp_path: Path, shards: int
     done = bring(write_meta(original, tmp_path / "7B", shards), tmp_path / "store", "llama")
     assert same(tensors(done.folder), tensors(original))
     ids = [1, 5, 300, 301, 302, 17, 599, 42]
-    assert torch.allclose(logits(done.folder, ids), logits(original, ids), atol=1e-6, rtol=0)
+    assert_same(logits(done.folder, ids), logits(original, ids))
     assert Catalog(tmp_path / "store").status("llama").state == "ready"
     sums = Sums(tmp_path)
     assert {path.name for path in done.folder.iterdir()} - {"SHA256SUMS"} == set(read_sums(done.folder))
