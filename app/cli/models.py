@@ -16,11 +16,12 @@ from app.cli.quantizing import quantize_model
 from app.config import Settings
 from app.errors import DamagedWeights, ModelError
 from app.models.catalog import Catalog, ModelStatus
-from app.models.manifest import FolderSource, HubSource, Manifest, UpstreamSource, WheelSource
+from app.models.manifest import Manifest, UpstreamSource
 from app.models.memory import available_bytes, total_bytes
 from app.models.placement import REASONS
 from app.models.references import with_adapter
 from app.weights.progress import Progress
+from app.weights.sources import FolderSource, HubSource, WheelSource
 
 _STATES = {"ready": "ready", "not_fetched": "not fetched", "damaged": "damaged"}
 

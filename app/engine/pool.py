@@ -1,6 +1,6 @@
 """The models in memory: loaded on demand, kept while someone uses them, unloaded least recently used first.
 
-The pool promises memory before it loads, by the registry's estimates, and never promises more than its budget.
+The pool promises memory before it loads, by the estimates of app.models, and never promises more than its budget.
 It knows no engine by name; they are found by :mod:`app.engine.factories`.
 """
 

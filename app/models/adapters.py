@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from app.errors import DamagedWeights
-from app.models.manifest import Adapter, FolderSource, HubSource, Manifest
+from app.models.manifest import Adapter, Manifest
 from app.weights.formats.adapter_folder import describe_adapter
 from app.weights.formats.gguf import GGUFHeader
+from app.weights.sources import FolderSource, HubSource
 
 # What a file's or a repository's name says of the format only: "Qwen2.5-0.5B-Instruct-Q4_K_M", "…-GGUF".
 _FORMAT = re.compile(r"[-._](?:i?q[2-8](?:_[a-z0-9]+)*|t?q[12]_0|bf16|fp?16|fp?32|gguf)", re.IGNORECASE)

@@ -14,7 +14,7 @@ from app.domain.generation import SamplingParams
 from app.errors import DamagedWeights
 from app.models import placement
 from app.models.estimates import planned, shape_of
-from app.models.manifest import FOUND, FolderSource, Manifest, ManifestFile, safe_relative
+from app.models.manifest import FOUND, Manifest
 from app.models.model_files import ModelFiles
 from app.weights.formats import chatglm_shapes
 from app.weights.formats.checkpoint import (
@@ -27,6 +27,7 @@ from app.weights.formats.checkpoint import (
     read_config,
     weight_files,
 )
+from app.weights.sources import FolderSource, ModelFile, safe_relative
 
 # What the original models were published with.
 CHATGLM_SAMPLING = SamplingParams(temperature=0.95, top_p=0.7, top_k=50, min_p=0)
@@ -151,19 +152,19 @@ def size_label(checkpoint: Checkpoint) -> str:
     return str(count)
 
 
-def _files(folder: Path) -> tuple[ManifestFile, ...]:
+def _files(folder: Path) -> tuple[ModelFile, ...]:
     """All that a loader opens. At least what must be there, so that what is missing is told."""
     try:
         names = listing(folder)
     except (OSError, DamagedWeights):
-        return ManifestFile(CONFIG), ManifestFile(WEIGHTS)
+        return ModelFile(CONFIG), ModelFile(WEIGHTS)
     texts = [n for n in names if n.endswith(TEXT_SUFFIXES) and n not in (CONFIG, INDEX) and safe_relative(n)]
     try:
         weights: tuple[str, ...] = weight_files(folder)
     except (OSError, DamagedWeights):
         weights = ()
     index = [INDEX] if INDEX in names and WEIGHTS not in names else []
-    return tuple(ManifestFile(name) for name in (CONFIG, *index, *weights, *texts))
+    return tuple(ModelFile(name) for name in (CONFIG, *index, *weights, *texts))
 
 
 def _quantization(config: Mapping[str, Any]) -> str:

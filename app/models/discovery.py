@@ -20,20 +20,13 @@ from pathlib import Path
 from app.errors import DamagedWeights, InvalidManifest, ModelNotFetched
 from app.models.adapters import found_adapters, names_of
 from app.models.checkpoint_folders import completed, implied_model, is_model_folder
-from app.models.manifest import (
-    FOUND,
-    FolderSource,
-    HubSource,
-    Manifest,
-    ManifestFile,
-    WheelSource,
-    safe_relative,
-)
+from app.models.manifest import FOUND, Manifest
 from app.models.manifest_reader import load_manifest
 from app.models.model_files import FolderStamp, ModelFiles, folder_stamp
 from app.weights.checksums import Stamp, stamp
 from app.weights.formats.gguf import GGUFHeader
 from app.weights.formats.sha256sums import SUMS, read_sums
+from app.weights.sources import FolderSource, HubSource, ModelFile, WheelSource, safe_relative
 
 _PART = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})\.gguf")
 _MAX_PARTS = 512
@@ -117,7 +110,7 @@ class Discovery:
             cached = self._sums[folder] = (now, _sums_in(folder))
         sums = cached[1]
 
-        def summed(files: tuple[ManifestFile, ...]) -> tuple[ManifestFile, ...]:
+        def summed(files: tuple[ModelFile, ...]) -> tuple[ModelFile, ...]:
             return tuple(replace(file, sha256=file.sha256 or sums.get(file.path)) for file in files)
 
         ways = tuple(replace(way, files=summed(way.files)) for way in manifest.ways)
@@ -207,7 +200,7 @@ class Discovery:
             description=FOUND["en"],
             translations=FOUND,
             source=FolderSource(folder.as_posix()),
-            files=tuple(ManifestFile(name) for name in names),
+            files=tuple(ModelFile(name) for name in names),
         )
         try:
             header = self._files.header(bare)

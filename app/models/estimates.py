@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.models.manifest import COPY_TYPES, Manifest
+from app.models.manifest import Manifest
 from app.models.memory import MemoryEstimate, estimate_from_header, estimate_llama_cpp, estimate_unseen
 from app.models.model_files import ModelFiles
 from app.models.torch_memory import estimate_torch, whole
 from app.weights.formats.chatglm_shapes import BadConfig, Expected
 from app.weights.formats.checkpoint import Checkpoint
+from app.weights.formats.converted_files import GGUF_TYPES
 from app.weights.formats.ggml_types import TYPES
 from app.weights.formats.safetensors import DTYPES, TensorInfo
 from app.weights.formats.shapes import expected_for, is_tied, kv_values_for
@@ -23,7 +24,7 @@ Shape = tuple[tuple[str, int | str | bool], ...]  # some entries of a config.jso
 _DTYPES = {"float32": "F32"}  # how it was published, by its configuration; else in half precision
 _CACHE_BYTES = 2  # of a number, in llama.cpp's cache
 _FORMS = {form.name.lower(): form for form in TYPES.values()}
-_QUANTIZED = frozenset(name for name in COPY_TYPES if name.startswith("q"))
+_QUANTIZED = frozenset(name for name in GGUF_TYPES if name.startswith("q"))
 _HEAD_TYPE = "q8_0"
 
 

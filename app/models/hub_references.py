@@ -10,13 +10,14 @@ from pathlib import Path
 from app.errors import InvalidImport, ModelNotFound
 from app.models.catalog import Catalog
 from app.models.checkpoint_folders import completed, implied_model
-from app.models.manifest import HubSource, Manifest, ManifestFile, safe_relative
+from app.models.manifest import Manifest
 from app.models.manifest_writer import write_manifest
 from app.models.model_files import ModelFiles
-from app.weights.fetching.fetch import pull
+from app.models.pull import pull
 from app.weights.fetching.hub_listing import Listing, RepoFile, check_names, choose
 from app.weights.fetching.hub_process import hub_process
 from app.weights.progress import Cancelled, OnProgress
+from app.weights.sources import HubSource, ModelFile, safe_relative
 
 PREFIX = "hub:"
 MAX_REFERENCE_CHARS = 480
@@ -94,7 +95,7 @@ def resolve(
 def bring(manifest: Manifest, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled) -> Manifest:
     """Fetch a model that :func:`resolve` gave, and write its manifest where the store has none; returns that.
 
-    Blocks. Raises what :func:`~app.weights.fetching.fetch.pull` raises.
+    Blocks. Raises what :func:`~app.models.pull.pull` raises.
     """
     known = {other.base_id for other in Catalog(store_dir).list()}
     pull(manifest, store_dir, on_progress, cancelled)
@@ -128,7 +129,7 @@ def describe(listing: Listing, file: str = "") -> Manifest:
         translations={"zh": f"按名称从模型站的 {listing.repo} 下载。"},
         quantization=number["type"].upper() if number else "",
         source=HubSource(listing.repo, listing.commit),
-        files=tuple(ManifestFile(found.path, found.sha256 or None, found.size_bytes or None) for found in chosen),
+        files=tuple(ModelFile(found.path, found.sha256 or None, found.size_bytes or None) for found in chosen),
     )
 
 

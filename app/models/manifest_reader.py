@@ -45,24 +45,9 @@ from urllib.parse import urlsplit
 
 from app.domain.generation import SamplingParams
 from app.errors import InvalidManifest, InvalidSampling
-from app.models.manifest import (
-    ENGINES,
-    FILE_SUFFIXES,
-    ID,
-    KINDS,
-    QUANTIZATIONS,
-    SOURCES,
-    Adapter,
-    FolderSource,
-    HubSource,
-    Manifest,
-    ManifestFile,
-    Source,
-    UpstreamSource,
-    WheelSource,
-    safe_relative,
-)
+from app.models.manifest import ENGINES, ID, KINDS, QUANTIZATIONS, SOURCES, Adapter, Manifest, Source, UpstreamSource
 from app.models.toml_table import Table
+from app.weights.sources import FILE_SUFFIXES, FolderSource, HubSource, ModelFile, WheelSource, safe_relative
 
 _MAX_MANIFEST_BYTES = 64 * 1024
 _MAX_FILES = 512
@@ -177,14 +162,14 @@ def _upstream(table: Table) -> UpstreamSource:
     return UpstreamSource(url.rstrip("/"), table.text("model"), variable)
 
 
-def _files(root: Table) -> tuple[ManifestFile, ...]:
+def _files(root: Table) -> tuple[ModelFile, ...]:
     tables = root.tables("files")
     if len(tables) > _MAX_FILES:
         raise root.fail("files", f"at most {_MAX_FILES} files")
     return tuple(_file(table) for table in tables)
 
 
-def _file(table: Table) -> ManifestFile:
+def _file(table: Table) -> ModelFile:
     path = _path(table, "path")
     if not path.endswith(FILE_SUFFIXES):
         raise table.fail(
@@ -193,7 +178,7 @@ def _file(table: Table) -> ManifestFile:
             "other checkpoints must be converted first",
         )
     sha256 = table.text("sha256", "", pattern=_SHA256, hint="64 hexadecimal digits, lower case") or None
-    file = ManifestFile(path, sha256, table.whole("size_bytes", 1, _MAX_FILE_BYTES))
+    file = ModelFile(path, sha256, table.whole("size_bytes", 1, _MAX_FILE_BYTES))
     table.finish()
     return file
 

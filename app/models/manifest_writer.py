@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.models.manifest import HubSource, Manifest
+from app.models.manifest import Manifest
 from app.models.manifest_reader import load_manifest
+from app.weights.sources import HubSource
 
 
 def manifest_text(m: Manifest) -> str:

@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.errors import DamagedWeights, ModelNotFetched
-from app.models.manifest import Adapter, FolderSource, Manifest, ManifestFile
+from app.models.manifest import Adapter, Manifest
 from app.weights.checksums import OnBytes, Stamp, Sums, stamp
 from app.weights.formats.adapter_folder import check_adapter, check_adapter_for_gguf
 from app.weights.formats.checkpoint import Checkpoint, read_checkpoint
 from app.weights.formats.gguf import GGUFHeader, read_header
+from app.weights.sources import FolderSource, ModelFile
 
 FolderStamp = tuple[tuple[str, int, int], ...]  # name, size and time of each file
 OnProgress = Callable[[int, int], None]  # bytes done, bytes in all
@@ -142,13 +143,13 @@ class ModelFiles:
             self._regular(manifest, file, folder / file.path, folder)
         return [folder / file.path for file in manifest.files]
 
-    def _sum(self, m: Manifest, file: ManifestFile, path: Path, again: bool, on_bytes: OnBytes) -> str:
+    def _sum(self, m: Manifest, file: ModelFile, path: Path, again: bool, on_bytes: OnBytes) -> str:
         try:
             return self.sums.sha256(path, again=again, on_bytes=on_bytes)
         except OSError as err:
             raise _damaged(m, file, f"cannot be read: {err.strerror}.") from err
 
-    def _check(self, manifest: Manifest, file: ManifestFile, path: Path, folder: Path) -> None:
+    def _check(self, manifest: Manifest, file: ModelFile, path: Path, folder: Path) -> None:
         size = self._regular(manifest, file, path, folder)
         if file.size_bytes is not None and size != file.size_bytes:
             raise _damaged(manifest, file, f"is {size:,} bytes long and should be {file.size_bytes:,}.")
@@ -156,7 +157,7 @@ class ModelFiles:
         if known is not None and known != file.sha256:
             raise _damaged(manifest, file, "does not have the SHA-256 that its manifest names.", digest=known)
 
-    def _regular(self, manifest: Manifest, file: ManifestFile, path: Path, folder: Path) -> int:
+    def _regular(self, manifest: Manifest, file: ModelFile, path: Path, folder: Path) -> int:
         try:
             found = path.stat()
             inside = path.resolve().is_relative_to(folder.resolve())
@@ -225,7 +226,7 @@ def _counted(on_progress: OnProgress, before: int, total: int) -> OnBytes:
     return lambda done: on_progress(before + done, total)
 
 
-def _damaged(manifest: Manifest, file: ManifestFile, problem: str, **details: object) -> DamagedWeights:
+def _damaged(manifest: Manifest, file: ModelFile, problem: str, **details: object) -> DamagedWeights:
     again = (
         "" if isinstance(manifest.source, FolderSource) else f" Fetch it again: parley models pull {manifest.base_id}"
     )

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from app.models.manifest import COPY_TYPES, Manifest, ManifestFile, Way
+from app.models.manifest import Manifest, Way
+from app.weights.formats.converted_files import GGUF_TYPES, converted_files
+from app.weights.sources import ModelFile
 
 _CARDS = ("dev/nvidia0", "dev/kfd")  # NVIDIA's and AMD's drivers
 
@@ -34,20 +35,13 @@ REASONS: Mapping[str, str] = {
 }
 
 
-def copy_name(folder: Path, copy_type: str) -> str:
-    """What a copy of the model in `folder` is called."""
-    return f"{folder.name}-{copy_type}.gguf"
-
-
-def copies(names: Iterable[str]) -> dict[str, ManifestFile]:
-    """The copies among a folder's files, by their type, the smallest first."""
-    pattern = re.compile(rf".+-(?P<type>{'|'.join(COPY_TYPES)})\.gguf")
-    found = {match["type"]: ManifestFile(name) for name in names if (match := pattern.fullmatch(name))}
-    return {kind: found[kind] for kind in COPY_TYPES if kind in found}
+def copies(names: Iterable[str]) -> dict[str, ModelFile]:
+    """The converted files in a folder, by their number format, the smallest first."""
+    return {gguf_type: ModelFile(name) for gguf_type, name in converted_files(names).items()}
 
 
 def ways(
-    manifest: Manifest, choices: Sequence[str], found: Mapping[str, ManifestFile], *, convertible: bool, card: bool
+    manifest: Manifest, choices: Sequence[str], found: Mapping[str, ModelFile], *, convertible: bool, card: bool
 ) -> tuple[Way, ...]:
     """All ways of loading `manifest`, the default first.
 
@@ -80,7 +74,7 @@ def copy_to_make(config: Mapping[str, object], *, card: bool) -> str:
     """The type of the copy without which a model of this ``config.json`` would run slowly here; "": none."""
     if card or config.get("model_type") not in CONVERTIBLE or "quantization_config" in config:
         return ""
-    return COPY_TYPES[0]
+    return GGUF_TYPES[0]
 
 
 @functools.cache

@@ -10,9 +10,9 @@ import pytest
 from app.errors import DamagedWeights, FetchFailed, InvalidImport, InvalidManifest, ModelNotFound
 from app.models.catalog import Catalog
 from app.models.hub_references import HubReference, parse_hub_reference, pull_reference
-from app.models.manifest import HubSource, ManifestFile
 from app.models.manifest_reader import load_manifest
 from app.models.manifest_writer import manifest_text, write_manifest
+from app.weights.sources import HubSource, ModelFile
 from tests.support.fake_hub import COMMIT, FakeHub
 from tests.weights.fetching.repos import gguf_manifest, large_gguf, llama_files, never, nobody
 
@@ -53,7 +53,7 @@ def test_a_file_by_name(hub: FakeHub, store: Path) -> None:
     assert manifest.title == "Tiny-Model-Q4_K_M"
     assert (manifest.quantization, manifest.context_tokens, manifest.parameters) == ("Q4_K_M", 512, "1K")
     assert manifest.source == HubSource("tiny/Tiny-GGUF", COMMIT)
-    assert manifest.files == (ManifestFile(FILE, hashlib.sha256(data).hexdigest(), len(data)),)
+    assert manifest.files == (ModelFile(FILE, hashlib.sha256(data).hexdigest(), len(data)),)
     assert manifest.licence == "apache-2.0"
     catalog = Catalog(store)
     status = catalog.status(manifest.id)
@@ -151,5 +151,5 @@ def test_manifests_are_read_back_as_they_were(tmp_path: Path, title: str) -> Non
 
 def test_one_that_could_not_be_read_is_not_left(tmp_path: Path) -> None:
     with pytest.raises(InvalidManifest):
-        write_manifest(gguf_manifest(files=(ManifestFile("../x.gguf"),)), tmp_path)
+        write_manifest(gguf_manifest(files=(ModelFile("../x.gguf"),)), tmp_path)
     assert not list(tmp_path.glob("*.toml"))

@@ -7,17 +7,9 @@ import pytest
 import tomlkit
 
 from app.errors import InvalidManifest
-from app.models.manifest import (
-    Adapter,
-    FolderSource,
-    HubSource,
-    Manifest,
-    ManifestFile,
-    UpstreamSource,
-    WheelSource,
-    safe_relative,
-)
+from app.models.manifest import Adapter, Manifest, UpstreamSource
 from app.models.manifest_reader import load_manifest
+from app.weights.sources import FolderSource, HubSource, ModelFile, WheelSource, safe_relative
 from model_store import manifests_dir
 
 SUM = "ab" * 32
@@ -68,7 +60,7 @@ def test_folder(tmp_path: Path) -> None:
     )
     manifest = load(tmp_path, values)
     assert manifest.source == FolderSource("weights/mine")
-    assert manifest.weights_file == ManifestFile("model.gguf", SUM, 10)
+    assert manifest.weights_file == ModelFile("model.gguf", SUM, 10)
     assert manifest.size_bytes is None
     assert (manifest.family, manifest.kind, manifest.languages) == ("native", "chat", ("en", "zh-Hans"))
     assert (manifest.default_sampling.temperature, manifest.default_sampling.stop) == (0, ("###",))

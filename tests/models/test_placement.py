@@ -10,12 +10,13 @@ import pytest
 
 from app.models import placement
 from app.models.catalog import Catalog
-from app.models.manifest import HubSource, Manifest, ManifestFile
+from app.models.manifest import Manifest
+from app.weights.sources import HubSource, ModelFile
 from tests.support.gguf_files import write_gguf
 from tests.support.safetensors_files import write_llama
 
 CHOICES = ("none", "int8", "nf4")
-TORCH = Manifest("m", "M", "native", "torch", quantization="float16", files=(ManifestFile("config.json"),))
+TORCH = Manifest("m", "M", "native", "torch", quantization="float16", files=(ModelFile("config.json"),))
 NAMES = ["config.json", "m-q8_0.gguf", "m-q4_0.gguf", "m-q9_9.gguf", "other.gguf"]
 
 
@@ -52,7 +53,7 @@ def test_a_way_changes_the_engine_and_its_files_and_back() -> None:
     copy, stored = manifest.loaded_as(""), manifest.loaded_as("").loaded_as("none")
     assert (copy.id, copy.engine, copy.quantization, copy.files) == (
         *("m", "llama_cpp", "q4_0"),
-        (ManifestFile("m-q4_0.gguf"),),
+        (ModelFile("m-q4_0.gguf"),),
     )
     assert (stored.id, stored.engine, stored.quantization) == ("m@none", "torch", "float16")
     assert copy.as_published() == stored

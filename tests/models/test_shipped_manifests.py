@@ -9,8 +9,9 @@ import pytest
 
 from app.families import load_families
 from app.models.catalog import Catalog
-from app.models.manifest import HubSource, Manifest
+from app.models.manifest import Manifest
 from app.models.manifest_reader import load_manifest
+from app.weights.sources import HubSource
 from model_store import manifests_dir
 
 PATHS = sorted(manifests_dir().glob("*.toml"))

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.models.manifest import Manifest, ManifestFile, WheelSource
+from app.models.manifest import Manifest
+from app.weights.sources import ModelFile, WheelSource
 from tests.support.gguf_files import GGUFFile
 
 MEMBER = "tiny_model/model.gguf"
@@ -49,7 +50,7 @@ class FakeIndex:
             family="native",
             engine="llama_cpp",
             source=source,
-            files=(ManifestFile("model.gguf", digest, len(self.content)),),
+            files=(ModelFile("model.gguf", digest, len(self.content)),),
         )
 
     def manifest_toml(self) -> str:

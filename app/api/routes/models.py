@@ -14,9 +14,10 @@ from app.api.schemas import ModelRef, PullByName, PullStarted
 from app.chat.defaults import default_model
 from app.errors import DamagedWeights, ParleyError
 from app.models.catalog import ModelStatus
-from app.models.manifest import Adapter, HubSource, Manifest, WheelSource
+from app.models.manifest import Adapter, Manifest
 from app.models.memory import available_bytes
 from app.models.references import parse, with_adapter
+from app.weights.sources import HubSource, WheelSource
 
 router = APIRouter(prefix="/api/models", tags=["models"])
 

@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.errors import Conflict, DamagedWeights, FetchCancelled, FetchFailed, InvalidImport
-from app.models.placement import copy_name
 from app.weights.converting.architectures.base import Family, Part, family_of
 from app.weights.converting.header import write_header
 from app.weights.converting.number_formats import Kind, bytes_of, kind_for, kind_of
@@ -25,6 +24,7 @@ from app.weights.converting.tensors import Job, write_tensors
 from app.weights.converting.tokenizers.reading import read_vocabulary
 from app.weights.disk import check_room
 from app.weights.formats.checkpoint import Checkpoint, damaged, read_checkpoint
+from app.weights.formats.converted_files import converted_name
 from app.weights.formats.gguf import read_header
 from app.weights.formats.sha256sums import read_sums, write_sums
 from app.weights.progress import Cancelled, OnProgress, Progress
@@ -42,7 +42,7 @@ def quantize(folder: Path, to: str, on_progress: OnProgress, cancelled: Cancelle
     """
     kind = kind_of(to)
     folder = folder.absolute()
-    target = folder / copy_name(folder, to)
+    target = folder / converted_name(folder, to)
     draft = folder / f".{target.name}.draft"
     try:
         with _locked(folder):

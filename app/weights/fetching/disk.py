@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from app.errors import FetchCancelled, FetchFailed
-from app.models.manifest import Manifest
 from app.weights.progress import Cancelled
 
 _POLL_S = 0.2
@@ -35,10 +34,10 @@ def locked(partial: Path, on_wait: Callable[[], None], cancelled: Cancelled) -> 
         yield
 
 
-def disk_error(m: Manifest, store_dir: Path, err: OSError) -> FetchFailed:
+def disk_error(model_id: str, store_dir: Path, err: OSError) -> FetchFailed:
     """What to say of an ``OSError`` in the store."""
     if err.errno == errno.ENOSPC:
         text = "The disk became full. Make room, or set PARLEY_MODEL_STORE to a folder on another disk."
     else:
         text = f"The model store {store_dir} can't be written to ({err.strerror}). Set PARLEY_MODEL_STORE to another."
-    return FetchFailed(text, model_id=m.id)
+    return FetchFailed(text, model_id=model_id)

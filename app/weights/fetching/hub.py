@@ -15,8 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.errors import DamagedWeights, FetchFailed, InvalidImport, MissingExtra, ModelNotFetched
-from app.models.manifest import HubSource, Manifest
-from app.models.model_files import ModelFiles
+from app.weights.checksums import Sums
 from app.weights.disk import check_room, sync_folder
 from app.weights.fetching.hub_listing import RepoFile, to_convert, wanted
 from app.weights.fetching.hub_process import hub_process
@@ -26,36 +25,37 @@ from app.weights.formats.sha256sums import SUMS, write_sums
 from app.weights.importing.importer import import_model
 from app.weights.importing.xor import find_key
 from app.weights.progress import Cancelled, OnProgress, Progress
+from app.weights.sources import Download, HubSource
 
 
 def fetch_from_hub(
-    m: Manifest, source: HubSource, files: ModelFiles, partial: Path, on_progress: OnProgress, cancelled: Cancelled
+    download: Download, source: HubSource, checksums: Sums, on_progress: OnProgress, cancelled: Cancelled
 ) -> None:
-    """Fetch a manifest's files by way of the folder `partial`. Blocks; the caller holds the model's lock.
+    """Fetch a model's files by way of its partial folder. Blocks; the caller holds the model's lock.
 
     Raises :class:`FetchFailed`, :class:`~app.errors.FetchCancelled`, :class:`DamagedWeights`, ``OSError``, and what
     an import raises.
     """
-    target = files.folder(m)
-    base = _base(m, source, target.parent)
+    target, partial = download.target, download.partial
+    base = _base(download, source, target.parent)
     with hub_process(cancelled) as hub:
         listing = hub.list(source.repo, source.revision)
-        chosen = wanted(m, listing)
+        chosen = wanted(download, listing)
         paths = [file.path for file in chosen]
         imported = base is not None or to_convert(paths)
         if imported:
-            _check_import(m, target, paths, base)
+            _check_import(download, target, paths, base)
         _keep_only(partial, paths)
         _take_over(chosen, target, partial)
-        _check_room(m, chosen, partial, imported)
+        _check_room(download, chosen, partial, imported)
         total = sum(file.size_bytes for file in chosen)
         sums = hub.fetch(listing, chosen, partial, lambda done: on_progress(Progress("downloading", done, total)))
     if imported:
-        _import(m, base, target.parent.parent, partial, on_progress, cancelled)
+        _import(download, base, target.parent.parent, partial, on_progress, cancelled)
         return
-    _check(m, paths, partial)
+    _check(download, paths, partial)
     _publish(partial, target, sums)
-    files.sums.remember_all(target, sums)
+    checksums.remember_all(target, sums)
 
 
 def arrived_files_bytes(partial: Path) -> int:
@@ -68,45 +68,45 @@ def arrived_files_bytes(partial: Path) -> int:
     return total
 
 
-def _base(m: Manifest, source: HubSource, weights_dir: Path) -> Path | None:
+def _base(download: Download, source: HubSource, weights_dir: Path) -> Path | None:
     """The folder of the model that the repository holds differences to. Raises :class:`ModelNotFetched`."""
     if not source.base:
         return None
     folder = weights_dir / source.base
     if not folder.is_dir():
         raise ModelNotFetched(
-            f"{m.title} is published as a difference to {source.base}, which is not here. Put that model's files into "
-            f"{folder}, or fetch it (parley models pull {source.base}); then run this again.",
-            model_id=m.id,
+            f"{download.title} is published as a difference to {source.base}, which is not here. Put that model's "
+            f"files into {folder}, or fetch it (parley models pull {source.base}); then run this again.",
+            model_id=download.model_id,
             reason="base",
             base=source.base,
         )
     return folder
 
 
-def _check_import(m: Manifest, target: Path, paths: Sequence[str], base: Path | None) -> None:
+def _check_import(download: Download, target: Path, paths: Sequence[str], base: Path | None) -> None:
     """What would keep an import from succeeding is told before anything is fetched."""
     if any(path.endswith(".enc") for path in paths):
         find_key(base)
     if target.exists():
         raise FetchFailed(
-            f"{m.title}: there is a folder {target} already, and what it holds can't be used. Move it away, and run "
-            "this again.",
-            model_id=m.id,
+            f"{download.title}: there is a folder {target} already, and what it holds can't be used. Move it away, and "
+            "run this again.",
+            model_id=download.model_id,
         )
     if importlib.util.find_spec("torch") is None:
         raise MissingExtra(
-            f"{m.title} is published in PyTorch's own format, and converting it takes PyTorch. Install it with "
+            f"{download.title} is published in PyTorch's own format, and converting it takes PyTorch. Install it with "
             "`pip install 'parley-chat[torch]'`, then run this again.",
             extra="torch",
         )
 
 
 def _import(
-    m: Manifest, base: Path | None, store_dir: Path, partial: Path, on_progress: OnProgress, cancelled: Cancelled
+    download: Download, base: Path | None, store_dir: Path, partial: Path, on_progress: OnProgress, cancelled: Cancelled
 ) -> None:
     try:
-        import_model(partial, store_dir, m.base_id, on_progress, cancelled, base=base)
+        import_model(partial, store_dir, download.target.name, on_progress, cancelled, base=base)
     except InvalidImport:
         if base is None:  # else it may be the base that does not fit: another one may
             shutil.rmtree(partial)
@@ -133,24 +133,28 @@ def _take_over(chosen: Sequence[RepoFile], target: Path, partial: Path) -> None:
                 os.link(old, new)
 
 
-def _check_room(m: Manifest, chosen: Sequence[RepoFile], partial: Path, imported: bool) -> None:
+def _check_room(download: Download, chosen: Sequence[RepoFile], partial: Path, imported: bool) -> None:
     """Room for what is still to come, and for a converted copy where there will be one."""
     total = sum(file.size_bytes for file in chosen)
-    check_room(partial, max(0, total - arrived_files_bytes(partial)) + (total if imported else 0), model_id=m.id)
+    check_room(
+        partial, max(0, total - arrived_files_bytes(partial)) + (total if imported else 0), model_id=download.model_id
+    )
 
 
-def _check(m: Manifest, paths: Sequence[str], partial: Path) -> None:
+def _check(download: Download, paths: Sequence[str], partial: Path) -> None:
     """What was fetched is a model, before it looks like one. Raises :class:`DamagedWeights`."""
     try:
-        if m.engine == "torch":
+        if download.is_checkpoint:
             read_checkpoint(partial)
         for path in paths:
             if path.endswith(".gguf"):
                 read_header(partial / path)
     except DamagedWeights as err:
         shutil.rmtree(partial)
-        text = f"{m.title}: the repository holds no model that can be used: {err.message} Nothing of it was kept."
-        raise DamagedWeights(text, **{**err.details, "model_id": m.id}) from err
+        text = (
+            f"{download.title}: the repository holds no model that can be used: {err.message} Nothing of it was kept."
+        )
+        raise DamagedWeights(text, **{**err.details, "model_id": download.model_id}) from err
 
 
 def _publish(partial: Path, target: Path, sums: Mapping[str, str]) -> None:

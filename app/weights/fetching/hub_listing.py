@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.errors import DamagedWeights, FetchFailed, InvalidImport
-from app.models.manifest import Manifest, safe_relative
 from app.weights.formats.checkpoint import INDEX, TEXT_SUFFIXES, WEIGHTS
+from app.weights.sources import Download, safe_relative
 
 MAX_FILES = 20_000  # of a repository
 
@@ -88,38 +88,40 @@ def to_convert(names: Sequence[str]) -> bool:
     )
 
 
-def wanted(m: Manifest, listing: Listing) -> tuple[RepoFile, ...]:
-    """The files to fetch for `m`, each with the sum that it must have: the manifest's, where it names one.
+def wanted(download: Download, listing: Listing) -> tuple[RepoFile, ...]:
+    """The files to fetch for `download`, each with the sum that it must have: the manifest's, where it names one.
 
     Raises :class:`FetchFailed` for a file that is not there, :class:`DamagedWeights` for one that is another than the
     manifest names, :class:`InvalidImport` where there are no weights.
     """
     check_names([file.path for file in listing.files])
-    named = {file.path: file for file in m.files}
+    named = {file.path: file for file in download.files}
     paths = tuple(named)
-    if m.engine == "torch":  # what a manifest lists of such a folder are sums; the folder itself says what it needs
-        summed = [file.path for file in m.files if file.sha256]
+    if download.is_checkpoint:  # what a manifest lists of such a folder are sums; the folder itself says what it needs
+        summed = [file.path for file in download.files if file.sha256]
         paths = tuple(dict.fromkeys([*choose([file.path for file in listing.files]), *summed]))
     found = []
     for path in paths:
         file = listing.file(path)
         if file is None:
             text = f"{listing.repo} holds no file {path}. Mend the name, or the revision. It holds: {_some(listing)}."
-            raise FetchFailed(text, model_id=m.id, file=path)
+            raise FetchFailed(text, model_id=download.model_id, file=path)
         promised = named.get(path)
         if promised is not None:
-            file = _as_promised(m, listing, file, promised.sha256, promised.size_bytes)
+            file = _as_promised(download, listing, file, promised.sha256, promised.size_bytes)
         found.append(file)
     return tuple(found)
 
 
-def _as_promised(m: Manifest, listing: Listing, file: RepoFile, sha256: str | None, size: int | None) -> RepoFile:
+def _as_promised(
+    download: Download, listing: Listing, file: RepoFile, sha256: str | None, size: int | None
+) -> RepoFile:
     other_size = size is not None and size != file.size_bytes
     if other_size or (sha256 and file.sha256 and sha256 != file.sha256):
         raise DamagedWeights(
-            f"{m.title}: {file.path} in {listing.repo} is not the file that the manifest names (its size or its "
+            f"{download.title}: {file.path} in {listing.repo} is not the file that the manifest names (its size or its "
             "SHA-256 differs). Nothing was fetched. The hub serves something else now, or the manifest is wrong.",
-            model_id=m.id,
+            model_id=download.model_id,
             file=file.path,
         )
     return replace(file, sha256=sha256 or file.sha256)

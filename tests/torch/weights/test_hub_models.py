@@ -13,10 +13,11 @@ import pytest
 from app.errors import DamagedWeights, FetchFailed, InvalidImport
 from app.models.catalog import Catalog
 from app.models.hub_references import pull_reference
-from app.models.manifest import HubSource, Manifest
-from app.weights.fetching.fetch import pull
+from app.models.manifest import Manifest
+from app.models.pull import pull
 from app.weights.formats.sha256sums import read_sums
 from app.weights.progress import Progress
+from app.weights.sources import HubSource
 from tests.support.fake_hub import FakeHub
 from tests.support.meta_files import tensors
 from tests.support.published import write_bins

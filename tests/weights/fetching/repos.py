@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from app.models.manifest import HubSource, Manifest, ManifestFile
+from app.models.manifest import Manifest
 from app.weights.progress import Progress
+from app.weights.sources import HubSource, ModelFile
 from tests.support.gguf_files import GGUFFile, Tensor
 from tests.support.safetensors_files import write_llama
 
@@ -39,7 +40,7 @@ def gguf_manifest(**changes: Any) -> Manifest:
         "family": "native",
         "engine": "llama_cpp",
         "source": HubSource("tiny/gguf"),
-        "files": (ManifestFile(GGUF_NAME),),
+        "files": (ModelFile(GGUF_NAME),),
     }
     return Manifest(**(given | changes))
 

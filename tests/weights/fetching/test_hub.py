@@ -18,12 +18,12 @@ import pytest
 
 from app.errors import DamagedWeights, FetchCancelled, FetchFailed, InvalidImport, ModelNotFetched
 from app.models.catalog import Catalog
-from app.models.manifest import HubSource, ManifestFile
+from app.models.pull import pull
 from app.weights.child_process import environment
 from app.weights.fetching import hub_process
-from app.weights.fetching.fetch import pull
 from app.weights.formats.sha256sums import read_sums
 from app.weights.progress import Progress
+from app.weights.sources import HubSource, ModelFile
 from tests.support.fake_hub import COMMIT, FakeHub
 from tests.support.fake_index import wait_until
 from tests.support.safetensors_files import llama_tensors, write_llama, write_sharded
@@ -145,7 +145,7 @@ def test_a_hub_without_ranges_gives_all_of_it_again(hub: FakeHub, store: Path, d
 PULL = """
 import sys
 from pathlib import Path
-from app.weights.fetching.fetch import pull
+from app.models.pull import pull
 from tests.weights.fetching.repos import gguf_manifest
 pull(gguf_manifest(), Path(sys.argv[1]), lambda p: print(p.done_bytes, flush=True), lambda: False)
 """
@@ -257,14 +257,14 @@ def test_a_rest_that_is_too_long_or_empty(hub: FakeHub, store: Path, data: bytes
 
 
 def test_the_manifest_s_sum_counts_more_than_the_hub_s(hub: FakeHub, store: Path, data: bytes) -> None:
-    wrong = gguf_manifest(files=(ManifestFile(GGUF_NAME, "0" * 64, len(data)),))
+    wrong = gguf_manifest(files=(ModelFile(GGUF_NAME, "0" * 64, len(data)),))
     with pytest.raises(DamagedWeights, match="Nothing was fetched"):
         pull(wrong, store, nobody, never)
-    longer = gguf_manifest(files=(ManifestFile(GGUF_NAME, None, len(data) + 1),))
+    longer = gguf_manifest(files=(ModelFile(GGUF_NAME, None, len(data) + 1),))
     with pytest.raises(DamagedWeights, match="Nothing was fetched"):
         pull(longer, store, nobody, never)
     assert hub.served == {}
-    right = gguf_manifest(files=(ManifestFile(GGUF_NAME, hashlib.sha256(data).hexdigest(), len(data)),))
+    right = gguf_manifest(files=(ModelFile(GGUF_NAME, hashlib.sha256(data).hexdigest(), len(data)),))
     pull(right, store, nobody, never)
 
 
@@ -274,7 +274,7 @@ def test_a_damaged_file_is_fetched_again_and_a_good_one_beside_it_is_not(
     first, second = large_gguf(1), large_gguf(2)
     hub.add("tiny/gguf", {"a.gguf": first, "b.gguf": second})
     files = tuple(
-        ManifestFile(name, hashlib.sha256(data).hexdigest(), len(data))
+        ModelFile(name, hashlib.sha256(data).hexdigest(), len(data))
         for name, data in (("a.gguf", first), ("b.gguf", second))
     )
     manifest = gguf_manifest(files=files)
@@ -360,7 +360,7 @@ def test_what_passes_is_waited_for(hub: FakeHub, store: Path, data: bytes) -> No
 
 def test_a_file_that_the_repository_lacks(hub: FakeHub, store: Path, data: bytes) -> None:
     with pytest.raises(FetchFailed, match=r"holds no file other\.gguf.* It holds: tiny-q4_k_m\.gguf"):
-        pull(gguf_manifest(files=(ManifestFile("other.gguf"),)), store, nobody, never)
+        pull(gguf_manifest(files=(ModelFile("other.gguf"),)), store, nobody, never)
 
 
 def test_no_network(hub: FakeHub, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from app.weights.formats import bloom_shapes
 from app.weights.formats.checkpoint import read_checkpoint
 from tests.support.safetensors_files import llama_tensors, write, write_llama, write_sharded
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 WHOLE = [
     path.parent
     for path in sorted(GOLDEN.glob("chatglm*/*/config.json"))
