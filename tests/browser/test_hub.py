@@ -229,7 +229,10 @@ def test_the_code_in_a_folder_is_said_in_the_readers_language(server: ServerProc
     item = next(one for one in listed["items"] if one["id"] == "test")
     item["ignored"] = ["modeling.py", "auto_map", "x.py", "y.py"]
     listed["items"] = [item]
-    for language, text in (("en", "never run: modeling.py, auto_map, x.py and 1 more"), ("zh", "文件夹里的代码不会运行")):
+    for language, text in (
+        ("en", "never run: modeling.py, auto_map, x.py and 1 more"),
+        ("zh", "文件夹里的代码不会运行"),
+    ):
         page = open_page(server.url, language)
         page.route("**/api/models", lambda route: route.fulfill(json=listed))
         picker(page)

@@ -196,9 +196,7 @@ def test_of_a_model_to_fetch_every_precision_is_told(server: ServerProcess, open
     told = [" ".join(text.split()) for text in page.locator(".p-segments .p-choice").all_inner_texts()]
     assert told == ["q4_0 2.9 GB fits", "original 14 GB 3.1 GB free"]
     assert page.locator(".p-segments input:enabled").count() == 0
-    expect(page.locator(".p-segments .p-choice").first).to_have_attribute(
-        "title", "Weights 2 GB, KV cache 1 GB"
-    )
+    expect(page.locator(".p-segments .p-choice").first).to_have_attribute("title", "Weights 2 GB, KV cache 1 GB")
     expect(page.locator(".p-model-panel")).to_contain_text("runs in llama.cpp, the fastest on this computer")
     expect(page.get_by_role("button", name="Download 14 GB")).to_be_enabled()
 
