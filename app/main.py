@@ -22,8 +22,8 @@ from app.config import LOOPBACK_HOSTS, Settings
 from app.engine.factories import EngineFactories
 from app.engine.pool import ModelPool
 from app.errors import ParleyError
-from app.registry.catalog import Catalog
-from app.registry.fetching.pulls import Pulls
+from app.models.catalog import Catalog
+from app.models.fetches import Pulls
 from app.store.database import Store
 
 log = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ from app.domain.generation import MAX_SEED, GenerationRequest, Prompt, SamplingP
 from app.domain.ids import new_id
 from app.engine.factories import is_installed
 from app.errors import ModelNotFetched
-from app.registry.catalog import Catalog
-from app.registry.manifest import Manifest
-from app.registry.reference import parse
+from app.models.catalog import Catalog
+from app.models.manifest import Manifest
+from app.models.references import parse
 
 
 def ready_models(catalog: Catalog) -> list[Manifest]:

@@ -35,8 +35,8 @@ from app.domain.preferences import Rating, Verdict
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
 from app.errors import InvalidRequest, ReplyNotRunning, ReplyRunning
-from app.registry.catalog import Catalog
-from app.registry.reference import with_adapter
+from app.models.catalog import Catalog
+from app.models.references import with_adapter
 from app.store.database import Store
 from app.store.repositories import Repositories
 from app.store.repositories.conversations import ConversationChanges

@@ -11,11 +11,11 @@ from app.cli.errors import reported
 from app.cli.pulling import Stopper, plain_console, show_progress
 from app.config import Settings
 from app.errors import InvalidImport, InvalidManifest
-from app.registry.catalog import Catalog
-from app.registry.fetching.hub_reference import is_hub_reference, pull_reference
-from app.registry.manifest import Manifest
-from app.registry.progress import Cancelled, OnProgress
-from app.registry.provision import Copy, ensure_copy, provision
+from app.models.catalog import Catalog
+from app.models.hub_references import is_hub_reference, pull_reference
+from app.models.manifest import Manifest
+from app.models.provision import Copy, ensure_copy, provision
+from app.weights.progress import Cancelled, OnProgress
 
 ToOption = Annotated[
     str,

@@ -12,10 +12,10 @@ from app.cli.fetching import ToOption, copy_of
 from app.cli.pulling import Stopper, plain_console, show_progress
 from app.config import Settings
 from app.errors import InvalidImport, ModelNotFound, UnsupportedRequest
-from app.registry.catalog import Catalog
-from app.registry.formats.adapter_folder import describe_adapter
-from app.registry.importing.importer import import_model
-from app.registry.provision import ensure_copy
+from app.models.catalog import Catalog
+from app.models.provision import ensure_copy
+from app.weights.formats.adapter_folder import describe_adapter
+from app.weights.importing.importer import import_model
 
 
 @reported

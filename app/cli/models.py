@@ -15,12 +15,12 @@ from app.cli.pulling import plain_console, show_progress
 from app.cli.quantizing import quantize_model
 from app.config import Settings
 from app.errors import DamagedWeights, ModelError
-from app.registry.catalog import Catalog, ModelStatus
-from app.registry.manifest import FolderSource, HubSource, Manifest, UpstreamSource, WheelSource
-from app.registry.memory import available_bytes, total_bytes
-from app.registry.placement import REASONS
-from app.registry.progress import Progress
-from app.registry.reference import with_adapter
+from app.models.catalog import Catalog, ModelStatus
+from app.models.manifest import FolderSource, HubSource, Manifest, UpstreamSource, WheelSource
+from app.models.memory import available_bytes, total_bytes
+from app.models.placement import REASONS
+from app.models.references import with_adapter
+from app.weights.progress import Progress
 
 _STATES = {"ready": "ready", "not_fetched": "not downloaded", "damaged": "damaged"}
 

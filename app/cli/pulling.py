@@ -11,7 +11,7 @@ from types import FrameType, TracebackType
 from rich import progress as bars
 from rich.console import Console
 
-from app.registry.progress import OnProgress, Progress
+from app.weights.progress import OnProgress, Progress
 
 _VERBS = {
     "downloading": "downloading",

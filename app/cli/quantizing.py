@@ -10,9 +10,9 @@ from app.cli.errors import reported
 from app.cli.pulling import Stopper, plain_console, show_progress
 from app.config import Settings
 from app.errors import InvalidImport
-from app.registry.catalog import Catalog
-from app.registry.formats.checkpoint import CONFIG
-from app.registry.provision import make_copy
+from app.models.catalog import Catalog
+from app.models.provision import make_copy
+from app.weights.formats.checkpoint import CONFIG
 
 
 @reported

@@ -26,7 +26,7 @@ from app.engine.sse import EventReader
 from app.engine.stopping import TextGate
 from app.engine.upstream_errors import Refusal, cut_off, refusal_error, unreachable
 from app.errors import ConfigurationError, UnsupportedRequest, UpstreamFailed, UpstreamTimeout
-from app.registry.manifest import UpstreamSource
+from app.models.manifest import UpstreamSource
 
 _CONNECT_TIMEOUT_S = 10.0
 _TURN_TOKENS = 8  # what a template puts around a turn

@@ -33,10 +33,10 @@ from app.errors import (
     WorkerFailed,
 )
 from app.families import Family, load_families
-from app.registry.catalog import Catalog
-from app.registry.manifest import Manifest
-from app.registry.memory import MemoryEstimate, available_bytes
-from app.registry.reference import parse
+from app.models.catalog import Catalog
+from app.models.manifest import Manifest
+from app.models.memory import MemoryEstimate, available_bytes
+from app.models.references import parse
 
 __all__ = ["EngineFactories", "LoadedModel", "ModelPool", "ModelSnapshot", "ModelState", "Ticket"]
 

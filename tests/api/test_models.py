@@ -13,10 +13,10 @@ from app.domain.generation import GenerationRequest
 from app.engine.base import Capabilities, EngineFactory, LoadPlan
 from app.engine.scripted import Reply, ScriptedEngine
 from app.main import create_app
-from tests.registry.fake_hub import FakeHub
-from tests.registry.fetching.repos import large_gguf
+from tests.support.fake_hub import FakeHub
 from tests.support.safetensors_files import write_llama, write_lora
 from tests.support.servers import Api, running, scripted_settings
+from tests.weights.fetching.repos import large_gguf
 
 SEEN: list[GenerationRequest] = []
 QKV = {"model.layers.0.self_attn.q_proj": (8, 8)}

@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PHONE, OpenPage, ask, scripted
-from tests.registry.fake_hub import FakeHub
-from tests.registry.fetching.repos import large_gguf
+from tests.support.fake_hub import FakeHub
 from tests.support.processes import ServerProcess
+from tests.weights.fetching.repos import large_gguf
 
 pytestmark = pytest.mark.timeout(200)
 LOAD_MS = 60_000

@@ -9,10 +9,10 @@ import pytest
 from app.chat import defaults
 from app.chat.defaults import default_model
 from app.config import Settings
-from app.registry import catalog as catalogs
-from app.registry import estimates
-from app.registry.catalog import Catalog
-from app.registry.memory import MemoryEstimate
+from app.models import catalog as catalogs
+from app.models import estimates
+from app.models.catalog import Catalog
+from app.models.memory import MemoryEstimate
 from tests.support.safetensors_files import write_llama
 
 pytestmark = pytest.mark.usefixtures("one_shipped")

@@ -19,7 +19,7 @@ from app.domain.messages import Message, MessageState, Role, Turn
 from app.engine.loaded import LoadedModel
 from app.engine.scripted import Reply, ScriptedEngine
 from app.errors import StoreFull
-from app.registry.manifest import Manifest
+from app.models.manifest import Manifest
 
 pytestmark = pytest.mark.anyio
 

@@ -12,8 +12,8 @@ import pytest
 import app.errors
 from app.domain.preferences import REASONS
 from app.errors import ParleyError
-from app.registry.fetching import hub_errors
-from app.registry.progress import Phase
+from app.weights.fetching import hub_errors
+from app.weights.progress import Phase
 from frontends.gradio.i18n import LANGUAGES
 from frontends.gradio.routes import STATIC
 

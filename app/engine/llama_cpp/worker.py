@@ -15,7 +15,7 @@ from typing import Any
 
 from app.engine.lifeline import attach
 from app.errors import ParleyError
-from app.registry.formats.gguf import read_header
+from app.weights.formats.gguf import read_header
 
 # Of a prompt at once. While a batch is computed no other reply goes on, and nobody's leaving is noticed. Measured
 # beside a prompt of 2,000 tokens (2 cores): 8 s with llama.cpp's own 2,048, 0.6 s with 128; a prompt takes 3 % longer.
@@ -61,7 +61,7 @@ def ready_adapters(config: dict[str, Any], folder: Path) -> tuple[dict[str, Path
     wanted = config.get("adapters", {})
     if not wanted:
         return ready, refused
-    from app.registry.quantizing.lora import gguf_adapter
+    from app.weights.converting.lora import gguf_adapter
 
     base = read_header(Path(config["weights"]))
     for name, adapter in wanted.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 from app.domain.messages import Role, Turn
 from app.engine.templates.renderer import TemplateEndless, TemplateForbidden, TemplateRefused, TemplateRenderer
 from app.errors import DamagedWeights, GenerationFailed
-from app.registry.formats.chat_template import ChatTemplate, read_template
+from app.weights.formats.chat_template import ChatTemplate, read_template
 
 # How a GGUF file without a template is talked to, here as in llama.cpp.
 _CHATML = (

