@@ -182,7 +182,7 @@ def test_a_part_alone_and_other_kinds_of_files_are_no_models(tmp_path: Path) -> 
     catalog = Catalog(tmp_path)
     assert "one of 2 parts" in catalog.status("half").detail
     assert "'adapter' and is not a chat model" in catalog.status("lora").detail
-    assert "vocabulary only" in catalog.status("vocab").detail
+    assert "only a vocabulary" in catalog.status("vocab").detail
 
 
 # Damage

@@ -91,7 +91,7 @@ def test_several_files_and_none_named(hub: FakeHub, store: Path) -> None:
     assert "has 3 models" in caught.value.message
     assert "big-q8_0-00001-of-00002.gguf (0.0 GB)" in caught.value.message
     assert f"parley models pull hub:tiny/many:{FILE}" in caught.value.message
-    with pytest.raises(InvalidImport, match=r"no file other\.gguf. It holds: "):
+    with pytest.raises(InvalidImport, match=r"no file other\.gguf. It has: "):
         pull_reference("hub:tiny/many:other.gguf", store, nobody, never)
     assert hub.served == {}
     assert not (store / "manifests").exists()

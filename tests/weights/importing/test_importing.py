@@ -223,7 +223,7 @@ def test_the_command_says_with_which_model_an_adapter_goes(
     assert "This adapter is for tiny, which is not in the store." in alone.stdout
     assert run.invoke(build(), ["models", "import", str(source)]).exit_code == 0
     beside = run.invoke(build(), ["models", "import", str(tmp_path / "from" / "polite")])
-    assert "It is an adapter, offered with tiny." in beside.stdout
+    assert "This adapter works with tiny." in beside.stdout
 
 
 def test_the_commands_base(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

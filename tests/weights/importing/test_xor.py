@@ -87,7 +87,7 @@ def test_a_cut_file_and_an_empty_one(plain: Path, key: Path, tmp_path: Path) -> 
     path.write_bytes(path.read_bytes()[:-10])
     refused(folder, tmp_path / "store", key, "has the wrong checksum after decryption")
     path.write_bytes(b"")
-    refused(folder, tmp_path / "store", key, "does not begin with the sum")
+    refused(folder, tmp_path / "store", key, "does not match the checksum in its name")
 
 
 def test_the_key_must_be_named(plain: Path, key: Path, tmp_path: Path) -> None:
