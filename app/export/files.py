@@ -82,7 +82,7 @@ def write_file(
         with _replacing(manifest_path(path)) as file:
             file.write(json.dumps(manifest, ensure_ascii=False, indent=2).encode() + b"\n")
     except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror}. What was there before is unchanged.") from error
+        raise StoreError(f"{path} can't be written: {error.strerror}. An existing file is unchanged.") from error
     return manifest
 
 

@@ -38,8 +38,8 @@ class FileLock:
             pid = os.read(file, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(file)
             raise ConfigurationError(
-                f"Another Parley uses this data folder ({self._path.parent}, process {pid}). Stop it, or give this one "
-                "a folder of its own: PARLEY_DATA_DIR=other-folder",
+                f"Another Parley is using this data folder ({self._path.parent}, process {pid}). Stop it, or give this "
+                "one its own folder: PARLEY_DATA_DIR=other-folder",
                 pid=pid,
             ) from None
         os.ftruncate(file, 0)
@@ -69,8 +69,7 @@ class AdvisoryLock:
         if not connection.scalar(select(func.pg_try_advisory_lock(self.KEY))):
             connection.close()
             raise ConfigurationError(
-                "Another Parley uses this database. Stop it, or give this one a database of its own: "
-                "PARLEY_DATABASE_URL"
+                "Another Parley is using this database. Stop it, or give this one its own database: PARLEY_DATABASE_URL"
             )
         self._connection = connection
 

@@ -68,7 +68,7 @@ def _write(folder: Path, kind: Kind, draft: Path, on_progress: OnProgress, cance
     jobs = _jobs(checkpoint, family, kind)
     vocabulary = read_vocabulary(folder, checkpoint.config, jobs[0].part.shape[0])
     total = sum(job.size_bytes for job in jobs)
-    check_room(folder, total + _HEADER_BYTES, cure="Make room, or choose a smaller format.")
+    check_room(folder, total + _HEADER_BYTES, cure="Free some space, or choose a smaller format.")
     on_progress(Progress("quantizing", 0, total))
     if cancelled():
         raise FetchCancelled("Cancelled.")
@@ -80,7 +80,7 @@ def _jobs(checkpoint: Checkpoint, family: Family, kind: Kind) -> list[Job]:
     """What is to be written, each with where it comes from; everything in the checkpoint must have its place."""
     if "quantization_config" in checkpoint.config:
         raise InvalidImport(
-            f"{checkpoint.folder.name} is quantized already, in a format of PyTorch's. Fetch its unquantized weights."
+            f"{checkpoint.folder.name} is already quantized, in a PyTorch format. Download the unquantized weights."
         )
     parts = list(family.parts(checkpoint.config, checkpoint.tensors.keys()))
     for part in parts:
@@ -99,7 +99,7 @@ def _check(checkpoint: Checkpoint, part: Part) -> None:
         return
     found = checkpoint.tensors.get(part.source)
     if found is None:
-        raise damaged(checkpoint.folder, f"lacks the tensor {part.source[:80]}. Fetch it again.")
+        raise damaged(checkpoint.folder, f"lacks the tensor {part.source[:80]}. Download it again.")
     if found.shape != part.shape:
         raise damaged(
             checkpoint.folder,
@@ -117,7 +117,7 @@ def _locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:
-            raise Conflict(f"{folder.name} is being quantized by another process. Wait until it is done.") from err
+            raise Conflict(f"{folder.name} is being converted by another process. Wait until it is done.") from err
         yield
     finally:
         os.close(handle)
@@ -125,5 +125,5 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _disk_error(folder: Path, err: OSError) -> FetchFailed:
     if err.errno in (errno.ENOSPC, errno.EDQUOT):
-        return FetchFailed(f"The disk of {folder} is full. Make room and do it again; nothing half is left.")
-    return FetchFailed(f"{folder} can't be written: {err.strerror}. Mend that and do it again.")
+        return FetchFailed(f"The disk of {folder} is full. Free some space and try again; no partial file is left.")
+    return FetchFailed(f"{folder} can't be written: {err.strerror}. Fix that and try again.")

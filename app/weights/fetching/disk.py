@@ -37,7 +37,7 @@ def locked(partial: Path, on_wait: Callable[[], None], cancelled: Cancelled) -> 
 def disk_error(model_id: str, store_dir: Path, err: OSError) -> FetchFailed:
     """What to say of an ``OSError`` in the store."""
     if err.errno == errno.ENOSPC:
-        text = "The disk became full. Make room, or set PARLEY_MODEL_STORE to a folder on another disk."
+        text = "The disk is full. Free some space, or set PARLEY_MODEL_STORE to a folder on another disk."
     else:
-        text = f"The model store {store_dir} can't be written to ({err.strerror}). Set PARLEY_MODEL_STORE to another."
+        text = f"The model store {store_dir} can't be written to ({err.strerror}). Set another PARLEY_MODEL_STORE."
     return FetchFailed(text, model_id=model_id)

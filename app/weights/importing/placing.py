@@ -17,7 +17,7 @@ from app.weights.progress import Cancelled, OnProgress, Phase, Progress
 STATE = "source.state"  # what a folder of unfinished work was made of
 
 _CHUNK_BYTES = 4 << 20
-_STOPPED = "The import was stopped. The same command goes on from here."
+_STOPPED = "The import was stopped. Run the same command to resume."
 
 
 def link(source: Path, target: Path, on_progress: OnProgress, cancelled: Cancelled) -> None:
@@ -60,7 +60,7 @@ def locked(partial: Path, name: str) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Conflict(f"Another process is importing {name} now. Wait for it.") from None
+            raise Conflict(f"Another process is importing {name}. Wait until it is done.") from None
         yield
 
 
