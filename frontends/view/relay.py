@@ -17,8 +17,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from anyio import to_thread
 
 from frontends.client import HEARTBEAT, ApiError, Json, ParleyClient, ServerEvent
-from frontends.gradio.renderings import Renderings
 from frontends.render import Block, StreamRenderer
+from frontends.view.renderings import Renderings
 
 INTERVAL_S = 0.1  # between two renderings of one reply, at least
 COST_SHARE = 0.05  # of one core, that the renderings of one reply may take
