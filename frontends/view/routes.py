@@ -63,7 +63,7 @@ class EventStream(Response):
         super().__init__(media_type="text/event-stream", headers=_NO_STORE | {"X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._open = client.open_events(conversation_id, last_event_id)
-        self._relay = Relay(client, conversation_id, renderings)
+        self._relay = Relay(renderings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. A refusal of the API becomes ours, with its status."""

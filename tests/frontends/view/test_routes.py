@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from frontends.render import Block, MarkdownRenderer, StreamRenderer
-from frontends.view.relay import RunningReply
+from frontends.view.relay import StreamedReply
 from frontends.view.renderings import Renderings
 from tests.support.fake_api import FakeApi, Seen, delta, event, message, snapshot, watch
 
@@ -152,7 +152,7 @@ async def test_what_is_slow_to_render_is_rendered_less_often(monkeypatch: pytest
         time.sleep(0.05)
         return []
 
-    quick = RunningReply(Renderings(), "text")
+    quick = StreamedReply(Renderings(), "text")
     await quick.render()
     assert 0.05 < quick.due - time.monotonic() <= 0.1
     monkeypatch.setattr(StreamRenderer, "update", slow)
