@@ -15,7 +15,7 @@ from app.errors import ParleyError
 from app.weights.fetching import hub_errors
 from app.weights.progress import Phase
 from frontends.gradio.i18n import LANGUAGES
-from frontends.gradio.routes import STATIC
+from frontends.gradio.static_files import STATIC
 
 ENTRY = re.compile(r'^  "([\w.]+)": "((?:[^"\\]|\\.)*)",$', re.MULTILINE)
 USED = re.compile(r'"((?:app|welcome|composer|settings|chat|message|rating|details|connection|sidebar|picker)\.\w+)"')

@@ -16,9 +16,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 from anyio import to_thread
 
-from frontends.client import HEARTBEAT, ApiError, Json, ParleyClient, ServerEvent
-from frontends.gradio.renderings import Renderings
+from frontends.client import ApiError, Json
 from frontends.render import Block, StreamRenderer
+from frontends.server_events import HEARTBEAT, ServerEvent
+from frontends.view.renderings import Renderings
 
 INTERVAL_S = 0.1  # between two renderings of one reply, at least
 COST_SHARE = 0.05  # of one core, that the renderings of one reply may take
@@ -27,7 +28,7 @@ QUEUE_LIMIT = 256  # events
 INLINE_LIMIT = 800  # characters rendered in the event loop (under 2 ms); more go to a thread
 
 
-class RunningReply:
+class StreamedReply:
     """A reply being written: what is rendered, what came since, and when to render next."""
 
     def __init__(self, renderings: Renderings, text: str) -> None:
@@ -74,23 +75,21 @@ class RunningReply:
 class Relay:
     """Passes the events of one conversation on, for one browser."""
 
-    def __init__(self, client: ParleyClient, conversation_id: str, renderings: Renderings) -> None:
-        self._client = client
-        self._conversation_id = conversation_id
+    def __init__(self, renderings: Renderings) -> None:
         self._renderings = renderings
         self._queue: deque[ServerEvent] = deque()
-        self._replies: dict[str, RunningReply] = {}
+        self._replies: dict[str, StreamedReply] = {}
         self._ended = False
         self._wake = asyncio.Event()  # the writer has something to look at
-        self._room = asyncio.Event()  # the queue got shorter
+        self._shorter = asyncio.Event()  # the queue got shorter
 
     async def read(self, events: AsyncIterator[ServerEvent]) -> None:
         """Take events until there are no more or the API is gone."""
         try:
             async for event in events:
                 while len(self._queue) >= QUEUE_LIMIT:
-                    self._room.clear()
-                    await self._room.wait()
+                    self._shorter.clear()
+                    await self._shorter.wait()
                 self._take(event)
                 self._wake.set()
         except ApiError:
@@ -105,7 +104,7 @@ class Relay:
         while True:
             while self._queue:
                 event = self._queue.popleft()
-                self._room.set()
+                self._shorter.set()
                 for chunk in await self._passed_on(event):
                     yield chunk
             waiting = {key: reply for key, reply in self._replies.items() if reply.dirty}
@@ -135,10 +134,10 @@ class Relay:
                 return
             case "snapshot":  # of the replies that no ``message`` told of before
                 running = {r["message_id"]: r["text"] for r in data["running"]}
-                self._replies |= {key: RunningReply(self._renderings, text) for key, text in running.items()}
+                self._replies |= {key: StreamedReply(self._renderings, text) for key, text in running.items()}
             case "message" if data["message"]["state"] == "pending":
                 message = data["message"]
-                self._replies[message["id"]] = RunningReply(self._renderings, message["content"])
+                self._replies[message["id"]] = StreamedReply(self._renderings, message["content"])
             case _ if event.name == HEARTBEAT and self._queue:
                 return
         self._queue.append(event)
@@ -147,7 +146,7 @@ class Relay:
         """The event with HTML in it; before a reply's end, the rest of its text."""
         data, chunks = event.data, []
         match event.name:
-            case "heartbeat":
+            case _ if event.name == HEARTBEAT:
                 return [b": heartbeat\n\n"]
             case "snapshot":
                 running = [{**r, **await self._rendered(r["message_id"])} for r in data["running"]]
@@ -166,7 +165,7 @@ class Relay:
         reply = self._replies.get(message_id)
         return await reply.render_all() if reply else {"blocks": [], "text_length": 0}
 
-    async def _render(self, message_id: str, reply: RunningReply) -> bytes:
+    async def _render(self, message_id: str, reply: StreamedReply) -> bytes:
         event_id = reply.event_id
         return _encode(event_id, "render", {"message_id": message_id, **await reply.render()})
 

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from frontends.gradio.relay import RunningReply
-from frontends.gradio.renderings import Renderings
 from frontends.render import Block, MarkdownRenderer, StreamRenderer
+from frontends.view.relay import StreamedReply
+from frontends.view.renderings import Renderings
 from tests.support.fake_api import FakeApi, Seen, delta, event, message, snapshot, watch
 
 WHOLE = MarkdownRenderer().render
@@ -152,7 +152,7 @@ async def test_what_is_slow_to_render_is_rendered_less_often(monkeypatch: pytest
         time.sleep(0.05)
         return []
 
-    quick = RunningReply(Renderings(), "text")
+    quick = StreamedReply(Renderings(), "text")
     await quick.render()
     assert 0.05 < quick.due - time.monotonic() <= 0.1
     monkeypatch.setattr(StreamRenderer, "update", slow)
@@ -261,39 +261,3 @@ def test_no_api(unreachable_url: str) -> None:
     answer = httpx.get(f"{unreachable_url}/conversations/c1", trust_env=False)
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "unreachable"
-
-
-# --- files -------------------------------------------------------------------------------------------
-
-
-def test_static_files_are_revalidated(browser: httpx.Client) -> None:
-    for path in ("/static/highlight.css", "/static/tokens.css", "/static/main.js"):
-        answer = browser.get(path)
-        assert answer.status_code == 200
-        assert answer.headers["cache-control"] == "no-cache"
-        kind = "text/css" if path.endswith("css") else "text/javascript"
-        assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
-        again = browser.get(path, headers={"if-none-match": answer.headers["etag"]})
-        assert (again.status_code, again.content) == (304, b"")
-        assert again.headers["cache-control"] == "no-cache"
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "../routes.py",
-        "%2e%2e/routes.py",
-        "..%2froutes.py",
-        "%2e%2e%2froutes.py",
-        "i18n/../../page.py",
-        "/etc/passwd",
-        "%00",
-        "",
-    ],
-)
-def test_nothing_outside_is_served(ui_url: str, path: str) -> None:
-    address = urlsplit(ui_url)
-    with socket.create_connection((address.hostname, address.port)) as raw:  # a client library would tidy the path
-        raw.sendall(f"GET /ui/static/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-        status = raw.recv(100).split(b" ", 2)[1]
-    assert status in (b"404", b"400")

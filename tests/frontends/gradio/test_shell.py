@@ -9,7 +9,8 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from frontends.gradio.shell import SHEET, STATIC, STYLES, HeadFirst, head
+from frontends.gradio.shell import SHEET, STYLES, HeadFirst, head
+from frontends.gradio.static_files import STATIC
 
 PAGE = '<html><head><title>x</title><link rel="stylesheet" crossorigin href="./assets/index-A1_b.css"></head></html>'
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from frontends.gradio.shell import STATIC
+from frontends.gradio.static_files import STATIC
 
 TEXT = 4.5  # contrast of text with what is behind it
 EDGE = 3.0  # of the edge of a field
