@@ -78,7 +78,7 @@ def test_every_phase_has_words() -> None:
 
 
 def test_every_key_that_a_script_names_exists() -> None:
-    used = {key for path in STATIC.glob("*.js") for key in USED.findall(path.read_text("utf-8"))}
+    used = {key for path in STATIC.rglob("*.js") for key in USED.findall(path.read_text("utf-8"))}
     assert len(used) > 80
     assert used <= words("en").keys()
 
