@@ -17,12 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.errors import Conflict, DamagedWeights, FetchCancelled, FetchFailed, InvalidImport
+from app.system.disk import check_room
 from app.weights.converting.architectures.base import Family, Part, family_of
 from app.weights.converting.header import write_header
 from app.weights.converting.number_formats import Kind, bytes_of, kind_for, kind_of
 from app.weights.converting.tensors import Job, write_tensors
 from app.weights.converting.tokenizers.reading import read_vocabulary
-from app.weights.disk import check_room
 from app.weights.formats.checkpoint import Checkpoint, damaged, read_checkpoint
 from app.weights.formats.converted_files import converted_name
 from app.weights.formats.gguf import read_header

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.errors import DamagedWeights, FetchFailed, InvalidImport, MissingExtra, ModelNotFetched
+from app.system.disk import check_room, sync_folder
 from app.weights.checksums import Sums
-from app.weights.disk import check_room, sync_folder
 from app.weights.fetching.hub_listing import RepoFile, to_convert, wanted
 from app.weights.fetching.hub_process import hub_process
 from app.weights.formats.checkpoint import INDEX, WEIGHTS, read_checkpoint

