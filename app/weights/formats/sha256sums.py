@@ -8,12 +8,12 @@ Format: https://www.gnu.org/software/coreutils/manual/html_node/md5sum-invocatio
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from app.errors import DamagedWeights
+from app.system.disk import replacing
 
 SUMS = "SHA256SUMS"
 
@@ -59,12 +59,8 @@ def write_sums(folder: Path, sums: Mapping[str, str]) -> None:
     for line, path in zip(lines, sorted(both), strict=True):
         if _LINE.fullmatch(line) is None or "\n" in path or not _inside(path):
             raise ValueError(f"{line!r} can't stand in {SUMS}")
-    draft = folder / f".{SUMS}.part"
-    with draft.open("w", encoding="utf-8") as file:
-        file.write("".join(f"{line}\n" for line in lines))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(folder / SUMS)
+    with replacing(folder / SUMS) as file:
+        file.write("".join(f"{line}\n" for line in lines).encode())
 
 
 def _inside(path: str) -> bool:

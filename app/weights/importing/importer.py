@@ -22,8 +22,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.errors import DamagedWeights, FetchFailed, InvalidImport, MissingExtra
+from app.system.disk import check_space, sync
 from app.weights.checksums import Sums
-from app.weights.disk import check_room, sync_folder
 from app.weights.formats.adapter_folder import PREFIX, describe_adapter
 from app.weights.formats.checkpoint import INDEX, WEIGHTS, read_checkpoint
 from app.weights.formats.gguf import read_header
@@ -32,7 +32,7 @@ from app.weights.formats.sha256sums import SUMS, read_sums, write_sums
 from app.weights.importing.huggingface import look_into_folder
 from app.weights.importing.meta import CHECKLIST
 from app.weights.importing.opening import look_into
-from app.weights.importing.placing import STATE, digest_of, keep_if_same, link, locked
+from app.weights.importing.placing import STATE, alone, digest_of, keep_if_same, link
 from app.weights.importing.source import ImportSource, plain_name
 from app.weights.importing.to_safetensors import convert_all
 from app.weights.importing.xor import decrypt_all, encrypted_files, find_key
@@ -74,7 +74,7 @@ def import_model(
             return _import_encrypted(encrypted, source, store, name, on_progress, cancelled, base)
         found = look_into(source, base)
         work = _Import(found, store, _checked_name(name or found.name), on_progress, cancelled)
-        with locked(work.partial, work.name):
+        with alone(work.partial, work.name):
             return work.run()
     except DamagedWeights as err:
         raise InvalidImport(err.message, **err.details) from err
@@ -96,11 +96,11 @@ def _import_encrypted(
     partial = store / "weights" / ".partial" / f"import-{name}"
     plain = partial.with_name(f"decrypt-{name}")
     partial.parent.mkdir(parents=True, exist_ok=True)
-    with locked(partial, name):
+    with alone(partial, name):
         _refuse_taken(store / "weights" / name)
         keep_if_same(plain, [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files.values()])
         to_come = [path.stat().st_size for file, path in files.items() if not (plain / file).exists()]
-        check_room(plain, sum(to_come) + sum(path.stat().st_size for path in files.values()))
+        check_space(plain, sum(to_come) + sum(path.stat().st_size for path in files.values()))
         try:
             decrypt_all(files, key, plain, on_progress, cancelled)
             found = replace(look_into_folder(plain), name=name)
@@ -136,7 +136,7 @@ class _Import:
         self._target("adapter" if source.kind == "adapter" else "model")  # told before the work is done
         keep_if_same(self.partial, source.state())
         self._check_inputs()
-        check_room(self.partial, self._needed_bytes())
+        check_space(self.partial, self._needed_bytes())
         self._bring_weights()
         for file, text in source.texts.items():
             if isinstance(text, Path):
@@ -259,8 +259,8 @@ class _Import:
                 path.unlink(missing_ok=True)  # two links to one file are left as they are
             write_sums(target, sums)
             self.partial.rmdir()
-        sync_folder(target)
-        sync_folder(target.parent)
+        sync(target)
+        sync(target.parent)
 
 
 def _checked_name(name: str) -> str:

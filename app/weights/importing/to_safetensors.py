@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import FetchCancelled, FetchFailed, InvalidImport
-from app.weights.child_process import child
+from app.system.child_process import child
 from app.weights.formats.sha256sums import write_sums
 from app.weights.progress import Cancelled, OnProgress, Progress
 

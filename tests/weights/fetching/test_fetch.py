@@ -339,8 +339,8 @@ def test_two_at_once_do_not_hurt_each_other(index: FakeIndex) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from app.weights.fetching.disk import locked
-with locked(Path(sys.argv[1]), lambda: None, lambda: False):
+from app.system.locks import locked
+with locked(Path(sys.argv[1]), lambda: None):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -350,7 +350,7 @@ def test_another_process_is_waited_for_and_its_death_frees_the_lock(index: FakeI
     index.wheel()
     index.partial.mkdir(parents=True)
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(index.partial)],
+        [sys.executable, "-c", HOLD, f"{index.partial}.lock"],
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parents[3],
     )

@@ -19,7 +19,7 @@ import pytest
 from app.errors import DamagedWeights, FetchCancelled, FetchFailed, InvalidImport, ModelNotFetched
 from app.models.catalog import Catalog
 from app.models.pull import pull
-from app.weights.child_process import environment
+from app.system.child_process import environment
 from app.weights.fetching import hub_process
 from app.weights.formats.sha256sums import read_sums
 from app.weights.progress import Progress

@@ -15,7 +15,7 @@ from app.cli.main import build
 from app.errors import Conflict, FetchCancelled, FetchFailed, InvalidImport, MissingExtra
 from app.models.catalog import Catalog
 from app.weights.importing.importer import Imported, import_model
-from app.weights.importing.placing import locked
+from app.weights.importing.placing import alone
 from tests.support.safetensors_files import llama_tensors, write, write_llama, write_lora, write_sharded
 
 QKV = {"model.layers.0.self_attn.q_proj": (8, 8)}
@@ -188,7 +188,7 @@ def test_room_on_the_disk_is_looked_for_first(source: Path, tmp_path: Path, monk
 def test_one_at_a_time_under_a_name(source: Path, tmp_path: Path) -> None:
     partial = tmp_path / "store" / "weights" / ".partial" / "import-Tiny"
     partial.parent.mkdir(parents=True)
-    with locked(partial, "Tiny"), pytest.raises(Conflict, match="Another process"):
+    with alone(partial, "Tiny"), pytest.raises(Conflict, match="Another process"):
         bring(source, tmp_path / "store")
     bring(source, tmp_path / "store")
 

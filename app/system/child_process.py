@@ -11,12 +11,10 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
-
-from app.weights.progress import Cancelled
 
 _POLL_S = 0.1
 # What Python itself needs: no keys, no passwords.
@@ -24,7 +22,7 @@ _PASSED_ON = r"PATH|HOME|LANG|LC_\w+|TMPDIR|VIRTUAL_ENV|PYTHON\w+|(DY)?LD_LIBRAR
 
 
 @contextmanager
-def child(module: str, cancelled: Cancelled, *, passed_on: str = "") -> Iterator[subprocess.Popen[str]]:
+def child(module: str, cancelled: Callable[[], bool], *, passed_on: str = "") -> Iterator[subprocess.Popen[str]]:
     """``python -m module`` with pipes for lines of text; killed with this context, or when `cancelled` says so.
 
     `passed_on`: a regular expression for further environment variables that it gets.
@@ -65,7 +63,7 @@ def _close(pipe: IO[Any] | None) -> None:
             pipe.close()
 
 
-def _end_when(process: subprocess.Popen[str], cancelled: Cancelled, ended: threading.Event) -> None:
+def _end_when(process: subprocess.Popen[str], cancelled: Callable[[], bool], ended: threading.Event) -> None:
     while not ended.wait(_POLL_S):
         if cancelled():
             process.kill()
