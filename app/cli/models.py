@@ -17,7 +17,7 @@ from app.config import Settings
 from app.errors import DamagedWeights, ModelError
 from app.models.catalog import Catalog, ModelStatus
 from app.models.manifest import Manifest, UpstreamSource
-from app.models.memory import available_bytes, total_bytes
+from app.models.memory.estimate import available_bytes, total_bytes
 from app.models.placement import REASONS
 from app.models.references import with_adapter
 from app.weights.progress import Progress

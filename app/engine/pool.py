@@ -35,7 +35,7 @@ from app.errors import (
 from app.families import Family, load_families
 from app.models.catalog import Catalog
 from app.models.manifest import Manifest
-from app.models.memory import MemoryEstimate, available_bytes
+from app.models.memory.estimate import MemoryEstimate, available_bytes
 from app.models.references import parse
 
 __all__ = ["EngineFactories", "LoadedModel", "ModelPool", "ModelSnapshot", "ModelState", "Ticket"]

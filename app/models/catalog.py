@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 from app.errors import DamagedWeights, InvalidManifest, ModelNotFetched, ModelNotFound, UnsupportedRequest
 from app.models.discovery import Discovery, Found
-from app.models.estimates import estimate, estimate_before, size_before
 from app.models.manifest import Manifest, UpstreamSource
-from app.models.memory import MemoryEstimate, available_bytes, total_bytes
+from app.models.memory.estimate import MemoryEstimate, available_bytes, total_bytes
+from app.models.memory.model_estimate import estimate, estimate_before, size_before
 from app.models.model_files import ModelFiles, OnProgress
 from app.models.references import MAX_REFERENCE_CHARS, parse
 from model_store import manifests_dir

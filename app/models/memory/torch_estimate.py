@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.models.memory import MemoryEstimate, slots_for
+from app.models.memory.estimate import MemoryEstimate, slots_for
 from app.weights.formats import chatglm_shapes
 from app.weights.formats.checkpoint import Checkpoint
 from app.weights.formats.safetensors import TensorInfo

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.models import torch_memory
 from app.models.checkpoint_folders import size_label
-from app.models.torch_memory import estimate_torch, float_bytes
+from app.models.memory import torch_estimate
+from app.models.memory.torch_estimate import estimate_torch, float_bytes
 from app.weights.formats.chatglm_shapes import expected_tensors
 from app.weights.formats.checkpoint import Checkpoint, read_checkpoint
 from app.weights.formats.safetensors import TensorInfo
@@ -40,7 +40,7 @@ def published(config: dict[str, Any]) -> Checkpoint:
 @pytest.fixture(autouse=True)
 def bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     """A processor that computes bfloat16 fast."""
-    monkeypatch.setattr(torch_memory, "float_bytes", lambda: 2)
+    monkeypatch.setattr(torch_estimate, "float_bytes", lambda: 2)
 
 
 def test_parameters_of_the_published_models() -> None:

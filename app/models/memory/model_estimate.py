@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from app.models.manifest import Manifest
-from app.models.memory import MemoryEstimate, estimate_from_header, estimate_llama_cpp, estimate_unseen
+from app.models.memory.estimate import MemoryEstimate, estimate_from_header, estimate_llama_cpp, estimate_unseen
+from app.models.memory.torch_estimate import estimate_torch, whole
 from app.models.model_files import ModelFiles
-from app.models.torch_memory import estimate_torch, whole
 from app.weights.formats.chatglm_shapes import BadConfig, Expected
 from app.weights.formats.checkpoint import Checkpoint
 from app.weights.formats.converted_files import GGUF_TYPES

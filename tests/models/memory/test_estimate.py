@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from app.models.manifest_reader import load_manifest
-from app.models.memory import (
+from app.models.memory.estimate import (
     available_bytes,
     estimate_from_header,
     estimate_llama_cpp,
