@@ -1,4 +1,4 @@
-"""``parley chat``: a conversation in the terminal, kept in the same history as the page's."""
+"""``parley chat``: chat in the terminal, with the same history as the page."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from app.errors import ParleyError, WorkerFailed
 from app.main import create_app
 from frontends.client import ApiError, ParleyClient
 
-HELP = """Chat in the terminal. The conversation is kept, and can be gone on with in the page.
+HELP = """Chat in the terminal. The conversation is saved, and you can continue it on the page.
 
-A server that runs is used; without one, this command brings its own for as long as it runs.
+This uses the running server; if there is none, it starts one until you leave.
 
-While chatting: `/clear` starts a new conversation, `/model` lists the models, `/model ID` changes to one,
-`/stop` (or Ctrl-D) leaves, Ctrl-C ends a reply that runs. ChatGLM's bare `clear` and `stop` work too.
+While chatting: `/clear` starts a new conversation, `/model` lists the models, `/model ID` switches to one,
+`/stop` (or Ctrl-D) leaves, Ctrl-C stops the current reply. ChatGLM's bare `clear` and `stop` work too.
 """
 
-COMMANDS = "/clear  a new conversation    /model [ID]  show or change the model    /stop  leave    Ctrl-C  end a reply"
+COMMANDS = "/clear  new conversation    /model [ID]  list or switch models    /stop  leave    Ctrl-C  stop the reply"
 
 
 @reported
 def chat(
     model: Annotated[str | None, typer.Option(help="Model to chat with; see `parley models list`.")] = None,
     url: Annotated[str | None, typer.Option(help="A running Parley, e.g. http://127.0.0.1:7860.")] = None,
-    system: Annotated[str, typer.Option(help="System prompt: who the model is to be.")] = "",
+    system: Annotated[str, typer.Option(help="System prompt: instructions for the model.")] = "",
 ) -> None:
-    """Chat until told to stop."""
+    """Chat until the person leaves."""
     asyncio.run(_chat(Settings(), model, url, system))
 
 
@@ -72,7 +72,7 @@ class Session:
                 return
             if text in ("clear", "/clear"):
                 self._conversation_id = self._leaf_id = None
-                print("A new conversation.")
+                print("New conversation.")
             elif word == "/model":
                 await self._change_model(rest.strip())
             elif word.startswith("/") and text != "/":
@@ -85,8 +85,8 @@ class Session:
         wanted = [m for m in listing if (_answers(m, self._model) if self._model else m["default"])]
         if not wanted:
             known = ", ".join(m["id"] for m in listing) or "none"
-            what = f"There is no model {self._model!r}." if self._model else "No model is here yet."
-            raise WorkerFailed(f"{what} Known: {known}. `parley models pull ID` fetches one.")
+            what = f"There is no model {self._model!r}." if self._model else "No model has been downloaded yet."
+            raise WorkerFailed(f"{what} Known models: {known}. Download one with `parley models pull ID`.")
         return f"{wanted[0]['title']}: {wanted[0]['description']}"
 
     async def _change_model(self, model_id: str) -> None:
@@ -99,7 +99,7 @@ class Session:
                     print(f"    {reference}")
             return
         self._model = model_id
-        print(f"From now on: {model_id}")
+        print(f"Now chatting with {model_id}.")
 
     async def _ask(self, text: str) -> None:
         try:
@@ -126,7 +126,7 @@ class Session:
                 about = event.data.get("message_id")
                 if event.name == "snapshot":
                     running = {r["message_id"]: r["text"] for r in event.data["running"]}
-                    if reply_id not in running:  # it was faster than we
+                    if reply_id not in running:  # it finished before we subscribed
                         shown = _show((await self._final(conversation_id, reply_id))["content"], shown)
                         break
                     shown = _show(running[reply_id], shown)

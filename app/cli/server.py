@@ -1,4 +1,4 @@
-"""Run the application under uvicorn, with a bound socket and an orderly end."""
+"""Run the application under uvicorn, with a socket bound beforehand and a graceful shutdown."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from app.api.deps import Services
 from app.config import LOOPBACK_HOSTS
 from app.errors import ConfigurationError, ParleyError
 
-# Event streams are told to end; whoever does not leave is cut after this.
+# Event streams are closed at shutdown; connections still open after this are cut.
 GRACE_S = 3
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises :class:`ConfigurationError` that says what to do."""
+    """A listening socket. Raises :class:`ConfigurationError` with what to do."""
     if host not in LOOPBACK_HOSTS:
         raise ConfigurationError(
-            f"Parley does not listen on {host} yet: it has no accounts in this version, and anybody who reaches it "
-            "could read every chat. Use 127.0.0.1, and put a reverse proxy with a login of its own in front of it "
-            "(PARLEY_ALLOWED_HOSTS names the host it forwards)."
+            f"Parley can't listen on {host}: this version has no accounts, so anyone who can reach it could read every "
+            "chat. Use 127.0.0.1, and put a reverse proxy with its own login in front of it (set PARLEY_ALLOWED_HOSTS "
+            "to the proxy's host name)."
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
@@ -38,10 +38,9 @@ def bind(host: str, port: int) -> socket.socket:
         listening.close()
         if err.errno == errno.EADDRINUSE:
             raise ConfigurationError(
-                f"Port {port} is in use, perhaps by another Parley. Stop that one, or choose another port: "
-                f"--port {port + 1}."
+                f"Port {port} is in use, perhaps by another Parley. Stop it, or choose another port: --port {port + 1}."
             ) from err
-        raise ConfigurationError(f"Cannot listen on {host}:{port}: {err.strerror}. Choose another --port.") from err
+        raise ConfigurationError(f"Can't listen on {host}:{port}: {err.strerror}. Choose another --port.") from err
     return listening
 
 
@@ -74,7 +73,7 @@ class Server(uvicorn.Server):
             self._on_started(self._parley.state.services)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Mark running replies interrupted, tell the watchers, then close."""
+        """Mark running replies as interrupted, close the event streams, then shut down."""
         if self.started:
             parts: Services = self._parley.state.services
             await parts.chat.close()
@@ -82,22 +81,22 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until told to end. Raises what kept the application from coming up."""
+        """Serve until stopped. Raises the error that kept the application from starting."""
         try:
             super().run(sockets)
-        except SystemExit:  # uvicorn's way to say that the application did not start
+        except SystemExit:  # uvicorn raises this when the application did not start
             self.raise_startup_error()
             raise
 
     def raise_startup_error(self) -> None:
-        """Raise what kept the application from coming up, if something did."""
+        """Raise the error that kept the application from starting, if there is one."""
         error = getattr(self._parley.state, "startup_error", None)
         if isinstance(error, ParleyError):
             raise error
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """SIGINT and SIGTERM end the server in an orderly way, which is a success: uvicorn would raise them again."""
+        """SIGINT and SIGTERM shut the server down gracefully, with exit code 0: uvicorn would raise them again."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

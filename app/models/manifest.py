@@ -26,8 +26,8 @@ _CODE_SHOWN = 3
 ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 # The description of what lies in the store without a manifest.
 FOUND = {
-    "en": "Found in the model store's weights folder, without a manifest of its own.",
-    "zh": "在模型库的 weights 文件夹中找到，没有单独的清单。",
+    "en": "Found in the model store's weights folder; it has no manifest.",
+    "zh": "在模型库的 weights 文件夹中找到，没有说明文件。",
 }
 
 

@@ -35,7 +35,7 @@ def test_check_counts_and_says_that_all_is_well() -> None:
     code, out, _ = run("check")
     assert code == 0
     assert "1 conversations" in out
-    assert "The database is sound." in out
+    assert "No problems found." in out
 
 
 def test_check_of_a_damaged_database_fails_with_the_way_out(store: Store, data_dir: Path) -> None:

