@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from app.chat.channel import Hub, RunningReply
 from app.chat.defaults import request_for, require_default_model, sampling_for
 from app.chat.events import ConversationDeleted, ConversationUpdated, MessageAdded, MessageRated
-from app.chat.generation import ReplyTask
-from app.chat.tasks import ReplyTasks
+from app.chat.reply_task import ReplyTask
+from app.chat.reply_tasks import ReplyTasks
 from app.config import Settings
 from app.domain.context import FittedPrompt, fit
+from app.domain.feedback import Rating, Verdict
 from app.domain.generation import GenerationRequest, Prompt, SamplingParams
 from app.domain.messages import (
     Conversation,
@@ -31,7 +32,6 @@ from app.domain.messages import (
     title_from,
     turns,
 )
-from app.domain.preferences import Rating, Verdict
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
 from app.errors import InvalidRequest, ReplyNotRunning, ReplyRunning

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli import server
+from app.cli import uvicorn_server
 from app.cli.errors import reported
 from app.config import Settings
 from app.errors import ParleyError, WorkerFailed
@@ -191,7 +191,7 @@ def _on_interrupt(action: Callable[[], None]) -> Iterator[None]:
             loop.remove_signal_handler(signal.SIGINT)
 
 
-def _run_quietly(running: server.Server, listening: socket.socket) -> None:
+def _run_quietly(running: uvicorn_server.Server, listening: socket.socket) -> None:
     """In a thread nobody catches: what went wrong is raised by whoever waits for the start."""
     with suppress(ParleyError):
         running.run(sockets=[listening])
@@ -212,15 +212,15 @@ async def _server(settings: Settings, url: str | None) -> AsyncIterator[str]:
             return
         finally:
             await probe.aclose()
-    listening = server.bind(settings.host, 0)
-    running = server.Server(create_app(settings))
+    listening = uvicorn_server.bind(settings.host, 0)
+    running = uvicorn_server.Server(create_app(settings))
     thread = threading.Thread(target=_run_quietly, args=(running, listening), daemon=True)
     thread.start()
     try:
         while not running.started and thread.is_alive():  # noqa: ASYNC110 - uvicorn has no event to wait for
             await asyncio.sleep(0.02)
         running.raise_startup_error()
-        yield server.address(listening)
+        yield uvicorn_server.address(listening)
     finally:
         running.should_exit = True
         await asyncio.to_thread(thread.join)

@@ -9,10 +9,10 @@ import typer
 from rich.table import Table
 
 from app.cli.errors import FAILED, reported
-from app.cli.fetching import known, pull_command
-from app.cli.importing import import_command
-from app.cli.pulling import plain_console, show_progress
-from app.cli.quantizing import quantize_model
+from app.cli.models_import import import_command
+from app.cli.models_pull import known, pull_command
+from app.cli.models_quantize import quantize_model
+from app.cli.progress_bar import plain_console, show_progress
 from app.config import Settings
 from app.errors import DamagedWeights, ModelError
 from app.models.catalog import Catalog, ModelStatus

@@ -12,7 +12,7 @@ import typer
 
 from app.api.deps import Services
 from app.chat.defaults import default_model
-from app.cli import server
+from app.cli import uvicorn_server
 from app.cli.errors import reported
 from app.config import Settings
 from app.main import create_app, mount_frontend
@@ -54,8 +54,8 @@ def serve(
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # we report the same errors ourselves, once
     given = {"host": host, "port": port, "model": model}
     settings = Settings(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
-    listening = server.bind(settings.host, settings.port)
-    url = server.address(listening)
+    listening = uvicorn_server.bind(settings.host, settings.port)
+    url = uvicorn_server.address(listening)
     app = create_app(settings)
     if ui is not UI.NONE:
         print("Preparing the page …", flush=True)
@@ -67,7 +67,7 @@ def serve(
             parts.pulls.start(EMBEDDED_DEFAULT)
             app.state.fetching = asyncio.ensure_future(_tell_progress(parts, EMBEDDED_DEFAULT))
 
-    running = server.Server(app, started)
+    running = uvicorn_server.Server(app, started)
     running.run(sockets=[listening])
 
 

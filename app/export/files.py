@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from app import __version__
-from app.domain.preferences import Drops, RatedConversation, rated_since, split_of
+from app.domain.feedback import Drops, RatedConversation, rated_since, split_of
 from app.errors import StoreError
 from app.export.base import Format, time
 from app.system.disk import replacing

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from app.errors import FetchCancelled, FetchFailed, ParleyError
 from app.models.catalog import Catalog
+from app.models.gguf_conversion import provision
 from app.models.hub_references import bring, resolve
 from app.models.manifest import Manifest
-from app.models.provision import provision
 from app.weights.progress import Cancelled, OnProgress, Progress
 
 _AT_ONCE = 2  # more would only share the same line; the others wait

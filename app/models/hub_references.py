@@ -10,10 +10,10 @@ from pathlib import Path
 from app.errors import InvalidImport, ModelNotFound
 from app.models.catalog import Catalog
 from app.models.checkpoint_folders import completed, implied_model
+from app.models.fetch_files import pull
 from app.models.manifest import Manifest
 from app.models.manifest_writer import write_manifest
 from app.models.model_files import ModelFiles
-from app.models.pull import pull
 from app.weights.fetching.hub_listing import Listing, RepoFile, check_names, choose
 from app.weights.fetching.hub_process import hub_process
 from app.weights.progress import Cancelled, OnProgress
@@ -95,7 +95,7 @@ def resolve(
 def bring(manifest: Manifest, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled) -> Manifest:
     """Fetch a model that :func:`resolve` gave, and write its manifest where the store has none; returns that.
 
-    Blocks. Raises what :func:`~app.models.pull.pull` raises.
+    Blocks. Raises what :func:`~app.models.fetch_files.pull` raises.
     """
     known = {other.base_id for other in Catalog(store_dir).list()}
     pull(manifest, store_dir, on_progress, cancelled)

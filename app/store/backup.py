@@ -6,9 +6,9 @@ from pathlib import Path
 
 from app.errors import ConfigurationError, DatabaseDamaged, InvalidRequest
 from app.store import sqlite_files
-from app.store.engines import parse_url, sqlite_path
-from app.store.lock import FileLock
+from app.store.connections import parse_url, sqlite_path
 from app.store.migrate import require_known
+from app.store.server_lock import FileLock
 from app.system.disk import sync
 
 

@@ -11,9 +11,9 @@ from sqlalchemy.orm import aliased
 from app.domain.messages import MessageState
 from app.errors import ConfigurationError
 from app.store import sqlite_files
-from app.store.engines import parse_url, reading_engine, sqlite_path
-from app.store.failures import storage_errors
+from app.store.connections import parse_url, reading_engine, sqlite_path
 from app.store.migrate import head_revision, revision_of
+from app.store.storage_errors import storage_errors
 from app.store.tables import ConversationRow, MessageRow, RatingRow, UserRow
 
 _COUNTED = {"users": UserRow, "conversations": ConversationRow, "messages": MessageRow, "ratings": RatingRow}

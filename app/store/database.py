@@ -19,11 +19,11 @@ from sqlalchemy.orm import Session
 
 from app.errors import ConfigurationError
 from app.store import sqlite_files
-from app.store.engines import BUSY_TIMEOUT_S, READERS, parse_url, reading_engine, sqlite_path, writing_engine
-from app.store.failures import storage_errors
-from app.store.lock import AdvisoryLock, FileLock, ServerLock
+from app.store.connections import BUSY_TIMEOUT_S, READERS, parse_url, reading_engine, sqlite_path, writing_engine
 from app.store.migrate import head_revision, migrate, require_known, revision_of
 from app.store.repositories import Repositories
+from app.store.server_lock import AdvisoryLock, FileLock, ServerLock
+from app.store.storage_errors import storage_errors
 from app.store.writer import Writer
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from sqlalchemy import URL, Connection, inspect
 
 from app.errors import ConfigurationError, DatabaseDamaged, DatabaseTooNew
 from app.store import sqlite_files
-from app.store.engines import sqlite_path, writing_engine
+from app.store.connections import sqlite_path, writing_engine
 
 KEPT_BACKUPS = 10
 _MIGRATIONS = Path(__file__).parent / "migrations"

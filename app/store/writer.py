@@ -19,8 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.errors import StoreError
-from app.store.failures import storage_failure
 from app.store.repositories import Repositories
+from app.store.storage_errors import storage_failure
 
 T = TypeVar("T")
 Work = Callable[[Repositories], T]

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli.data import app
+from app.domain.feedback import Verdict
 from app.domain.messages import MessageState, Role
-from app.domain.preferences import Verdict
 from app.store import Repositories, Store
 
 

@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 import app.errors
-from app.domain.preferences import REASONS
+from app.domain.feedback import REASONS
 from app.errors import ParleyError
 from app.weights.fetching import hub_errors
 from app.weights.progress import Phase

@@ -6,8 +6,8 @@ from contextlib import closing, contextmanager
 
 import pytest
 
+from app.domain.feedback import Verdict
 from app.domain.messages import MessageState
-from app.domain.preferences import Verdict
 from app.errors import ConfigurationError
 from app.store.check import check
 from app.store.migrate import head_revision

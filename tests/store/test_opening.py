@@ -13,7 +13,7 @@ from sqlalchemy import text
 from app.domain.messages import MessageState
 from app.errors import ConfigurationError, DatabaseDamaged, DatabaseTooNew, StoreError
 from app.store import Store, reading
-from app.store.engines import parse_url
+from app.store.connections import parse_url
 from app.store.migrate import head_revision
 
 from .opened import Opened

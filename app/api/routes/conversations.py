@@ -21,8 +21,8 @@ from app.api.schemas import (
     conversation_json,
     message_json,
 )
+from app.domain.feedback import Rating
 from app.domain.messages import Conversation, Message
-from app.domain.preferences import Rating
 from app.store.repositories import Repositories
 from app.store.repositories.conversations import ConversationChanges
 from app.store.search import SearchHit

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from app.domain.ids import new_id
 from app.domain.messages import Conversation
 from app.errors import ConversationNotFound, MessageNotFound
-from app.store.rows import conversation_from
+from app.store.row_mapping import conversation_from
 from app.store.search import Search, SearchHit
 from app.store.tables import ConversationRow, MessageRow
-from app.store.text import checked, checked_json
+from app.store.text_checks import checked, checked_json
 
 
 class ConversationChanges(TypedDict, total=False):

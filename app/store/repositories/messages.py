@@ -12,10 +12,10 @@ from app.domain.generation import FinishReason, Usage
 from app.domain.ids import new_id
 from app.domain.messages import Message, MessageState, Provenance, Role, Timing
 from app.errors import ConversationNotFound, MessageNotFound, ReplyNotRunning
-from app.store.rows import message_from, provenance_columns, timing_columns, usage_columns
+from app.store.row_mapping import message_from, provenance_columns, timing_columns, usage_columns
 from app.store.search import Search
 from app.store.tables import ConversationRow, MessageRow
-from app.store.text import checked
+from app.store.text_checks import checked
 
 _NEW_USAGE = Usage()
 _NEW_TIMING = Timing()

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.domain.feedback import REASONS, RatedConversation, Rating, Verdict
 from app.domain.ids import new_id
 from app.domain.messages import Role
-from app.domain.preferences import REASONS, RatedConversation, Rating, Verdict
 from app.errors import InvalidRequest
 from app.store.repositories.messages import Messages
-from app.store.rows import conversation_from, rating_from
+from app.store.row_mapping import conversation_from, rating_from
 from app.store.tables import ConversationRow, MessageRow, RatingRow
-from app.store.text import checked
+from app.store.text_checks import checked
 
 MAX_COMMENT_CHARS = 4_000
 

@@ -43,7 +43,7 @@ def quantize(folder: Path, to: str, on_progress: OnProgress, cancelled: Cancelle
     draft = folder / f".{target.name}.draft"
 
     def refuse() -> None:
-        raise Conflict(f"{folder.name} is being quantized by another process. Wait until it is done.")
+        raise Conflict(f"{folder.name} is being converted by another process. Wait until it is done.")
 
     try:
         with locked(folder, refuse):

@@ -14,7 +14,7 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from app.cli.quantizing import quantize_model
+from app.cli.models_quantize import quantize_model
 from app.weights.formats.gguf import read_header
 from tests.support.safetensors_files import write
 from tests.support.sentencepiece_files import model
@@ -22,7 +22,7 @@ from tests.weights.converting.test_convert import CONFIG, tensors
 
 SLOW = """
 import time, typer
-from app.cli.quantizing import quantize_model
+from app.cli.models_quantize import quantize_model
 from app.weights.converting import tensors
 real = tensors._Out.write
 tensors._Out.write = lambda self, data: (time.sleep(0.05), real(self, data))[1]

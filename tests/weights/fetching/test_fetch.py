@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from app.errors import DamagedWeights, FetchCancelled, FetchFailed, ModelNotFetched
+from app.models.fetch_files import pull
 from app.models.manifest import Manifest, UpstreamSource
-from app.models.pull import pull
 from app.weights.fetching import wheel
 from app.weights.progress import Progress
 from app.weights.sources import FolderSource, ModelFile

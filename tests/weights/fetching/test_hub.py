@@ -18,7 +18,7 @@ import pytest
 
 from app.errors import DamagedWeights, FetchCancelled, FetchFailed, InvalidImport, ModelNotFetched
 from app.models.catalog import Catalog
-from app.models.pull import pull
+from app.models.fetch_files import pull
 from app.system.child_process import environment
 from app.weights.fetching import hub_process
 from app.weights.formats.sha256sums import read_sums
@@ -145,7 +145,7 @@ def test_a_hub_without_ranges_gives_all_of_it_again(hub: FakeHub, store: Path, d
 PULL = """
 import sys
 from pathlib import Path
-from app.models.pull import pull
+from app.models.fetch_files import pull
 from tests.weights.fetching.repos import gguf_manifest
 pull(gguf_manifest(), Path(sys.argv[1]), lambda p: print(p.done_bytes, flush=True), lambda: False)
 """

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from app.cli.errors import reported
-from app.cli.pulling import Stopper, plain_console, show_progress
+from app.cli.progress_bar import Stopper, plain_console, show_progress
 from app.config import Settings
 from app.errors import InvalidImport
 from app.models.catalog import Catalog
-from app.models.provision import make_copy
+from app.models.gguf_conversion import make_copy
 from app.weights.formats.checkpoint import CONFIG
 
 

@@ -8,13 +8,13 @@ from typing import Annotated, get_args
 import typer
 
 from app.cli.errors import reported
-from app.cli.pulling import Stopper, plain_console, show_progress
+from app.cli.progress_bar import Stopper, plain_console, show_progress
 from app.config import Settings
 from app.errors import InvalidImport, InvalidManifest
 from app.models.catalog import Catalog
+from app.models.gguf_conversion import Copy, ensure_copy, provision
 from app.models.hub_references import is_hub_reference, pull_reference
 from app.models.manifest import Manifest
-from app.models.provision import Copy, ensure_copy, provision
 from app.weights.progress import Cancelled, OnProgress
 
 ToOption = Annotated[

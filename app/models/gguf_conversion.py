@@ -8,9 +8,9 @@ from typing import Literal
 
 from app.errors import InvalidImport
 from app.models import placement
+from app.models.fetch_files import pull
 from app.models.manifest import Manifest
 from app.models.model_files import ModelFiles
-from app.models.pull import pull
 from app.weights.checksums import Sums
 from app.weights.formats.checkpoint import CONFIG, listing, read_config
 from app.weights.formats.sha256sums import read_sums

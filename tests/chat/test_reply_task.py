@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from app.chat import generation
+from app.chat import reply_task
 from app.chat.channel import Channel, RunningReply
 from app.chat.events import ReplyFailed, ReplyFinished
-from app.chat.generation import ReplyTask
+from app.chat.reply_task import ReplyTask
 from app.domain.generation import GenerationRequest, SamplingParams
 from app.domain.messages import Message, MessageState, Role, Turn
 from app.engine.loaded import LoadedModel
@@ -65,7 +65,7 @@ async def run(store: FullStore, reply: Reply) -> tuple[Channel, Message | None]:
 
 
 async def test_a_full_disk_delays_the_end_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generation, "FINISH_RETRY_S", (0.01,) * 5)
+    monkeypatch.setattr(reply_task, "FINISH_RETRY_S", (0.01,) * 5)
     store = FullStore(refusals=4)
     channel, done = await run(store, Reply.of("one two three"))
     assert done is not None
@@ -74,7 +74,7 @@ async def test_a_full_disk_delays_the_end_and_loses_nothing(monkeypatch: pytest.
 
 
 async def test_a_disk_full_for_long_is_told_and_nothing_is_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generation, "FINISH_RETRY_S", (0.01,) * 3)
+    monkeypatch.setattr(reply_task, "FINISH_RETRY_S", (0.01,) * 3)
     store = FullStore(refusals=99)
     channel, done = await run(store, Reply.of("one two three"))
     assert done is None
@@ -85,7 +85,7 @@ async def test_a_disk_full_for_long_is_told_and_nothing_is_acknowledged(monkeypa
 
 
 async def test_text_reaches_the_store_while_it_grows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generation, "FLUSH_S", 0.05)
+    monkeypatch.setattr(reply_task, "FLUSH_S", 0.05)
     store = FullStore(refusals=1)  # the first flush fails and is made up for
     text = " ".join(str(n) for n in range(40))
     await run(store, Reply.of(text, delay_ms=10))

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from app.domain.feedback import Rating
 from app.domain.messages import Conversation, Message
-from app.domain.preferences import Rating
 
 FORMAT = "parley.conversation"
 VERSION = 1

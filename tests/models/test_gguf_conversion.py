@@ -12,7 +12,7 @@ import pytest
 from app.errors import DamagedWeights, FetchCancelled, InvalidImport
 from app.models import placement
 from app.models.catalog import Catalog
-from app.models.provision import Copy, ensure_copy, provision
+from app.models.gguf_conversion import Copy, ensure_copy, provision
 from app.weights.progress import Progress
 from tests.support.safetensors_files import write_llama
 

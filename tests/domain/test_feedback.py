@@ -5,8 +5,7 @@ from itertools import count
 
 import pytest
 
-from app.domain.messages import Conversation, Message, MessageState, Provenance, Role, Turn
-from app.domain.preferences import (
+from app.domain.feedback import (
     Drop,
     Drops,
     Judged,
@@ -20,6 +19,7 @@ from app.domain.preferences import (
     split_of,
     unpaired,
 )
+from app.domain.messages import Conversation, Message, MessageState, Provenance, Role, Turn
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 UP, DOWN, RETRACTED = Verdict.UP, Verdict.DOWN, Verdict.RETRACTED

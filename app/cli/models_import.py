@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from app.cli.errors import reported
-from app.cli.fetching import ToOption, copy_of
-from app.cli.pulling import Stopper, plain_console, show_progress
+from app.cli.models_pull import ToOption, copy_of
+from app.cli.progress_bar import Stopper, plain_console, show_progress
 from app.config import Settings
 from app.errors import InvalidImport, ModelNotFound, UnsupportedRequest
 from app.models.catalog import Catalog
-from app.models.provision import ensure_copy
+from app.models.gguf_conversion import ensure_copy
 from app.weights.formats.adapter_folder import describe_adapter
 from app.weights.importing.importer import import_model
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.chat.transfer.bundle import FORMAT, VERSION
+from app.chat.transfer.parley_json import FORMAT, VERSION
 from app.domain.generation import SamplingParams
 from app.domain.messages import MessageState, Role, title_from
 from app.errors import InvalidImport, InvalidSampling

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from app.chat.generation import ReplyTask
+from app.chat.reply_task import ReplyTask
 from app.domain.messages import Message, MessageState
 
 CLOSE_TIMEOUT_S = 5.0  # a store that does not take the ends by then finds the replies interrupted when it is opened

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from app.domain.feedback import Rating, Verdict
 from app.domain.generation import FinishReason, Usage
 from app.domain.messages import Conversation, Message, MessageState, Provenance, Role, Timing
-from app.domain.preferences import Rating, Verdict
 from app.store.tables import ConversationRow, MessageRow, RatingRow
-from app.store.text import checked, checked_json
+from app.store.text_checks import checked, checked_json
 
 
 def conversation_from(row: ConversationRow) -> Conversation:
