@@ -99,7 +99,7 @@ async def test_it_may_compute_for_a_second(renderer: TemplateRenderer) -> None:
 
 @pytest.mark.parametrize("name", chat_templates.GREEDY)
 async def test_a_greedy_template_is_ended(renderer: TemplateRenderer, name: str) -> None:
-    with pytest.raises(TemplateEndless, match=r"too much memory|without end"):
+    with pytest.raises(TemplateEndless, match=r"too much memory|endless"):
         await renderer.render(chat_templates.GREEDY[name], HELLO)
     assert await fine(renderer)
 
