@@ -155,7 +155,7 @@ async def test_a_conversation_that_the_template_refuses_fails_alone(tmp_path: Pa
     strict = tiny.save(tiny.speaker(words), words, tmp_path / "strict")
     engine = TorchEngine(plan(strict, native=native_format(renderer, strict)))
     await engine.start()
-    with pytest.raises(GenerationFailed, match="refuses the conversation: roles must alternate"):
+    with pytest.raises(GenerationFailed, match="rejects this conversation: roles must alternate"):
         await engine.render([Turn(Role.USER, "x")])
     await engine.stop()
     words.chat_template = None
