@@ -170,13 +170,13 @@ async def test_a_conversation_that_the_template_refuses_fails_alone(tmp_path: Pa
 @pytest.mark.parametrize("damage", ["missing", "no weights", "no number"])
 async def test_weights_that_cannot_be_used(folder: Path, tmp_path: Path, damage: str) -> None:
     place = tmp_path / "model"
-    reason = "is not there"
+    reason = "does not exist"
     if damage != "missing":
         words = tiny.tokenizer()
         model = tiny.speaker(words)
         if damage == "no number":
             model.model.embed_tokens.weight[:] = float("nan")
-            reason = "no numbers"
+            reason = "computed NaN"
         tiny.save(model, words, place)
         if damage == "no weights":
             (place / "model.safetensors").unlink()
