@@ -20,8 +20,8 @@ LAYERED = rb'<link rel="stylesheet" media="not all" href="\1"><style>@import url
 
 STATIC = Path(__file__).parent / "static"
 STYLES = (
-    *("page/tokens", "page/page", "widgets/buttons", "page/gradio", "sidebar/sidebar", "widgets/menu"),
-    *("models/picker", "models/variant_choices", "models/hub_form"),
+    *("page/tokens", "page/page", "page/gradio", "widgets/buttons", "widgets/choices", "widgets/menu"),
+    *("sidebar/sidebar", "settings/settings", "models/picker", "models/variant_choices", "models/hub_form"),
     *("conversation/conversation", "conversation/rating", "conversation/markdown", "highlight", "composer/composer"),
 )
 

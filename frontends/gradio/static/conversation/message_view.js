@@ -1,9 +1,10 @@
 /** One message on the page. It draws itself anew when it changes; its text only block by block. */
-import { Blocks, labelCopyButtons } from "./reply_blocks.js";
-import { iconButton } from "../widgets/buttons.js";
+import { longTime, shortTime } from "../i18n/format.js";
+import { modelName } from "../models/model_name.js";
 import { h, setHtml } from "../page/dom.js";
+import { iconButton } from "../widgets/buttons.js";
 import { editor } from "./question_editor.js";
-import { longTime, modelName, shortTime } from "../i18n/language.js";
+import { Blocks, labelCopyButtons } from "./reply_blocks.js";
 import { replyNotes } from "./reply_notes.js";
 
 /**
@@ -32,7 +33,7 @@ export class MessageView {
     this.position = null; // in the queue
     this.started = false;
     this.actionsDrawn = "";
-    this.name = h("header.p-speaker");
+    this.name = h("header.p-author");
     this.body = h("div.p-body", { dir: "auto" });
     this.notes = h("div.p-notes");
     this.actions = h("div.p-actions");
@@ -68,7 +69,7 @@ export class MessageView {
     const name = this.isReply ? modelName(app, message.model_id ?? message.provenance?.model_id) : app.t("chat.you");
     this.element.setAttribute("aria-label", name);
     const when = { datetime: message.created_at, title: longTime(app, message.created_at) };
-    this.name.replaceChildren(h("span.p-speaker-name", {}, name), h("time", when, shortTime(app, message.created_at)));
+    this.name.replaceChildren(h("span.p-author-name", {}, name), h("time", when, shortTime(app, message.created_at)));
     labelCopyButtons(this.body, app.t);
     this.#drawNotes();
     this.#drawActions();

@@ -1,6 +1,7 @@
 /** What is behind a reply: model, quantization, seed, counts and times, in a popover. */
+import { longTime, number } from "../i18n/format.js";
+import { modelName } from "../models/model_name.js";
 import { h } from "../page/dom.js";
-import { longTime, modelName, number } from "../i18n/language.js";
 import { showPopover } from "../widgets/popover.js";
 
 const SAMPLING = ["temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_new_tokens"];

@@ -1,7 +1,7 @@
 /** The form for a model that the list doesn't have: any of the hub, by its name. */
+import { bytes } from "../i18n/format.js";
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
-import { bytes } from "../i18n/language.js";
 
 /** Takes the place of the panel; keeps what was typed until that model is being fetched. */
 export class ModelByName {

@@ -1,9 +1,9 @@
 /** The first screen: what this is, who answers, four questions to click, and what to do when no model is here. */
-import { textButton } from "../widgets/buttons.js";
-import { h } from "./dom.js";
-import { icon } from "../widgets/icons.js";
-import { bytes, number } from "../i18n/language.js";
+import { bytes, number } from "../i18n/format.js";
 import { grouped } from "../models/model_groups.js";
+import { textButton } from "../widgets/buttons.js";
+import { icon } from "../widgets/icons.js";
+import { h } from "./dom.js";
 
 const EXAMPLES = [1, 2, 3, 4];
 
