@@ -35,7 +35,7 @@ def mount(app: FastAPI, api_url: str) -> FastAPI:
     app.mount("/ui", Starlette(routes=[*routes.create_routes(client), *static_files.create_routes()]))
     app.add_middleware(HeadFirst, head=head())
     _close_with(app, client)
-    page = build(client)
+    page = build()
     # Gradio's queue, through which nothing of ours passes, looks for work so often: a thousand times a second.
     page._queue.sleep_when_free = QUEUE_PAUSE_S
     mounted: FastAPI = gr.mount_gradio_app(

@@ -20,8 +20,9 @@ SHEET = re.compile(rb'<link rel="stylesheet" crossorigin href="(\./assets/[\w.-]
 LAYERED = rb'<link rel="stylesheet" media="not all" href="\1"><style>@import url("\1") layer(gradio);</style>'
 
 STYLES = (
-    *("tokens", "page", "buttons", "gradio", "sidebar", "menu", "picker", "choices", "by_name"),
-    *("conversation", "rating", "markdown", "highlight", "composer"),
+    *("page/tokens", "page/page", "page/gradio", "widgets/buttons", "widgets/choices", "widgets/menu"),
+    *("sidebar/sidebar", "settings/settings", "models/picker", "models/variant_choices", "models/hub_form"),
+    *("conversation/conversation", "conversation/rating", "conversation/markdown", "highlight", "composer/composer"),
 )
 
 # Read before the first paint: the colours chosen earlier, and the language (for the browser's own fonts and hyphens).

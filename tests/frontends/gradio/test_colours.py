@@ -23,7 +23,7 @@ PAIRS = [
 
 
 def colours(theme: str) -> dict[str, str]:
-    blocks = re.findall(r"(:root[^{]*)\{([^}]*)\}", (STATIC / "tokens.css").read_text())
+    blocks = re.findall(r"(:root[^{]*)\{([^}]*)\}", (STATIC / "page" / "tokens.css").read_text())
     light = next(body for selector, body in blocks if selector.strip() == ":root")
     dark = next(body for selector, body in blocks if "dark" in selector)
     found = dict(re.findall(r"--p-([\w-]+): #([0-9a-f]{6});", light))

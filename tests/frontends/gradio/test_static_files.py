@@ -10,7 +10,7 @@ import pytest
 
 
 def test_static_files_are_revalidated(browser: httpx.Client) -> None:
-    for path in ("/static/highlight.css", "/static/tokens.css", "/static/main.js"):
+    for path in ("/static/highlight.css", "/static/page/tokens.css", "/static/main.js"):
         answer = browser.get(path)
         assert answer.status_code == 200
         assert answer.headers["cache-control"] == "no-cache"

@@ -1,0 +1,91 @@
+/** The models that the server knows, which of them answers, and how far fetching is. */
+import { same } from "../page/compare.js";
+import { asLoaded, bestReference, findModel, parts, wayOf } from "./reference.js";
+
+const BUSY = new Set(["fetching", "loading"]);
+const POLL_MS = 1000;
+
+/**
+ * Gives `app` the functions `model`, `reference`, `refreshModels`, `chooseModel`, `warmModel`.
+ * @param {Object} app
+ */
+export function addModels(app) {
+  let timer = 0;
+
+  app.refreshModels = async () => {
+    clearTimeout(timer);
+    try {
+      const { items, memory } = await app.api.get("/api/models");
+      const models = items.filter((model) => model.kind === "chat");
+      const isNews = !app.state.modelsKnown || !same(models, app.state.models);
+      Object.assign(app.state, { models, memory, modelsKnown: true });
+      if (isNews) app.emit("models", models);
+      if (items.some(isBusy)) timer = setTimeout(app.refreshModels, POLL_MS);
+    } catch (error) {
+      // Without the list the page still shows the conversation; it asks again.
+      timer = setTimeout(app.refreshModels, 5 * POLL_MS);
+    }
+  };
+
+  /** What will answer next (base@quantization+adapter): the conversation's, else what was chosen, else the best. */
+  app.reference = () => {
+    const wanted = app.state.conversation?.model_id ?? (app.state.conversation ? null : app.state.draft.model_id);
+    return findModel(app.state.models, wanted) ? wanted : preferred(app);
+  };
+
+  /** The model of that reference, with the state that it has when loaded so. */
+  app.model = () => {
+    const reference = app.reference();
+    const model = findModel(app.state.models, reference);
+    return model ? asLoaded(model, reference) : null;
+  };
+
+  app.chooseModel = async (reference) => {
+    if (!app.state.conversationId) app.state.draft.model_id = reference;
+    else await app.api.patch(`/api/conversations/${app.state.conversationId}`, { model_id: reference });
+    app.emit("model", reference);
+  };
+
+  /** Load the model that will answer while the question is still being typed. */
+  app.warmModel = async () => {
+    const reference = app.reference();
+    const model = findModel(app.state.models, reference);
+    const way = model && wayOf(model, reference);
+    if (way?.state !== "ready") return;
+    way.state = "loading"; // asked for once
+    app.emit("models", app.state.models);
+    try {
+      await app.api.post(`/api/models/${encodeURIComponent(way.id)}/load`);
+    } catch {
+      // The question itself will tell what is wrong, in place.
+    }
+    await app.refreshModels();
+  };
+
+  app.on("connection", (up) => up && app.refreshModels());
+  app.on("language", () => app.refreshModels()); // descriptions come in the reader's language
+}
+
+/**
+ * @param {Object|null} model
+ * @returns {boolean} whether it can answer, at once or after loading
+ */
+export function isReady(model) {
+  if (!model) return false;
+  return model.state === "ready" || model.state === "loaded" || model.state === "loading";
+}
+
+function isBusy(model) {
+  return BUSY.has(model.state) || (model.quantizations ?? []).some((way) => BUSY.has(way.state));
+}
+
+/** The server's default if it speaks the reader's language, else the first ready one that does, else any ready one. */
+function preferred(app) {
+  const { models, info, language } = app.state;
+  const ready = models.filter(isReady);
+  const usual = ready.find((model) => model.id === parts(info?.default_model_id).base);
+  const speaks = (model) => model?.languages.includes(language);
+  const best = speaks(usual) ? usual : (ready.find(speaks) ?? usual ?? ready[0]);
+  if (!best) return null;
+  return best === usual ? info.default_model_id : bestReference(best);
+}

@@ -1,0 +1,92 @@
+/** The conversations that are known: the newest pages of the list, or what a search found. */
+import { brings } from "../page/compare.js";
+
+const PAGE = 40;
+const MOST = 200; // that the server gives at once
+
+/** Holds `items` in the list's order and fetches more. */
+export class ListData {
+  /** @param {Object} app */
+  constructor(app) {
+    this.app = app;
+    this.items = [];
+    this.cursor = null;
+    this.query = "";
+    this.loaded = false;
+    this.request = null;
+  }
+
+  /**
+   * Fetch anew what is shown, or what `query` finds. The last question asked wins.
+   * @param {string} [query]
+   * @returns {Promise<boolean>} whether `items` are this call's
+   */
+  async load(query = this.query) {
+    const limit = query === this.query ? Math.min(MOST, Math.max(PAGE, this.items.length)) : PAGE;
+    const found = await this.#get({ q: query, limit });
+    if (!found) return false;
+    const known = new Set(found.items.map((item) => item.id));
+    const rest = query === this.query && found.next_cursor ? this.items.slice(limit).filter((item) => !known.has(item.id)) : [];
+    this.items = [...found.items, ...rest];
+    if (!rest.length) this.cursor = found.next_cursor;
+    this.query = query;
+    this.loaded = true;
+    return true;
+  }
+
+  /** @returns {Promise<boolean>} whether there was another page */
+  async more() {
+    if (!this.cursor || this.request) return false;
+    const found = await this.#get({ limit: PAGE, cursor: this.cursor });
+    if (!found) return false;
+    const known = new Set(this.items.map((item) => item.id));
+    this.items.push(...found.items.filter((item) => !known.has(item.id)));
+    this.cursor = found.next_cursor;
+    return true;
+  }
+
+  async #get(wanted) {
+    this.request?.abort();
+    const request = new AbortController();
+    this.request = request;
+    const given = Object.entries(wanted).filter(([, value]) => value);
+    try {
+      return await this.app.api.get(`/api/conversations?${new URLSearchParams(given)}`, { signal: request.signal });
+    } catch (error) {
+      if (error.name === "AbortError") return null;
+      throw error;
+    } finally {
+      if (this.request === request) this.request = null;
+    }
+  }
+
+  /**
+   * A conversation was changed here or told by an event.
+   * @param {Object} conversation
+   * @returns {boolean} whether that changed the list
+   */
+  put(conversation) {
+    const at = this.items.findIndex((item) => item.id === conversation.id);
+    if (at < 0 ? this.query : !brings(this.items[at], conversation)) return false;
+    if (at >= 0) this.items[at] = { ...this.items[at], ...conversation };
+    else this.items.unshift(conversation);
+    if (!this.query) this.items.sort(inOrder);
+    return true;
+  }
+
+  /**
+   * @param {string} id
+   * @returns {string|null} the conversation that takes its place in the list
+   */
+  remove(id) {
+    const at = this.items.findIndex((item) => item.id === id);
+    if (at < 0) return null;
+    this.items.splice(at, 1);
+    return (this.items[at] ?? this.items[at - 1])?.id ?? null;
+  }
+}
+
+function inOrder(a, b) {
+  if (a.pinned !== b.pinned) return a.pinned ? -1 : 1;
+  return Date.parse(b.updated_at) - Date.parse(a.updated_at) || (a.id < b.id ? 1 : -1);
+}
