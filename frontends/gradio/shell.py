@@ -8,17 +8,17 @@ and puts Gradio's own style sheet into a cascade layer, so that ours need not fi
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from frontends.gradio.static_files import STATIC
 
 # Gradio resets headings, buttons and lists everywhere on the page. In a cascade layer its sheet gives way to ours.
 # The link that is left, for no medium, keeps Gradio's script from adding the sheet again.
 SHEET = re.compile(rb'<link rel="stylesheet" crossorigin href="(\./assets/[\w.-]+\.css)">')
 LAYERED = rb'<link rel="stylesheet" media="not all" href="\1"><style>@import url("\1") layer(gradio);</style>'
 
-STATIC = Path(__file__).parent / "static"
 STYLES = (
     *("page/tokens", "page/page", "page/gradio", "widgets/buttons", "widgets/choices", "widgets/menu"),
     *("sidebar/sidebar", "settings/settings", "models/picker", "models/variant_choices", "models/hub_form"),

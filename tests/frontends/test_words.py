@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import get_args
 
 import app.errors
-from app.domain.preferences import REASONS
+from app.domain.feedback import REASONS
 from app.errors import ParleyError
-from app.registry.fetching import hub_errors
-from app.registry.progress import Phase
-from frontends.gradio.routes import STATIC
+from app.weights.fetching import hub_errors
+from app.weights.progress import Phase
+from frontends.gradio.static_files import STATIC
 
 ENTRY = re.compile(r'^  "([\w.]+)": "((?:[^"\\]|\\.)*)",$', re.MULTILINE)
 USED = re.compile(r'"((?:app|welcome|composer|settings|chat|message|rating|details|connection|sidebar|picker)\.\w+)"')
