@@ -17,7 +17,6 @@ const PATHS = {
   more: ["M5 12h.01", "M12 12h.01", "M19 12h.01"],
   panel: ["M4 5h16v14H4z", "M9.5 5v14"],
   pin: ["M9 4h6l-1 6 3 3v2H7v-2l3-3z", "M12 15v5"],
-  play: ["M8 5.5v13l10.5-6.5z"],
   plus: ["M12 5v14", "M5 12h14"],
   refresh: ["M19.5 12a7.5 7.5 0 1 1-2.2-5.3", "M19.5 3.5v4h-4"],
   search: ["M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13z", "M15.5 15.5L20 20"],
@@ -38,7 +37,7 @@ const PATHS = {
   warning: ["M12 4L2.8 19.5h18.4z", "M12 10v4.5", "M12 17v.1"],
 };
 
-const FILLED = new Set(["stop", "play"]);
+const FILLED = new Set(["stop"]);
 
 /**
  * An icon, hidden from screen readers: the button around it has the label.
