@@ -23,8 +23,8 @@ from app.config import LOOPBACK_HOSTS, Settings
 from app.engine.factories import EngineFactories
 from app.engine.pool import ModelPool
 from app.errors import ParleyError
-from app.registry.catalog import Catalog
-from app.registry.fetching.pulls import Pulls
+from app.models.catalog import Catalog
+from app.models.fetches import Pulls
 from app.store.database import Store
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
         store = Store.open(settings.resolved_database_url, settings.data_dir, trash_days=settings.trash_days)
         stack.push_async_callback(store.close)
         if store.opening.interrupted:
-            log.warning("%d replies were interrupted when the server last went down", store.opening.interrupted)
+            log.warning("%d replies were interrupted when the server last stopped", store.opening.interrupted)
         catalog = Catalog.from_settings(settings)
         pool = ModelPool(settings, catalog, engines)
         stack.push_async_callback(pool.close)

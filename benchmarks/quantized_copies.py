@@ -26,7 +26,7 @@ from typing import Any
 
 import httpx
 
-from app.registry.quantizing.quantize import quantize
+from app.weights.converting.convert import quantize
 from benchmarks.processes import DEFAULT_WEIGHTS, ROOT, free_port, running
 from benchmarks.report import Row, publish
 from tests.support.dequantize import to_hugging_face

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from app.registry.formats.chatglm_shapes import Expected
-from app.registry.formats.shapes import expected_for
+from app.weights.formats.chatglm_shapes import Expected
+from app.weights.formats.shapes import expected_for
 
 # As published, but for names and what no one needs to load them.
 CONFIGS: Mapping[str, Mapping[str, object]] = {

@@ -33,5 +33,5 @@ def one_shipped(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     folder = tmp_path_factory.mktemp("shipped")
     name = "smollm2-135m-instruct.toml"
     (folder / name).write_bytes((manifests_dir() / name).read_bytes())
-    monkeypatch.setattr("app.registry.catalog.manifests_dir", lambda: folder)
+    monkeypatch.setattr("app.models.catalog.manifests_dir", lambda: folder)
     return folder

@@ -13,8 +13,8 @@ from app.chat.service import ChatService
 from app.chat.transfer.transfers import Transfers
 from app.config import Settings
 from app.engine.pool import ModelPool
-from app.registry.catalog import Catalog
-from app.registry.fetching.pulls import Pulls
+from app.models.catalog import Catalog
+from app.models.fetches import Pulls
 from app.store.database import Store
 
 

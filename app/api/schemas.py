@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.domain import messages as domain
-from app.domain.preferences import REASONS, Rating, Verdict
-from app.registry.fetching.hub_reference import MAX_REFERENCE_CHARS as MAX_HUB_REFERENCE_CHARS
-from app.registry.reference import MAX_REFERENCE_CHARS, with_adapter
+from app.domain.feedback import REASONS, Rating, Verdict
+from app.models.hub_references import MAX_REFERENCE_CHARS as MAX_HUB_REFERENCE_CHARS
+from app.models.references import MAX_REFERENCE_CHARS, with_adapter
 
 MAX_MESSAGE_CHARS = 400_000
 MAX_ID_CHARS = 64

@@ -20,7 +20,7 @@ from app.domain.generation import (
 from app.domain.messages import Turn
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
-from app.registry.catalog import Catalog
+from app.models.catalog import Catalog
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from app.domain.generation import MAX_SEED, GenerationRequest, Prompt, SamplingP
 from app.domain.ids import new_id
 from app.engine.factories import is_installed
 from app.errors import ModelNotFetched
-from app.registry.catalog import Catalog
-from app.registry.manifest import Manifest
-from app.registry.reference import parse
+from app.models.catalog import Catalog
+from app.models.manifest import Manifest
+from app.models.references import parse
 
 
 def ready_models(catalog: Catalog) -> list[Manifest]:
@@ -42,7 +42,9 @@ def require_default_model(catalog: Catalog, settings: Settings, languages: Seque
     """As :func:`default_model`; raises :class:`ModelNotFetched` when there is none."""
     found = default_model(catalog, settings, languages)
     if found is None:
-        raise ModelNotFetched("No model is here yet. Fetch one from the model list, or run `parley models pull`.")
+        raise ModelNotFetched(
+            "No model has been downloaded yet. Download one in the model list, or run `parley models pull`."
+        )
     return found
 
 

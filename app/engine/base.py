@@ -11,7 +11,7 @@ from app.domain.generation import EngineEvent, GenerationRequest, Prompt
 from app.domain.messages import Turn
 from app.engine.templates.native import NativeFormat
 from app.families.base import Family
-from app.registry.manifest import Manifest
+from app.models.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from app.domain.messages import Turn
 from app.engine.admission import AdmissionQueue, Ticket
 from app.engine.base import Capabilities, Engine
 from app.errors import UnsupportedRequest, WorkerDied
-from app.registry.manifest import Manifest
+from app.models.manifest import Manifest
 
 _DEATHS_COUNT_FOR_S = 60.0
 _FIRST_PAUSE_S = 0.25

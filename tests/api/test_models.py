@@ -13,10 +13,10 @@ from app.domain.generation import GenerationRequest
 from app.engine.base import Capabilities, EngineFactory, LoadPlan
 from app.engine.scripted import Reply, ScriptedEngine
 from app.main import create_app
-from tests.registry.fake_hub import FakeHub
-from tests.registry.fetching.repos import large_gguf
+from tests.support.fake_hub import FakeHub
 from tests.support.safetensors_files import write_llama, write_lora
 from tests.support.servers import Api, running, scripted_settings
+from tests.weights.fetching.repos import large_gguf
 
 SEEN: list[GenerationRequest] = []
 QKV = {"model.layers.0.self_attn.q_proj": (8, 8)}
@@ -103,7 +103,7 @@ def test_load_and_unload_one_way(api: Api) -> None:
     assert api.http.post("/api/models/tiny@nf4/unload").status_code == 204
     refused = api.http.post("/api/models/tiny@int3/load")
     assert refused.status_code == 404
-    assert "there is none, int8, nf4" in refused.json()["error"]["message"]
+    assert "available: none, int8, nf4" in refused.json()["error"]["message"]
 
 
 def test_a_conversation_keeps_the_whole_reference(api: Api, built: list[LoadPlan]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from app.domain.generation import SamplingParams
 from app.engine.base import LoadPlan
 from app.families.base import Family
-from app.registry.manifest import Manifest, UpstreamSource
+from app.models.manifest import Manifest, UpstreamSource
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
 

@@ -23,7 +23,7 @@ from app.engine.templates.native import native_format
 from app.engine.templates.renderer import TemplateRenderer
 from app.engine.torch.engine import TorchEngine
 from app.families.base import Family
-from app.registry.manifest import Manifest
+from app.models.manifest import Manifest
 from tests.engine import fake_upstream
 from tests.engine.engine_contract import EngineContract, Subject
 

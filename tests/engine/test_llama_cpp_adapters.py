@@ -17,9 +17,9 @@ from app.engine.base import LoadPlan
 from app.engine.llama_cpp.engine import LlamaCppEngine
 from app.errors import GenerationFailed
 from app.families.base import Family
-from app.registry.formats.gguf import read_header
-from app.registry.manifest import Manifest
-from app.registry.quantizing.lora import gguf_adapter
+from app.models.manifest import Manifest
+from app.weights.converting.lora import gguf_adapter
+from app.weights.formats.gguf import read_header
 from tests.engine.engine_contract import request
 from tests.support.lora_files import SMOLLM2, random_lora
 

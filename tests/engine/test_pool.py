@@ -32,7 +32,7 @@ from app.errors import (
     WorkerDied,
     WorkerFailed,
 )
-from app.registry.catalog import Catalog
+from app.models.catalog import Catalog
 from tests.engine.engine_contract import QUESTION, request
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,7 @@ from app.engine.base import Capabilities, EngineFactory, LoadPlan
 from app.engine.pool import ModelPool
 from app.engine.scripted import ScriptedEngine, babble
 from app.errors import DamagedWeights, MissingExtra, ModelBusy, ModelNotFound, UnsupportedRequest
-from app.registry.catalog import Catalog
+from app.models.catalog import Catalog
 from tests.support.safetensors_files import write_llama, write_lora
 
 pytestmark = pytest.mark.anyio

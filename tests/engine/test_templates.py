@@ -23,11 +23,11 @@ from app.engine.templates import renderer as renderer_module
 from app.engine.templates.native import NativeFormat, native_format
 from app.engine.templates.renderer import TemplateEndless, TemplateForbidden, TemplateRefused, TemplateRenderer
 from app.errors import DamagedWeights, GenerationFailed, WorkerFailed
-from app.registry.catalog import Catalog
-from app.registry.formats.chat_template import ChatTemplate
-from tests.registry.gguf_files import LLAMA, GGUFFile
+from app.models.catalog import Catalog
+from app.weights.formats.chat_template import ChatTemplate
 from tests.support import chat_templates
 from tests.support.files import place
+from tests.support.gguf_files import LLAMA, GGUFFile
 from tests.support.safetensors_files import write_llama
 
 pytestmark = pytest.mark.anyio

@@ -27,7 +27,7 @@ from app.engine.templates.native import NativeFormat, native_format
 from app.engine.templates.renderer import TemplateRenderer
 from app.errors import PromptTooLong, WorkerDied, WorkerFailed
 from app.families.base import Family
-from app.registry.manifest import Manifest
+from app.models.manifest import Manifest
 from tests.engine.engine_contract import QUESTION, ask, request, until
 
 pytestmark = pytest.mark.anyio
@@ -40,7 +40,7 @@ from pathlib import Path
 from app.engine.base import LoadPlan
 from app.engine.llama_cpp.engine import LlamaCppEngine
 from app.families.base import Family
-from app.registry.manifest import Manifest
+from app.models.manifest import Manifest
 
 async def main():
     manifest = Manifest(id="tiny", title="Tiny", family="native", engine="llama_cpp")

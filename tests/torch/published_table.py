@@ -20,8 +20,8 @@ from transformers.models.bloom.modeling_bloom import BloomForCausalLM as TheirBl
 from transformers.utils import logging
 
 from app.engine.torch.loading import Loaded, load
-from app.registry.importing.importer import import_model
-from app.registry.quantizing.quantize import quantize
+from app.weights.converting.convert import quantize
+from app.weights.importing.importer import import_model
 from tests.support.corpus import CORPUS, LEADING_SPACES
 from tests.support.llama_cpp import LlamaCpp, llama_cpp
 from tests.support.published import FORMS, Published

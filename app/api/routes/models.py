@@ -13,10 +13,11 @@ from app.api.deps import Languages, Services, ServicesDep, UserId
 from app.api.schemas import ModelRef, PullByName, PullStarted
 from app.chat.defaults import default_model
 from app.errors import DamagedWeights, ParleyError
-from app.registry.catalog import ModelStatus
-from app.registry.manifest import Adapter, HubSource, Manifest, WheelSource
-from app.registry.memory import available_bytes
-from app.registry.reference import parse, with_adapter
+from app.models.catalog import ModelStatus
+from app.models.manifest import Adapter, Manifest
+from app.models.memory.estimate import available_bytes
+from app.models.references import parse, with_adapter
+from app.weights.sources import HubSource, WheelSource
 
 router = APIRouter(prefix="/api/models", tags=["models"])
 

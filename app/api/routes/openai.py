@@ -27,8 +27,8 @@ from app.chat.defaults import ready_models
 from app.domain.generation import Delta, Finished, FinishReason, Usage
 from app.domain.messages import Role, Turn
 from app.errors import InvalidRequest, ParleyError, UnsupportedRequest
-from app.registry.manifest import Manifest
-from app.registry.reference import with_adapter
+from app.models.manifest import Manifest
+from app.models.references import with_adapter
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 

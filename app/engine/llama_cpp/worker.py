@@ -15,7 +15,7 @@ from typing import Any
 
 from app.engine.lifeline import attach
 from app.errors import ParleyError
-from app.registry.formats.gguf import read_header
+from app.weights.formats.gguf import read_header
 
 # Of a prompt at once. While a batch is computed no other reply goes on, and nobody's leaving is noticed. Measured
 # beside a prompt of 2,000 tokens (2 cores): 8 s with llama.cpp's own 2,048, 0.6 s with 128; a prompt takes 3 % longer.
@@ -61,7 +61,7 @@ def ready_adapters(config: dict[str, Any], folder: Path) -> tuple[dict[str, Path
     wanted = config.get("adapters", {})
     if not wanted:
         return ready, refused
-    from app.registry.quantizing.lora import gguf_adapter
+    from app.weights.converting.lora import gguf_adapter
 
     base = read_header(Path(config["weights"]))
     for name, adapter in wanted.items():
@@ -85,7 +85,7 @@ def serve(config: dict[str, Any], adapters: Mapping[str, Path]) -> tuple[Any, di
         if not adapters:
             raise
     server = xllamacpp.Server(server_parameters(config, {}))
-    return server, dict.fromkeys(adapters, "llama.cpp can't load the adapters of this model; its log says which.")
+    return server, dict.fromkeys(adapters, "llama.cpp can't load this model's adapters; its log says which.")
 
 
 def main() -> None:
@@ -94,7 +94,7 @@ def main() -> None:
     try:
         importlib.import_module("xllamacpp")
     except ImportError as missing:
-        lifeline.failed(f"llama.cpp is not installed ({missing}); `pip install xllamacpp` brings it")
+        lifeline.failed(f"llama.cpp is not installed ({missing}); install it with `pip install xllamacpp`")
     config: dict[str, Any] = lifeline.config
     try:
         with tempfile.TemporaryDirectory() as passing:  # llama.cpp reads adapters as a whole

@@ -18,10 +18,10 @@ from app.engine.base import LoadPlan  # noqa: E402
 from app.engine.llama_cpp import engine as llama_cpp  # noqa: E402
 from app.engine.llama_cpp.engine import LlamaCppEngine  # noqa: E402
 from app.families.base import Family  # noqa: E402
-from app.registry.formats.adapter_folder import check_adapter_for_gguf  # noqa: E402
-from app.registry.formats.gguf import read_header  # noqa: E402
-from app.registry.manifest import Manifest  # noqa: E402
-from app.registry.quantizing.quantize import quantize  # noqa: E402
+from app.models.manifest import Manifest  # noqa: E402
+from app.weights.converting.convert import quantize  # noqa: E402
+from app.weights.formats.adapter_folder import check_adapter_for_gguf  # noqa: E402
+from app.weights.formats.gguf import read_header  # noqa: E402
 from tests.support import tiny_models  # noqa: E402
 
 pytestmark = pytest.mark.anyio

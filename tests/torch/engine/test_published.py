@@ -22,7 +22,7 @@ from app.engine.torch.loading import load  # noqa: E402
 from app.engine.torch.rendering import render_text  # noqa: E402
 from app.engine.torch.sequences import Job  # noqa: E402
 from app.families import Family, load_families  # noqa: E402
-from app.registry.manifest import Manifest  # noqa: E402
+from app.models.manifest import Manifest  # noqa: E402
 from tests.engine.engine_contract import ask  # noqa: E402
 from tests.support.tiny_models import tiny_bloom, tiny_llama, tiny_qwen2, tiny_qwen3  # noqa: E402
 from tests.torch.engine.tiny import Batch  # noqa: E402

@@ -26,7 +26,7 @@ from app.engine.torch import ENGINE
 from app.engine.torch.engine import TorchEngine
 from app.errors import GenerationFailed, PromptTooLong, WorkerDied, WorkerFailed
 from app.families.base import Family
-from app.registry.manifest import Manifest
+from app.models.manifest import Manifest
 from tests.engine.engine_contract import QUESTION, ask, request, until
 from tests.torch.engine import tiny
 

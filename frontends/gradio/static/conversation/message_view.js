@@ -7,6 +7,15 @@ import { editor } from "./question_editor.js";
 import { Blocks, labelCopyButtons } from "./reply_blocks.js";
 import { replyNotes } from "./reply_notes.js";
 
+const ACTIONS = {
+  edit: { iconName: "edit", label: "message.edit" },
+  copy: { iconName: "copy", label: "message.copy" },
+  up: { iconName: "thumb_up", label: "message.up" },
+  down: { iconName: "thumb_down", label: "message.down" },
+  regenerate: { iconName: "refresh", label: "message.regenerate" },
+  details: { iconName: "info", label: "message.details" },
+};
+
 /**
  * @typedef {Object} Handlers what the conversation does when a button is pressed
  * @property {(message: Object, button: HTMLElement) => void} copy
@@ -128,19 +137,20 @@ export class MessageView {
     const running = message.state === "pending";
     this.actions.replaceChildren();
     if (message.optimistic) return;
-    const add = (name, act, press) => {
+    const add = (act, press) => {
+      const { iconName, label } = ACTIONS[act];
       const onclick = (event) => press(this.message, event.currentTarget);
-      this.actions.append(iconButton(name, app.t(`message.${act}`), onclick, { dataset: { act } }));
+      this.actions.append(iconButton(iconName, app.t(label), onclick, { dataset: { act } }));
     };
     this.#drawVersions();
     if (running) return;
-    if (!this.isReply) add("edit", "edit", () => this.startEdit());
-    add("copy", "copy", handlers.copy);
+    if (!this.isReply) add("edit", () => this.startEdit());
+    add("copy", handlers.copy);
     if (!this.isReply) return;
-    add("thumb_up", "up", (shown, button) => handlers.rate(shown, "up", button));
-    add("thumb_down", "down", (shown, button) => handlers.rate(shown, "down", button));
-    add("refresh", "regenerate", handlers.regenerate);
-    add("info", "details", handlers.details);
+    add("up", (shown, button) => handlers.rate(shown, "up", button));
+    add("down", (shown, button) => handlers.rate(shown, "down", button));
+    add("regenerate", handlers.regenerate);
+    add("details", handlers.details);
   }
 
   #drawVersions() {

@@ -28,7 +28,6 @@ function detailRows(app, message) {
     ["details.first_token", duration(app, timing.first_token_ms)],
     ["details.queued", timing.queued_ms > 50 ? duration(app, timing.queued_ms) : null],
     ["details.sampling", provenance ? sampling(app, provenance.sampling) : null],
-    ["details.score", message.score === undefined || message.score === null ? null : number(app, message.score)],
     ["details.time", longTime(app, message.created_at)],
   ];
 }
@@ -55,6 +54,6 @@ function duration(app, ms) {
 }
 
 function sampling(app, values) {
-  const told = SAMPLING.map((name) => app.t(`settings.${name}`, { value: values[name] }));
+  const told = SAMPLING.map((name) => app.t(`settings.set_${name}`, { value: values[name] }));
   return told.join(" · ");
 }

@@ -8,6 +8,8 @@ import { ADVANCED_FIELDS, BASIC_FIELDS, PRESETS, readSeed, readStop } from "./sa
 import { SettingsState } from "./settings_state.js";
 import { TextSetting } from "./text_setting.js";
 
+const STATUS_TEXTS = { saved: "settings.saved", kept: "settings.kept" };
+
 /**
  * @param {HTMLElement} root
  * @param {Object} app gets `settingsSaved`
@@ -175,7 +177,7 @@ class SettingsPanel {
   #statusText(status) {
     const { app } = this;
     if (!status) return "";
-    if (!(status instanceof Error)) return app.t(`settings.${status}`);
+    if (!(status instanceof Error)) return app.t(STATUS_TEXTS[status]);
     if (status.code === "unreachable") return app.t("settings.unreachable");
     return app.t("settings.not_saved", { message: app.errorText(status) });
   }

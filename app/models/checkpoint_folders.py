@@ -1,0 +1,197 @@
+"""Models made of Hugging Face folders: what a folder says of itself, as a manifest.
+
+<store>/weights/<name>/     config.json and safetensors
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from app.domain.generation import SamplingParams
+from app.errors import DamagedWeights
+from app.models import placement
+from app.models.manifest import FOUND, Manifest
+from app.models.memory.model_estimate import planned, shape_of
+from app.models.model_files import ModelFiles
+from app.weights.formats import chatglm_shapes
+from app.weights.formats.checkpoint import (
+    CONFIG,
+    INDEX,
+    TEXT_SUFFIXES,
+    WEIGHTS,
+    Checkpoint,
+    listing,
+    read_config,
+    weight_files,
+)
+from app.weights.sources import FolderSource, ModelFile, safe_relative
+
+# What the original models were published with.
+CHATGLM_SAMPLING = SamplingParams(temperature=0.95, top_p=0.7, top_k=50, min_p=0)
+CHATGLM_LANGUAGES = ("zh", "en")
+CHOICES = ("none", "int8", "nf4")  # of weights that are not quantized yet
+
+_CONTEXT_KEYS = ("max_sequence_length", "seq_length", "max_position_embeddings", "n_positions")
+_MAX_CONTEXT_TOKENS = 1 << 24
+_DTYPES = {"float16": "float16", "bfloat16": "bfloat16", "float32": "float32", "half": "float16"}
+# Published without a chat template, and with a format that Parley knows under the same name.
+_NAMED_FAMILIES = ("alpaca", "vicuna", "belle")
+
+
+def is_model_folder(folder: Path) -> bool:
+    """Whether a folder in the store looks like a checkpoint, whole or not."""
+    return not folder.name.startswith(".") and (folder / CONFIG).is_file()
+
+
+def implied_model(model_id: str, folder: Path) -> Manifest:
+    """The manifest of a folder that has none, to be completed; what is wrong with it is for its status to tell."""
+    return Manifest(
+        id=model_id,
+        title=folder.name,
+        family="",
+        engine="torch",
+        description=FOUND["en"],
+        translations=FOUND,
+        source=FolderSource(f"weights/{folder.name}"),
+    )
+
+
+def completed(manifest: Manifest, files: ModelFiles) -> Manifest:
+    """A torch model's manifest with all that it leaves open filled in from its folder, as far as that can be read."""
+    folder = files.folder(manifest)
+    manifest = replace(manifest, files=manifest.files or _files(folder))
+    try:
+        config = read_config(folder)
+    except DamagedWeights:
+        return _foretold(replace(manifest, family=manifest.family or "native"))
+    manifest = replace(
+        manifest,
+        family=manifest.family or _family(config, folder),
+        quantization=manifest.quantization or _quantization(config),
+        context_tokens=manifest.context_tokens or _context_tokens(config),
+    )
+    manifest = _with_ways(manifest, config, listing(folder))
+    if config.get("model_type") == "chatglm":
+        usual = manifest.default_sampling == SamplingParams()
+        manifest = replace(
+            manifest,
+            languages=manifest.languages or CHATGLM_LANGUAGES,
+            default_sampling=CHATGLM_SAMPLING if usual else manifest.default_sampling,
+        )
+    try:
+        checkpoint = files.checkpoint(manifest)
+    except DamagedWeights:
+        return manifest
+    return replace(manifest, parameters=manifest.parameters or size_label(checkpoint), ignored=checkpoint.code)
+
+
+def _foretold(manifest: Manifest) -> Manifest:
+    """A model that is not here yet, as it will be once it was fetched, as far as its [architecture] tells."""
+    outline = planned(shape_of(manifest))
+    if outline is None:
+        return manifest
+    manifest = replace(manifest, parameters=manifest.parameters or size_label(outline))
+    wanted = placement.copy_to_make(manifest.architecture, card=placement.has_card())
+    return _with_ways(manifest, manifest.architecture, [f"{manifest.id}-{wanted}.gguf"] if wanted else [])
+
+
+def _with_ways(manifest: Manifest, config: Mapping[str, Any], names: Sequence[str]) -> Manifest:
+    """The manifest with all ways of loading it; those that it names itself come first."""
+    found = placement.ways(
+        manifest,
+        choices(config),
+        placement.copies(names),
+        convertible=config.get("model_type") in placement.CONVERTIBLE,
+        card=placement.has_card(),
+    )
+    return replace(manifest, ways=found, quantizations=tuple(way.name for way in found))
+
+
+def _family(config: Mapping[str, Any], folder: Path) -> str:
+    """Its own chat template, where it has one; else what a name says; else a transcript."""
+    if config.get("model_type") == "chatglm":
+        return chatglm_family(config, folder)
+    if _has_template(folder):
+        return "native"
+    names = f"{config.get('_name_or_path', '')} {folder.name}".lower()
+    return next((family for family in _NAMED_FAMILIES if family in names), "transcript")
+
+
+def _has_template(folder: Path) -> bool:
+    if (folder / "chat_template.jinja").is_file():
+        return True
+    try:
+        return bool(read_config(folder, "tokenizer_config.json").get("chat_template"))
+    except DamagedWeights:  # none, or an unreadable one: its own check tells
+        return False
+
+
+def chatglm_family(config: Mapping[str, Any], folder: Path) -> str:
+    """Which generation's prompts a ChatGLM folder wants.
+
+    The third has the second's architecture; its tokenizer knows roles, or a name says so.
+    """
+    if chatglm_shapes.generation(config) == "chatglm":
+        return "chatglm"
+    names = f"{config.get('_name_or_path', '')} {folder.name}".lower()
+    if "chatglm3" in names or _knows_roles(folder):
+        return "chatglm3"
+    return "chatglm2"
+
+
+def size_label(checkpoint: Checkpoint) -> str:
+    """ "6.2B", "135M": how many parameters."""
+    count = checkpoint.parameters
+    for unit, name in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if count >= unit:
+            shown = f"{count / unit:.1f}" if count < 10 * unit else f"{count / unit:.0f}"
+            return f"{shown.removesuffix('.0')}{name}"
+    return str(count)
+
+
+def _files(folder: Path) -> tuple[ModelFile, ...]:
+    """All that a loader opens. At least what must be there, so that what is missing is told."""
+    try:
+        names = listing(folder)
+    except (OSError, DamagedWeights):
+        return ModelFile(CONFIG), ModelFile(WEIGHTS)
+    texts = [n for n in names if n.endswith(TEXT_SUFFIXES) and n not in (CONFIG, INDEX) and safe_relative(n)]
+    try:
+        weights: tuple[str, ...] = weight_files(folder)
+    except (OSError, DamagedWeights):
+        weights = ()
+    index = [INDEX] if INDEX in names and WEIGHTS not in names else []
+    return tuple(ModelFile(name) for name in (CONFIG, *index, *weights, *texts))
+
+
+def _quantization(config: Mapping[str, Any]) -> str:
+    if bits := config.get("quantization_bit"):
+        return f"int{bits}" if bits in (4, 8) else ""
+    return _DTYPES.get(str(config.get("torch_dtype") or config.get("dtype") or ""), "")
+
+
+def choices(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """How PyTorch may load a model of this configuration, the default first."""
+    if bits := config.get("quantization_bit"):
+        return (f"int{bits}",) if bits in (4, 8) else ()
+    return () if "quantization_config" in config else CHOICES
+
+
+def _context_tokens(config: Mapping[str, Any]) -> int | None:
+    for key in _CONTEXT_KEYS:
+        value = config.get(key)
+        if type(value) is int and 0 < value <= _MAX_CONTEXT_TOKENS:
+            return value
+    return None
+
+
+def _knows_roles(folder: Path) -> bool:
+    """Whether the tokenizer's settings name the third generation's role tokens."""
+    try:
+        settings = read_config(folder, "tokenizer_config.json")
+    except DamagedWeights:
+        return False
+    return "<|assistant|>" in str(settings)

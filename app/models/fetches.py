@@ -1,0 +1,149 @@
+"""The fetches of a running server: started by whoever asks, owned by the application, watched by anyone."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from app.errors import FetchCancelled, FetchFailed, ParleyError
+from app.models.catalog import Catalog
+from app.models.gguf_conversion import provision
+from app.models.hub_references import bring, resolve
+from app.models.manifest import Manifest
+from app.weights.progress import Cancelled, OnProgress, Progress
+
+_AT_ONCE = 2  # more would only share the same line; the others wait
+_LISTING_S = 10.0  # that someone waits to hear whether there is such a model
+_LISTING_PAUSES_S = (0.5, 1.0)
+
+
+@dataclass(slots=True)
+class _Job:
+    """One fetch. The thread writes ``progress`` and reads ``cancelled``; the rest belongs to the event loop."""
+
+    progress: Progress
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    task: asyncio.Task[None] | None = None
+
+
+class Pulls:
+    """Runs :func:`provision` in threads of its own. All methods are for the event loop's thread.
+
+    A model that was asked for by its name on a hub is not in the catalog before it is here. Until then it is known as
+    one that is ``arriving``; it stays so after a failure, for another try, and is forgotten when it is cancelled.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._jobs: dict[str, _Job] = {}
+        self._errors: dict[str, ParleyError] = {}
+        self._arriving: dict[str, Manifest] = {}
+        self._naming = asyncio.Lock()  # one listing at a time: each must know the names that were given before
+        self._closing = threading.Event()
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pull")
+
+    def start(self, model_id: str) -> None:
+        """Begin a fetch; nothing happens where one runs. Raises :class:`~app.errors.ModelNotFound`."""
+        manifest = self._arriving.get(model_id) or self._catalog.get(model_id)
+        if model_id in self._jobs:
+            return
+        self._errors.pop(model_id, None)
+        total = getattr(manifest.source, "download_bytes", None) or manifest.as_published().size_bytes
+        job = self._jobs[model_id] = _Job(Progress("downloading", 0, total))
+        job.task = asyncio.create_task(self._run(model_id, manifest, job), name=f"pull {model_id}")
+
+    async def start_by_name(self, name: str) -> str:
+        """Begin to fetch what ``hub:OWNER/NAME[:FILE][@REVISION]`` names, once the hub has said what that is.
+
+        Returns the id under which it can be watched. Raises as :func:`~app.models.hub_references.resolve`
+        does, after some seconds at the latest.
+        """
+        async with self._naming:
+            ends = time.monotonic() + _LISTING_S
+
+            def given_up() -> bool:
+                return self._closing.is_set() or time.monotonic() > ends
+
+            others, store_dir = tuple(self._arriving.values()), self._catalog.store_dir
+            ask = partial(resolve, name, store_dir, given_up, others=others, pauses_s=_LISTING_PAUSES_S)
+            try:
+                manifest = await asyncio.to_thread(ask)
+            except FetchCancelled as err:
+                text = "Hugging Face did not answer in time. Check the network or set HF_ENDPOINT to a mirror."
+                raise FetchFailed(text, reason="slow") from err
+            model_id = manifest.base_id
+            if not self._is_known(model_id):
+                self._arriving[model_id] = manifest
+            self.start(model_id)
+            return model_id
+
+    def arriving(self) -> tuple[Manifest, ...]:
+        """The models that were asked for by name and are not in the catalog yet, or were not when they failed."""
+        return tuple(self._arriving.values())
+
+    def running(self, model_id: str) -> bool:
+        """Whether a fetch of this model runs or waits its turn."""
+        return model_id in self._jobs
+
+    def progress(self, model_id: str) -> Progress | None:
+        """How far the fetch is, or ``None`` when none runs."""
+        job = self._jobs.get(model_id)
+        return job.progress if job else None
+
+    def last_error(self, model_id: str) -> ParleyError | None:
+        """Why the last fetch failed; ``None`` after a success, a cancel, or a new start."""
+        return self._errors.get(model_id)
+
+    def cancel(self, model_id: str) -> None:
+        """Ask a fetch to end; it does within a moment. Where none runs, one that failed to arrive is forgotten."""
+        if job := self._jobs.get(model_id):
+            job.cancelled.set()
+        elif self._arriving.pop(model_id, None) is not None:
+            self._errors.pop(model_id, None)
+
+    async def wait(self, model_id: str) -> None:
+        """Return when no fetch of this model runs any more. Raises what it failed with, if it did."""
+        job = self._jobs.get(model_id)
+        if job is not None and job.task is not None:
+            await asyncio.shield(job.task)
+        if (error := self._errors.get(model_id)) is not None:
+            raise error
+
+    async def close(self) -> None:
+        """Cancel everything and wait for its end. Idempotent."""
+        self._closing.set()
+        for job in self._jobs.values():
+            job.cancelled.set()
+        tasks = [job.task for job in self._jobs.values() if job.task is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self, model_id: str, manifest: Manifest, job: _Job) -> None:
+        def on_progress(progress: Progress) -> None:
+            job.progress = progress
+
+        work = _bring_by_name if model_id in self._arriving else provision
+        doing = partial(work, manifest, self._catalog.store_dir, on_progress, job.cancelled.is_set)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._threads, doing)
+        except FetchCancelled:
+            pass
+        except ParleyError as err:
+            self._errors[model_id] = err
+        finally:
+            if model_id not in self._errors or self._is_known(model_id):
+                self._arriving.pop(model_id, None)
+            del self._jobs[model_id]
+
+    def _is_known(self, model_id: str) -> bool:
+        return any(manifest.base_id == model_id for manifest in self._catalog.list())
+
+
+def _bring_by_name(manifest: Manifest, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled) -> None:
+    """The model gets a manifest of its own as soon as it is here; then what every other gets."""
+    provision(bring(manifest, store_dir, on_progress, cancelled), store_dir, on_progress, cancelled)

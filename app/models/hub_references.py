@@ -1,0 +1,216 @@
+"""``hub:OWNER/NAME[:FILE][@REVISION]``: any model of a hub by its name, with a manifest made on the spot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from app.errors import InvalidImport, ModelNotFound
+from app.models.catalog import Catalog
+from app.models.checkpoint_folders import completed, implied_model
+from app.models.fetch_files import pull
+from app.models.manifest import Manifest
+from app.models.manifest_writer import write_manifest
+from app.models.model_files import ModelFiles
+from app.weights.fetching.hub_listing import Listing, RepoFile, check_names, choose
+from app.weights.fetching.hub_process import hub_process
+from app.weights.progress import Cancelled, OnProgress
+from app.weights.sources import HubSource, ModelFile, safe_relative
+
+PREFIX = "hub:"
+MAX_REFERENCE_CHARS = 480
+
+_WORD = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
+_REFERENCE = re.compile(
+    rf"hub:(?P<repo>{_WORD}/{_WORD})(?::(?P<file>[^:@\s]{{1,200}}\.gguf))?(?:@(?P<revision>[A-Za-z0-9][A-Za-z0-9._/-]{{0,127}}))?"
+)
+_PART = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})\.gguf")
+_NUMBERS = re.compile(r"[._-](?P<type>(?:I?Q\d\w*|B?F16|F32))(?:-\d{5}-of-\d{5})?\.gguf$", re.IGNORECASE)
+_ID_CHARS = 56
+_ADVISED = "q4_k_m"
+_MAX_CHOICES = 64  # files to choose from that are told
+
+
+@dataclass(frozen=True, slots=True)
+class HubReference:
+    """What was asked for; "" where it was left out."""
+
+    repo: str
+    file: str = ""
+    revision: str = ""
+
+
+def is_hub_reference(text: str) -> bool:
+    """Whether `text` is meant to name a model of a hub."""
+    return text.startswith(PREFIX)
+
+
+def parse_hub_reference(text: str) -> HubReference:
+    """Raises :class:`ModelNotFound` for a text that names none."""
+    match = _REFERENCE.fullmatch(text) if len(text) <= MAX_REFERENCE_CHARS else None
+    if match is None or not safe_relative(match["file"] or "x"):
+        raise ModelNotFound(
+            f"{text[:80]!r} is not a model on Hugging Face. Write hub:OWNER/NAME, optionally followed by :FILE.gguf "
+            "and @REVISION.",
+            model_id=text[:80],
+            reason="reference",
+        )
+    return HubReference(match["repo"], match["file"] or "", match["revision"] or "")
+
+
+def pull_reference(text: str, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled) -> Manifest:
+    """Fetch the model that `text` names: :func:`resolve`, then :func:`bring`. Blocks. Raises as they do."""
+    return bring(resolve(text, store_dir, cancelled), store_dir, on_progress, cancelled)
+
+
+def resolve(
+    text: str,
+    store_dir: Path,
+    cancelled: Cancelled,
+    *,
+    others: Iterable[Manifest] = (),
+    pauses_s: Sequence[float] | None = None,
+) -> Manifest:
+    """The model that `text` names, as it is known to the store or among `others`; else a manifest made of its listing.
+
+    Blocks while the hub is asked (again after each of `pauses_s`, or of the usual ones, where that may help). Nothing
+    is fetched or written. Raises :class:`ModelNotFound` for a text that names none, :class:`InvalidImport` for a
+    repository without a model that can be used (``details``: ``reason``; ``files`` with ``path`` and ``size_bytes``
+    where there are several to choose from), :class:`~app.errors.FetchFailed`, :class:`~app.errors.FetchCancelled`.
+    """
+    wanted = parse_hub_reference(text)
+    with hub_process(cancelled) as hub:
+        listing = hub.list(wanted.repo, wanted.revision or "main", pauses_s)
+    manifest = describe(listing, wanted.file)
+    known = [other.as_published() for other in (*Catalog(store_dir).list(), *others)]
+    same = next((other for other in known if _same(other, manifest, exact=bool(wanted.revision))), None)
+    if same is not None:
+        return same
+    manifest = replace(manifest, id=_free(manifest.id, {other.base_id for other in known}))
+    return completed(manifest, ModelFiles(store_dir.absolute())) if manifest.engine == "torch" else manifest
+
+
+def bring(manifest: Manifest, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled) -> Manifest:
+    """Fetch a model that :func:`resolve` gave, and write its manifest where the store has none; returns that.
+
+    Blocks. Raises what :func:`~app.models.fetch_files.pull` raises.
+    """
+    known = {other.base_id for other in Catalog(store_dir).list()}
+    pull(manifest, store_dir, on_progress, cancelled)
+    if manifest.base_id in known:
+        return manifest
+    manifest = _filled_in(manifest, ModelFiles(store_dir.absolute()))
+    write_manifest(manifest, store_dir / "manifests")
+    return manifest
+
+
+def describe(listing: Listing, file: str = "") -> Manifest:
+    """The manifest of a repository, or of the GGUF `file` in it. Raises :class:`InvalidImport`."""
+    check_names([found.path for found in listing.files])
+    ggufs = [found for found in listing.files if found.path.endswith(".gguf") and safe_relative(found.path)]
+    name = listing.repo.rpartition("/")[2]
+    whole = not file and not _only_gguf(listing)
+    if whole:
+        choose([found.path for found in listing.files])
+        chosen: tuple[RepoFile, ...] = ()
+    else:
+        chosen = _parts(ggufs, file) if file else _only(ggufs, listing)
+        name = _stem(chosen[0].path)
+    number = _NUMBERS.search(chosen[0].path) if chosen else None
+    return Manifest(
+        id=re.sub(r"[^a-z0-9._-]+", "-", name.lower()).lstrip("._-")[:_ID_CHARS] or "model",
+        title=name,
+        family="" if whole else "native",
+        engine="torch" if whole else "llama_cpp",
+        licence=listing.licence,
+        description=f"Downloaded by name: {listing.repo} on Hugging Face.",
+        translations={"zh": f"按名称从模型社区（Hugging Face）的 {listing.repo} 下载。"},
+        quantization=number["type"].upper() if number else "",
+        source=HubSource(listing.repo, listing.commit),
+        files=tuple(ModelFile(found.path, found.sha256 or None, found.size_bytes or None) for found in chosen),
+    )
+
+
+def _only_gguf(listing: Listing) -> bool:
+    names = {found.path for found in listing.files}
+    return any(name.endswith(".gguf") for name in names) and not any(
+        name.endswith((".safetensors", ".bin", ".pth", ".enc")) for name in names if "/" not in name
+    )
+
+
+def _only(ggufs: list[RepoFile], listing: Listing) -> tuple[RepoFile, ...]:
+    """The one model that there is, in all its parts."""
+    models = [found for found in ggufs if (match := _PART.fullmatch(found.path)) is None or int(match["part"]) == 1]
+    models = [found for found in models if "mmproj" not in found.path.lower()]  # a model's eyes: none to chat with
+    if len(models) == 1:
+        return _parts(ggufs, models[0].path)
+    if not models:
+        text = f"{listing.repo} has no GGUF file that can be downloaded. Choose another repository."
+        raise InvalidImport(text, reason="no_weights", repo=listing.repo)
+    sizes = {found.path: sum(part.size_bytes for part in _parts(ggufs, found.path)) for found in models[:_MAX_CHOICES]}
+    shown = [f"{path} ({size / 1e9:.1f} GB)" for path, size in sizes.items()]
+    advised = next((found.path for found in models if _ADVISED in found.path.lower()), models[0].path)
+    raise InvalidImport(
+        f"{listing.repo} has {len(models)} models: {', '.join(shown[:24])}. Q4_K_M is a good choice for most: "
+        f"parley models pull {PREFIX}{listing.repo}:{advised}",
+        reason="several",
+        repo=listing.repo,
+        files=[{"path": path, "size_bytes": size} for path, size in sizes.items()],
+    )
+
+
+def _parts(ggufs: list[RepoFile], file: str) -> tuple[RepoFile, ...]:
+    by_name = {found.path: found for found in ggufs}
+    match = _PART.fullmatch(file)
+    names = [file]
+    if match is not None and 0 < int(match["parts"]) <= len(ggufs):
+        parts = int(match["parts"])
+        names = [f"{match['stem']}-{i:05d}-of-{parts:05d}.gguf" for i in range(1, parts + 1)]
+    missing = [name for name in names if name not in by_name]
+    if missing:
+        there = ", ".join(sorted(by_name)[:12]) or "no GGUF files"
+        raise InvalidImport(
+            f"The repository has no file {missing[0]}. It has: {there}.", reason="no_file", file=missing[0]
+        )
+    return tuple(by_name[name] for name in names)
+
+
+def _stem(path: str) -> str:
+    name = path.rpartition("/")[2]
+    match = _PART.fullmatch(name)
+    return match["stem"] if match else name.removesuffix(".gguf")
+
+
+def _same(known: Manifest, new: Manifest, *, exact: bool) -> bool:
+    """Whether a model is known already: the same files of the same repository, whatever the commit unless asked for."""
+    if not isinstance(known.source, HubSource) or not isinstance(new.source, HubSource) or known.engine != new.engine:
+        return False
+    files = new.engine == "torch" or [file.path for file in known.files] == [file.path for file in new.files]
+    commits = not exact or known.source.revision == new.source.revision
+    return known.source.repo.lower() == new.source.repo.lower() and files and commits
+
+
+def _free(model_id: str, taken: set[str]) -> str:
+    candidates = [model_id, *(f"{model_id}-{number}" for number in range(2, len(taken) + 3))]
+    return next(name for name in candidates if name not in taken)
+
+
+def _filled_in(m: Manifest, files: ModelFiles) -> Manifest:
+    """With what the files say of themselves, now that they are here."""
+    if m.engine == "torch":
+        found = completed(implied_model(m.id, files.folder(m)), files)
+        return replace(
+            m, family=found.family, parameters=found.parameters, context_tokens=found.context_tokens, files=()
+        )
+    header = files.header(m)
+    if header is None:
+        return m
+    return replace(
+        m,
+        parameters=header.size_label,
+        licence=m.licence or header.licence,
+        quantization=m.quantization or header.quantization,
+        context_tokens=header.context_tokens,
+    )

@@ -1,0 +1,147 @@
+"""Manifests: what a model is, where its weights come from, and the sums that they must have.
+
+They are read from TOML files by :mod:`app.models.manifest_reader`, or made of what lies in the model store.
+A manifest knows no families and no engines beyond their names: those who use them check.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from app.domain.generation import SamplingParams
+from app.weights.formats.converted_files import GGUF_TYPES
+from app.weights.sources import WEIGHT_SUFFIXES, FolderSource, HubSource, ModelFile, WheelSource, total_bytes
+
+ENGINES = ("llama_cpp", "torch", "openai", "scripted")
+KINDS = ("chat", "reward")
+SOURCES = ("folder", "hub", "wheel", "upstream")
+# How a Hugging Face folder may be loaded: by the engine torch (int4 only as the checkpoint's own layout), and by
+# llama.cpp from a copy of it in these number formats, the smallest and fastest first.
+TORCH_QUANTIZATIONS = ("none", "int8", "nf4", "int4")
+QUANTIZATIONS = (*TORCH_QUANTIZATIONS, *GGUF_TYPES)
+_CODE_SHOWN = 3
+ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+# The description of what lies in the store without a manifest.
+FOUND = {
+    "en": "Found in the model store's weights folder; it has no manifest.",
+    "zh": "在模型库的 weights 文件夹中找到，没有说明文件。",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamSource:
+    """Another server that speaks OpenAI's protocol. The key itself never stands in a manifest."""
+
+    base_url: str
+    model: str
+    api_key_env: str | None = None
+    kind: Literal["upstream"] = "upstream"
+
+
+Source = FolderSource | HubSource | WheelSource | UpstreamSource
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """What can be laid over a model without loading it again; ``path`` is absolute or relative to its folder."""
+
+    name: str
+    path: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way of loading a model: its name among the model's quantizations, and what runs it from which files."""
+
+    name: str
+    engine: str
+    files: tuple[ModelFile, ...]
+    quantization: str  # for people
+    why: str  # a code: why this way is taken; see app.models.placement
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One model. ``source`` is ``None`` for the scripted engine, which has no weights."""
+
+    id: str
+    title: str
+    family: str
+    engine: str  # one of ENGINES
+    kind: str = "chat"  # one of KINDS
+    languages: tuple[str, ...] = ()  # empty: unknown
+    licence: str = ""
+    description: str = ""  # in English
+    translations: Mapping[str, str] = field(default_factory=dict)  # of the description, by language
+    parameters: str = ""  # "135M"
+    quantization: str = ""  # "Q4_1"
+    context_tokens: int | None = None
+    kv_bytes_per_token: int | None = None  # lets memory be estimated before the weights are there
+    architecture: Mapping[str, int | str | bool] = field(default_factory=dict)  # of config.json: for the same
+    source: Source | None = None
+    files: tuple[ModelFile, ...] = ()
+    quantizations: tuple[str, ...] = ()  # how it may be loaded, the default first; empty: as it is, no choice
+    ways: tuple[Way, ...] = ()  # what each of them means, where they differ in more than a word to the engine
+    why: str = "only_engine"  # it runs in this engine; a code of app.models.placement
+    load_as: str = ""  # the one of ``quantizations`` chosen; ``id`` then names it, unless it is the default
+    adapters: tuple[Adapter, ...] = ()
+    ignored: tuple[str, ...] = ()  # files and settings of its folder that name code, which is not run
+    default_sampling: SamplingParams = field(default_factory=SamplingParams)
+
+    @property
+    def base_id(self) -> str:
+        """The id without the quantization chosen."""
+        return self.id.partition("@")[0]
+
+    def loaded_as(self, quantization: str) -> Manifest:
+        """This model with one of its quantizations chosen; "": the default one."""
+        if not self.quantizations:
+            return self
+        default = self.quantizations[0]
+        chosen = quantization or default
+        usual = Way(chosen, self.engine, self.files, self.quantization if chosen == "none" else chosen, self.why)
+        way = next((way for way in self.ways if way.name == chosen), usual)
+        return replace(
+            self,
+            id=self.base_id if chosen == default else f"{self.base_id}@{chosen}",
+            load_as=chosen,
+            engine=way.engine,
+            files=way.files,
+            quantization=way.quantization,
+            why=way.why,
+        )
+
+    def as_published(self) -> Manifest:
+        """This model in its own files: not as a copy that was made of them."""
+        own = next((way.name for way in self.ways if way.engine == "torch"), "")
+        return self.loaded_as(own)
+
+    def described(self, languages: Iterable[str]) -> str:
+        """The description in the first of `languages` that it is known in."""
+        for language in languages:
+            if (code := language.split("-")[0].lower()) == "en":
+                break
+            if code in self.translations:
+                return self.translations[code]
+        return self.description
+
+    @property
+    def note(self) -> str:
+        """What its owner should know about its files, in English; mostly ""."""
+        more = f" and {len(self.ignored) - _CODE_SHOWN} more" if len(self.ignored) > _CODE_SHOWN else ""
+        shown = ", ".join(self.ignored[:_CODE_SHOWN])
+        return f"Code in this folder is never run: {shown}{more}." if shown else ""
+
+    @property
+    def weights_file(self) -> ModelFile | None:
+        """The first file with weights: the one that llama.cpp opens."""
+        return next((file for file in self.files if file.path.endswith(WEIGHT_SUFFIXES)), None)
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Bytes of all files together, or ``None`` when the manifest does not say."""
+        return total_bytes(self.files)

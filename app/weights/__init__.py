@@ -1,0 +1,1 @@
+"""The files of models: reading their headers, fetching, importing and converting them. Knows no manifests."""

@@ -1,0 +1,96 @@
+"""SHA-256 of files, computed once: a file of the same size and time of change is taken to be the same file.
+
+What was computed is remembered in small side files under ``<store>/weights/.checked/``; without them (a store that
+can't be written to) it is remembered as long as the process lives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from app.system.disk import read_chunks
+
+Stamp = tuple[int, int]  # size in bytes, time of change in nanoseconds
+OnBytes = Callable[[int], None]
+
+
+def stamp(path: Path) -> Stamp:
+    """What tells one state of a file from another. Raises ``OSError`` when it is not there."""
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+class Sums:
+    """The remembered sums of one model store. Safe to use from several threads and processes."""
+
+    def __init__(self, store_dir: Path) -> None:
+        self._store = store_dir
+        self._known: dict[Path, tuple[Stamp, str]] = {}
+        self._hashing = threading.Lock()  # one file at a time: two would only fight over the disk
+
+    def known(self, path: Path) -> str | None:
+        """The sum of the file as it is now, if it was computed before. Cheap. Raises ``OSError``."""
+        now = stamp(path)
+        noted = self._known.get(path)
+        if noted is None or noted[0] != now:  # another process may have computed it since
+            noted = self._read(path)
+        if noted is None or noted[0] != now:
+            return None
+        self._known[path] = noted
+        return noted[1]
+
+    def sha256(self, path: Path, *, again: bool = False, on_bytes: OnBytes | None = None) -> str:
+        """The sum, computed unless known; `again` computes it in any case.
+
+        `on_bytes` is called with the bytes done so far, and may raise to stop. Raises ``OSError``. Blocks
+        (about 0.5 GB/s): not for an event loop.
+        """
+        with self._hashing:
+            digest = None if again else self.known(path)
+            if digest is None:
+                before = stamp(path)
+                digest = digest_of(path, on_bytes)
+                if stamp(path) == before:  # else someone writes to it: true for now, but not to be remembered
+                    self.remember(path, digest)
+            return digest
+
+    def remember(self, path: Path, digest: str) -> None:
+        """Note that `path`, as it is now, has this sum."""
+        now = stamp(path)
+        self._known[path] = (now, digest)
+        note = self._note(path)
+        draft = note.with_name(f"{note.name}.{os.getpid()}.part")
+        with contextlib.suppress(OSError):  # a store that can't be written to: remembered in memory only
+            note.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_text(json.dumps({"size_bytes": now[0], "mtime_ns": now[1], "sha256": digest}), "utf-8")
+            draft.replace(note)
+
+    def remember_all(self, folder: Path, digests: Mapping[str, str]) -> None:
+        """Note the sums of files in `folder`, by their names in it: they were computed while they were written."""
+        for name, digest in digests.items():
+            self.remember(folder / name, digest)
+
+    def _read(self, path: Path) -> tuple[Stamp, str] | None:
+        try:
+            noted = json.loads(self._note(path).read_text("utf-8"))
+            return (int(noted["size_bytes"]), int(noted["mtime_ns"])), str(noted["sha256"])
+        except (OSError, ValueError, TypeError, KeyError):  # not there, or scribbled over: compute it again
+            return None
+
+    def _note(self, path: Path) -> Path:
+        name = path.relative_to(self._store) if path.is_relative_to(self._store) else path
+        return self._store / "weights" / ".checked" / f"{hashlib.sha256(str(name).encode()).hexdigest()[:32]}.json"
+
+
+def digest_of(path: Path, on_bytes: OnBytes | None = None, method: str = "sha256") -> str:
+    """The checksum of a file, computed now, in hex digits. `on_bytes` as above. Raises ``OSError``."""
+    digest = hashlib.new(method, usedforsecurity=False)
+    for chunk in read_chunks(path, on_bytes):
+        digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,116 @@
+"""``parley models quantize``: a Hugging Face folder rewritten for llama.cpp, whole or not at all.
+
+<folder>/<its name>-<type>.gguf           appears when it was written, read again, and its sum noted in SHA256SUMS
+<folder>/.<its name>-<type>.gguf.draft    work in progress
+
+The names of tensors, the header and the rounding of numbers are the gguf package's. Never more than a few slices of
+one tensor are in memory.
+"""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from app.errors import Conflict, DamagedWeights, FetchCancelled, FetchFailed, InvalidImport
+from app.system.disk import check_space
+from app.system.locks import locked
+from app.weights.converting.architectures.base import Family, Part, family_of
+from app.weights.converting.header import write_header
+from app.weights.converting.number_formats import Kind, bytes_of, kind_for, kind_of
+from app.weights.converting.tensors import Job, write_tensors
+from app.weights.converting.tokenizers.reading import read_vocabulary
+from app.weights.formats.checkpoint import Checkpoint, damaged, read_checkpoint
+from app.weights.formats.converted_files import converted_name
+from app.weights.formats.gguf import read_header
+from app.weights.formats.sha256sums import read_sums, write_sums
+from app.weights.progress import Cancelled, OnProgress, Progress
+
+_HEADER_BYTES = 16 << 20  # at most: a vocabulary of 250,000 tokens takes 12 MB
+_FLOATS = ("F64", "F32", "F16", "BF16")
+
+
+def quantize(folder: Path, to: str, on_progress: OnProgress, cancelled: Cancelled) -> Path:
+    """Write the model in `folder` in the format `to`; returns the file. Blocks; `cancelled` is asked all the time.
+
+    Raises :class:`InvalidImport` for a model, a tokenizer or a format that is not known, or weights that are not
+    whole; :class:`FetchFailed` for a full disk; :class:`FetchCancelled`; :class:`Conflict` while another process
+    does the same.
+    """
+    kind = kind_of(to)
+    folder = folder.absolute()
+    target = folder / converted_name(folder, to)
+    draft = folder / f".{target.name}.draft"
+
+    def refuse() -> None:
+        raise Conflict(f"{folder.name} is being converted by another process. Wait until it is done.")
+
+    try:
+        with locked(folder, refuse):
+            try:
+                digest = _write(folder, kind, draft, on_progress, cancelled)
+                read_header(draft)
+                draft.replace(target)
+            finally:
+                draft.unlink(missing_ok=True)
+            write_sums(folder, {target.name: digest})
+    except DamagedWeights as err:
+        raise InvalidImport(err.message, **err.details) from err
+    except OSError as err:
+        raise _disk_error(folder, err) from err
+    return target
+
+
+def _write(folder: Path, kind: Kind, draft: Path, on_progress: OnProgress, cancelled: Cancelled) -> str:
+    """The file's SHA-256."""
+    read_sums(folder)  # damage in it is told before the work is done
+    checkpoint = read_checkpoint(folder)
+    family = family_of(checkpoint.config)
+    jobs = _jobs(checkpoint, family, kind)
+    vocabulary = read_vocabulary(folder, checkpoint.config, jobs[0].part.shape[0])
+    total = sum(job.size_bytes for job in jobs)
+    check_space(folder, total + _HEADER_BYTES, cure="Free some space, or choose a smaller format.")
+    on_progress(Progress("quantizing", 0, total))
+    if cancelled():
+        raise FetchCancelled("Cancelled.")
+    write_header(draft, checkpoint, family, vocabulary, jobs, kind)
+    return write_tensors(draft, checkpoint, jobs, on_progress, cancelled)
+
+
+def _jobs(checkpoint: Checkpoint, family: Family, kind: Kind) -> list[Job]:
+    """What is to be written, each with where it comes from; everything in the checkpoint must have its place."""
+    if "quantization_config" in checkpoint.config:
+        raise InvalidImport(
+            f"{checkpoint.folder.name} is already quantized, in a PyTorch format. Download the unquantized weights."
+        )
+    parts = list(family.parts(checkpoint.config, checkpoint.tensors.keys()))
+    for part in parts:
+        _check(checkpoint, part)
+    used = {part.source for part in parts}
+    for name in checkpoint.tensors:
+        if name not in used and not family.is_left_out(name, checkpoint.config):
+            raise damaged(checkpoint.folder, f"holds the tensor {name[:80]}, which its architecture does not have.")
+    tied = not any(part.name == "output.weight" for part in parts)
+    kinds = [kind_for(part.name, part.shape, kind, tied=tied) for part in parts]
+    return [Job(part, one, bytes_of(part.shape, one)) for part, one in zip(parts, kinds, strict=True)]
+
+
+def _check(checkpoint: Checkpoint, part: Part) -> None:
+    if part.values is not None:
+        return
+    found = checkpoint.tensors.get(part.source)
+    if found is None:
+        raise damaged(checkpoint.folder, f"lacks the tensor {part.source[:80]}. Download it again.")
+    if found.shape != part.shape:
+        raise damaged(
+            checkpoint.folder,
+            f"has the tensor {part.source[:80]} in the shape {found.shape}; its config.json asks for {part.shape}.",
+        )
+    if found.dtype not in _FLOATS:
+        raise damaged(checkpoint.folder, f"has the tensor {part.source[:80]} as {found.dtype}, not as plain numbers.")
+
+
+def _disk_error(folder: Path, err: OSError) -> FetchFailed:
+    if err.errno in (errno.ENOSPC, errno.EDQUOT):
+        return FetchFailed(f"The disk of {folder} is full. Free some space and try again; no partial file is left.")
+    return FetchFailed(f"{folder} can't be written: {err.strerror}. Fix that and try again.")

@@ -1,0 +1,55 @@
+"""Write the header of a GGUF file: what the model is, its vocabulary, and where each tensor will lie."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+from app.weights.converting.architectures.base import Family
+from app.weights.converting.number_formats import Kind, file_type
+from app.weights.converting.tensors import Job
+from app.weights.converting.vocabulary import Vocabulary
+from app.weights.formats.checkpoint import Checkpoint
+
+_CARD_BYTES = 64 << 10
+_LICENCE = re.compile(r"^license:\s*([A-Za-z0-9][A-Za-z0-9.+_-]{0,40})\s*$", re.MULTILINE)
+
+
+def write_header(
+    path: Path, checkpoint: Checkpoint, family: Family, vocabulary: Vocabulary, jobs: Sequence[Job], kind: Kind
+) -> None:
+    """Write everything that stands before the tensors' data. Raises ``OSError``."""
+    architecture = family.architecture(checkpoint.config)
+    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[architecture])
+    try:
+        writer.add_type(gguf.GGUFType.MODEL)
+        writer.add_name(checkpoint.folder.name)
+        if licence := _licence(checkpoint.folder):
+            writer.add_license(licence)
+        writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+        writer.add_file_type(file_type(kind))
+        family.describe(checkpoint.config, writer)
+        vocabulary.describe(writer)
+        for job in jobs:
+            writer.add_tensor_info(job.part.name, job.part.shape, np.dtype(np.float32), job.size_bytes, job.kind)
+        writer.add_size_label(gguf.size_label(*writer.get_total_parameter_count()))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+    finally:
+        writer.close()
+
+
+def _licence(folder: Path) -> str:
+    """What the model's card says at its top, if it is there."""
+    try:
+        with (folder / "README.md").open("rb") as card:
+            top = card.read(_CARD_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    found = _LICENCE.search(top.split("\n---", 1)[0]) if top.startswith("---") else None
+    return found.group(1) if found else ""

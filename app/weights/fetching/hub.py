@@ -1,0 +1,172 @@
+"""Fetch a model's files from a Hugging Face hub, or a mirror of it (``HF_ENDPOINT``).
+
+The listing is asked for once, and all files are those of the commit that it names. They grow in
+``<store>/weights/.partial/<id>/``; when each has its sum, the folder becomes ``<store>/weights/<id>/`` at once.
+PyTorch's own files, and differences to another model, go through an import before that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from app.errors import DamagedWeights, FetchFailed, InvalidImport, MissingExtra, ModelNotFetched
+from app.system.disk import check_space, sync
+from app.weights.checksums import Sums
+from app.weights.fetching.hub_listing import RepoFile, to_convert, wanted
+from app.weights.fetching.hub_process import hub_process
+from app.weights.formats.checkpoint import INDEX, WEIGHTS, read_checkpoint
+from app.weights.formats.gguf import read_header
+from app.weights.formats.sha256sums import SUMS, write_sums
+from app.weights.importing.importer import import_model
+from app.weights.importing.xor import find_key
+from app.weights.progress import Cancelled, OnProgress, Progress
+from app.weights.sources import Download, HubSource
+
+
+def fetch_from_hub(
+    download: Download, source: HubSource, checksums: Sums, on_progress: OnProgress, cancelled: Cancelled
+) -> None:
+    """Fetch a model's files by way of its partial folder. Blocks; the caller holds the model's lock.
+
+    Raises :class:`FetchFailed`, :class:`~app.errors.FetchCancelled`, :class:`DamagedWeights`, ``OSError``, and what
+    an import raises.
+    """
+    target, partial = download.target, download.partial
+    base = _base(download, source, target.parent)
+    with hub_process(cancelled) as hub:
+        listing = hub.list(source.repo, source.revision)
+        chosen = wanted(download, listing)
+        paths = [file.path for file in chosen]
+        imported = base is not None or to_convert(paths)
+        if imported:
+            _check_import(download, target, paths, base)
+        _keep_only(partial, paths)
+        _take_over(chosen, target, partial)
+        _check_space(download, chosen, partial, imported)
+        total = sum(file.size_bytes for file in chosen)
+        sums = hub.fetch(listing, chosen, partial, lambda done: on_progress(Progress("downloading", done, total)))
+    if imported:
+        _import(download, base, target.parent.parent, partial, on_progress, cancelled)
+        return
+    _check(download, paths, partial)
+    _publish(partial, target, sums)
+    checksums.remember_all(target, sums)
+
+
+def arrived_files_bytes(partial: Path) -> int:
+    """What has arrived of the download that runs in `partial`."""
+    total = 0
+    for parent, _, names in os.walk(partial):
+        for name in names:
+            with contextlib.suppress(OSError):  # moved on
+                total += os.lstat(f"{parent}/{name}").st_size
+    return total
+
+
+def _base(download: Download, source: HubSource, weights_dir: Path) -> Path | None:
+    """The folder of the model that the repository holds differences to. Raises :class:`ModelNotFetched`."""
+    if not source.base:
+        return None
+    folder = weights_dir / source.base
+    if not folder.is_dir():
+        raise ModelNotFetched(
+            f"{download.title} is published as delta weights for {source.base}, which is missing. Put that model's "
+            f"files into {folder}, or download it (parley models pull {source.base}), then try again.",
+            model_id=download.model_id,
+            reason="base",
+            base=source.base,
+        )
+    return folder
+
+
+def _check_import(download: Download, target: Path, paths: Sequence[str], base: Path | None) -> None:
+    """What would keep an import from succeeding is told before anything is fetched."""
+    if any(path.endswith(".enc") for path in paths):
+        find_key(base)
+    if target.exists():
+        raise FetchFailed(
+            f"{download.title}: the folder {target} already exists, but can't be used. Move it away, then try again.",
+            model_id=download.model_id,
+        )
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtra(
+            f"{download.title} is published as PyTorch files, and converting them needs PyTorch. Install it with "
+            "`pip install 'parley-chat[torch]'`, then try again.",
+            extra="torch",
+        )
+
+
+def _import(
+    download: Download, base: Path | None, store_dir: Path, partial: Path, on_progress: OnProgress, cancelled: Cancelled
+) -> None:
+    try:
+        import_model(partial, store_dir, download.target.name, on_progress, cancelled, base=base)
+    except InvalidImport:
+        if base is None:  # else it may be the base that does not fit: another one may
+            shutil.rmtree(partial)
+        raise
+
+
+def _keep_only(partial: Path, paths: Sequence[str]) -> None:
+    """Remove what an earlier try brought that is not wanted any more."""
+    kept = {partial / path for path in paths}
+    for path in sorted(partial.rglob("*"), reverse=True):  # what is in a folder comes before it
+        if path.is_symlink() or (path.is_file() and path not in kept):
+            path.unlink()
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def _take_over(chosen: Sequence[RepoFile], target: Path, partial: Path) -> None:
+    """Files of a damaged model need not be fetched again where they are right: linked here, they are compared."""
+    for file in chosen:
+        old, new = target / file.path, partial / file.path
+        with contextlib.suppress(OSError):  # none, or a disk that knows no hard links: then it is fetched
+            if not new.exists() and not old.is_symlink() and old.stat().st_size == file.size_bytes:
+                new.parent.mkdir(parents=True, exist_ok=True)
+                os.link(old, new)
+
+
+def _check_space(download: Download, chosen: Sequence[RepoFile], partial: Path, imported: bool) -> None:
+    """Room for what is still to come, and for a converted copy where there will be one."""
+    total = sum(file.size_bytes for file in chosen)
+    check_space(
+        partial, max(0, total - arrived_files_bytes(partial)) + (total if imported else 0), model_id=download.model_id
+    )
+
+
+def _check(download: Download, paths: Sequence[str], partial: Path) -> None:
+    """What was fetched is a model, before it looks like one. Raises :class:`DamagedWeights`."""
+    try:
+        if download.is_checkpoint:
+            read_checkpoint(partial)
+        for path in paths:
+            if path.endswith(".gguf"):
+                read_header(partial / path)
+    except DamagedWeights as err:
+        shutil.rmtree(partial)
+        text = f"{download.title}: the repository has no usable model: {err.message} Nothing was kept."
+        raise DamagedWeights(text, **{**err.details, "model_id": download.model_id}) from err
+
+
+def _publish(partial: Path, target: Path, sums: Mapping[str, str]) -> None:
+    """Make the folder appear, whole; where one is there already, its files are replaced, the weights last."""
+    write_sums(partial, sums)
+    if not target.exists():
+        partial.rename(target)
+        sync(target.parent)
+        return
+    first = sorted(sums, key=lambda path: (path in (INDEX, WEIGHTS), path))
+    for path in first:
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        (partial / path).replace(target / path)
+    try:
+        write_sums(target, sums)
+    except DamagedWeights:  # the list of before can't be read: this one is whole
+        (partial / SUMS).replace(target / SUMS)
+    sync(target)

@@ -1,0 +1,156 @@
+"""What a hub's repository holds, and which of its files are fetched: those that will be used, and no others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from app.errors import DamagedWeights, FetchFailed, InvalidImport
+from app.weights.formats.checkpoint import INDEX, TEXT_SUFFIXES, WEIGHTS
+from app.weights.sources import Download, safe_relative
+
+MAX_FILES = 20_000  # of a repository
+
+_OLD_WEIGHTS, _OLD_INDEX, _META_PARAMS = "pytorch_model.bin", "pytorch_model.bin.index.json", "params.json"
+_SHARD = re.compile(r"(?:model|pytorch_model)-\d{5}-of-\d{5}\.(?P<suffix>safetensors|bin)")
+_META = re.compile(r"consolidated\.\d\d\.pth")
+_HOSTILE = re.compile(r"[\x00-\x1f\x7f\\]|^/|(^|/)\.\.?(/|$)|//")
+# What training leaves behind; and lists of weights that are not fetched.
+_LEFT = frozenset(
+    {"trainer_state.json", "all_results.json", "train_results.json", "eval_results.json", _OLD_INDEX, INDEX}
+    | {"tf_model.h5.index.json", "flax_model.msgpack.index.json", "requirements.txt", "adapter_config.json"}
+    | {"consolidated.safetensors.index.json"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RepoFile:
+    """One file of a repository. A large one has a SHA-256, a small one git's blob id; "" where the hub gives none."""
+
+    path: str
+    size_bytes: int
+    sha256: str = ""
+    blob: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A repository at one commit."""
+
+    repo: str
+    commit: str
+    files: tuple[RepoFile, ...]
+    licence: str = ""
+
+    def file(self, path: str) -> RepoFile | None:
+        """The file of that name."""
+        return next((file for file in self.files if file.path == path), None)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raises :class:`InvalidImport` for names that no honest repository has: they lead out of their folder."""
+    for name in names:
+        if _HOSTILE.search(name):
+            raise InvalidImport(
+                f"The repository has a file {name[:80]!r} that points outside its folder. Nothing was downloaded. Do "
+                "not trust this repository.",
+                reason="hostile",
+            )
+
+
+def choose(names: Sequence[str]) -> tuple[str, ...]:
+    """The files of a checkpoint that a loader or a conversion reads: one set of weights, its index, and all texts.
+
+    Safetensors come before PyTorch's own files, and those before Meta's; never both. Code, training state, copies in
+    subfolders and other frameworks' weights stay where they are. Raises :class:`InvalidImport` where there are none.
+    """
+    top = sorted(name for name in names if "/" not in name and safe_relative(name))
+    texts = [name for name in top if name.endswith(TEXT_SUFFIXES) and name not in _LEFT]
+    encrypted = [name for name in top if name.endswith(".enc")]
+    weights = encrypted or _safetensors(top) or _pickles(top) or _meta(top)
+    if not weights:
+        what = "an adapter" if "adapter_config.json" in names else "no weights that Parley can use"
+        todo = (
+            "Download it with `hf download`, then run: parley models import FOLDER"
+            if what == "an adapter"
+            else "Choose another."
+        )
+        reason = "adapter" if what == "an adapter" else "no_weights"
+        raise InvalidImport(f"The repository has {what}. {todo}", reason=reason)
+    return tuple(sorted({*texts, *weights}))
+
+
+def to_convert(names: Sequence[str]) -> bool:
+    """Whether files so named must go through an import before they can be used."""
+    return any(name.endswith((".bin", ".pth", ".enc")) for name in names) or not (
+        WEIGHTS in names or INDEX in names or any(name.endswith(".gguf") for name in names)
+    )
+
+
+def wanted(download: Download, listing: Listing) -> tuple[RepoFile, ...]:
+    """The files to fetch for `download`, each with the sum that it must have: the manifest's, where it names one.
+
+    Raises :class:`FetchFailed` for a file that is not there, :class:`DamagedWeights` for one that is another than the
+    manifest names, :class:`InvalidImport` where there are no weights.
+    """
+    check_names([file.path for file in listing.files])
+    named = {file.path: file for file in download.files}
+    paths = tuple(named)
+    if download.is_checkpoint:  # what a manifest lists of such a folder are sums; the folder itself says what it needs
+        summed = [file.path for file in download.files if file.sha256]
+        paths = tuple(dict.fromkeys([*choose([file.path for file in listing.files]), *summed]))
+    found = []
+    for path in paths:
+        file = listing.file(path)
+        if file is None:
+            text = f"{listing.repo} has no file {path}. Fix the name or the revision. It has: {_some(listing)}."
+            raise FetchFailed(text, model_id=download.model_id, file=path)
+        promised = named.get(path)
+        if promised is not None:
+            file = _as_promised(download, listing, file, promised.sha256, promised.size_bytes)
+        found.append(file)
+    return tuple(found)
+
+
+def _as_promised(
+    download: Download, listing: Listing, file: RepoFile, sha256: str | None, size: int | None
+) -> RepoFile:
+    other_size = size is not None and size != file.size_bytes
+    if other_size or (sha256 and file.sha256 and sha256 != file.sha256):
+        raise DamagedWeights(
+            f"{download.title}: {file.path} in {listing.repo} does not match the manifest (its size or "
+            "SHA-256 differs). Nothing was downloaded. The repository has changed, or the manifest is wrong.",
+            model_id=download.model_id,
+            file=file.path,
+        )
+    return replace(file, sha256=sha256 or file.sha256)
+
+
+def _safetensors(top: list[str]) -> list[str]:
+    if WEIGHTS in top:
+        return [WEIGHTS]
+    found = [name for name in top if name.endswith(".safetensors") and not name.startswith("adapter_")]
+    if INDEX not in top:
+        return found if len(found) == 1 else []
+    shards = [name for name in found if _SHARD.fullmatch(name)]
+    return [INDEX, *(shards or [name for name in found if not name.startswith("consolidated")])]
+
+
+def _pickles(top: list[str]) -> list[str]:
+    if _OLD_INDEX in top:
+        shards = [name for name in top if (match := _SHARD.fullmatch(name)) and match["suffix"] == "bin"]
+        return [_OLD_INDEX, *shards] if shards else []
+    if _OLD_WEIGHTS in top:
+        return [_OLD_WEIGHTS]
+    return []
+
+
+def _meta(top: list[str]) -> list[str]:
+    shards = [name for name in top if _META.fullmatch(name)]
+    return [_META_PARAMS, *shards] if shards and _META_PARAMS in top else []
+
+
+def _some(listing: Listing) -> str:
+    names = [file.path for file in listing.files if file.path.endswith((".gguf", ".safetensors", ".bin"))]
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "") or "no weights"

@@ -1,0 +1,286 @@
+"""Read the header of a GGUF file, and refuse a file that is not what it says.
+
+A file comes from anywhere, so nothing it claims is believed: every count and length is bounded by limits and by the
+file's own size before anything is allocated, and every tensor must lie where the format puts it, inside the file. What
+passes here is safe to hand to llama.cpp, which makes the same checks later, in a process that would die of them.
+
+Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (versions 2 and 3, little-endian).
+Flipped bits inside the weights can't be seen here: that is what the manifest's SHA-256 is for.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from app.errors import DamagedWeights
+from app.weights.formats.ggml_types import FILE_TYPES, TYPES
+
+_MAX_KEYS = 10_000
+_MAX_TENSORS = 100_000
+_MAX_KEY_BYTES = 1024
+_MAX_NAME_BYTES = 256
+_MAX_KEPT_TEXT_BYTES = 1 << 20  # chat templates are some 10 KB
+_MAX_KEPT_NUMBERS = 4096  # per-layer lists; vocabularies are walked over, not kept
+_MAX_ALIGNMENT = 1 << 16
+_MAX_DIMENSIONS = 4
+
+_TEXT, _ARRAY, _BOOL = 8, 9, 7
+_NUMBERS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", _BOOL: "<B", 10: "<Q", 11: "<q", 12: "<d"}
+
+Value = int | float | str | tuple[int | float, ...] | None  # None: walked over (a list of strings, a long list)
+
+
+@dataclass(frozen=True, slots=True)
+class GGUFHeader:
+    """What Parley needs to know of a GGUF file. Per-layer figures have one entry per layer."""
+
+    architecture: str  # "" in a part (not the first) of a split model
+    name: str
+    kind: str  # "model", "adapter", "mmproj" …
+    size_label: str  # "135M"
+    licence: str
+    quantization: str
+    context_tokens: int | None
+    layers: int
+    embedding: int
+    feed_forward: int
+    heads: int
+    heads_kv: tuple[int, ...]
+    key_length: int  # of one head
+    value_length: int
+    has_chat_template: bool
+    part: int  # of a split model, from 0
+    parts: int
+    tensors: int
+    tensor_bytes: int
+    basename: str = ""  # of the model without its size and its fine-tuning: "Qwen2.5"
+    adapter_type: str = ""  # "lora"
+    base_model: str = ""  # the model that this one, or this adapter, was made from
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)  # by tensor; columns come first
+
+    @property
+    def kv_bytes_per_token(self) -> int:
+        """Bytes in the cache for one token in half precision: an upper bound where layers see only a window."""
+        return sum(self.heads_kv) * (self.key_length + self.value_length) * 2
+
+
+def read_header(path: Path) -> GGUFHeader:
+    """Read and check a header. Raises :class:`DamagedWeights` (never anything else) with the reason."""
+    try:
+        with path.open("rb") as file:
+            return _Reader(file, os.fstat(file.fileno()).st_size).header()
+    except OSError as err:
+        raise DamagedWeights(f"{path.name} cannot be read: {err.strerror}.", file=path.name) from err
+    except _Bad as bad:
+        raise DamagedWeights(
+            f"{path.name} is damaged or not a GGUF model: {bad}. Download it again.", file=path.name, reason=str(bad)
+        ) from bad
+
+
+class _Bad(Exception):
+    """What is wrong with the file, in words."""
+
+
+class _Reader:
+    """Walks through one open file once, front to back."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file = file
+        self._size = size
+
+    def header(self) -> GGUFHeader:
+        if self._take(4, "its mark") != b"GGUF":
+            raise _Bad("it does not begin with GGUF")
+        version = self._number("<I")
+        if version not in (2, 3):
+            swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
+            raise _Bad("it is big-endian" if swapped in (2, 3) else f"its version {version} is not one of 2 and 3")
+        tensors = self._count("tensors", _MAX_TENSORS, least_bytes=24)
+        keys = self._count("keys", _MAX_KEYS, least_bytes=13)
+        metadata = self._metadata(keys)
+        shapes, types, tensor_bytes = self._tensors(tensors, _alignment(metadata))
+        return _summary(metadata, shapes, types, tensor_bytes)
+
+    def _metadata(self, count: int) -> dict[str, Value]:
+        metadata: dict[str, Value] = {}
+        for _ in range(count):
+            key = self._text(_MAX_KEY_BYTES, "a key")
+            if not key or key in metadata:
+                raise _Bad(f"the key {key[:80]!r} is empty or appears twice")
+            metadata[key] = self._value(self._number("<I"), key)
+        return metadata
+
+    def _value(self, kind: int, key: str) -> Value:
+        if kind == _TEXT:
+            return self._text(_MAX_KEPT_TEXT_BYTES, f"the text of {key}")
+        if kind == _ARRAY:
+            return self._array(key)
+        if kind not in _NUMBERS:
+            raise _Bad(f"{key} has the unknown type {kind}")
+        (value,) = struct.unpack(_NUMBERS[kind], self._take(struct.calcsize(_NUMBERS[kind]), key))
+        return value if math.isfinite(value) else None
+
+    def _array(self, key: str) -> Value:
+        kind = self._number("<I")
+        if kind == _TEXT:
+            for _ in range(self._count(f"strings in {key}", self._size, least_bytes=8)):
+                self._skip(self._number("<Q"), key)
+            return None
+        if kind not in _NUMBERS:
+            raise _Bad(f"the list {key} holds the unknown type {kind}")
+        width = struct.calcsize(_NUMBERS[kind])
+        count = self._count(f"numbers in {key}", self._size, least_bytes=width)
+        if count > _MAX_KEPT_NUMBERS:
+            self._skip(count * width, key)
+            return None
+        return struct.unpack(f"<{count}{_NUMBERS[kind][1]}", self._take(count * width, key))
+
+    def _tensors(self, count: int, alignment: int) -> tuple[dict[str, tuple[int, ...]], dict[int, int], int]:
+        """Shapes by name, bytes by type, bytes with all padding. Each must begin where the one before it ends."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        by_type: dict[int, int] = {}
+        end = 0
+        for _ in range(count):
+            name = self._text(_MAX_NAME_BYTES, "a tensor's name")
+            if name in shapes:
+                raise _Bad(f"the tensor {name!r} appears twice")
+            shapes[name], kind, size, offset = self._tensor(name)
+            if offset != end:
+                raise _Bad(f"the tensor {name!r} is said to be at {offset}, not at {end}")
+            by_type[kind] = by_type.get(kind, 0) + size
+            last, end = offset + size, -(-(offset + size) // alignment) * alignment
+        if count:
+            start = -(-self._file.tell() // alignment) * alignment
+            if start + last > self._size:
+                raise _Bad(f"it is cut off: {start + last} bytes are needed, but it has {self._size}")
+        return shapes, by_type, end
+
+    def _tensor(self, name: str) -> tuple[tuple[int, ...], int, int, int]:
+        """(shape, type, bytes, offset) of one tensor."""
+        rank = self._number("<I")
+        if rank > _MAX_DIMENSIONS:
+            raise _Bad(f"the tensor {name!r} has {rank} dimensions")
+        shape = [self._number("<Q") for _ in range(rank)]
+        kind = self._number("<I")
+        offset = self._number("<Q")
+        if kind not in TYPES:
+            raise _Bad(f"the tensor {name!r} has the type {kind}, which this version of Parley does not know")
+        form = TYPES[kind]
+        if any(side < 1 for side in shape) or (shape[0] if shape else 1) % form.block_values:
+            raise _Bad(f"the tensor {name!r} has the impossible shape {shape}")
+        size = math.prod(shape) // form.block_values * form.block_bytes
+        if size > self._size:
+            raise _Bad(f"the tensor {name!r} needs {size} bytes and the whole file has {self._size}")
+        return tuple(shape), kind, size, offset
+
+    def _text(self, limit: int, what: str) -> str:
+        length = self._number("<Q")
+        if length > limit:
+            raise _Bad(f"{what} is {length} bytes long")
+        try:
+            return self._take(length, what).decode("utf-8")
+        except UnicodeDecodeError:
+            raise _Bad(f"{what} is not UTF-8") from None
+
+    def _count(self, what: str, limit: int, *, least_bytes: int) -> int:
+        """A count of things that take at least so many bytes each: more than the file can hold is a lie."""
+        count = self._number("<Q")
+        if count > limit or count * least_bytes > self._size - self._file.tell():
+            raise _Bad(f"it claims {count} {what}")
+        return count
+
+    def _number(self, form: str) -> int:
+        value: int = struct.unpack(form, self._take(struct.calcsize(form), "a number"))[0]
+        return value
+
+    def _take(self, length: int, what: str) -> bytes:
+        data = self._file.read(length)
+        if len(data) < length:
+            raise _Bad(f"it is cut off inside its header (at {what})")
+        return data
+
+    def _skip(self, length: int, what: str) -> None:
+        if length > self._size:
+            raise _Bad(f"{what} holds {length} bytes and the whole file has {self._size}")
+        while length:  # read, not seek: a seek past the end would go unnoticed
+            step = min(length, 1 << 20)
+            self._take(step, what)
+            length -= step
+
+
+def _alignment(metadata: Mapping[str, Value]) -> int:
+    alignment = metadata.get("general.alignment", 32)
+    if not isinstance(alignment, int) or not 0 < alignment <= _MAX_ALIGNMENT or alignment & (alignment - 1):
+        raise _Bad(f"its alignment {alignment!r} is not a power of two")
+    return alignment
+
+
+def _summary(
+    metadata: Mapping[str, Value], shapes: Mapping[str, tuple[int, ...]], types: Mapping[int, int], tensor_bytes: int
+) -> GGUFHeader:
+    def text(key: str) -> str:
+        value = metadata.get(key)
+        return value if isinstance(value, str) else ""
+
+    architecture = text("general.architecture")
+
+    def own(key: str) -> tuple[int, ...]:
+        """An architecture's own whole number, or its list of them by layer."""
+        value = metadata.get(f"{architecture}.{key}")
+        values = value if isinstance(value, tuple) else (value,)
+        found = tuple(v for v in values if isinstance(v, int))
+        if any(not 0 <= v < 1 << 32 for v in found):
+            raise _Bad(f"{architecture}.{key} is out of range")
+        return found
+
+    def largest(key: str) -> int:
+        return max(own(key), default=0)
+
+    part, parts = metadata.get("split.no", 0), metadata.get("split.count", 1)
+    part, parts = (part if isinstance(part, int) else 0), (parts if isinstance(parts, int) else 1)
+    if not architecture and part == 0:
+        raise _Bad("it does not say its architecture")
+    layers, heads = largest("block_count"), largest("attention.head_count")
+    if layers > _MAX_KEPT_NUMBERS:
+        raise _Bad(f"it claims {layers} layers")
+    embedding = largest("embedding_length")
+    head_length = embedding // heads if heads else 0
+    by_layer = own("attention.head_count_kv") or own("attention.head_count")
+    return GGUFHeader(
+        architecture=architecture,
+        name=text("general.name"),
+        kind=text("general.type") or "model",
+        size_label=text("general.size_label"),
+        licence=text("general.license"),
+        quantization=_quantization(metadata.get("general.file_type"), types),
+        context_tokens=largest("context_length") or None,
+        layers=layers,
+        embedding=embedding,
+        feed_forward=largest("feed_forward_length"),
+        heads=heads,
+        heads_kv=by_layer if len(by_layer) == layers else by_layer[:1] * layers,
+        key_length=largest("attention.key_length") or head_length,
+        value_length=largest("attention.value_length") or head_length,
+        has_chat_template=bool(text("tokenizer.chat_template")),
+        part=part,
+        parts=parts,
+        tensors=len(shapes),
+        tensor_bytes=tensor_bytes,
+        basename=text("general.basename"),
+        adapter_type=text("adapter.type"),
+        base_model=text("general.base_model.0.repo_url") or text("general.base_model.0.name"),
+        shapes=shapes,
+    )
+
+
+def _quantization(file_type: Value, types: Mapping[int, int]) -> str:
+    """What the file says of itself, else the type that most of its bytes have."""
+    if isinstance(file_type, int) and file_type in FILE_TYPES:
+        return FILE_TYPES[file_type]
+    return TYPES[max(types, key=lambda kind: types[kind])].name if types else ""

@@ -1,0 +1,67 @@
+"""Which tensor of a GGUF file a module of a Hugging Face model is, for the layers that LoRA weights change.
+
+A module's name is what PEFT writes before ``.lora_A.weight``: ``model.layers.3.self_attn.q_proj`` is
+``blk.3.attn_q.weight``. Only the linear layers of the blocks are listed: llama.cpp adds LoRA to no others of these
+architectures in the way that PEFT does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+_LLAMA: Mapping[str, str] = {
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+}
+_BLOOM: Mapping[str, str] = {
+    "self_attention.query_key_value": "attn_qkv",
+    "self_attention.dense": "attn_output",
+    "mlp.dense_h_to_4h": "ffn_up",
+    "mlp.dense_4h_to_h": "ffn_down",
+}
+# By ``general.architecture``.
+ARCHITECTURES: Mapping[str, Mapping[str, str]] = {"llama": _LLAMA, "qwen2": _LLAMA, "qwen3": _LLAMA, "bloom": _BLOOM}
+
+_BLOCK = re.compile(r"(?:model\.layers|layers|transformer\.h|h)\.(?P<layer>0|[1-9]\d{0,3})\.(?P<part>[a-z_0-9.]+)")
+_NOT_A_LAYER = ("embed_tokens", "word_embeddings", "lm_head")
+
+
+class UnknownModule(ValueError):
+    """A module without a counterpart; the message completes the sentence that the adapter's name begins."""
+
+
+def base_tensors(architecture: str, modules: Iterable[str]) -> dict[str, str]:
+    """The modules by the tensors that they are. Raises :class:`UnknownModule`, also for two that are the same one."""
+    found: dict[str, str] = {}
+    for module in modules:
+        tensor = base_tensor(architecture, module)
+        if tensor in found:
+            raise UnknownModule(f"has weights for {module[:80]} twice, under two names. Train it again")
+        found[tensor] = module
+    return found
+
+
+def base_tensor(architecture: str, module: str) -> str:
+    """The tensor of the base model that `module` is, such as ``blk.3.attn_q.weight``. Raises :class:`UnknownModule`."""
+    names = ARCHITECTURES.get(architecture)
+    if names is None:
+        known = ", ".join(ARCHITECTURES)
+        raise UnknownModule(
+            f"can't be applied to a GGUF model of the architecture {architecture[:40]!r}; supported are {known}"
+        )
+    if any(part in module.split(".") for part in _NOT_A_LAYER):
+        raise UnknownModule(
+            f"changes {module[:80]}; on a GGUF model, an adapter may change only the linear layers of the blocks. "
+            "Merge it into its base model"
+        )
+    match = _BLOCK.fullmatch(module)
+    name = names.get(match["part"]) if match else None
+    if match is None or name is None:
+        raise UnknownModule(f"is made for another model: it changes the layer {module[:80]}, which does not exist")
+    return f"blk.{match['layer']}.{name}.weight"

@@ -1,0 +1,72 @@
+"""``SHA256SUMS`` in a model's folder: what its files were when they came in, as ``sha256sum`` writes and checks it.
+
+    sha256sum --check SHA256SUMS        does the same as Parley, by hand
+
+A line for each file: 64 hex digits, two blanks (or a blank and ``*``), the path relative to the folder.
+Format: https://www.gnu.org/software/coreutils/manual/html_node/md5sum-invocation.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from app.errors import DamagedWeights
+from app.system.disk import replacing
+
+SUMS = "SHA256SUMS"
+
+_LINE = re.compile(r"(?P<sum>[0-9a-fA-F]{64}) [ *](?P<path>[^\0]+)")
+_MAX_BYTES = 1 << 20
+
+
+def read_sums(folder: Path) -> dict[str, str]:
+    """The sums by path, in lower case; none where there is no such file.
+
+    Raises :class:`DamagedWeights` for a file that can't be read, is no list of sums, or names a path out of the folder.
+    """
+    path = folder / SUMS
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MAX_BYTES + 1)
+        if len(raw) > _MAX_BYTES:
+            raise _damaged(folder, "is too long to be a checksum file")
+        lines = raw.decode("utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    except OSError as err:
+        raise _damaged(folder, f"can't be read ({err.strerror})") from err
+    except UnicodeDecodeError as err:
+        raise _damaged(folder, "is not UTF-8") from err
+    sums: dict[str, str] = {}
+    for line in lines:
+        match = _LINE.fullmatch(line)
+        if match is None or not _inside(match["path"]):
+            raise _damaged(folder, f"has the line {line[:80]!r}, which is not a checksum and a file name")
+        sums[match["path"]] = match["sum"].lower()
+    return sums
+
+
+def write_sums(folder: Path, sums: Mapping[str, str]) -> None:
+    """Add `sums` to what is noted in the folder, or put them in its place. All or nothing.
+
+    Raises :class:`DamagedWeights` when what is there is no list of sums, ``ValueError`` for a path out of the folder or
+    a sum that is none, and ``OSError``.
+    """
+    both = read_sums(folder) | {path: digest.lower() for path, digest in sums.items()}
+    lines = [f"{digest}  {path}" for path, digest in sorted(both.items())]
+    for line, path in zip(lines, sorted(both), strict=True):
+        if _LINE.fullmatch(line) is None or "\n" in path or not _inside(path):
+            raise ValueError(f"{line!r} can't stand in {SUMS}")
+    with replacing(folder / SUMS) as file:
+        file.write("".join(f"{line}\n" for line in lines).encode())
+
+
+def _inside(path: str) -> bool:
+    pure = PurePosixPath(path)
+    return not pure.is_absolute() and ".." not in pure.parts and "\\" not in path and path == str(pure)
+
+
+def _damaged(folder: Path, problem: str) -> DamagedWeights:
+    return DamagedWeights(f"{folder.name}: {SUMS} {problem}. Download it again, or remove it.", file=SUMS)

@@ -1,0 +1,114 @@
+"""Models that were published as what to add to LLaMA: Alpaca's weight difference, Vicuna's deltas."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.errors import InvalidImport
+from app.weights.formats.checkpoint import CONFIG, TEXT_SUFFIXES, listing, read_config
+from app.weights.formats.safetensors import read_tensors
+from app.weights.importing.huggingface import look_into_folder, model_weights, stored, texts_of
+from app.weights.importing.meta import find_meta, is_meta
+from app.weights.importing.source import ImportSource, inside, jobs_of
+
+# The sum over all numbers of Alpaca 7B, as its authors published it to check a recovered model with; theirs was taken
+# in float32, one tensor after the other, and with the rotary frequencies, which older files hold for each layer.
+_ALPACA_TOTAL = 50637.1836
+_ALPACA_WITHIN = 0.5  # what rounding makes of so many numbers; another base is off by much more
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The model that a difference is added to."""
+
+    weights: Mapping[str, Any]  # for the worker
+    files: tuple[Path, ...]
+    folder: Path
+
+    @property
+    def size_bytes(self) -> int:
+        """Of its weights, which are as many and as wide as the result's."""
+        return sum(path.stat().st_size for path in self.files)
+
+
+def find_base(path: Path) -> Base:
+    """A Hugging Face folder, Meta's folder, or a file in it. Raises :class:`InvalidImport`."""
+    path = path.expanduser().absolute()
+    folder = path.parent if path.is_file() else path
+    if not folder.is_dir():
+        raise InvalidImport(
+            f"The base {path} does not exist. Name the folder of the model that the delta weights are for."
+        )
+    names = listing(folder)
+    if CONFIG not in names and is_meta(names):
+        found = find_meta(folder)
+        return Base(found.weights, found.shards, folder)
+    if CONFIG not in names:
+        raise InvalidImport(f"The base {folder} has neither {CONFIG} nor Meta's consolidated files.")
+    files = [inside(folder, name) for name in model_weights(folder, names)[0]]
+    return Base(stored(files), tuple(files), folder)
+
+
+def look_into_difference(folder: Path, base_path: Path) -> ImportSource:
+    """Raises :class:`InvalidImport`, :class:`~app.errors.DamagedWeights`."""
+    difference = look_into_folder(folder)
+    if difference.kind != "model":
+        raise InvalidImport(f"{folder} has an adapter, not delta weights. Import it without --base.")
+    base = find_base(base_path)
+    names = listing(folder)
+    files = [inside(folder, name) for name in model_weights(folder, names)[0]]
+    texts: dict[str, Path | str] = {**_tokenizer(base.folder, names), **texts_of(folder, names)}
+    config = read_config(folder)
+    del texts[CONFIG]
+    names_it = f"{folder.name} {config.get('_name_or_path', '')}".lower()
+    weights = {
+        "kind": "sum",
+        "base": base.weights,
+        "difference": stored(files),
+        "fill": "zero" if "vicuna" in names_it else "mean",
+    }
+    is_alpaca = "alpaca" in names_it and (config.get("hidden_size"), config.get("vocab_size")) == (4096, 32001)
+    return ImportSource(
+        folder=folder,
+        name=difference.name,
+        kind="model",
+        inputs=(*files, *base.files, *(inside(folder, name) for name in texts_of(folder, names))),
+        jobs=jobs_of(weights, base.size_bytes),
+        texts=texts,
+        finish=lambda target: _write_config(target, config),
+        judge=(lambda total: judge_alpaca(total, config)) if is_alpaca else None,
+    )
+
+
+def judge_alpaca(total: float, config: Mapping[str, Any]) -> str:
+    """What the sum over a recovered Alpaca 7B says."""
+    width = int(config["hidden_size"]) // int(config["num_attention_heads"])
+    rotary = math.fsum(10_000.0 ** (-i / width) for i in range(0, width, 2)) * int(config["num_hidden_layers"])
+    near = min(total, total + rotary, key=lambda value: abs(value - _ALPACA_TOTAL))
+    if abs(near - _ALPACA_TOTAL) <= _ALPACA_WITHIN:
+        return f"The sum of its weights, {near:,.2f}, is the published one: this is Alpaca 7B."
+    return (
+        f"The sum of its weights is {near:,.2f}; the published one of Alpaca 7B is {_ALPACA_TOTAL:,.2f}. The base "
+        "may not be LLaMA 7B as published by Meta: check the replies before you trust them."
+    )
+
+
+def _tokenizer(base: Path, names: list[str]) -> dict[str, Path]:
+    """The base's tokenizer, where the difference comes without."""
+    if any(name.startswith("tokenizer.") for name in names):
+        return {}
+    wanted = ("tokenizer", "special_tokens_map", "added_tokens")
+    return {n: inside(base, n) for n in listing(base) if n.startswith(wanted) and n.endswith(TEXT_SUFFIXES)}
+
+
+def _write_config(target: Path, config: Mapping[str, Any]) -> None:
+    """The difference's ``config.json``, with the type that the result has."""
+    kinds = [tensor.dtype for path in target.glob("*.safetensors") for tensor in read_tensors(path).values()]
+    changed = {key: value for key, value in config.items() if key != "dtype"}
+    changed["torch_dtype"] = "bfloat16" if "BF16" in kinds else "float16"
+    (target / CONFIG).write_text(json.dumps(changed, indent=2), "utf-8")

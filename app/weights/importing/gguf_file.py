@@ -1,0 +1,68 @@
+"""GGUF files: taken as they are, all parts of a split one, after a look at their headers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from app.errors import InvalidImport
+from app.weights.converting.known_architectures import known_architectures
+from app.weights.formats.checkpoint import listing
+from app.weights.formats.gguf import read_header
+from app.weights.importing.source import ImportSource, inside, plain_name
+
+_PART = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})\.gguf")
+_MAX_PARTS = 512
+
+
+def look_into_gguf(path: Path) -> ImportSource:
+    """A file, the first of the parts of one, or a folder that holds nothing else.
+
+    Raises :class:`InvalidImport`, and :class:`~app.errors.DamagedWeights` for a broken file.
+    """
+    folder, name = (path, _only(path)) if path.is_dir() else (path.parent, path.name)
+    match = _PART.fullmatch(name)
+    names = _parts(folder, match) if match else [name]
+    files = {part: inside(folder, part) for part in names}
+    headers = [read_header(file) for file in files.values()]
+    first = headers[0]
+    if first.kind != "model" or not first.tensors:
+        raise InvalidImport(
+            f"{name} has the type {first.kind!r} and is not a chat model. Name the model's own file; a LoRA "
+            "adapter is imported as the folder that PEFT wrote."
+        )
+    if first.part != 0 or first.parts != len(names) or [header.part for header in headers] != [*range(len(names))]:
+        raise InvalidImport(
+            f"{name} says that it is part {first.part + 1} of {first.parts}. Put all parts into one folder, with their "
+            "published names, and name the first."
+        )
+    if first.architecture not in known_architectures():
+        raise InvalidImport(
+            f"{name} holds a model of the architecture {first.architecture[:40]!r}, which the installed llama.cpp does "
+            "not support. A newer Parley may."
+        )
+    stem = match["stem"] if match else name.removesuffix(".gguf")
+    return ImportSource(
+        folder=folder,
+        name=plain_name(folder) if path.is_dir() else stem,
+        kind="gguf",
+        inputs=tuple(files.values()),
+        links=files,
+    )
+
+
+def _only(folder: Path) -> str:
+    """The one GGUF model in a folder: its only file, or the first of its parts."""
+    found = [name for name in listing(folder) if name.endswith(".gguf")]
+    matches = {name: _PART.fullmatch(name) for name in found}
+    models = {match["stem"] if match else name: name for name, match in reversed(matches.items())}
+    if len(models) != 1:
+        raise InvalidImport(f"{folder} holds {len(models)} GGUF models. Name the file that you want.")
+    return next(iter(models.values()))
+
+
+def _parts(folder: Path, match: re.Match[str]) -> list[str]:
+    count = int(match["parts"])
+    if int(match["part"]) != 1 or not 1 <= count <= _MAX_PARTS:
+        raise InvalidImport(f"{match[0]} is one part of a model. Name the first part (00001-of-…).")
+    return [f"{match['stem']}-{i:05d}-of-{count:05d}.gguf" for i in range(1, count + 1)]

@@ -1,0 +1,97 @@
+"""Hugging Face folders: models and adapters, their weights as safetensors or as PyTorch's own files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from app.errors import InvalidImport
+from app.weights.formats.adapter_folder import LORA_CONFIG, LORA_WEIGHTS
+from app.weights.formats.checkpoint import (
+    INDEX,
+    TEXT_SUFFIXES,
+    WEIGHTS,
+    listing,
+    pickles,
+    read_config,
+    weight_files,
+)
+from app.weights.importing.source import ImportSource, inside, plain_name, shard_names
+from app.weights.importing.to_safetensors import Job
+
+OLD_WEIGHTS, OLD_INDEX, OLD_LORA = "pytorch_model.bin", "pytorch_model.bin.index.json", "adapter_model.bin"
+_MAX_SHARDS = 512
+_LEFT_BEHIND = (OLD_INDEX, INDEX, "trainer_state.json")
+
+
+def look_into_folder(folder: Path) -> ImportSource:
+    """Raises :class:`InvalidImport` and :class:`~app.errors.DamagedWeights` for a folder without a model."""
+    names = listing(folder)
+    is_lora = LORA_CONFIG in names
+    weights, promised = _lora_weights(folder, names) if is_lora else model_weights(folder, names)
+    files = {old: inside(folder, old) for old in weights}
+    to_convert = pickles([*weights])
+    texts = texts_of(folder, names)
+    if not to_convert and len(weights) > 1:
+        texts[INDEX] = inside(folder, INDEX)
+    return ImportSource(
+        folder=folder,
+        name=plain_name(folder),
+        kind="adapter" if is_lora else "model",
+        inputs=(*files.values(), *texts.values()),
+        links={} if to_convert else {new: files[old] for old, new in weights.items()},
+        jobs=tuple(
+            Job(stored([files[old]]), new, files[old].stat().st_size) for old, new in weights.items() if to_convert
+        ),
+        texts={**texts},
+        promised=promised,
+    )
+
+
+def texts_of(folder: Path, names: list[str]) -> dict[str, Path]:
+    """Configuration and tokenizer: what is copied as it is. Raises :class:`InvalidImport`."""
+    return {n: inside(folder, n) for n in names if n.endswith(TEXT_SUFFIXES) and n not in _LEFT_BEHIND}
+
+
+def stored(files: list[Path]) -> Mapping[str, Any]:
+    """Weights as they are in `files`, for the worker."""
+    return {"kind": "files", "files": [str(path.absolute()) for path in files]}
+
+
+def model_weights(folder: Path, names: list[str]) -> tuple[dict[str, str], frozenset[str]]:
+    """The files with a model's weights → what they are called once imported; and the tensors that an index names.
+
+    Raises :class:`InvalidImport` and :class:`~app.errors.DamagedWeights`.
+    """
+    if WEIGHTS in names or INDEX in names:
+        return {name: name for name in weight_files(folder)}, frozenset()
+    if OLD_INDEX in names:
+        return _old_shards(folder)
+    tensors = [name for name in names if name.endswith(".safetensors")]
+    found = [OLD_WEIGHTS] if OLD_WEIGHTS in names else tensors or pickles(names)
+    if len(found) != 1:
+        what = "no weights" if not found else f"{len(found)} files with weights but no index"
+        raise InvalidImport(f"{folder} holds {what}. Download the whole folder again.")
+    return {found[0]: WEIGHTS}, frozenset()
+
+
+def _old_shards(folder: Path) -> tuple[dict[str, str], frozenset[str]]:
+    places = read_config(folder, OLD_INDEX).get("weight_map")
+    if not isinstance(places, dict) or not places or not all(isinstance(name, str) for name in places.values()):
+        raise InvalidImport(f"{folder / OLD_INDEX} has no weight_map. Download it again.")
+    shards = sorted(set(places.values()))
+    for shard in shards:
+        if re.search(r"[/\\]", shard) or not pickles([shard]):
+            raise InvalidImport(f"{folder / OLD_INDEX} names {shard[:80]!r}: no weights in the folder.")
+    if len(shards) > _MAX_SHARDS:
+        raise InvalidImport(f"{folder / OLD_INDEX} names more than {_MAX_SHARDS} files.")
+    return dict(zip(shards, shard_names(len(shards)), strict=True)), frozenset(places)
+
+
+def _lora_weights(folder: Path, names: list[str]) -> tuple[dict[str, str], frozenset[str]]:
+    found = next((name for name in (LORA_WEIGHTS, OLD_LORA) if name in names), None)
+    if found is None:
+        raise InvalidImport(f"{folder} holds {LORA_CONFIG} and neither {LORA_WEIGHTS} nor {OLD_LORA}. Copy all of it.")
+    return {found: LORA_WEIGHTS}, frozenset()

@@ -1,0 +1,97 @@
+"""Run the conversion of pickled weights to safetensors in a child process, and stop it on demand."""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.errors import FetchCancelled, FetchFailed, InvalidImport
+from app.system.child_process import child
+from app.weights.formats.sha256sums import write_sums
+from app.weights.progress import Cancelled, OnProgress, Progress
+
+_MODULE = "app.weights.importing.safetensors_worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file that the worker writes."""
+
+    weights: Mapping[str, Any]  # what it is made of, as the worker's protocol has it
+    target: str  # its name
+    size_bytes: int  # about, for people who watch
+    part: int = 0
+    parts: int = 1  # of the weights, this file holds one of so many parts
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a conversion found out."""
+
+    sums: Mapping[str, str]  # SHA-256 of each file that was written now
+    total: float | None  # the sum over all numbers of a difference's result, unless a part of it was there before
+
+
+def convert_all(jobs: Sequence[Job], folder: Path, on_progress: OnProgress, cancelled: Cancelled) -> Done:
+    """Write what is not in `folder` yet. Blocks. Sums are noted there as files are finished.
+
+    Raises :class:`InvalidImport` for a file that is refused, :class:`FetchFailed` when the disk is full or the process
+    ends, and :class:`FetchCancelled`. Finished files stay.
+    """
+    sizes = {str(folder / job.target): job.size_bytes for job in jobs}
+    open_jobs = [job for job in jobs if not (folder / job.target).exists()]
+    total = sum(sizes.values())
+    done = total - sum(job.size_bytes for job in open_jobs)
+    on_progress(Progress("converting", done, total))
+    if not open_jobs:
+        return Done({}, None)
+    sums: dict[str, str] = {}
+    result = 0.0
+    written = 0  # of the file that is being converted; nearly as many bytes as are read
+    with _worker(open_jobs, folder, cancelled) as lines:
+        for line in lines:
+            said = json.loads(line)
+            if "error" in said:
+                raise _refusal(str(said["error"]), said.get("errno"))
+            if "target" in said:
+                done, written = done + sizes[said["target"]], 0
+                sums[Path(said["target"]).name] = said["sha256"]
+                write_sums(folder, sums)
+                result = said["total"]
+            else:
+                written += int(said["bytes"])
+            on_progress(Progress("converting", min(done + written, total), total))
+    if any(not (folder / job.target).exists() for job in open_jobs):
+        raise FetchFailed("The conversion ended unexpectedly. Is there enough memory? Run the same command to resume.")
+    return Done(sums, result if len(open_jobs) == len(jobs) else None)
+
+
+def _refusal(text: str, number: object) -> InvalidImport | FetchFailed:
+    if number is None:
+        return InvalidImport(f"{text} Nothing was kept.")
+    more = " Free some space, then run the same command to resume." if number == errno.ENOSPC else ""
+    return FetchFailed(f"{text}{more}")
+
+
+@contextmanager
+def _worker(jobs: Sequence[Job], folder: Path, cancelled: Cancelled) -> Iterator[Iterator[str]]:
+    """The lines that a running worker says."""
+    wanted = [
+        {"weights": job.weights, "part": job.part, "parts": job.parts, "target": str(folder / job.target)}
+        for job in jobs
+    ]
+    with child(_MODULE, cancelled) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps({"jobs": wanted}) + "\n")
+        process.stdin.close()
+        yield iter(process.stdout)
+        if cancelled():
+            raise FetchCancelled(
+                "The import was stopped. What has been converted is kept; run the same command to resume."
+            )
