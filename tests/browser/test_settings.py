@@ -1,10 +1,9 @@
-"""The settings of a conversation, as a person and other tabs change them, on a model that says again what it is told."""
+"""The settings of a conversation, changed by a person and by other tabs, on a model that repeats what it is told."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
