@@ -1,10 +1,12 @@
 """Every check of `make test`, one after the other; stops at the first that fails.
 
-Runs in `.venv`. Arguments go to pytest: `make test ARGS="tests/store -x"`.
+Runs in `.venv`. Arguments go to pytest: `make test ARGS="tests/store -x"`. The whole suite runs in several processes;
+tests that are named run in one, which prints as it goes and starts sooner.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
+MOST_PROCESSES = 4  # each imports PyTorch and collects all tests: more of them gain little
 
 
 def command(*parts: str) -> Callable[[], int]:
@@ -37,6 +40,16 @@ def scripts_parse() -> int:
     return failed
 
 
+def pytest(arguments: list[str]) -> Callable[[], int]:
+    """The tests: a process for each core, and a file's tests in one process, where its servers and workers run."""
+    paths = [argument.partition("::")[0] for argument in arguments]
+    if any(path and (ROOT / path).exists() for path in paths):
+        return command("pytest", *arguments)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processes = str(min(cores, MOST_PROCESSES))
+    return command("pytest", "--numprocesses", processes, "--dist", "loadfile", *arguments)
+
+
 def main(pytest_arguments: list[str]) -> int:
     """Run the checks in order; the exit code of the first that fails."""
     checks = {
@@ -45,7 +58,7 @@ def main(pytest_arguments: list[str]) -> int:
         "types": command("mypy"),
         "layers": command("lint-imports", "--no-logo"),
         "page scripts": scripts_parse,
-        "tests": command("pytest", *pytest_arguments),
+        "tests": pytest(pytest_arguments),
     }
     started = time.monotonic()
     for name, check in checks.items():
