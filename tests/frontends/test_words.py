@@ -65,7 +65,8 @@ def test_everything_that_a_hub_may_refuse_has_words() -> None:
     kinds = {"wrong", *hub_errors._TEXTS} - {"disk"}
     named = {
         reason
-        for path in Path(hub_errors.__file__).parents[1].rglob("*.py")
+        for folder in ("models", "system", "weights")
+        for path in (Path(hub_errors.__file__).parents[2] / folder).rglob("*.py")
         for reason in re.findall(r'reason="(\w+)"', path.read_text("utf-8"))
     }
     assert len(kinds) > 12
