@@ -18,7 +18,7 @@ from app.weights.formats.checkpoint import (
     read_config,
     weight_files,
 )
-from app.weights.importing.source import ImportSource, inside, plain_name, shard_names
+from app.weights.importing.source import ImportSource, inside, plain_name, weight_names
 from app.weights.importing.to_safetensors import Job
 
 OLD_WEIGHTS, OLD_INDEX, OLD_LORA = "pytorch_model.bin", "pytorch_model.bin.index.json", "adapter_model.bin"
@@ -87,7 +87,7 @@ def _old_shards(folder: Path) -> tuple[dict[str, str], frozenset[str]]:
             raise InvalidImport(f"{folder / OLD_INDEX} names {shard[:80]!r}: no weights in the folder.")
     if len(shards) > _MAX_SHARDS:
         raise InvalidImport(f"{folder / OLD_INDEX} names more than {_MAX_SHARDS} files.")
-    return dict(zip(shards, shard_names(len(shards)), strict=True)), frozenset(places)
+    return dict(zip(shards, weight_names(len(shards)), strict=True)), frozenset(places)
 
 
 def _lora_weights(folder: Path, names: list[str]) -> tuple[dict[str, str], frozenset[str]]:

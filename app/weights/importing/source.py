@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.errors import InvalidImport
-from app.weights.formats.checkpoint import roots
+from app.weights.formats import shards
+from app.weights.formats.checkpoint import WEIGHTS, roots
 from app.weights.importing.to_safetensors import Job
 
 Kind = Literal["model", "adapter", "gguf"]
@@ -65,14 +66,12 @@ def says_difference(name: str) -> bool:
     return _DIFFERENCE.search(name.lower()) is not None
 
 
-def shard_names(parts: int) -> list[str]:
-    """What the files of a model in so many parts are called."""
-    if parts == 1:
-        return ["model.safetensors"]
-    return [f"model-{i:05d}-of-{parts:05d}.safetensors" for i in range(1, parts + 1)]
+def weight_names(parts: int) -> list[str]:
+    """What the safetensors files of a model in so many parts are called."""
+    return [WEIGHTS] if parts == 1 else shards.shard_names("model", parts, ".safetensors")
 
 
 def jobs_of(weights: Mapping[str, Any], size_bytes: int) -> tuple[Job, ...]:
     """Weights as files of about :data:`SHARD_BYTES` each; `size_bytes` is what they will take, about."""
     parts = max(1, -(-size_bytes // SHARD_BYTES))
-    return tuple(Job(weights, name, size_bytes // parts, i, parts) for i, name in enumerate(shard_names(parts)))
+    return tuple(Job(weights, name, size_bytes // parts, i, parts) for i, name in enumerate(weight_names(parts)))
