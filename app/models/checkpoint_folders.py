@@ -16,7 +16,7 @@ from app.models import placement
 from app.models.estimates import planned, shape_of
 from app.models.manifest import FOUND, Manifest
 from app.models.model_files import ModelFiles
-from app.weights.formats import chatglm_shapes
+from app.weights.architectures import chatglm
 from app.weights.formats.checkpoint import (
     CONFIG,
     INDEX,
@@ -134,7 +134,7 @@ def chatglm_family(config: Mapping[str, Any], folder: Path) -> str:
 
     The third has the second's architecture; its tokenizer knows roles, or a name says so.
     """
-    if chatglm_shapes.generation(config) == "chatglm":
+    if chatglm.generation(config) == "chatglm":
         return "chatglm"
     names = f"{config.get('_name_or_path', '')} {folder.name}".lower()
     if "chatglm3" in names or _knows_roles(folder):

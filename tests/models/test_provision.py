@@ -103,7 +103,7 @@ def test_a_flipped_bit_in_a_copy_is_found_before_it_is_loaded(folder: Path, tmp_
 
 
 def test_every_architecture_that_is_said_to_be_convertible_is(tmp_path: Path) -> None:
-    from app.weights.converting.architectures.base import family_of
+    from app.weights.converting.converter import family_of
 
     for kind in placement.CONVERTIBLE:
         assert family_of({"model_type": kind})

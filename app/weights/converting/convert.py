@@ -15,7 +15,7 @@ from pathlib import Path
 from app.errors import Conflict, DamagedWeights, FetchCancelled, FetchFailed, InvalidImport
 from app.system.disk import check_space
 from app.system.locks import locked
-from app.weights.converting.architectures.base import Family, Part, family_of
+from app.weights.converting.converter import Family, Part, family_of
 from app.weights.converting.header import write_header
 from app.weights.converting.number_formats import Kind, bytes_of, kind_for, kind_of
 from app.weights.converting.tensors import Job, write_tensors

@@ -9,7 +9,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from app.weights.converting.architectures.base import Family
+from app.weights.converting.converter import Family
 from app.weights.converting.number_formats import Kind, file_type
 from app.weights.converting.tensors import Job
 from app.weights.converting.vocabulary import Vocabulary

@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import DamagedWeights, FetchFailed
-from app.weights.converting.architectures.base import Part
-from app.weights.converting.architectures.bloom import queries_keys_values
-from app.weights.converting.architectures.llama import pairs_together
+from app.weights.converting.converter import Part
+from app.weights.converting.model_types.bloom import queries_keys_values
+from app.weights.converting.model_types.llama import pairs_together
 from app.weights.converting.rows import Floats, read_rows
 from app.weights.formats.adapter_folder import describe_adapter
 from app.weights.formats.checkpoint import damaged, inside

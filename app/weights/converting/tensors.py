@@ -20,7 +20,7 @@ import gguf
 
 from app.errors import FetchCancelled
 from app.system.disk import read_chunks, sync_file
-from app.weights.converting.architectures.base import Part
+from app.weights.converting.converter import Part
 from app.weights.converting.number_formats import Kind
 from app.weights.converting.rows import read_rows, slices, to_kind
 from app.weights.formats.checkpoint import Checkpoint, weight_files

@@ -14,7 +14,7 @@ from app.engine.torch.adapters import attach  # noqa: E402
 from app.engine.torch.loading import load  # noqa: E402
 from app.engine.torch.sequences import Job  # noqa: E402
 from app.engine.torch.slots import SlotCache  # noqa: E402
-from app.weights.formats.bloom_shapes import kv_values_per_token  # noqa: E402
+from app.weights.architectures.bloom import kv_values_per_token  # noqa: E402
 from tests.support.tiny_models import tiny_bloom  # noqa: E402
 from tests.torch.bloom.tiny import ids, original, ours  # noqa: E402
 from tests.torch.engine import tiny  # noqa: E402

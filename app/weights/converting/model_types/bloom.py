@@ -11,15 +11,15 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from app.weights.converting.architectures.base import Part, gguf_name
 from app.weights.converting.config import MOST_LAYERS, Config, must_be, number, whole, wrong
+from app.weights.converting.converter import Part, gguf_name
 
 _PREFIX = "transformer."
 _CONTEXT_TOKENS = 2048  # that BLOOM was trained with; its positions have no end
 
 
 class Bloom:
-    """The family; see :class:`app.weights.converting.architectures.base.Family`."""
+    """The family; see :class:`app.weights.converting.converter.Family`."""
 
     def architecture(self, config: Config) -> gguf.MODEL_ARCH:
         """Its name in llama.cpp."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.weights.formats.chatglm_shapes import BadConfig, Expected, size
+from app.weights.architectures.chatglm import BadConfig, Expected, size
 
 MODEL_TYPES = ("llama", "mistral", "qwen2", "qwen3")
 
@@ -23,7 +23,7 @@ _DEFAULTS: Mapping[str, Mapping[str, int]] = {  # those of transformers' classes
 
 
 def expected_tensors(config: Mapping[str, Any]) -> Iterator[Expected]:
-    """All tensors of the checkpoint. Raises :class:`~app.weights.formats.chatglm_shapes.BadConfig`."""
+    """All tensors of the checkpoint. Raises :class:`~app.weights.architectures.chatglm.BadConfig`."""
     s = _Sizes(config)
     yield Expected("model.embed_tokens.weight", (s.vocabulary, s.hidden))
     yield Expected("lm_head.weight", (s.vocabulary, s.hidden), required=not config.get("tie_word_embeddings", False))

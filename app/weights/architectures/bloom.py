@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from app.weights.formats.chatglm_shapes import BadConfig, Expected, size
+from app.weights.architectures.chatglm import BadConfig, Expected, size
 
 PREFIX = "transformer."
 ALIBI_VALUES = 8  # by which the torch engine lengthens each head (app.families.bloom.alibi)
@@ -25,7 +25,7 @@ _SYNONYMS = {
 
 
 def expected_tensors(config: Mapping[str, Any], prefix: str = PREFIX) -> Iterator[Expected]:
-    """All tensors of the checkpoint. Raises :class:`~app.weights.formats.chatglm_shapes.BadConfig`."""
+    """All tensors of the checkpoint. Raises :class:`~app.weights.architectures.chatglm.BadConfig`."""
     s = _Sizes(config)
     yield Expected(f"{prefix}word_embeddings.weight", (s.vocabulary, s.hidden))
     yield Expected("lm_head.weight", (s.vocabulary, s.hidden), required=not is_tied(config))

@@ -68,7 +68,7 @@ def family_of(config: Config) -> Family:
             "PyTorch as it is, or as a GGUF file that its makers publish.",
             architecture=str(kind)[:40],
         )
-    family: Family = importlib.import_module(f"app.weights.converting.architectures.{_FAMILIES[kind]}").FAMILY
+    family: Family = importlib.import_module(f"app.weights.converting.model_types.{_FAMILIES[kind]}").FAMILY
     return family
 
 

@@ -9,14 +9,14 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from app.weights.converting.architectures import decoder
-from app.weights.converting.architectures.base import Part
-from app.weights.converting.architectures.rope import rope_of
+from app.weights.converting import decoder
 from app.weights.converting.config import Config
+from app.weights.converting.converter import Part
+from app.weights.converting.rope import rope_of
 
 
 class Llama:
-    """The family; see :class:`app.weights.converting.architectures.base.Family`."""
+    """The family; see :class:`app.weights.converting.converter.Family`."""
 
     def architecture(self, config: Config) -> gguf.MODEL_ARCH:
         """Its name in llama.cpp."""

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Set
 
 import gguf
 
-from app.weights.converting.architectures import decoder
-from app.weights.converting.architectures.base import Part
-from app.weights.converting.architectures.rope import rope_of
+from app.weights.converting import decoder
 from app.weights.converting.config import Config
+from app.weights.converting.converter import Part
+from app.weights.converting.rope import rope_of
 
 
 class Qwen:
-    """The family; see :class:`app.weights.converting.architectures.base.Family`."""
+    """The family; see :class:`app.weights.converting.converter.Family`."""
 
     def architecture(self, config: Config) -> gguf.MODEL_ARCH:
         """Its name in llama.cpp."""
