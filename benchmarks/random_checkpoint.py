@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from app.weights.architectures import expected_for
-from app.weights.architectures.chatglm import Expected
+from app.weights.architectures.base import Expected
 
 # As published, but for names and what no one needs to load them.
 CONFIGS: Mapping[str, Mapping[str, object]] = {

@@ -17,6 +17,7 @@ from app.models.estimates import planned, shape_of
 from app.models.manifest import FOUND, Manifest
 from app.models.model_files import ModelFiles
 from app.weights.architectures import chatglm
+from app.weights.converting.model_types import convertible
 from app.weights.formats.checkpoint import (
     CONFIG,
     INDEX,
@@ -104,7 +105,7 @@ def _with_ways(manifest: Manifest, config: Mapping[str, Any], names: Sequence[st
         manifest,
         choices(config),
         placement.copies(names),
-        convertible=config.get("model_type") in placement.CONVERTIBLE,
+        convertible=config.get("model_type") in convertible(),
         card=placement.has_card(),
     )
     return replace(manifest, ways=found, quantizations=tuple(way.name for way in found))

@@ -13,7 +13,7 @@ from app.models.memory import MemoryEstimate, estimate_from_header, estimate_lla
 from app.models.model_files import ModelFiles
 from app.models.torch_memory import estimate_torch, whole
 from app.weights.architectures import expected_for, is_tied, kv_values_for
-from app.weights.architectures.chatglm import BadConfig, Expected
+from app.weights.architectures.base import BadConfig, Expected
 from app.weights.formats.checkpoint import Checkpoint
 from app.weights.formats.converted_files import GGUF_TYPES
 from app.weights.formats.ggml_types import TYPES

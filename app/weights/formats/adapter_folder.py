@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.weights.architectures import chatglm
-from app.weights.architectures.chatglm import BadConfig
+from app.weights.architectures.base import BadConfig
 from app.weights.formats.checkpoint import (
     CONFIG,
     Checkpoint,

@@ -17,7 +17,7 @@ from typing import Any
 
 from app.errors import DamagedWeights
 from app.weights.architectures import chatglm, expected_for, is_tied
-from app.weights.architectures.chatglm import BadConfig, Expected
+from app.weights.architectures.base import BadConfig, Expected, size
 from app.weights.formats.safetensors import TensorInfo, read_tensors
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
@@ -257,11 +257,11 @@ def _check_outline(config: Mapping[str, Any], tensors: Mapping[str, TensorInfo])
     """
     sizes = {n for tensor in tensors.values() for n in tensor.shape}
     for key in ("hidden_size", "vocab_size"):
-        if key in config and chatglm.size(config, key) not in sizes:
+        if key in config and size(config, key) not in sizes:
             raise BadConfig(f"says {key} = {config[key]}, and no tensor has that size")
     layers = {int(match[1]) for name in tensors if (match := _LAYER.search(name))}
     if layers and "num_hidden_layers" in config:
-        wanted = chatglm.size(config, "num_hidden_layers")
+        wanted = size(config, "num_hidden_layers")
         if wanted != max(layers) + 1:
             raise BadConfig(f"says num_hidden_layers = {wanted}, and the weights have {max(layers) + 1}")
 

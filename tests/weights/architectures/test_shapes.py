@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.weights.architectures import bloom, expected_for, is_tied, llama
-from app.weights.architectures.chatglm import BadConfig
+from app.weights.architectures.base import BadConfig
 
 LLAMA_7B = {
     **{"model_type": "llama", "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32},
