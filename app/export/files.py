@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from app import __version__
-from app.domain.preferences import Drops, RatedConversation, rated_since, split_of
+from app.domain.feedback import Drops, RatedConversation, rated_since, split_of
 from app.errors import StoreError
 from app.export.base import Format, time
 from app.system.disk import replacing
@@ -81,7 +81,7 @@ def write_file(
         with replacing(manifest_path(path)) as file:
             file.write(json.dumps(manifest, ensure_ascii=False, indent=2).encode() + b"\n")
     except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror}. What was there before is unchanged.") from error
+        raise StoreError(f"{path} can't be written: {error.strerror}. An existing file is unchanged.") from error
     return manifest
 
 

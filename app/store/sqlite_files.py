@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app.errors import DatabaseDamaged
-from app.store.failures import storage_failure
+from app.store.storage_errors import storage_failure
 from app.system.disk import sync
 
 _HEADER = b"SQLite format 3\0"

@@ -13,7 +13,7 @@ from app.errors import FetchFailed
 
 _CHUNK_BYTES = 1 << 20
 _SPARE_BYTES = 64 << 20  # a disk is not filled to the brim: the database lives there too
-_CURE = "Make room, or set PARLEY_MODEL_STORE to a folder on another disk."
+_CURE = "Free some space, or set PARLEY_MODEL_STORE to a folder on another disk."
 
 
 def check_space(folder: Path, needed_bytes: int, *, model_id: str = "", cure: str = _CURE) -> None:
@@ -25,8 +25,8 @@ def check_space(folder: Path, needed_bytes: int, *, model_id: str = "", cure: st
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise FetchFailed(
-            f"There is not enough room on the disk{model_id and f' for {model_id}'}: {needed / 1e6:,.0f} MB are needed "
-            f"for a moment and {free / 1e6:,.0f} MB are free. {cure}",
+            f"There is not enough disk space{model_id and f' for {model_id}'}: {needed / 1e6:,.0f} MB are needed "
+            f"temporarily and {free / 1e6:,.0f} MB are free. {cure}",
             **({"model_id": model_id} if model_id else {}),
             reason="room",
             needed_bytes=needed,

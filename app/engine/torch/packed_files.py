@@ -79,7 +79,7 @@ def load_packed(folder: Path, config: Any, dtype: torch.dtype) -> Any:
                 _assign(model, name, file.get_tensor(name), None)
             shared: dict[str, str] = json.loads(file.metadata()[_SHARED])
     except SafetensorError as err:
-        raise ValueError(f"{path} is damaged ({err}). Delete it: it will be made again.") from err
+        raise ValueError(f"{path} is damaged ({err}). Delete it; it will be created again.") from err
     for name, original in shared.items():
         _assign(model, name, _tensor(model, original), None)
     if isinstance(embedding := model.get_input_embeddings(), PackedInt4Embedding):
@@ -109,7 +109,7 @@ def _tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
                 with safe_open(path, framework="pt") as file:
                     yield name, file.get_tensor(name)
         except SafetensorError as err:
-            raise ValueError(f"{path} is damaged ({err}). Fetch the model again.") from err
+            raise ValueError(f"{path} is damaged ({err}). Download the model again.") from err
 
 
 def _assign(model: nn.Module, name: str, tensor: Tensor, dtype: torch.dtype | None) -> nn.Module | None:
@@ -149,7 +149,7 @@ def _finished(model: Any, folder: Path) -> Any:
     if missing := _missing(model):
         raise ValueError(
             f"The weights in {folder} lack {len(missing)} tensors of the model, {missing[0]} among them. "
-            "Fetch the model again."
+            "Download the model again."
         )
     if (folder / _GENERATION_CONFIG).is_file():
         model.generation_config = GenerationConfig.from_pretrained(folder)

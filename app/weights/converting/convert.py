@@ -43,7 +43,7 @@ def quantize(folder: Path, to: str, on_progress: OnProgress, cancelled: Cancelle
     draft = folder / f".{target.name}.draft"
 
     def refuse() -> None:
-        raise Conflict(f"{folder.name} is being quantized by another process. Wait until it is done.")
+        raise Conflict(f"{folder.name} is being converted by another process. Wait until it is done.")
 
     try:
         with locked(folder, refuse):
@@ -69,7 +69,7 @@ def _write(folder: Path, kind: Kind, draft: Path, on_progress: OnProgress, cance
     jobs = _jobs(checkpoint, converter, kind)
     vocabulary = read_vocabulary(folder, checkpoint.config, jobs[0].part.shape[0])
     total = sum(job.size_bytes for job in jobs)
-    check_space(folder, total + _HEADER_BYTES, cure="Make room, or choose a smaller format.")
+    check_space(folder, total + _HEADER_BYTES, cure="Free some space, or choose a smaller format.")
     on_progress(Progress("quantizing", 0, total))
     if cancelled():
         raise FetchCancelled("Cancelled.")
@@ -81,7 +81,7 @@ def _jobs(checkpoint: Checkpoint, converter: Converter, kind: Kind) -> list[Job]
     """What is to be written, each with where it comes from; everything in the checkpoint must have its place."""
     if "quantization_config" in checkpoint.config:
         raise InvalidImport(
-            f"{checkpoint.folder.name} is quantized already, in a format of PyTorch's. Fetch its unquantized weights."
+            f"{checkpoint.folder.name} is already quantized, in a PyTorch format. Download the unquantized weights."
         )
     parts = list(converter.parts(checkpoint.config, checkpoint.tensors.keys()))
     for part in parts:
@@ -100,7 +100,7 @@ def _check(checkpoint: Checkpoint, part: Part) -> None:
         return
     found = checkpoint.tensors.get(part.source)
     if found is None:
-        raise damaged(checkpoint.folder, f"lacks the tensor {part.source[:80]}. Fetch it again.")
+        raise damaged(checkpoint.folder, f"lacks the tensor {part.source[:80]}. Download it again.")
     if found.shape != part.shape:
         raise damaged(
             checkpoint.folder,
@@ -112,5 +112,5 @@ def _check(checkpoint: Checkpoint, part: Part) -> None:
 
 def _disk_error(folder: Path, err: OSError) -> FetchFailed:
     if err.errno in (errno.ENOSPC, errno.EDQUOT):
-        return FetchFailed(f"The disk of {folder} is full. Make room and do it again; nothing half is left.")
-    return FetchFailed(f"{folder} can't be written: {err.strerror}. Mend that and do it again.")
+        return FetchFailed(f"The disk of {folder} is full. Free some space and try again; no partial file is left.")
+    return FetchFailed(f"{folder} can't be written: {err.strerror}. Fix that and try again.")

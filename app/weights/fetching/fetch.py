@@ -66,7 +66,7 @@ def _of_another(download: Download) -> Progress:
 def _disk_error(model_id: str, store_dir: Path, err: OSError) -> FetchFailed:
     """What to say of an ``OSError`` in the store."""
     if err.errno == errno.ENOSPC:
-        text = "The disk became full. Make room, or set PARLEY_MODEL_STORE to a folder on another disk."
+        text = "The disk is full. Free some space, or set PARLEY_MODEL_STORE to a folder on another disk."
     else:
         text = f"The model store {store_dir} can't be written to ({err.strerror}). Set PARLEY_MODEL_STORE to another."
     return FetchFailed(text, model_id=model_id)

@@ -75,8 +75,8 @@ def _base(download: Download, source: HubSource, weights_dir: Path) -> Path | No
     folder = weights_dir / source.base
     if not folder.is_dir():
         raise ModelNotFetched(
-            f"{download.title} is published as a difference to {source.base}, which is not here. Put that model's "
-            f"files into {folder}, or fetch it (parley models pull {source.base}); then run this again.",
+            f"{download.title} is published as delta weights for {source.base}, which is missing. Put that model's "
+            f"files into {folder}, or download it (parley models pull {source.base}), then try again.",
             model_id=download.model_id,
             reason="base",
             base=source.base,
@@ -90,14 +90,13 @@ def _check_import(download: Download, target: Path, paths: Sequence[str], base: 
         find_key(base)
     if target.exists():
         raise FetchFailed(
-            f"{download.title}: there is a folder {target} already, and what it holds can't be used. Move it away, and "
-            "run this again.",
+            f"{download.title}: the folder {target} already exists, but can't be used. Move it away, then try again.",
             model_id=download.model_id,
         )
     if importlib.util.find_spec("torch") is None:
         raise MissingExtra(
-            f"{download.title} is published in PyTorch's own format, and converting it takes PyTorch. Install it with "
-            "`pip install 'parley-chat[torch]'`, then run this again.",
+            f"{download.title} is published as PyTorch files, and converting them needs PyTorch. Install it with "
+            "`pip install 'parley-chat[torch]'`, then try again.",
             extra="torch",
         )
 
@@ -151,9 +150,7 @@ def _check(download: Download, paths: Sequence[str], partial: Path) -> None:
                 read_header(partial / path)
     except DamagedWeights as err:
         shutil.rmtree(partial)
-        text = (
-            f"{download.title}: the repository holds no model that can be used: {err.message} Nothing of it was kept."
-        )
+        text = f"{download.title}: the repository has no usable model: {err.message} Nothing was kept."
         raise DamagedWeights(text, **{**err.details, "model_id": download.model_id}) from err
 
 

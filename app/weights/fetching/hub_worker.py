@@ -181,13 +181,13 @@ def listing(request: Mapping[str, Any]) -> dict[str, object]:
 def _listing(repo: str, revision: str) -> dict[str, object]:
     info = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=_TIMEOUT_S)
     if not info.sha or not _COMMIT.fullmatch(info.sha):
-        raise Failed("no_hub", reason="it names no commit")
+        raise Failed("no_hub", reason="it gives no commit")
     licences = [tag.removeprefix("license:") for tag in info.tags or () if tag.startswith("license:")]
     files = []
     for file in info.siblings or ():
         size = file.lfs.size if file.lfs else file.size
         if size is None:
-            raise Failed("no_hub", reason="it tells no sizes")
+            raise Failed("no_hub", reason="it gives no sizes")
         sha256 = file.lfs.sha256 if file.lfs else ""
         blob = "" if file.lfs else file.blob_id or ""
         files.append({"path": file.rfilename, "size_bytes": size, "sha256": sha256, "blob": blob})

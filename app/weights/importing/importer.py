@@ -120,7 +120,7 @@ class _Import:
     ) -> None:
         if source.jobs and importlib.util.find_spec("torch") is None:
             raise MissingExtra(
-                f"The weights in {source.folder.name} have to be converted, and that takes PyTorch. Install it with "
+                f"The weights in {source.folder.name} have to be converted, which needs PyTorch. Install it with "
                 "`pip install 'parley-chat[torch]'`.",
                 extra="torch",
             )
@@ -161,16 +161,12 @@ class _Import:
         """Where whoever published the folder put sums beside the files, they must be right."""
         for path, wanted in self._source.md5.items():
             if digest_of(path, self._on_progress, self._cancelled, "md5") != wanted:
-                raise InvalidImport(
-                    f"{path.name} does not have the MD5 that {CHECKLIST} beside it has. Fetch it again."
-                )
+                raise InvalidImport(f"{path.name} does not match its MD5 in {CHECKLIST}. Download it again.")
         noted = read_sums(self._source.folder)
         for path in self._source.inputs:
             known = noted.get(path.name) if path.parent == self._source.folder else None
             if known and digest_of(path, self._on_progress, self._cancelled) != known:
-                raise InvalidImport(
-                    f"{path.name} does not have the SHA-256 that {SUMS} beside it names. Fetch it again."
-                )
+                raise InvalidImport(f"{path.name} does not match its SHA-256 in {SUMS}. Download it again.")
 
     def _needed_bytes(self) -> int:
         jobs = [job.size_bytes for job in self._source.jobs if not (self.partial / job.target).exists()]
@@ -201,12 +197,14 @@ class _Import:
         for shard in shards:
             for name, tensor in read_tensors(self.partial / shard).items():
                 if name in places:
-                    raise InvalidImport(f"{name[:80]} is in two files, {places[name]} and {shard}. Fetch them again.")
+                    raise InvalidImport(
+                        f"{name[:80]} is in two files, {places[name]} and {shard}. Download them again."
+                    )
                 places[name] = shard
                 total += tensor.size_bytes
         missing = sorted(self._source.promised - set(places))
         if missing:
-            raise InvalidImport(f"The files lack {missing[0][:80]}, which their index names. Fetch them again.")
+            raise InvalidImport(f"The files lack {missing[0][:80]}, which their index names. Download them again.")
         if len(shards) > 1:
             index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(places.items()))}
             (self.partial / INDEX).write_text(json.dumps(index, indent=1), "utf-8")
@@ -268,17 +266,17 @@ class _Import:
 def _checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise InvalidImport(
-            f"{name[:64]!r} can't be a model's name: use letters, digits, '.', '_' and '-'. --name gives another"
+            f"{name[:64]!r} can't be a model's name: use letters, digits, '.', '_' and '-'. Choose another with --name"
         )
     return name
 
 
 def _refuse_taken(target: Path) -> None:
     if target.exists():
-        raise InvalidImport(f"There is a folder {target} already. Choose another name with --name, or remove it.")
+        raise InvalidImport(f"The folder {target} already exists. Choose another name with --name, or remove it.")
 
 
 def _disk_error(store_dir: Path, err: OSError) -> FetchFailed:
     if err.errno == errno.ENOSPC:
-        return FetchFailed("The disk became full. Make room, then run this again: it goes on from here.")
+        return FetchFailed("The disk is full. Free some space, then run the same command to resume.")
     return FetchFailed(f"The model store {store_dir} or the folder can't be used: {err.filename}: {err.strerror}.")

@@ -17,7 +17,7 @@ from app.weights.progress import Cancelled, OnProgress, Phase, Progress
 
 STATE = "source.state"  # what a folder of unfinished work was made of
 
-_STOPPED = "The import was stopped. The same command goes on from here."
+_STOPPED = "The import was stopped. Run the same command to resume."
 
 
 def link(source: Path, target: Path, on_progress: OnProgress, cancelled: Cancelled) -> None:
@@ -55,7 +55,7 @@ def alone(partial: Path, name: str) -> Iterator[None]:
     """Hold the lock of the import whose unfinished work is `partial`. Raises :class:`Conflict`."""
 
     def refuse() -> None:
-        raise Conflict(f"Another process is importing {name} now. Wait for it.")
+        raise Conflict(f"Another process is importing {name}. Wait until it is done.")
 
     with locked(partial.with_name(f"{partial.name}.lock"), refuse):
         yield
