@@ -14,8 +14,8 @@ from app.models.fetch_files import pull
 from app.models.manifest import Manifest
 from app.models.manifest_writer import write_manifest
 from app.models.model_files import ModelFiles
+from app.weights.fetching.hub_client import hub_client
 from app.weights.fetching.hub_listing import Listing, RepoFile, check_names, choose
-from app.weights.fetching.hub_process import hub_process
 from app.weights.formats.shards import model_stem, parse_shard
 from app.weights.progress import Cancelled, OnProgress
 from app.weights.sources import HubSource, ModelFile, safe_relative
@@ -81,7 +81,7 @@ def resolve(
     where there are several to choose from), :class:`~app.errors.FetchFailed`, :class:`~app.errors.FetchCancelled`.
     """
     wanted = parse_hub_reference(text)
-    with hub_process(cancelled) as hub:
+    with hub_client(cancelled) as hub:
         listing = hub.list(wanted.repo, wanted.revision or "main", pauses_s)
     manifest = describe(listing, wanted.file)
     known = [other.as_published() for other in (*Catalog(store_dir).list(), *others)]

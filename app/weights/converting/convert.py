@@ -18,7 +18,7 @@ from app.system.locks import locked
 from app.weights.converting.converter import Converter, Part, converter_for
 from app.weights.converting.header import write_header
 from app.weights.converting.number_formats import Kind, bytes_of, kind_for, kind_of
-from app.weights.converting.tensors import Job, write_tensors
+from app.weights.converting.tensors import TensorJob, write_tensors
 from app.weights.converting.tokenizers.reading import read_vocabulary
 from app.weights.formats.checkpoint import Checkpoint, damaged, read_checkpoint
 from app.weights.formats.converted_files import converted_name
@@ -77,7 +77,7 @@ def _write(folder: Path, kind: Kind, draft: Path, on_progress: OnProgress, cance
     return write_tensors(draft, checkpoint, jobs, on_progress, cancelled)
 
 
-def _jobs(checkpoint: Checkpoint, converter: Converter, kind: Kind) -> list[Job]:
+def _jobs(checkpoint: Checkpoint, converter: Converter, kind: Kind) -> list[TensorJob]:
     """What is to be written, each with where it comes from; everything in the checkpoint must have its place."""
     if "quantization_config" in checkpoint.config:
         raise InvalidImport(
@@ -92,7 +92,7 @@ def _jobs(checkpoint: Checkpoint, converter: Converter, kind: Kind) -> list[Job]
             raise damaged(checkpoint.folder, f"holds the tensor {name[:80]}, which its architecture does not have.")
     tied = not any(part.name == "output.weight" for part in parts)
     kinds = [kind_for(part.name, part.shape, kind, tied=tied) for part in parts]
-    return [Job(part, one, bytes_of(part.shape, one)) for part, one in zip(parts, kinds, strict=True)]
+    return [TensorJob(part, one, bytes_of(part.shape, one)) for part, one in zip(parts, kinds, strict=True)]
 
 
 def _check(checkpoint: Checkpoint, part: Part) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from app.weights.converting.converter import Converter
 from app.weights.converting.number_formats import Kind, file_type
-from app.weights.converting.tensors import Job
+from app.weights.converting.tensors import TensorJob
 from app.weights.converting.vocabulary import Vocabulary
 from app.weights.formats.checkpoint import Checkpoint
 
@@ -20,7 +20,12 @@ _LICENCE = re.compile(r"^license:\s*([A-Za-z0-9][A-Za-z0-9.+_-]{0,40})\s*$", re.
 
 
 def write_header(
-    path: Path, checkpoint: Checkpoint, converter: Converter, vocabulary: Vocabulary, jobs: Sequence[Job], kind: Kind
+    path: Path,
+    checkpoint: Checkpoint,
+    converter: Converter,
+    vocabulary: Vocabulary,
+    jobs: Sequence[TensorJob],
+    kind: Kind,
 ) -> None:
     """Write everything that stands before the tensors' data. Raises ``OSError``."""
     writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[converter.architecture])
