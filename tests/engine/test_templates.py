@@ -20,7 +20,7 @@ from app.engine.base import EngineFactory, LoadPlan
 from app.engine.pool import ModelPool
 from app.engine.scripted import ScriptedEngine, babble
 from app.engine.templates import renderer as renderer_module
-from app.engine.templates.native import NativeFormat, native_format
+from app.engine.templates.native_format import NativeFormat, native_format
 from app.engine.templates.renderer import TemplateEndless, TemplateForbidden, TemplateRefused, TemplateRenderer
 from app.errors import DamagedWeights, GenerationFailed, WorkerFailed
 from app.models.catalog import Catalog
