@@ -44,6 +44,18 @@ test("what is imported is there", () => {
   }
 });
 
+test("what another script exports is imported where it is called", () => {
+  const exported = new Set([...scripts.keys()].flatMap(exportsOf));
+  for (const [path, text] of scripts) {
+    const code = text.replace(/\/\*.*?\*\/|"(?:[^"\\]|\\.)*"|\/\/[^\n]*/gs, "");
+    const known = new Set([...importsOf(path).flatMap(({ names }) => names), ...exportsOf(path)]);
+    for (const [, name] of code.matchAll(/(?:function|class|const|let) (\w+)/g)) known.add(name);
+    for (const [, name] of code.matchAll(/[({,]\s*(\w+)(?=\s*[,)}=])/g)) known.add(name); // parameters
+    const missing = [...code.matchAll(/(?<![\w.#$])(\w+)\(/g)].map(([, name]) => name);
+    assert.deepEqual(missing.filter((name) => exported.has(name) && !known.has(name)), [], path);
+  }
+});
+
 test("no script imports itself by a detour, and none is left over", () => {
   const done = new Set();
   const visit = (path, trail) => {
