@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal
 
 from app.config import Settings
 from app.engine.admission import Ticket
@@ -34,15 +33,14 @@ from app.errors import (
 )
 from app.families import Family, load_families
 from app.models.catalog import Catalog
+from app.models.loaded_models import LoadState
 from app.models.manifest import Manifest
 from app.models.memory import MemoryEstimate, available_bytes
 from app.models.references import parse
 
-__all__ = ["EngineFactories", "LoadedModel", "ModelPool", "ModelSnapshot", "ModelState", "Ticket"]
+__all__ = ["EngineFactories", "LoadedModel", "ModelPool", "ModelSnapshot", "Ticket"]
 
 _MIB = 1 << 20
-
-ModelState = Literal["unloaded", "loading", "loaded", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class ModelSnapshot:
     """One model of the pool at one moment, for metrics."""
 
     model_id: str
-    state: ModelState
+    state: LoadState
     leases: int
     running: int
     waiting: int
@@ -85,6 +83,7 @@ class ModelPool:
         self._families = load_families()
         self._entries: dict[str, _Entry] = {}
         self._errors: dict[str, ParleyError] = {}
+        self._listeners: list[Callable[[], None]] = []
         self._room = asyncio.Lock()
         self._templates = TemplateRenderer()
         self._closed = False
@@ -145,7 +144,7 @@ class ModelPool:
             await self._drop(model_id)
         await self._templates.close()
 
-    def state(self, model_id: str) -> ModelState:
+    def state(self, model_id: str) -> LoadState:
         """Where the model is; of a ``failed`` one :meth:`error` tells more."""
         entry = self._entries.get(model_id)
         if entry is not None:
@@ -155,6 +154,14 @@ class ModelPool:
     def error(self, model_id: str) -> ParleyError | None:
         """Why the last loading failed, until it is tried again."""
         return self._errors.get(model_id)
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever the state of a model has changed."""
+        self._listeners.append(listener)
+
+    def _changed(self) -> None:
+        for listener in self._listeners:
+            listener()
 
     def missing_extra(self, engine: str) -> MissingExtra | None:
         """What must be installed before a model of `engine` can be loaded."""
@@ -233,16 +240,17 @@ class ModelPool:
         entry = _Entry(asyncio.create_task(self._load(manifest, factory), name=f"load {model_id}"))
         self._entries[model_id] = entry
         entry.loading.add_done_callback(lambda task: self._loaded(model_id, entry, task))
+        self._changed()
         return entry
 
     def _loaded(self, model_id: str, entry: _Entry, task: asyncio.Task[LoadedModel]) -> None:
         error = None if task.cancelled() else task.exception()
-        if error is None and not task.cancelled():
-            return
-        if self._entries.get(model_id) is entry:
-            del self._entries[model_id]
-        if isinstance(error, ParleyError):
-            self._errors[model_id] = error
+        if error is not None or task.cancelled():
+            if self._entries.get(model_id) is entry:
+                del self._entries[model_id]
+            if isinstance(error, ParleyError):
+                self._errors[model_id] = error
+        self._changed()
 
     async def _load(self, manifest: Manifest, factory: EngineFactory) -> LoadedModel:
         entry = self._entries[manifest.id]
@@ -345,3 +353,4 @@ class ModelPool:
         await asyncio.wait([entry.loading])
         if (model := entry.model) is not None:
             await model.engine.stop()
+        self._changed()

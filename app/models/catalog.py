@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import difflib
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +18,7 @@ from app.models.manifest import Manifest, UpstreamSource
 from app.models.memory import MemoryEstimate, available_bytes, total_bytes
 from app.models.model_files import ModelFiles, OnProgress
 from app.models.references import MAX_REFERENCE_CHARS, parse
+from app.models.store_stamp import StoreStamp, store_stamp
 from model_store import manifests_dir
 
 if TYPE_CHECKING:
@@ -45,8 +47,33 @@ class ModelStatus:
     verified: bool = False  # every sum that the manifest names was computed and is right
 
 
+@dataclass(frozen=True, slots=True)
+class CatalogEntry:
+    """A model as its files are; ``status.fits`` is ``None``, since that changes with the memory that is free."""
+
+    manifest: Manifest
+    status: ModelStatus
+    suits: bool  # whether this machine could hold it, if nothing else needed its memory
+    variants: tuple[CatalogEntry, ...] = ()  # all of them, the default first; none where there is no choice
+    adapter_problems: Mapping[str, str] = field(default_factory=dict)  # by the adapter's name: why it can't be used
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """What was found when the store had this stamp."""
+
+    stamp: StoreStamp
+    found: Found
+    entries: tuple[CatalogEntry, ...]
+
+
 class Catalog:
-    """All models of a store. Its methods may be called from any thread; only those that say so block."""
+    """All models of a store. Its methods may be called from any thread.
+
+    By default each call looks at the store, which takes some milliseconds. Once :meth:`cache` was called, everything
+    but ``weights``, ``digest``, ``adapters``, ``check_adapter`` and ``verify`` answers from memory, as the store was at
+    the last :meth:`refresh`.
+    """
 
     def __init__(
         self,
@@ -62,7 +89,10 @@ class Catalog:
         self._slots = slots
         self._memory_limit_bytes = memory_limit_bytes
         self.files = ModelFiles(self.store_dir)
-        self._discovery = Discovery(self.store_dir, shipped_dir or manifests_dir(), self.files)
+        self._shipped_dir = shipped_dir or manifests_dir()
+        self._discovery = Discovery(self.store_dir, self._shipped_dir, self.files)
+        self._snapshot: _Snapshot | None = None
+        self._refreshing = threading.Lock()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Catalog:
@@ -73,6 +103,34 @@ class Catalog:
             slots=settings.slots,
             memory_limit_bytes=settings.memory_limit_mib << 20,
         )
+
+    def cache(self) -> None:
+        """From now on answer from memory; someone must call :meth:`refresh` now and then. Blocks."""
+        with self._refreshing:
+            self._snapshot = self._look_at_store(self._discovery.scan())
+
+    def refresh(self) -> bool:
+        """See whether the store has changed, and return that. Blocks, mostly for less than a millisecond.
+
+        Does nothing for a catalog that does not :meth:`cache`.
+        """
+        with self._refreshing:
+            before = self._snapshot
+            if before is None or self._stamp(before.found) == before.stamp:
+                return False
+            self._snapshot = self._look_at_store(before.found)
+            return self._snapshot.entries != before.entries or self._snapshot.found != before.found
+
+    def entries(self) -> tuple[CatalogEntry, ...]:
+        """All models in the order of :meth:`list`, with the state of their files."""
+        snapshot = self._snapshot
+        return snapshot.entries if snapshot else tuple(self.entry(manifest) for manifest in self.list())
+
+    def entry(self, manifest: Manifest) -> CatalogEntry:
+        """One model that need not be in the catalog, all its variants and adapters. Looks at its files."""
+        variants = tuple(self._variant(manifest.loaded_as(name)) for name in manifest.quantizations)
+        usual = self._variant(manifest)
+        return replace(usual, variants=variants, adapter_problems=self._adapter_problems(manifest))
 
     @property
     def problems(self) -> list[InvalidManifest]:
@@ -115,10 +173,21 @@ class Catalog:
         return self.status_of(self.get(reference), freeable_bytes=freeable_bytes)
 
     def status_of(self, manifest: Manifest, *, freeable_bytes: int = 0) -> ModelStatus:
-        """State, size, memory. Cheap enough to be asked each second: nothing is hashed, headers are cached.
+        """State, size, memory. Looks at its files: nothing is hashed, headers are cached.
 
         `freeable_bytes`: what unloading other models would free; it counts as available for ``fits``.
         """
+        status = self._status(manifest)
+        if status.memory is None:
+            return status
+        return replace(status, fits=self.fits(status.memory, available_bytes() + freeable_bytes))
+
+    def fits(self, memory: MemoryEstimate | None, free_bytes: int) -> bool | None:
+        """Whether a model that takes `memory` can be loaded where so much is free; ``None`` where it is not known."""
+        return None if memory is None else memory.total_bytes <= min(free_bytes, self._memory_limit_bytes or free_bytes)
+
+    def _status(self, manifest: Manifest) -> ModelStatus:
+        """All but whether it fits."""
         if not manifest.files:
             return ModelStatus("ready", None, None, None, "", verified=True)
         try:
@@ -128,15 +197,14 @@ class Catalog:
             verified = self._verified(manifest)
         except ModelNotFetched as err:
             memory = self._unseen(manifest)
-            fetched = size_before(manifest)
-            return ModelStatus("not_fetched", fetched, memory, self._fits(memory, freeable_bytes), err.message)
+            return ModelStatus("not_fetched", size_before(manifest), memory, None, err.message)
         except DamagedWeights as err:
             return ModelStatus("damaged", manifest.size_bytes, None, None, err.message)
         except OSError as err:  # taken away between two looks
             return ModelStatus(
                 "damaged", manifest.size_bytes, None, None, f"Its files changed just now: {err.strerror}."
             )
-        return ModelStatus("ready", size, memory, self._fits(memory, freeable_bytes), manifest.note, verified)
+        return ModelStatus("ready", size, memory, None, manifest.note, verified)
 
     def memory(self, reference: str) -> MemoryEstimate | None:
         """What it takes when loaded with the context and slots of the settings; ``None`` where that is unknown.
@@ -152,7 +220,10 @@ class Catalog:
 
     def suits(self, reference: str) -> bool:
         """Whether this machine could hold the model if nothing else needed its memory; true where that is unknown."""
-        memory = self.status(reference).memory
+        return self._suits(self._status(self.get(reference)))
+
+    def _suits(self, status: ModelStatus) -> bool:
+        memory = status.memory
         return memory is None or memory.total_bytes <= min(total_bytes(), self._memory_limit_bytes or total_bytes())
 
     def weights(self, reference: str) -> Path:
@@ -211,7 +282,31 @@ class Catalog:
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def _found(self) -> Found:
-        return self._discovery.scan()
+        snapshot = self._snapshot
+        return snapshot.found if snapshot else self._discovery.scan()
+
+    def _look_at_store(self, known: Found) -> _Snapshot:
+        stamp = self._stamp(known)  # first: what changes during the scan is then noticed the next time
+        found = self._discovery.scan()
+        entries = tuple(self.entry(manifest.loaded_as("")) for manifest in found.manifests.values())
+        return _Snapshot(stamp, found, entries)
+
+    def _stamp(self, found: Found) -> StoreStamp:
+        folders = (self.files.folder(manifest) for manifest in found.manifests.values())
+        return store_stamp(self.store_dir, self._shipped_dir, folders)
+
+    def _variant(self, manifest: Manifest) -> CatalogEntry:
+        status = self._status(manifest)
+        return CatalogEntry(manifest, status, self._suits(status))
+
+    def _adapter_problems(self, manifest: Manifest) -> dict[str, str]:
+        problems = {}
+        for adapter in manifest.adapters:
+            try:
+                self.files.adapter(manifest, adapter)
+            except DamagedWeights as err:
+                problems[adapter.name] = err.message
+        return problems
 
     def _verified(self, manifest: Manifest) -> bool:
         folder = self.files.folder(manifest)
@@ -225,9 +320,3 @@ class Catalog:
 
     def _unseen(self, manifest: Manifest) -> MemoryEstimate | None:
         return estimate_before(manifest, context_tokens=self._context(manifest), slots=self._slots)
-
-    def _fits(self, memory: MemoryEstimate | None, freeable_bytes: int) -> bool | None:
-        if memory is None:
-            return None
-        available = available_bytes() + freeable_bytes
-        return memory.total_bytes <= min(available, self._memory_limit_bytes or available)
