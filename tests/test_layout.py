@@ -22,7 +22,7 @@ HEAVY = ("torch", "transformers", "gradio", "xllamacpp", "numpy", "pandas")
 
 # Where an error that nobody foresaw is caught, because there is no one above who could: `file::function`.
 OUTERMOST = {
-    "app/chat/generation.py",
+    "app/chat/reply_task.py",
     "app/cli/__init__.py",
     "app/engine/torch/scheduler.py",
     "app/engine/torch/worker.py",

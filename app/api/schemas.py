@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.domain import messages as domain
-from app.domain.preferences import REASONS, Rating, Verdict
+from app.domain.feedback import REASONS, Rating, Verdict
 from app.models.hub_references import MAX_REFERENCE_CHARS as MAX_HUB_REFERENCE_CHARS
 from app.models.references import MAX_REFERENCE_CHARS, with_adapter
 

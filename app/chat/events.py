@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.domain.feedback import Rating
 from app.domain.messages import Conversation, Message
-from app.domain.preferences import Rating
 from app.errors import ParleyError
 
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from app.chat.channel import Hub, RunningReply
 from app.chat.defaults import request_for, sampling_for
 from app.chat.events import ConversationDeleted, ConversationUpdated, MessageAdded, MessageRated
-from app.chat.generation import ReplyTask
-from app.chat.tasks import ReplyTasks
+from app.chat.reply_task import ReplyTask
+from app.chat.reply_tasks import ReplyTasks
 from app.domain.context import FittedPrompt, fit
+from app.domain.feedback import Rating, Verdict
 from app.domain.generation import GenerationRequest, Prompt, SamplingParams
 from app.domain.messages import (
     Conversation,
@@ -30,7 +31,6 @@ from app.domain.messages import (
     title_from,
     turns,
 )
-from app.domain.preferences import Rating, Verdict
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
 from app.errors import InvalidRequest, ReplyNotRunning, ReplyRunning
@@ -88,7 +88,9 @@ class ChatService:
         path = path_to(messages, parent_id)
         _must_be_final(path)
         if path and path[-1].role is Role.USER:
-            raise InvalidRequest("A question must follow a reply. Regenerate or edit the last question instead.")
+            raise InvalidRequest(
+                "A message must follow a reply. Regenerate the reply or edit your last message instead."
+            )
         return await self._start(_Plan(conversation, path, question=content), user_id, asked)
 
     async def edit(self, user_id: str, message_id: str, content: str, asked: Asked) -> Started:
@@ -130,7 +132,7 @@ class ChatService:
         await self._store.read(lambda r: r.messages.get(user_id, message_id))
         task = self._tasks.find(message_id)
         if task is None:
-            raise ReplyNotRunning("This reply has ended already.", message_id=message_id)
+            raise ReplyNotRunning("This reply has already ended.", message_id=message_id)
         task.stop()
         return await self._tasks.end_of(task)
 
@@ -275,7 +277,7 @@ def _must_be_final(path: Sequence[Message]) -> None:
 
 def _must_ask_something(path: Sequence[Message]) -> None:
     if not any(message.content for message in path):
-        raise InvalidRequest("There is no question above this reply that a model could answer.")
+        raise InvalidRequest("There is no message above this reply that a model could answer.")
 
 
 def _provenance(

@@ -106,8 +106,7 @@ class Session:
             if self._conversation_id is None:
                 made = await self._client.create_conversation({"system_prompt": self._system})
                 self._conversation_id = made["id"]
-            options = {"model_id": self._model} if self._model else {}
-            sent = await self._client.send(self._conversation_id, self._leaf_id, text, **options)
+            sent = await self._client.send(self._conversation_id, self._leaf_id, text, model_id=self._model)
             self._leaf_id = sent["reply"]["id"]
             await self._print_reply(self._conversation_id, self._leaf_id)
         except ApiError as err:

@@ -10,8 +10,8 @@ from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
 
 import app.export
+from app.domain.feedback import Drops, RatedConversation
 from app.domain.messages import Message, Turn
-from app.domain.preferences import Drops, RatedConversation
 from app.errors import ConfigurationError, InvalidRequest
 
 Row = dict[str, Any]

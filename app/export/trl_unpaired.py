@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from app.domain.preferences import Drops, Judged, RatedConversation, unpaired
+from app.domain.feedback import Drops, Judged, RatedConversation, unpaired
 from app.export.base import Row, chat, origin, reply, time
 
 

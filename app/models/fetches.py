@@ -79,7 +79,7 @@ class Fetches:
             try:
                 manifest = await asyncio.to_thread(ask)
             except FetchCancelled as err:
-                text = "The hub did not answer in time. Check the network, or name a mirror in HF_ENDPOINT; try again."
+                text = "Hugging Face did not answer in time. Check the network or set HF_ENDPOINT to a mirror."
                 raise FetchFailed(text, reason="slow") from err
             model_id = manifest.base_id
             if not self._is_known(model_id):

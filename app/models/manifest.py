@@ -134,7 +134,7 @@ class Manifest:
         """What its owner should know about its files, in English; mostly ""."""
         more = f" and {len(self.ignored) - _CODE_SHOWN} more" if len(self.ignored) > _CODE_SHOWN else ""
         shown = ", ".join(self.ignored[:_CODE_SHOWN])
-        return f"Code in this folder is ignored: {shown}{more}." if shown else ""
+        return f"Code in this folder is never run: {shown}{more}." if shown else ""
 
     @property
     def weights_file(self) -> ModelFile | None:

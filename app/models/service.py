@@ -17,7 +17,7 @@ from app.models.gguf_conversion import ConvertTo, convert_folder, convert_where_
 from app.models.hub_references import is_hub_reference, resolve
 from app.models.loaded_models import LoadedModels, NothingLoaded
 from app.models.manifest import Manifest
-from app.models.memory import available_bytes, total_bytes
+from app.models.memory.estimate import available_bytes, total_bytes
 from app.models.model_events import ModelEvent, ModelEvents
 from app.models.model_views import Listing, LiveState, ModelView
 from app.models.references import parse

@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, and_, case, column, delete, func, select, 
 from sqlalchemy.orm import Session
 
 from app.domain.messages import Conversation
-from app.store.rows import conversation_from
+from app.store.row_mapping import conversation_from
 from app.store.snippets import snippet
 from app.store.tables import ConversationRow, MessageRow, SearchRow
 

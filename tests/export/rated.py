@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from app.domain.feedback import RatedConversation, Rating, Verdict
 from app.domain.generation import FinishReason
 from app.domain.messages import Conversation, Message, MessageState, Provenance, Role
-from app.domain.preferences import RatedConversation, Rating, Verdict
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

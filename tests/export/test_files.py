@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app import __version__
-from app.domain.preferences import Drops, RatedConversation
+from app.domain.feedback import Drops, RatedConversation
 from app.errors import StoreError
 from app.export.base import Row, get_format
 from app.export.files import Filters, manifest_path, write_file, write_rows

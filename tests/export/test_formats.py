@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.preferences import Drop, Drops
+from app.domain.feedback import Drop, Drops
 from app.errors import ConfigurationError, InvalidRequest
 from app.export.base import Format, find_formats, get_format
 

@@ -10,12 +10,12 @@ from typing import get_args
 import pytest
 
 import app.errors
-from app.domain.preferences import REASONS
+from app.domain.feedback import REASONS
 from app.errors import ParleyError
 from app.weights.fetching import hub_errors
 from app.weights.progress import Phase
 from frontends.gradio.i18n import LANGUAGES
-from frontends.gradio.routes import STATIC
+from frontends.gradio.static_files import STATIC
 
 ENTRY = re.compile(r'^  "([\w.]+)": "((?:[^"\\]|\\.)*)",$', re.MULTILINE)
 USED = re.compile(r'"((?:app|welcome|composer|settings|chat|message|rating|details|connection|sidebar|picker)\.\w+)"')
@@ -65,7 +65,8 @@ def test_everything_that_a_hub_may_refuse_has_words() -> None:
     kinds = {"wrong", *hub_errors._TEXTS} - {"disk"}
     named = {
         reason
-        for path in Path(hub_errors.__file__).parents[1].rglob("*.py")
+        for folder in ("models", "system", "weights")
+        for path in (Path(hub_errors.__file__).parents[2] / folder).rglob("*.py")
         for reason in re.findall(r'reason="(\w+)"', path.read_text("utf-8"))
     }
     assert len(kinds) > 12
@@ -78,7 +79,7 @@ def test_every_phase_has_words() -> None:
 
 
 def test_every_key_that_a_script_names_exists() -> None:
-    used = {key for path in STATIC.glob("*.js") for key in USED.findall(path.read_text("utf-8"))}
+    used = {key for path in STATIC.rglob("*.js") for key in USED.findall(path.read_text("utf-8"))}
     assert len(used) > 80
     assert used <= words("en").keys()
 

@@ -9,10 +9,10 @@ import pytest
 from app.config import Settings
 from app.errors import MissingExtra
 from app.models import catalog as catalogs
-from app.models import estimates
 from app.models.catalog import Catalog
 from app.models.loaded_models import NothingLoaded
-from app.models.memory import MemoryEstimate
+from app.models.memory import model_estimate
+from app.models.memory.estimate import MemoryEstimate
 from app.models.service import ModelService
 from tests.support.safetensors_files import write_llama
 
@@ -33,7 +33,7 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalog:
     def estimate(_: object, quantization: str, **__: int) -> MemoryEstimate:
         return MemoryEstimate(sizes[quantization], 0, 1, 1, 0, 0, keeps_prompts=False)
 
-    monkeypatch.setattr(estimates, "estimate_torch", estimate)
+    monkeypatch.setattr(model_estimate, "estimate_torch", estimate)
     return Catalog(tmp_path)
 
 

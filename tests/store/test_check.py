@@ -6,8 +6,8 @@ from contextlib import closing, contextmanager
 
 import pytest
 
+from app.domain.feedback import Verdict
 from app.domain.messages import MessageState
-from app.domain.preferences import Verdict
 from app.errors import ConfigurationError
 from app.store.check import check
 from app.store.migrate import head_revision
@@ -50,7 +50,7 @@ def test_circles_of_parents_are_found(on_sqlite: Opened) -> None:
     with tampering(on_sqlite) as connection:
         connection.execute("UPDATE messages SET parent_id = ? WHERE id = ?", (reply.id, question.id))
     assert check(on_sqlite.url).problems == [
-        f"message {given} hangs in a circle of parents" for given in sorted((question.id, reply.id))
+        f"message {given} is part of a circle of parents" for given in sorted((question.id, reply.id))
     ]
 
 

@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CheckConstraint, create_engine, inspect
 
 from app.store import Store, migrate, reading
-from app.store.engines import parse_url
+from app.store.connections import parse_url
 from app.store.migrate import KEPT_BACKUPS, alembic_config, head_revision
 from app.store.tables import Base
 

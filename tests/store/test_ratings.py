@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.preferences import Verdict
+from app.domain.feedback import Verdict
 from app.errors import InvalidRequest, MessageNotFound
 
 from .opened import Opened

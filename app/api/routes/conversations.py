@@ -21,8 +21,8 @@ from app.api.schemas import (
     conversation_json,
     message_json,
 )
+from app.domain.feedback import Rating
 from app.domain.messages import Conversation, Message
-from app.domain.preferences import Rating
 from app.store.repositories import Repositories
 from app.store.repositories.conversations import ConversationChanges
 from app.store.search import SearchHit
@@ -38,7 +38,7 @@ async def list_conversations(
     user_id: UserId,
     parts: ServicesDep,
     q: Annotated[
-        Text, Query(max_length=200, description="Search titles and messages; two Chinese characters do.")
+        Text, Query(max_length=200, description="Search titles and messages; two Chinese characters are enough.")
     ] = "",
     limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
     cursor: Annotated[Text | None, Query(max_length=200)] = None,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.chat.transfer import bundle, markdown
-from app.chat.transfer.reading import ReadConversation, ReadMessage, read
+from app.chat.transfer import markdown, parley_json
+from app.chat.transfer.import_formats import ReadConversation, ReadMessage, read
+from app.domain.feedback import REASONS, Verdict
 from app.domain.messages import Conversation, Role, by_id, path_to
-from app.domain.preferences import REASONS, Verdict
 from app.store.database import Store
 from app.store.repositories import Repositories
 from app.store.repositories.ratings import MAX_COMMENT_CHARS
@@ -24,7 +24,7 @@ class Transfers:
 
         def work(r: Repositories) -> dict[str, Any]:
             conversation = r.conversations.get(user_id, conversation_id)
-            return bundle.dump(
+            return parley_json.dump(
                 conversation, r.messages.all(conversation.id), r.ratings.latest(conversation.id, user_id)
             )
 

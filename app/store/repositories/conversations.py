@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from app.domain.ids import new_id
 from app.domain.messages import Conversation
 from app.errors import ConversationNotFound, MessageNotFound
-from app.store.rows import conversation_from
+from app.store.row_mapping import conversation_from
 from app.store.search import Search, SearchHit
 from app.store.tables import ConversationRow, MessageRow
-from app.store.text import checked, checked_json
+from app.store.text_checks import checked, checked_json
 
 
 class ConversationChanges(TypedDict, total=False):
@@ -131,7 +131,7 @@ class Conversations:
         row = self._session.get(MessageRow, checked(message_id or "", "message id"))
         if row is None or row.conversation_id != conversation_id:
             raise MessageNotFound(
-                "This message does not belong to the conversation. Reload the page.", message_id=message_id
+                "This message isn't part of the conversation. Reload the page.", message_id=message_id
             )
 
 
@@ -144,5 +144,5 @@ def _check(row: ConversationRow) -> None:
 
 def _no_conversation(conversation_id: str) -> ConversationNotFound:
     return ConversationNotFound(
-        "There is no such conversation, or it was deleted. Choose another in the list.", conversation_id=conversation_id
+        "This conversation doesn't exist or was deleted. Choose another one.", conversation_id=conversation_id
     )

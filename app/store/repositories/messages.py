@@ -12,10 +12,10 @@ from app.domain.generation import FinishReason, Usage
 from app.domain.ids import new_id
 from app.domain.messages import Message, MessageState, Provenance, Role, Timing
 from app.errors import ConversationNotFound, MessageNotFound, ReplyNotRunning
-from app.store.rows import message_from, provenance_columns, timing_columns, usage_columns
+from app.store.row_mapping import message_from, provenance_columns, timing_columns, usage_columns
 from app.store.search import Search
 from app.store.tables import ConversationRow, MessageRow
-from app.store.text import checked
+from app.store.text_checks import checked
 
 _NEW_USAGE = Usage()
 _NEW_TIMING = Timing()
@@ -162,8 +162,8 @@ class Messages:
     def _not_running(self, message_id: str) -> ReplyNotRunning | MessageNotFound:
         if self._session.get(MessageRow, message_id) is None:
             return _no_message(message_id)
-        return ReplyNotRunning("This reply has ended already.", message_id=message_id)
+        return ReplyNotRunning("This reply has already ended.", message_id=message_id)
 
 
 def _no_message(message_id: str) -> MessageNotFound:
-    return MessageNotFound("There is no such message here. Reload the page.", message_id=message_id)
+    return MessageNotFound("This message doesn't exist. Reload the page.", message_id=message_id)

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.domain.feedback import REASONS, RatedConversation, Rating, Verdict
 from app.domain.ids import new_id
 from app.domain.messages import Role
-from app.domain.preferences import REASONS, RatedConversation, Rating, Verdict
 from app.errors import InvalidRequest
 from app.store.repositories.messages import Messages
-from app.store.rows import conversation_from, rating_from
+from app.store.row_mapping import conversation_from, rating_from
 from app.store.tables import ConversationRow, MessageRow, RatingRow
-from app.store.text import checked
+from app.store.text_checks import checked
 
 MAX_COMMENT_CHARS = 4_000
 
@@ -93,8 +93,8 @@ class Ratings:
 def _check(reasons: Sequence[str], comment: str, score: int | None) -> None:
     unknown = [r for r in reasons if r not in REASONS]
     if unknown:
-        raise InvalidRequest(f"Unknown reasons; known are: {', '.join(REASONS)}.", field="reasons")
+        raise InvalidRequest(f"Unknown reason. Allowed are: {', '.join(REASONS)}.", field="reasons")
     if len(checked(comment, "comment")) > MAX_COMMENT_CHARS:
-        raise InvalidRequest(f"A comment has at most {MAX_COMMENT_CHARS} characters.", field="comment")
+        raise InvalidRequest(f"A comment can have at most {MAX_COMMENT_CHARS} characters.", field="comment")
     if score is not None and (isinstance(score, bool) or not 1 <= score <= 10):
-        raise InvalidRequest("A score is a whole number from 1 to 10.", field="score")
+        raise InvalidRequest("A score must be a whole number from 1 to 10.", field="score")

@@ -1,0 +1,224 @@
+"""One reply being generated: engine in, channel and store out. Owned by the application, not by a request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from app.chat.channel import Channel, RunningReply
+from app.chat.events import ReplyFailed, ReplyFinished
+from app.domain.generation import Admitted, Delta, Finished, FinishReason, GenerationRequest, Queued, Usage
+from app.domain.messages import Message, MessageState, Timing
+from app.engine.admission import Ticket
+from app.engine.loaded import LoadedModel
+from app.errors import GenerationFailed, ParleyError, StoreBusy, StoreFull
+from app.store.database import Store
+from app.store.repositories import Repositories
+
+FLUSH_S = 1.0  # text reaches the store at least so often …
+FLUSH_TOKENS = 64  # … or after so many tokens
+FINISH_RETRY_S = (0.2, 0.5, 1, 2, 4, 8, 15)  # a full disk may get room again
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a reply ended."""
+
+    state: MessageState
+    reason: FinishReason | None = None
+    usage: Usage = field(default_factory=Usage)
+    error: ParleyError | None = None
+    timing: Timing = field(default_factory=Timing)
+
+
+class _Clock:
+    """Milliseconds from the request, from its admission, to its first text."""
+
+    def __init__(self) -> None:
+        self._asked = time.perf_counter()
+        self._admitted: float | None = None
+        self._first: float | None = None
+
+    def admitted(self) -> None:
+        self._admitted = self._admitted or time.perf_counter()
+
+    def text(self) -> None:
+        self._first = self._first or time.perf_counter()
+
+    def timing(self) -> Timing:
+        if self._admitted is None:
+            return Timing()
+        end = time.perf_counter()
+        return Timing(
+            queued_ms=round(1000 * (self._admitted - self._asked)),
+            first_token_ms=round(1000 * (self._first - self._admitted)) if self._first else None,
+            duration_ms=round(1000 * (end - self._admitted)),
+        )
+
+
+class ReplyTask:
+    """Runs one reply to its end and commits it. ``resources`` (lease, ticket) are freed with it."""
+
+    def __init__(
+        self,
+        store: Store,
+        channel: Channel,
+        message: Message,
+        reply: RunningReply,
+        model: LoadedModel,
+        request: GenerationRequest,
+        ticket: Ticket,
+        resources: AsyncExitStack,
+    ) -> None:
+        self.message = message  # as it was written first
+        self.ended = asyncio.Event()  # nothing more is computed, and what it held is given back
+        self.saved: Message | None = None  # with its end, once that is committed
+        self._store, self._channel, self._reply = store, channel, reply
+        self._model, self._request, self._ticket, self._resources = model, request, ticket, resources
+        self._clock = _Clock()
+        self._stored_length = reply.length
+        self._unstored_tokens = 0
+        self._completion_tokens = 0
+        self._flush_due = asyncio.Event()
+        self._stop_state = MessageState.CANCELLED
+        self._outcome = Outcome(MessageState.PENDING)
+        self._saving = asyncio.Lock()
+        # Made here, not in `_run`: a stop before the first step must still end in a commit.
+        self._generating = asyncio.create_task(self._generate())
+        self.done = asyncio.create_task(self._run())  # saved, or given up
+
+    def stop(self, state: MessageState = MessageState.CANCELLED) -> None:
+        """End the reply now; what it has is kept. `state` says whether a person or a shutdown did it."""
+        self._stop_state = state
+        self._generating.cancel()
+
+    async def save(self) -> Message:
+        """Commit the end, which has come, and tell the watchers. Idempotent; shield it, so that both are done or none.
+
+        Raises :class:`~app.errors.StoreError`.
+        """
+        async with self._saving:
+            if self.saved is None:
+                error = self._outcome.error
+                self.saved = await self._store.write(partial(_store_end, self._reply, self._outcome))
+                self._channel.publish(ReplyFailed(self.saved, error) if error else ReplyFinished(self.saved))
+            return self.saved
+
+    async def _run(self) -> Message | None:
+        async with self._resources:
+            flushing = asyncio.create_task(self._flush())
+            await asyncio.wait([self._generating])
+            flushing.cancel()
+            await asyncio.wait([flushing])
+        self._outcome = self._end(self._generating)
+        self.ended.set()
+        try:
+            await self._save_patiently()
+        except Exception as err:
+            log.exception("the end of reply %s could not be stored", self.message.id)
+            self._give_up(_known(err))
+        return self.saved
+
+    async def _generate(self) -> Outcome:
+        stream = self._model.generate(self._request, self._ticket)
+        try:
+            async for event in stream:
+                match event:
+                    case Queued(position):
+                        self._reply.position = position
+                    case Admitted():
+                        self._clock.admitted()
+                        self._reply.position, self._reply.started = None, True
+                    case Delta(text, n_tokens):
+                        self._take(text, n_tokens)
+                    case Finished(reason, usage):
+                        return Outcome(MessageState.COMPLETE, reason, usage)
+                self._channel.notify()
+        finally:
+            await stream.aclose()
+        raise GenerationFailed("The model stopped unexpectedly. Try again.")
+
+    def _take(self, text: str, n_tokens: int) -> None:
+        self._clock.text()
+        self._reply.append(text)
+        self._completion_tokens += n_tokens
+        self._unstored_tokens += n_tokens
+        if self._unstored_tokens >= FLUSH_TOKENS:
+            self._flush_due.set()
+
+    async def _flush(self) -> None:
+        """Write text back while it grows. A failing write is tried again at the next round."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FLUSH_S):
+                    await self._flush_due.wait()
+            self._flush_due.clear()
+            if self._reply.length == self._stored_length:
+                continue
+            text, length = self._reply.text, self._reply.length
+            self._unstored_tokens = 0
+            try:
+                await self._store.write(partial(_store_text, self._reply.message_id, text))
+                self._stored_length = length
+            except ParleyError as err:  # the end is written with all of the text in any case
+                log.warning("could not store a running reply yet: %s", err)
+            except Exception:
+                log.exception("could not store a running reply: unexpected error")
+
+    def _end(self, generating: asyncio.Task[Outcome]) -> Outcome:
+        usage = Usage(self._request.prompt.n_tokens, self._completion_tokens)
+        if generating.cancelled():
+            outcome = Outcome(self._stop_state, FinishReason.CANCELLED, usage)
+        elif (error := generating.exception()) is None:
+            outcome = generating.result()
+        else:
+            outcome = Outcome(MessageState.FAILED, FinishReason.ERROR, usage, _known(error))
+        return replace(outcome, timing=self._clock.timing())
+
+    async def _save_patiently(self) -> None:
+        """A store that is busy or full is given time to have room again."""
+        for pause_s in FINISH_RETRY_S:
+            try:
+                await self.save()
+            except (StoreBusy, StoreFull):
+                await asyncio.sleep(pause_s)
+            else:
+                return
+        await self.save()
+
+    def _give_up(self, error: ParleyError) -> None:
+        """Tell the watchers that the end could not be stored. It is tried again when someone wants to go on from it."""
+        lost = replace(self.message, content=self._reply.text, state=MessageState.FAILED, error_code=error.code)
+        self._channel.publish(ReplyFailed(replace(lost, error_message=error.message), error))
+
+
+def _known(error: BaseException) -> ParleyError:
+    """`error` as it is told; one that nobody foresaw is logged."""
+    if isinstance(error, ParleyError):
+        return error
+    log.error("a reply failed with an unexpected error", exc_info=error)
+    return GenerationFailed("Something went wrong inside Parley. Its log has the details. Try again.")
+
+
+def _store_text(message_id: str, text: str, r: Repositories) -> None:
+    r.messages.set_text(message_id, text)
+
+
+def _store_end(reply: RunningReply, outcome: Outcome, r: Repositories) -> Message:
+    error = outcome.error
+    return r.messages.finish(
+        reply.message_id,
+        state=outcome.state,
+        content=reply.text,
+        finish_reason=outcome.reason,
+        usage=outcome.usage,
+        timing=outcome.timing,
+        error_code=error.code if error else None,
+        error_message=error.message if error else None,
+    )

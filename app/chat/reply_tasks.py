@@ -1,0 +1,57 @@
+"""The replies that run: who is found by message, by conversation, and how all of them are ended."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from app.chat.reply_task import ReplyTask
+from app.domain.messages import Message, MessageState
+
+CLOSE_TIMEOUT_S = 5.0  # a store that does not take the ends by then finds the replies interrupted when it is opened
+
+
+class ReplyTasks:
+    """Replies from their start until their end is committed: also those that a full disk keeps from it."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, ReplyTask] = {}
+
+    def add(self, task: ReplyTask) -> None:
+        """Keep a reply that has just been started."""
+        self._tasks[task.message.id] = task
+        task.done.add_done_callback(lambda _: self._forget(task))
+
+    def find(self, message_id: str) -> ReplyTask | None:
+        """The reply, unless it has ended."""
+        return self._tasks.get(message_id)
+
+    def of(self, conversation_id: str) -> list[ReplyTask]:
+        """All of a conversation."""
+        return [task for task in self._tasks.values() if task.message.conversation_id == conversation_id]
+
+    async def end_of(self, task: ReplyTask) -> Message:
+        """The reply, once its end is committed. Raises :class:`~app.errors.StoreError`."""
+        await task.ended.wait()
+        message = await asyncio.shield(task.save())
+        self._forget(task)
+        return message
+
+    async def settle(self, conversation_id: str) -> None:
+        """Commit the ends that the disk had no room for. Raises :class:`~app.errors.StoreError`."""
+        for task in self.of(conversation_id):
+            if task.ended.is_set():
+                await self.end_of(task)
+
+    async def close(self) -> None:
+        """Shut down: all replies keep their text and are marked interrupted."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.stop(MessageState.INTERRUPTED)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await asyncio.gather(*map(self.end_of, tasks), return_exceptions=True)
+
+    def _forget(self, task: ReplyTask) -> None:
+        if task.saved is not None:
+            self._tasks.pop(task.message.id, None)

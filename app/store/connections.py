@@ -1,0 +1,95 @@
+"""SQLAlchemy engines with the settings that the promises rest on.
+
+SQLite: write-ahead log, ``synchronous=FULL`` (a commit that returned survives a power cut), foreign keys on, no
+memory mapping. Python's driver would begin transactions on its own, and not before a savepoint; so it is told not to,
+and BEGIN is ours. PostgreSQL needs none of this.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from app.errors import ConfigurationError, MissingExtra
+
+READERS = 4
+BUSY_TIMEOUT_S = 5.0
+
+
+def parse_url(url: str) -> URL:
+    """The URL with the driver that Parley uses.
+
+    Raises :class:`ConfigurationError` for what is no URL of SQLite (a file) or PostgreSQL, :class:`MissingExtra` when
+    the driver for PostgreSQL is not installed.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigurationError(
+            "PARLEY_DATABASE_URL is not a database URL. Examples: sqlite:////var/lib/parley/parley.db, "
+            "postgresql://user:password@host/parley. Leave it unset for SQLite in the data folder."
+        ) from None
+    match parsed.drivername.partition("+")[0]:
+        case "sqlite":
+            if parsed.database in (None, "", ":memory:"):
+                raise ConfigurationError("A database in memory would be lost. Use a file: sqlite:///folder/parley.db")
+            return parsed.set(drivername="sqlite+pysqlite")
+        case "postgresql" | "postgres":
+            if importlib.util.find_spec("psycopg") is None:
+                raise MissingExtra("PostgreSQL needs its driver: pip install 'parley-chat[postgres]'", extra="postgres")
+            return parsed.set(drivername="postgresql+psycopg")
+        case other:
+            raise ConfigurationError(f"Parley keeps its data in SQLite or PostgreSQL, not in {other}.")
+
+
+def sqlite_path(url: URL) -> Path | None:
+    """The database's file, or ``None`` when the database is no file."""
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def writing_engine(url: URL, *, busy_timeout_s: float = BUSY_TIMEOUT_S, foreign_keys: bool = True) -> Engine:
+    """One connection that takes the write lock when it begins. Migrations switch `foreign_keys` off."""
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=True)
+    keys = "ON" if foreign_keys else "OFF"
+    pragmas = ("journal_mode=WAL", "synchronous=FULL", f"foreign_keys={keys}", "mmap_size=0")
+    return _sqlite_engine(url, 1, busy_timeout_s, "BEGIN IMMEDIATE", pragmas)
+
+
+def reading_engine(url: URL, *, readers: int = READERS, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+    """Up to `readers` connections that cannot write; each transaction sees one moment of the database."""
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url, readers, busy_timeout_s, "BEGIN", ("query_only=ON", "mmap_size=0"))
+    engine = create_engine(url, pool_size=readers, max_overflow=0, pool_pre_ping=True)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+    return engine
+
+
+def _sqlite_engine(url: URL, connections: int, timeout_s: float, begin_with: str, pragmas: tuple[str, ...]) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        connect_args={"timeout": timeout_s, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin_with)
+
+    return engine

@@ -1,0 +1,117 @@
+"""Rows to domain objects: nothing else ever leaves the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.domain.feedback import Rating, Verdict
+from app.domain.generation import FinishReason, Usage
+from app.domain.messages import Conversation, Message, MessageState, Provenance, Role, Timing
+from app.store.tables import ConversationRow, MessageRow, RatingRow
+from app.store.text_checks import checked, checked_json
+
+
+def conversation_from(row: ConversationRow) -> Conversation:
+    """The conversation of a row."""
+    return Conversation(
+        id=row.id,
+        user_id=row.user_id,
+        title=row.title,
+        model_id=row.model_id,
+        system_prompt=row.system_prompt,
+        sampling=row.sampling,
+        leaf_id=row.leaf_id,
+        pinned=row.pinned,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        deleted_at=row.deleted_at,
+    )
+
+
+def message_from(row: MessageRow) -> Message:
+    """The message of a row."""
+    return Message(
+        id=row.id,
+        conversation_id=row.conversation_id,
+        parent_id=row.parent_id,
+        role=Role(row.role),
+        content=row.content,
+        state=MessageState(row.state),
+        created_at=row.created_at,
+        finish_reason=FinishReason(row.finish_reason) if row.finish_reason else None,
+        error_code=row.error_code,
+        error_message=row.error_message,
+        continues_id=row.continues_id,
+        provenance=_provenance_from(row),
+        usage=Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens),
+        timing=Timing(row.queued_ms, row.first_token_ms, row.duration_ms),
+    )
+
+
+def _provenance_from(row: MessageRow) -> Provenance | None:
+    if row.model_id is None:
+        return None
+    return Provenance(
+        model_id=row.model_id,
+        model_digest=row.model_digest or "",
+        family=row.family or "",
+        engine=row.engine or "",
+        quantization=row.quantization or "",
+        sampling=row.sampling or {},
+        prompt_digest=row.prompt_digest or "",
+        adapter=row.adapter,
+        dropped_turns=row.dropped_turns,
+        system_prompt=row.system_prompt or "",
+    )
+
+
+def provenance_columns(provenance: Provenance | None) -> dict[str, Any]:
+    """The columns that hold `provenance`."""
+    if provenance is None:
+        return {"dropped_turns": 0}
+    checked_json(dict(provenance.sampling), "sampling")
+    return {
+        "model_id": checked(provenance.model_id, "model id"),
+        "model_digest": provenance.model_digest,
+        "family": provenance.family,
+        "engine": provenance.engine,
+        "quantization": provenance.quantization,
+        "sampling": dict(provenance.sampling),
+        "prompt_digest": provenance.prompt_digest,
+        "adapter": provenance.adapter,
+        "dropped_turns": provenance.dropped_turns,
+        "system_prompt": checked(provenance.system_prompt, "system prompt"),
+    }
+
+
+def usage_columns(usage: Usage) -> dict[str, int]:
+    """The columns that hold `usage`."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "cached_tokens": usage.cached_tokens,
+    }
+
+
+def timing_columns(timing: Timing) -> Mapping[str, int | None]:
+    """The columns that hold `timing`."""
+    return {
+        "queued_ms": timing.queued_ms,
+        "first_token_ms": timing.first_token_ms,
+        "duration_ms": timing.duration_ms,
+    }
+
+
+def rating_from(row: RatingRow) -> Rating:
+    """The rating of a row."""
+    return Rating(
+        id=row.id,
+        message_id=row.message_id,
+        user_id=row.user_id,
+        verdict=Verdict(row.verdict),
+        reasons=tuple(row.reasons),
+        comment=row.comment,
+        score=row.score,
+        created_at=row.created_at,
+    )
