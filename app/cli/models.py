@@ -17,7 +17,7 @@ from app.config import Settings
 from app.errors import DamagedWeights, ModelError
 from app.models.catalog import Catalog, ModelStatus
 from app.models.manifest import Manifest, UpstreamSource
-from app.models.memory.estimate import available_bytes, total_bytes
+from app.models.memory import MemorySnapshot
 from app.models.placement import REASONS
 from app.models.references import with_adapter
 from app.weights.progress import Progress
@@ -67,14 +67,17 @@ def list_models(
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for column in ("FITS", "LANGUAGES", "TITLE"):
         table.add_column(column, overflow="fold")
-    states = {manifest.id: catalog.status_of(manifest) for manifest in catalog.list()}
+    memory = catalog.budget.snapshot()
+    states = {manifest.id: catalog.status_of(manifest, memory=memory) for manifest in catalog.list()}
     for manifest in sorted(catalog.list(), key=lambda m: _place(states[m.id])):
         table.add_row(*_row(manifest, states[manifest.id]))
         shown = manifest.quantizations[1:] if every or states[manifest.id].state != "not_fetched" else ()
         for other in (manifest.loaded_as(name) for name in shown):
-            table.add_row(*_row(other, catalog.status_of(other)))
+            table.add_row(*_row(other, catalog.status_of(other, memory=memory)))
     _print(table)
-    print(f"\nMemory: {_size(available_bytes())} free of {_size(total_bytes())}.")
+    print(f"\nMemory: {_size(memory.free_bytes)} free of {_size(memory.ram.total_bytes)}.")
+    if memory.vram is not None:
+        print(f"GPU memory: {_size(memory.free_vram_bytes)} free of {_size(memory.vram.total_bytes)}.")
     for problem in catalog.problems:
         print(f"Ignored: {problem.message}", file=sys.stderr)
 
@@ -88,10 +91,11 @@ def show(model: ModelId) -> None:
     """
     catalog = Catalog.from_settings(Settings())
     manifest = known(catalog, model)
-    status = catalog.status_of(manifest)
+    memory = catalog.budget.snapshot()
+    status = catalog.status_of(manifest, memory=memory)
     table = Table.grid(padding=(0, 2))
-    ways = _choices(catalog, manifest)
-    for name, value in [*_description(manifest), *_state(status), *_needs(status), *ways, *_origin(manifest, catalog)]:
+    needs = [*_needs(status), *_variants(catalog, manifest, memory)]
+    for name, value in [*_description(manifest), *_state(status), *needs, *_origin(manifest, catalog)]:
         if value:
             table.add_row(name, value)
     _print(table)
@@ -197,11 +201,11 @@ def _needs(status: ModelStatus) -> list[tuple[str, str]]:
     ]
 
 
-def _choices(catalog: Catalog, manifest: Manifest) -> list[tuple[str, str]]:
+def _variants(catalog: Catalog, manifest: Manifest, memory: MemorySnapshot) -> list[tuple[str, str]]:
     """The other variants with their memory, and the adapters."""
     rows = []
     for other in (manifest.loaded_as(name) for name in manifest.quantizations):
-        status = catalog.status_of(other)
+        status = catalog.status_of(other, memory=memory)
         if other.id != manifest.id and status.memory:
             fits = "" if status.fits else ", not enough free memory"
             rows.append(("variant", f"{other.id}: {_size(status.memory.total_bytes)} of memory{fits} ({other.engine})"))

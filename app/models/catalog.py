@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from app.errors import DamagedWeights, InvalidManifest, ModelNotFetched, ModelNotFound, UnsupportedRequest
 from app.models.discovery import Discovery, Found
 from app.models.manifest import Manifest, UpstreamSource
-from app.models.memory.estimate import MemoryEstimate, available_bytes, total_bytes
-from app.models.memory.model_estimate import estimate, estimate_before, size_before
+from app.models.memory import MemoryBudget, MemoryEstimate, MemorySnapshot, download_bytes, estimate_model
 from app.models.model_files import ModelFiles, OnProgress
 from app.models.references import MAX_REFERENCE_CHARS, parse
 from model_store import manifests_dir
@@ -35,7 +34,10 @@ def _or_none(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """What can be said of a model without loading it. ``fits`` is ``None`` where its need is not known."""
+    """What can be said of a model without loading it.
+
+    ``fits`` is ``None`` where its need is not known, or where nobody asked.
+    """
 
     state: State
     size_bytes: int | None
@@ -55,12 +57,12 @@ class Catalog:
         shipped_dir: Path | None = None,
         context_tokens: int = 4096,
         slots: int = 0,
-        memory_limit_bytes: int = 0,
+        budget: MemoryBudget | None = None,
     ) -> None:
         self.store_dir = store_dir.absolute()
         self._context_tokens = context_tokens
         self._slots = slots
-        self._memory_limit_bytes = memory_limit_bytes
+        self.budget = budget or MemoryBudget()
         self.files = ModelFiles(self.store_dir)
         self._discovery = Discovery(self.store_dir, shipped_dir or manifests_dir(), self.files)
 
@@ -71,7 +73,7 @@ class Catalog:
             settings.model_store,
             context_tokens=settings.context_tokens,
             slots=settings.slots,
-            memory_limit_bytes=settings.memory_limit_mib << 20,
+            budget=MemoryBudget(settings.memory_limit_mib << 20),
         )
 
     @property
@@ -110,33 +112,34 @@ class Catalog:
             )
         return manifest.loaded_as(wanted.quantization)
 
-    def status(self, reference: str, *, freeable_bytes: int = 0) -> ModelStatus:
+    def status(self, reference: str, *, memory: MemorySnapshot | None = None) -> ModelStatus:
         """The status of the model that `reference` names. Raises :class:`ModelNotFound`."""
-        return self.status_of(self.get(reference), freeable_bytes=freeable_bytes)
+        return self.status_of(self.get(reference), memory=memory)
 
-    def status_of(self, manifest: Manifest, *, freeable_bytes: int = 0) -> ModelStatus:
+    def status_of(self, manifest: Manifest, *, memory: MemorySnapshot | None = None) -> ModelStatus:
         """State, size, memory. Cheap enough to be asked each second: nothing is hashed, headers are cached.
 
-        `freeable_bytes`: what unloading other models would free; it counts as available for ``fits``.
+        `memory`: one snapshot of ``budget`` for all models that are asked about; without it ``fits`` isn't told.
         """
         if not manifest.files:
             return ModelStatus("ready", None, None, None, "", verified=True)
         try:
             paths = self.files.present(manifest)
-            memory = self._memory(manifest)
+            estimate = self._estimate(manifest)
             size = sum(path.stat().st_size for path in paths)
             verified = self._verified(manifest)
         except ModelNotFetched as err:
-            memory = self._unseen(manifest)
-            fetched = size_before(manifest)
-            return ModelStatus("not_fetched", fetched, memory, self._fits(memory, freeable_bytes), err.message)
+            estimate = self._estimate(manifest, fetched=False)
+            fits = memory.fits(estimate, manifest.id) if memory else None
+            return ModelStatus("not_fetched", download_bytes(manifest), estimate, fits, err.message)
         except DamagedWeights as err:
             return ModelStatus("damaged", manifest.size_bytes, None, None, err.message)
         except OSError as err:  # taken away between two looks
             return ModelStatus(
                 "damaged", manifest.size_bytes, None, None, f"Its files are changing right now: {err.strerror}."
             )
-        return ModelStatus("ready", size, memory, self._fits(memory, freeable_bytes), manifest.note, verified)
+        fits = memory.fits(estimate, manifest.id) if memory else None
+        return ModelStatus("ready", size, estimate, fits, manifest.note, verified)
 
     def memory(self, reference: str) -> MemoryEstimate | None:
         """What it takes when loaded with the context and slots of the settings; ``None`` where that is unknown.
@@ -147,13 +150,12 @@ class Catalog:
         try:
             self.files.present(manifest)
         except ModelNotFetched:
-            return self._unseen(manifest)
-        return self._memory(manifest)
+            return self._estimate(manifest, fetched=False)
+        return self._estimate(manifest)
 
     def suits(self, reference: str) -> bool:
         """Whether this machine could hold the model if nothing else needed its memory; true where that is unknown."""
-        memory = self.status(reference).memory
-        return memory is None or memory.total_bytes <= min(total_bytes(), self._memory_limit_bytes or total_bytes())
+        return self.budget.snapshot().could_hold(self.status(reference).memory)
 
     def weights(self, reference: str) -> Path:
         """What an engine opens (a file; torch: the folder), once all is checked. **Blocks** where sums are computed.
@@ -220,14 +222,7 @@ class Catalog:
     def _context(self, manifest: Manifest) -> int:
         return min(self._context_tokens, manifest.context_tokens or self._context_tokens)
 
-    def _memory(self, manifest: Manifest) -> MemoryEstimate | None:
-        return estimate(manifest, self.files, context_tokens=self._context(manifest), slots=self._slots)
-
-    def _unseen(self, manifest: Manifest) -> MemoryEstimate | None:
-        return estimate_before(manifest, context_tokens=self._context(manifest), slots=self._slots)
-
-    def _fits(self, memory: MemoryEstimate | None, freeable_bytes: int) -> bool | None:
-        if memory is None:
-            return None
-        available = available_bytes() + freeable_bytes
-        return memory.total_bytes <= min(available, self._memory_limit_bytes or available)
+    def _estimate(self, manifest: Manifest, *, fetched: bool = True) -> MemoryEstimate | None:
+        return estimate_model(
+            manifest, self.files if fetched else None, context_tokens=self._context(manifest), slots=self._slots
+        )

@@ -113,8 +113,8 @@ class Discovery:
         def summed(files: tuple[ModelFile, ...]) -> tuple[ModelFile, ...]:
             return tuple(replace(file, sha256=file.sha256 or sums.get(file.path)) for file in files)
 
-        ways = tuple(replace(way, files=summed(way.files)) for way in manifest.ways)
-        return replace(manifest, files=summed(manifest.files), ways=ways)
+        variants = tuple(replace(variant, files=summed(variant.files)) for variant in manifest.variants)
+        return replace(manifest, files=summed(manifest.files), variants=variants)
 
     def _header(self, manifest: Manifest) -> GGUFHeader | None:
         """Of a GGUF model that is there and whole as far as can be seen."""

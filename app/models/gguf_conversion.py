@@ -10,6 +10,7 @@ from app.errors import InvalidImport
 from app.models import placement
 from app.models.fetch_files import pull
 from app.models.manifest import Manifest
+from app.models.memory import gpus
 from app.models.model_files import ModelFiles
 from app.weights.checksums import Sums
 from app.weights.formats.checkpoint import CONFIG, listing, read_config
@@ -41,10 +42,10 @@ def ensure_copy(
     """
     if copy == "none" or not (folder / CONFIG).is_file():
         return ""
-    found = placement.copies(listing(folder))
+    found = placement.conversions(listing(folder))
     wanted: str = copy
     if copy == "auto":
-        wanted = "" if found else placement.copy_to_make(read_config(folder), card=placement.has_card())
+        wanted = "" if found else placement.conversion_to_make(read_config(folder), gpu=gpus.has_gpu())
     if not wanted or wanted in found:
         return ""
     with contextlib.suppress(*([InvalidImport] if copy == "auto" else [])):  # then it runs as it was published

@@ -13,6 +13,7 @@ from app.errors import DamagedWeights, FetchCancelled, InvalidImport
 from app.models import placement
 from app.models.catalog import Catalog
 from app.models.gguf_conversion import Copy, ensure_copy, provision
+from app.models.memory import gpus
 from app.weights.progress import Progress
 from tests.support.safetensors_files import write_llama
 
@@ -52,7 +53,7 @@ def test_on_a_processor_a_copy_is_made_once(folder: Path) -> None:
 
 def test_not_where_nobody_wants_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ensure(folder, "none") == ""
-    monkeypatch.setattr(placement, "has_card", lambda: True)
+    monkeypatch.setattr(gpus, "has_gpu", lambda: True)
     assert ensure(folder) == ""
     assert ggufs(folder) == []
 
@@ -82,7 +83,7 @@ def test_provision_by_the_name_of_any_way(folder: Path, tmp_path: Path) -> None:
     assert catalog.get("tiny").engine == "torch"
     provision(catalog.get("tiny@nf4"), tmp_path, lambda _p: None, lambda: False)
     manifest = catalog.get("tiny")
-    assert (manifest.engine, manifest.load_as, manifest.why) == ("llama_cpp", "q4_0", "smallest_copy")
+    assert (manifest.engine, manifest.load_as, manifest.why) == ("llama_cpp", "q4_0", "smallest_gguf")
     assert catalog.status("tiny").state == "ready"
     assert all(file.sha256 for file in manifest.files)  # from SHA256SUMS
     provision(catalog.get("tiny"), tmp_path, lambda _p: None, lambda: False)  # all is there

@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import asdict
 from typing import Any
 
-import psutil
 from fastapi import APIRouter, Response
 
 from app.api.deps import Languages, Services, ServicesDep, UserId
@@ -15,7 +14,7 @@ from app.chat.defaults import default_model
 from app.errors import DamagedWeights, ParleyError
 from app.models.catalog import ModelStatus
 from app.models.manifest import Adapter, Manifest
-from app.models.memory.estimate import available_bytes
+from app.models.memory import MemorySnapshot
 from app.models.references import parse, with_adapter
 from app.weights.sources import HubSource, WheelSource
 
@@ -30,11 +29,18 @@ async def list_models(_: UserId, parts: ServicesDep, languages: Languages) -> di
 
 def _listing(parts: Services, languages: tuple[str, ...]) -> dict[str, Any]:
     default = default_model(parts.catalog, parts.settings, languages)
+    memory = parts.catalog.budget.snapshot()
     return {
-        "items": [_model(parts, manifest, default, languages) for manifest in _all(parts)],
+        "items": [_model(parts, manifest, default, languages, memory) for manifest in _all(parts)],
         "problems": [problem.payload() for problem in parts.catalog.problems],
-        "memory": {"total_bytes": psutil.virtual_memory().total, "available_bytes": available_bytes()},
+        "memory": _free(memory),
     }
+
+
+def _free(memory: MemorySnapshot) -> dict[str, Any]:
+    """What a model loaded now could have: of RAM, and of the GPU's memory where that is counted."""
+    vram = memory.vram and {"total_bytes": memory.vram.total_bytes, "available_bytes": memory.free_vram_bytes}
+    return {"total_bytes": memory.ram.total_bytes, "available_bytes": memory.free_bytes, "gpu": vram}
 
 
 def _all(parts: Services) -> list[Manifest]:
@@ -61,7 +67,8 @@ async def get_model(_: UserId, parts: ServicesDep, model_id: ModelRef, languages
     """One model, as in the list; with ``@quantization`` behind its id, as it is when loaded so."""
     manifest = _get(parts, model_id)
     default = default_model(parts.catalog, parts.settings, languages)
-    return await asyncio.to_thread(_model, parts, manifest, default, languages)
+    memory = await asyncio.to_thread(parts.catalog.budget.snapshot)
+    return await asyncio.to_thread(_model, parts, manifest, default, languages, memory)
 
 
 @router.post("/{model_id}/pull", status_code=202, response_class=Response)
@@ -92,9 +99,10 @@ async def unload(_: UserId, parts: ServicesDep, model_id: ModelRef) -> Response:
     return Response(status_code=204)
 
 
-def _model(parts: Services, manifest: Manifest, default: str | None, languages: tuple[str, ...]) -> dict[str, Any]:
-    # Idle models make room when another is loaded, so what they hold counts as free.
-    status = parts.catalog.status_of(manifest, freeable_bytes=parts.pool.promised_bytes)
+def _model(
+    parts: Services, manifest: Manifest, default: str | None, languages: tuple[str, ...], memory: MemorySnapshot
+) -> dict[str, Any]:
+    status = parts.catalog.status_of(manifest, memory=memory)
     progress = parts.pulls.progress(manifest.base_id)
     arriving = any(other.base_id == manifest.base_id for other in parts.pulls.arriving())
     error = parts.pulls.last_error(manifest.base_id) or _error(parts, manifest, status)
@@ -117,12 +125,12 @@ def _model(parts: Services, manifest: Manifest, default: str | None, languages: 
         "ignored": list(manifest.ignored),
         "fetchable": isinstance(manifest.source, HubSource | WheelSource),
         "size_bytes": status.size_bytes,
-        **_memory(status),
+        **_memory(status, memory),
         "arriving": arriving,
         "progress": asdict(progress) if progress else None,
         "error": error.payload() if error else None,
         "default": default is not None and manifest.base_id == parse(default).base,
-        "quantizations": [_quantization(parts, manifest.loaded_as(name)) for name in manifest.quantizations],
+        "quantizations": [_quantization(parts, manifest.loaded_as(name), memory) for name in manifest.quantizations],
         "adapters": [_adapter(parts, manifest, adapter) for adapter in manifest.adapters],
     }
 
@@ -141,9 +149,9 @@ def _error(parts: Services, manifest: Manifest, status: ModelStatus) -> ParleyEr
     return missing or parts.pool.error(manifest.id)
 
 
-def _quantization(parts: Services, manifest: Manifest) -> dict[str, Any]:
-    """One way of loading a model; ``id`` is the reference that asks for it."""
-    status = parts.catalog.status_of(manifest, freeable_bytes=parts.pool.promised_bytes)
+def _quantization(parts: Services, manifest: Manifest, memory: MemorySnapshot) -> dict[str, Any]:
+    """One variant of a model; ``id`` is the reference that asks for it."""
+    status = parts.catalog.status_of(manifest, memory=memory)
     error = _error(parts, manifest, status)
     return {
         "name": manifest.load_as,
@@ -152,18 +160,21 @@ def _quantization(parts: Services, manifest: Manifest) -> dict[str, Any]:
         "state": _state(parts, manifest, status),
         "engine": manifest.engine,
         "why": manifest.why,
-        **_memory(status),
+        **_memory(status, memory),
         "error": error.payload() if error else None,
     }
 
 
-def _memory(status: ModelStatus) -> dict[str, Any]:
-    """What it takes, in all and of which kind, and whether this machine has it; ``None`` where that is unknown."""
-    memory = status.memory
+def _memory(status: ModelStatus, memory: MemorySnapshot) -> dict[str, Any]:
+    """What it takes on its device, in all and of which kind, and whether it fits; ``None`` where that is unknown."""
+    estimate = status.memory
+    on_gpu = memory.vram is not None and estimate is not None and estimate.on_gpu
+    needed_bytes = estimate and (estimate.vram_bytes if on_gpu else estimate.total_bytes)
     return {
-        "memory_bytes": memory.total_bytes if memory else None,
-        "weights_bytes": memory.weights_bytes if memory else None,
-        "cache_bytes": memory.kv_bytes if memory else None,
+        "memory_bytes": needed_bytes,
+        "weights_bytes": estimate.weights_bytes if estimate else None,
+        "cache_bytes": estimate.kv_bytes if estimate else None,
+        "device": "gpu" if on_gpu else "cpu",
         "fits": status.fits,
     }
 

@@ -23,6 +23,8 @@ _MODULE = "app.engine.torch.worker"
 # Threads wait some 50 µs for the next of many small products before they give their core away; more than other workers
 # do, but it is worth a tenth of the speed.
 THREADING = {"GOMP_SPINCOUNT": "3000"}
+# GPUs in the order in which nvidia-smi lists them: its memory is that of the one that the model is loaded on.
+_GPU_ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 _START_TIMEOUT_S = 1800.0  # the first start of a large model may quantize it
 
 
@@ -43,7 +45,7 @@ class TorchEngine:
 
     @property
     def pid(self) -> int | None:
-        """The worker's process id."""
+        """The worker's process id, also while it loads."""
         return self._child.pid if self._child else None
 
     @property
@@ -63,7 +65,14 @@ class TorchEngine:
             with theirs:
                 fd = theirs.fileno()
                 config = {**self._worker_config(), "fd": fd}
-                child = Child(_MODULE, config, start_timeout_s=_START_TIMEOUT_S, pass_fds=(fd,), environment=THREADING)
+                child = Child(
+                    _MODULE,
+                    config,
+                    start_timeout_s=_START_TIMEOUT_S,
+                    pass_fds=(fd,),
+                    environment=THREADING | _GPU_ORDER,
+                )
+                self._child = child
                 try:
                     said = await child.start()
                 except WorkerFailed as failed:
@@ -72,7 +81,6 @@ class TorchEngine:
                 except BaseException:
                     ours.close()
                     raise
-            self._child = child
             self._special_tokens = _texts(said.get("special_tokens"))
             self._client = await WorkerClient.over(ours)
 
