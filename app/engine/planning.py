@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from app.config import Settings
 from app.engine.base import EngineFactory, LoadPlan
-from app.engine.process import available_cores
-from app.engine.templates.native import native_format
+from app.engine.templates.native_format import native_format
 from app.engine.templates.renderer import TemplateRenderer
+from app.engine.threads import available_cores
 from app.errors import DamagedWeights, InvalidManifest
 from app.families import Family, load_families
 from app.models.catalog import Catalog

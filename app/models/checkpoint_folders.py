@@ -17,7 +17,8 @@ from app.models.manifest import FOUND, Manifest
 from app.models.memory import gpus
 from app.models.memory.planned_checkpoint import planned_checkpoint, shape_of
 from app.models.model_files import ModelFiles
-from app.weights.formats import chatglm_shapes
+from app.weights.architectures import chatglm
+from app.weights.converting.model_types import convertible
 from app.weights.formats.checkpoint import (
     CONFIG,
     INDEX,
@@ -105,7 +106,7 @@ def _with_variants(manifest: Manifest, config: Mapping[str, Any], names: Sequenc
         manifest,
         choices(config),
         placement.conversions(names),
-        convertible=config.get("model_type") in placement.CONVERTIBLE,
+        convertible=config.get("model_type") in convertible(),
         gpu=gpus.has_gpu(),
     )
     return replace(manifest, variants=found, quantizations=tuple(variant.name for variant in found))
@@ -135,7 +136,7 @@ def chatglm_family(config: Mapping[str, Any], folder: Path) -> str:
 
     The third has the second's architecture; its tokenizer knows roles, or a name says so.
     """
-    if chatglm_shapes.generation(config) == "chatglm":
+    if chatglm.generation(config) == "chatglm":
         return "chatglm"
     names = f"{config.get('_name_or_path', '')} {folder.name}".lower()
     if "chatglm3" in names or _knows_roles(folder):

@@ -13,11 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from app.models.manifest import Manifest, Variant
+from app.weights.converting.model_types import convertible
 from app.weights.formats.converted_files import GGUF_TYPES, converted_files
 from app.weights.sources import ModelFile
-
-# ``model_type`` of what :mod:`app.weights.converting` can rewrite for llama.cpp.
-CONVERTIBLE = frozenset({"bloom", "llama", "mistral", "qwen2", "qwen3"})
 
 # Why a model runs where it does: a code, for front ends that translate, and its text.
 REASONS: Mapping[str, str] = {
@@ -66,6 +64,6 @@ def _reason(is_converted: bool, convertible: bool, gpu: bool) -> str:
 
 def conversion_to_make(config: Mapping[str, object], *, gpu: bool) -> str:
     """The type of the conversion without which a model of this ``config.json`` would run slowly here; "": none."""
-    if gpu or config.get("model_type") not in CONVERTIBLE or "quantization_config" in config:
+    if gpu or config.get("model_type") not in convertible() or "quantization_config" in config:
         return ""
     return GGUF_TYPES[0]

@@ -20,7 +20,7 @@ _SMALLEST_PIECE = 16  # tokens
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class GenerationJob:
     """What is asked for."""
 
     id: int
@@ -33,7 +33,7 @@ class Job:
 class Sequence:
     """A job in its slot: its prompt is being read while there is a ``reading``, then it is decoded."""
 
-    job: Job
+    job: GenerationJob
     slot: Slot
     cached: int  # prompt tokens that need not be read
     prefix: int  # keys before them

@@ -11,8 +11,8 @@ from app.models.memory.llama_cpp_estimate import estimate_from_header, estimate_
 from app.models.memory.planned_checkpoint import Shape, converted_bytes, planned_checkpoint, shape_of
 from app.models.memory.torch_estimate import estimate_torch, whole
 from app.models.model_files import ModelFiles
+from app.weights.architectures import kv_values_for
 from app.weights.formats.checkpoint import Checkpoint
-from app.weights.formats.shapes import kv_values_for
 
 _CACHE_BYTES = 2  # of a number, in llama.cpp's cache
 

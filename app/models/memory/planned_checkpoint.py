@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from app.models.manifest import Manifest
-from app.weights.formats.chatglm_shapes import BadConfig, Expected
+from app.weights.architectures import expected_for, is_tied
+from app.weights.architectures.base import BadConfig, Expected
 from app.weights.formats.checkpoint import Checkpoint
 from app.weights.formats.converted_files import GGUF_TYPES
 from app.weights.formats.ggml_types import TYPES
 from app.weights.formats.safetensors import DTYPES, TensorInfo
-from app.weights.formats.shapes import expected_for, is_tied
 
 Shape = tuple[tuple[str, int | str | bool], ...]  # some entries of a config.json
 

@@ -31,10 +31,9 @@ from typing import Any
 
 from app.domain.prefill import TORCH_CHUNK_TOKENS
 from app.models.memory.estimate import MIB, MemoryEstimate, slots_for
-from app.weights.formats import chatglm_shapes
+from app.weights.architectures import chatglm, kv_values_for
 from app.weights.formats.checkpoint import Checkpoint
 from app.weights.formats.safetensors import TensorInfo
-from app.weights.formats.shapes import kv_values_for
 
 _PROCESS_BYTES = 400 * MIB  # Python, torch, transformers, a tokenizer: measured 370, with bitsandbytes 409
 _GPU_PROCESS_BYTES = 1024 * MIB  # with CUDA's libraries
@@ -109,7 +108,7 @@ def _compute_bytes(checkpoint: Checkpoint, quantization: str, context_tokens: in
     config = checkpoint.config
     hidden = whole(config, "hidden_size", "n_embd")
     inner = whole(config, "inner_hidden_size", "ffn_hidden_size", "intermediate_size", "n_inner") or 4 * hidden
-    at_once = checkpoint.is_chatglm and chatglm_shapes.generation(config) == "chatglm"
+    at_once = checkpoint.is_chatglm and chatglm.generation(config) == "chatglm"
     rows = context_tokens if at_once else min(context_tokens, TORCH_CHUNK_TOKENS)
     mask_bytes = rows * context_tokens * (1 + width)  # as booleans, and as the numbers that are added to the scores
     extra_bytes = width * inner * hidden if checkpoint.quantization_bits else 0  # one matrix, unpacked for a prompt
