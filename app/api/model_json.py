@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from app.models import model_events as events
-from app.models.catalog import ModelStatus
+from app.models.memory import MemorySnapshot
 from app.models.model_views import Listing, ModelView, VariantView
 from app.weights.sources import HubSource, WheelSource
 
@@ -17,13 +17,14 @@ def listing_json(listing: Listing, languages: Sequence[str]) -> dict[str, Any]:
     return {
         "items": [model_json(view, languages) for view in listing.models],
         "problems": [problem.payload() for problem in listing.problems],
-        "memory": memory_json(listing.memory_bytes, listing.free_bytes),
+        "memory": memory_json(listing.memory),
     }
 
 
-def memory_json(memory_bytes: int, free_bytes: int) -> dict[str, int]:
-    """This machine's memory."""
-    return {"total_bytes": memory_bytes, "available_bytes": free_bytes}
+def memory_json(memory: MemorySnapshot) -> dict[str, Any]:
+    """What a model loaded now could have: of RAM, and of the GPU's memory where that is counted."""
+    vram = memory.vram and {"total_bytes": memory.vram.total_bytes, "available_bytes": memory.free_vram_bytes}
+    return {"total_bytes": memory.ram.total_bytes, "available_bytes": memory.free_bytes, "gpu": vram}
 
 
 def model_json(view: ModelView, languages: Sequence[str]) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def model_json(view: ModelView, languages: Sequence[str]) -> dict[str, Any]:
         "ignored": list(manifest.ignored),
         "fetchable": isinstance(manifest.source, HubSource | WheelSource),
         "size_bytes": view.status.size_bytes,
-        **_needs(view.status),
+        **_needs(view),
         "arriving": view.arriving,
         "progress": asdict(view.progress) if view.progress else None,
         "error": view.error.payload() if view.error else None,
@@ -67,8 +68,8 @@ def event_json(event: events.ModelEvent, languages: Sequence[str]) -> tuple[str,
             return "model", {"model": model_json(view, languages)}
         case events.ModelRemoved(model_id):
             return "removed", {"id": model_id}
-        case events.MemoryChanged(memory_bytes, free_bytes):
-            return "memory", {"memory": memory_json(memory_bytes, free_bytes)}
+        case events.MemoryChanged(memory):
+            return "memory", {"memory": memory_json(memory)}
 
 
 def _variant_json(view: VariantView) -> dict[str, Any]:
@@ -81,19 +82,21 @@ def _variant_json(view: VariantView) -> dict[str, Any]:
         "state": view.state,
         "engine": manifest.engine,
         "why": manifest.why,
-        **_needs(view.status),
+        **_needs(view),
         "error": view.error.payload() if view.error else None,
     }
 
 
-def _needs(status: ModelStatus) -> dict[str, Any]:
-    """The memory it takes, in all and of which kind, and whether this machine has it; ``None`` where not known."""
-    memory = status.memory
+def _needs(view: ModelView | VariantView) -> dict[str, Any]:
+    """The memory it takes on its device, in all and of which kind, and whether it fits; ``None`` where not known."""
+    estimate = view.status.memory
+    needed_bytes = estimate and (estimate.vram_bytes if view.device == "gpu" else estimate.total_bytes)
     return {
-        "memory_bytes": memory.total_bytes if memory else None,
-        "weights_bytes": memory.weights_bytes if memory else None,
-        "cache_bytes": memory.kv_bytes if memory else None,
-        "fits": status.fits,
+        "memory_bytes": needed_bytes,
+        "weights_bytes": estimate.weights_bytes if estimate else None,
+        "cache_bytes": estimate.kv_bytes if estimate else None,
+        "device": view.device,
+        "fits": view.status.fits,
     }
 
 

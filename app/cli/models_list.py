@@ -40,7 +40,10 @@ def list_models(
             for variant in view.variants[1:]:
                 table.add_row(*_variant_row(variant))
     print_table(table)
-    print(f"\nMemory: {size_text(listing.free_bytes)} free of {size_text(listing.memory_bytes)}.")
+    memory = listing.memory
+    print(f"\nMemory: {size_text(memory.free_bytes)} free of {size_text(memory.ram.total_bytes)}.")
+    if memory.vram is not None:
+        print(f"GPU memory: {size_text(memory.free_vram_bytes)} free of {size_text(memory.vram.total_bytes)}.")
     for problem in listing.problems:
         print(f"Ignored: {problem.message}", file=sys.stderr)
 

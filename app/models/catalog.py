@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from app.errors import DamagedWeights, InvalidManifest, ModelNotFetched, ModelNotFound, UnsupportedRequest
 from app.models.discovery import Discovery, Found
 from app.models.manifest import Manifest, UpstreamSource
-from app.models.memory.estimate import MemoryEstimate, available_bytes, total_bytes
-from app.models.memory.model_estimate import estimate, estimate_before, size_before
+from app.models.memory import MemoryBudget, MemoryEstimate, MemorySnapshot, download_bytes, estimate_model
 from app.models.model_files import ModelFiles, OnProgress
 from app.models.references import MAX_REFERENCE_CHARS, parse
 from app.models.store_stamp import StoreStamp, store_stamp
@@ -37,7 +36,10 @@ def _or_none(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """What can be said of a model without loading it. ``fits`` is ``None`` where its need is not known."""
+    """What can be said of a model without loading it.
+
+    ``fits`` is ``None`` where its need is not known, or where nobody asked.
+    """
 
     state: State
     size_bytes: int | None
@@ -70,9 +72,8 @@ class _Snapshot:
 class Catalog:
     """All models of a store. Its methods may be called from any thread.
 
-    By default each call looks at the store, which takes some milliseconds. Once :meth:`cache` was called, everything
-    but ``weights``, ``digest``, ``adapters``, ``check_adapter`` and ``verify`` answers from memory, as the store was at
-    the last :meth:`refresh`.
+    By default each call looks at the store, which takes some milliseconds. Once :meth:`cache` was called, ``list``,
+    ``get``, ``entries`` and ``problems`` answer from memory, as the store was at the last :meth:`refresh`.
     """
 
     def __init__(
@@ -82,12 +83,12 @@ class Catalog:
         shipped_dir: Path | None = None,
         context_tokens: int = 4096,
         slots: int = 0,
-        memory_limit_bytes: int = 0,
+        budget: MemoryBudget | None = None,
     ) -> None:
         self.store_dir = store_dir.absolute()
         self._context_tokens = context_tokens
         self._slots = slots
-        self._memory_limit_bytes = memory_limit_bytes
+        self.budget = budget or MemoryBudget()
         self.files = ModelFiles(self.store_dir)
         self._shipped_dir = shipped_dir or manifests_dir()
         self._discovery = Discovery(self.store_dir, self._shipped_dir, self.files)
@@ -101,7 +102,7 @@ class Catalog:
             settings.model_store,
             context_tokens=settings.context_tokens,
             slots=settings.slots,
-            memory_limit_bytes=settings.memory_limit_mib << 20,
+            budget=MemoryBudget(settings.memory_limit_mib << 20),
         )
 
     def cache(self) -> None:
@@ -124,12 +125,12 @@ class Catalog:
     def entries(self) -> tuple[CatalogEntry, ...]:
         """All models in the order of :meth:`list`, with the state of their files."""
         snapshot = self._snapshot
-        return snapshot.entries if snapshot else tuple(self.entry(manifest) for manifest in self.list())
+        return snapshot.entries if snapshot else self._entries(self._found())
 
-    def entry(self, manifest: Manifest) -> CatalogEntry:
-        """One model that need not be in the catalog, all its variants and adapters. Looks at its files."""
-        variants = tuple(self._variant(manifest.loaded_as(name)) for name in manifest.quantizations)
-        usual = self._variant(manifest)
+    def entry(self, manifest: Manifest, memory: MemorySnapshot) -> CatalogEntry:
+        """One model, which need not be in the catalog, with its variants and adapters. Looks at its files."""
+        variants = tuple(self._variant(manifest.loaded_as(name), memory) for name in manifest.quantizations)
+        usual = self._variant(manifest, memory)
         return replace(usual, variants=variants, adapter_problems=self._adapter_problems(manifest))
 
     @property
@@ -168,43 +169,34 @@ class Catalog:
             )
         return manifest.loaded_as(wanted.quantization)
 
-    def status(self, reference: str, *, freeable_bytes: int = 0) -> ModelStatus:
+    def status(self, reference: str, *, memory: MemorySnapshot | None = None) -> ModelStatus:
         """The status of the model that `reference` names. Raises :class:`ModelNotFound`."""
-        return self.status_of(self.get(reference), freeable_bytes=freeable_bytes)
+        return self.status_of(self.get(reference), memory=memory)
 
-    def status_of(self, manifest: Manifest, *, freeable_bytes: int = 0) -> ModelStatus:
+    def status_of(self, manifest: Manifest, *, memory: MemorySnapshot | None = None) -> ModelStatus:
         """State, size, memory. Looks at its files: nothing is hashed, headers are cached.
 
-        `freeable_bytes`: what unloading other models would free; it counts as available for ``fits``.
+        `memory`: one snapshot of ``budget`` for all models that are asked about; without it ``fits`` isn't told.
         """
-        status = self._status(manifest)
-        if status.memory is None:
-            return status
-        return replace(status, fits=self.fits(status.memory, available_bytes() + freeable_bytes))
-
-    def fits(self, memory: MemoryEstimate | None, free_bytes: int) -> bool | None:
-        """Whether a model that takes `memory` can be loaded where so much is free; ``None`` where it is not known."""
-        return None if memory is None else memory.total_bytes <= min(free_bytes, self._memory_limit_bytes or free_bytes)
-
-    def _status(self, manifest: Manifest) -> ModelStatus:
-        """All but whether it fits."""
         if not manifest.files:
             return ModelStatus("ready", None, None, None, "", verified=True)
         try:
             paths = self.files.present(manifest)
-            memory = self._memory(manifest)
+            estimate = self._estimate(manifest)
             size = sum(path.stat().st_size for path in paths)
             verified = self._verified(manifest)
         except ModelNotFetched as err:
-            memory = self._unseen(manifest)
-            return ModelStatus("not_fetched", size_before(manifest), memory, None, err.message)
+            estimate = self._estimate(manifest, fetched=False)
+            fits = memory.fits(estimate, manifest.id) if memory else None
+            return ModelStatus("not_fetched", download_bytes(manifest), estimate, fits, err.message)
         except DamagedWeights as err:
             return ModelStatus("damaged", manifest.size_bytes, None, None, err.message)
         except OSError as err:  # taken away between two looks
             return ModelStatus(
                 "damaged", manifest.size_bytes, None, None, f"Its files are changing right now: {err.strerror}."
             )
-        return ModelStatus("ready", size, memory, None, manifest.note, verified)
+        fits = memory.fits(estimate, manifest.id) if memory else None
+        return ModelStatus("ready", size, estimate, fits, manifest.note, verified)
 
     def memory(self, reference: str) -> MemoryEstimate | None:
         """What it takes when loaded with the context and slots of the settings; ``None`` where that is unknown.
@@ -215,16 +207,8 @@ class Catalog:
         try:
             self.files.present(manifest)
         except ModelNotFetched:
-            return self._unseen(manifest)
-        return self._memory(manifest)
-
-    def suits(self, reference: str) -> bool:
-        """Whether this machine could hold the model if nothing else needed its memory; true where that is unknown."""
-        return self._suits(self._status(self.get(reference)))
-
-    def _suits(self, status: ModelStatus) -> bool:
-        memory = status.memory
-        return memory is None or memory.total_bytes <= min(total_bytes(), self._memory_limit_bytes or total_bytes())
+            return self._estimate(manifest, fetched=False)
+        return self._estimate(manifest)
 
     def weights(self, reference: str) -> Path:
         """What an engine opens (a file; torch: the folder), once all is checked. **Blocks** where sums are computed.
@@ -288,16 +272,19 @@ class Catalog:
     def _look_at_store(self, known: Found) -> _Snapshot:
         stamp = self._stamp(known)  # first: what changes during the scan is then noticed the next time
         found = self._discovery.scan()
-        entries = tuple(self.entry(manifest.loaded_as("")) for manifest in found.manifests.values())
-        return _Snapshot(stamp, found, entries)
+        return _Snapshot(stamp, found, self._entries(found))
 
     def _stamp(self, found: Found) -> StoreStamp:
         folders = (self.files.folder(manifest) for manifest in found.manifests.values())
         return store_stamp(self.store_dir, self._shipped_dir, folders)
 
-    def _variant(self, manifest: Manifest) -> CatalogEntry:
-        status = self._status(manifest)
-        return CatalogEntry(manifest, status, self._suits(status))
+    def _entries(self, found: Found) -> tuple[CatalogEntry, ...]:
+        memory = self.budget.snapshot()
+        return tuple(self.entry(manifest.loaded_as(""), memory) for manifest in found.manifests.values())
+
+    def _variant(self, manifest: Manifest, memory: MemorySnapshot) -> CatalogEntry:
+        status = self.status_of(manifest)
+        return CatalogEntry(manifest, status, memory.could_hold(status.memory))
 
     def _adapter_problems(self, manifest: Manifest) -> dict[str, str]:
         problems = {}
@@ -315,8 +302,7 @@ class Catalog:
     def _context(self, manifest: Manifest) -> int:
         return min(self._context_tokens, manifest.context_tokens or self._context_tokens)
 
-    def _memory(self, manifest: Manifest) -> MemoryEstimate | None:
-        return estimate(manifest, self.files, context_tokens=self._context(manifest), slots=self._slots)
-
-    def _unseen(self, manifest: Manifest) -> MemoryEstimate | None:
-        return estimate_before(manifest, context_tokens=self._context(manifest), slots=self._slots)
+    def _estimate(self, manifest: Manifest, *, fetched: bool = True) -> MemoryEstimate | None:
+        return estimate_model(
+            manifest, self.files if fetched else None, context_tokens=self._context(manifest), slots=self._slots
+        )

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from app.errors import InvalidImport
 from app.models import placement
+from app.models.memory import gpus
 from app.weights.checksums import Sums
 from app.weights.formats.checkpoint import CONFIG, listing, read_config
 from app.weights.formats.sha256sums import read_sums
@@ -36,10 +37,10 @@ def convert_where_wanted(
     """
     if to == "none" or not (folder / CONFIG).is_file():
         return ""
-    found = placement.copies(listing(folder))
+    found = placement.conversions(listing(folder))
     wanted: str = to
     if to == "auto":
-        wanted = "" if found else placement.copy_to_make(read_config(folder), card=placement.has_card())
+        wanted = "" if found else placement.conversion_to_make(read_config(folder), gpu=gpus.has_gpu())
     if not wanted or wanted in found:
         return ""
     with contextlib.suppress(*([InvalidImport] if to == "auto" else [])):  # then it runs as it was published

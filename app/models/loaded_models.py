@@ -11,11 +11,7 @@ LoadState = Literal["unloaded", "loading", "loaded", "failed"]
 
 
 class LoadedModels(Protocol):
-    """The models in memory. ``promised_bytes`` may be read from any thread, the rest belongs to the event loop."""
-
-    @property
-    def promised_bytes(self) -> int:
-        """Memory promised to the models that are loaded or being loaded."""
+    """The models in memory. What only tells may be called from any thread, the rest belongs to the event loop."""
 
     def state(self, model_id: str) -> LoadState:
         """Where the model is; of a ``failed`` one :meth:`error` tells more."""
@@ -38,8 +34,6 @@ class LoadedModels(Protocol):
 
 class NothingLoaded:
     """For programs that hold no models in memory, such as the command line."""
-
-    promised_bytes = 0
 
     def state(self, model_id: str) -> LoadState:
         """Always unloaded."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
+from app.models.memory import MemorySnapshot
 from app.models.model_views import Listing, ModelView
 
 MIN_INTERVAL_S = 0.25  # between two looks at the models for one subscriber
@@ -35,10 +36,9 @@ class ModelRemoved:
 
 @dataclass(frozen=True, slots=True)
 class MemoryChanged:
-    """The machine's memory, and what of it is free."""
+    """How much memory models may take has changed."""
 
-    memory_bytes: int
-    free_bytes: int
+    memory: MemorySnapshot
 
 
 ModelEvent = ModelsListed | ModelChanged | ModelRemoved | MemoryChanged
@@ -97,8 +97,8 @@ def differences(before: Listing, after: Listing) -> Iterator[ModelEvent]:
             yield ModelChanged(view)
     for model_id in known:
         yield ModelRemoved(model_id)
-    if (before.memory_bytes, before.free_bytes) != (after.memory_bytes, after.free_bytes):
-        yield MemoryChanged(after.memory_bytes, after.free_bytes)
+    if before.memory != after.memory:
+        yield MemoryChanged(after.memory)
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> None:

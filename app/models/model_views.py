@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from app.errors import InvalidManifest, MissingExtra, ParleyError
-from app.models.catalog import Catalog, CatalogEntry, ModelStatus
+from app.models.catalog import CatalogEntry, ModelStatus
 from app.models.fetches import Fetches
 from app.models.loaded_models import LoadedModels
 from app.models.manifest import Manifest
+from app.models.memory import MemorySnapshot
 from app.weights.progress import Progress
 
 ViewState = Literal["not_fetched", "fetching", "damaged", "ready", "loading", "loaded", "failed"]
+Device = Literal["cpu", "gpu"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class VariantView:
     manifest: Manifest
     state: ViewState
     status: ModelStatus
+    device: Device
     error: ParleyError | None  # why it can't be loaded, or could not the last time
 
 
@@ -33,6 +36,7 @@ class ModelView:
     manifest: Manifest
     state: ViewState
     status: ModelStatus
+    device: Device  # whose memory it needs
     error: ParleyError | None
     progress: Progress | None  # of the fetch that runs
     arriving: bool  # asked for by name, and not in the catalog yet
@@ -47,19 +51,17 @@ class Listing:
 
     models: tuple[ModelView, ...]
     problems: tuple[InvalidManifest, ...]
-    memory_bytes: int
-    free_bytes: int
+    memory: MemorySnapshot
 
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
     """What changes without a file being touched: needed to make a view of a catalog entry."""
 
-    catalog: Catalog
     fetches: Fetches
     loaded: LoadedModels
     missing_extras: Mapping[str, MissingExtra]  # by the engine's name
-    free_bytes: int  # what idle models would give back counts as free
+    memory: MemorySnapshot
     default_id: str | None
 
     def model_view(self, entry: CatalogEntry, *, arriving: bool) -> ModelView:
@@ -71,6 +73,7 @@ class LiveState:
             manifest=manifest,
             state="fetching" if progress is not None else usual.state,
             status=usual.status,
+            device=usual.device,
             error=self.fetches.last_error(manifest.base_id) or usual.error,
             progress=progress,
             arriving=arriving,
@@ -81,9 +84,11 @@ class LiveState:
 
     def _variant_view(self, entry: CatalogEntry) -> VariantView:
         manifest = entry.manifest
-        status = replace(entry.status, fits=self.catalog.fits(entry.status.memory, self.free_bytes))
+        status = replace(entry.status, fits=self.memory.fits(entry.status.memory, manifest.id))
         missing = self.missing_extras.get(manifest.engine) if status.state == "ready" else None
-        return VariantView(manifest, self._state(entry, missing), status, missing or self.loaded.error(manifest.id))
+        on_gpu = self.memory.vram is not None and status.memory is not None and status.memory.on_gpu
+        error = missing or self.loaded.error(manifest.id)
+        return VariantView(manifest, self._state(entry, missing), status, "gpu" if on_gpu else "cpu", error)
 
     def _state(self, entry: CatalogEntry, missing: MissingExtra | None) -> ViewState:
         """The state of the files; of files that are here, the state in memory."""

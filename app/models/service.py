@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from app.config import Settings
@@ -17,7 +17,6 @@ from app.models.gguf_conversion import ConvertTo, convert_folder, convert_where_
 from app.models.hub_references import is_hub_reference, resolve
 from app.models.loaded_models import LoadedModels, NothingLoaded
 from app.models.manifest import Manifest
-from app.models.memory.estimate import available_bytes, total_bytes
 from app.models.model_events import ModelEvent, ModelEvents
 from app.models.model_views import Listing, LiveState, ModelView
 from app.models.references import parse
@@ -113,21 +112,21 @@ class ModelService:
         `languages` are the reader's: they decide which model is the default one.
         """
         self._look()
-        free_bytes, live = self._live_state(languages)
+        live = self._live_state(languages)
         entries = self.catalog.entries()
         known = {entry.manifest.base_id for entry in entries}
-        arriving = [self.catalog.entry(m) for m in self.fetches.arriving() if m.base_id not in known]
+        arriving = [self.catalog.entry(m, live.memory) for m in self.fetches.arriving() if m.base_id not in known]
         views = [*(live.model_view(entry, arriving=False) for entry in entries)]
         views += [live.model_view(entry, arriving=True) for entry in arriving]
-        return Listing(tuple(views), tuple(self.catalog.problems), total_bytes(), free_bytes)
+        return Listing(tuple(views), tuple(self.catalog.problems), live.memory)
 
     def show(self, reference: str, languages: Sequence[str] = ()) -> ModelView:
         """One model, as the variant that `reference` names. Blocks. Raises :class:`ModelNotFound`."""
         self._look()
-        _, live = self._live_state(languages)
+        live = self._live_state(languages)
         manifest = self._arriving_or_known(reference)
         arriving = any(manifest is other for other in self.fetches.arriving())
-        return live.model_view(self.catalog.entry(manifest), arriving=arriving)
+        return live.model_view(self.catalog.entry(manifest, live.memory), arriving=arriving)
 
     def get(self, reference: str) -> Manifest:
         """The manifest of a model, with the variant that `reference` names. Raises :class:`ModelNotFound`."""
@@ -275,11 +274,9 @@ class ModelService:
             changed = True
         return changed
 
-    def _live_state(self, languages: Sequence[str]) -> tuple[int, LiveState]:
-        """The memory that is free now, and what views of models are made with. Blocks."""
-        free_bytes = available_bytes()
+    def _live_state(self, languages: Sequence[str]) -> LiveState:
+        """What views of models are made with, at this moment. Blocks."""
         default = self.default_model(languages)
-        missing: Mapping[str, MissingExtra] = self._missing_extras
-        free_with_idle = free_bytes + self._loaded.promised_bytes
         default_id = parse(default).base if default else None
-        return free_bytes, LiveState(self.catalog, self.fetches, self._loaded, missing, free_with_idle, default_id)
+        memory = self.catalog.budget.snapshot()
+        return LiveState(self.fetches, self._loaded, self._missing_extras, memory, default_id)

@@ -8,12 +8,12 @@ import pytest
 
 from app.config import Settings
 from app.errors import MissingExtra
-from app.models import catalog as catalogs
 from app.models.catalog import Catalog
 from app.models.loaded_models import NothingLoaded
-from app.models.memory import model_estimate
-from app.models.memory.estimate import MemoryEstimate
+from app.models.memory import MemoryBudget, MemoryEstimate, model_estimate
+from app.models.memory.snapshot import Amount
 from app.models.service import ModelService
+from tests.support.fake_machine import FakeMachine
 from tests.support.safetensors_files import write_llama
 
 pytestmark = pytest.mark.usefixtures("one_shipped")
@@ -41,9 +41,9 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalog:
     ("memory_bytes", "expected"), [(1000, "tiny"), (800, "tiny"), (799, "tiny@int8"), (301, "tiny@nf4"), (100, None)]
 )
 def test_the_first_variant_that_the_machine_has_memory_for(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, memory_bytes: int, expected: str | None
+    catalog: Catalog, memory_bytes: int, expected: str | None
 ) -> None:
-    monkeypatch.setattr(catalogs, "total_bytes", lambda: memory_bytes)
+    catalog.budget = MemoryBudget(machine=FakeMachine(Amount(memory_bytes)))
     assert ModelService(Settings(), catalog).default_model() == expected
 
 

@@ -1,7 +1,9 @@
 /** What can be chosen behind a model's id: how it is loaded, and which adapter is laid over it. */
+import { bytes } from "../i18n/format.js";
 import { h } from "../page/dom.js";
+import { choice, choiceGroup } from "../widgets/choices.js";
 import { icon } from "../widgets/icons.js";
-import { bytes } from "../i18n/language.js";
+import { freeBytes } from "./model_state.js";
 import { join, parts, wayOf } from "./reference.js";
 
 /** Two rows of radio buttons in the picker's panel. Drawn again only when something changed, and keeps the focus. */
@@ -25,7 +27,7 @@ export class ModelChoices {
     const { quantizations = [], adapters = [] } = model;
     const here = model.state !== "fetching" && model.state !== "not_fetched" && model.state !== "damaged";
     const told = here || model.state === "not_fetched"; // of one that is not here, what it will need is told
-    const look = JSON.stringify([model.id, reference, here, quantizations, adapters, this.app.state.language, this.#free()]);
+    const look = JSON.stringify([model.id, reference, here, quantizations, adapters, this.app.state.language, this.#free(quantizations)]);
     if (look === this.drawn) return;
     this.drawn = look;
     const focused = this.element.contains(document.activeElement) ? document.activeElement.value : null;
@@ -35,8 +37,8 @@ export class ModelChoices {
     if (focused !== null) [...this.element.querySelectorAll("input")].find((input) => input.value === focused)?.focus({ preventScroll: true });
   }
 
-  #free() {
-    return bytes(this.app, this.app.state.memory?.available_bytes ?? 0);
+  #free(quantizations) {
+    return quantizations.map((way) => bytes(this.app, freeBytes(this.app, way)));
   }
 
   #ways(model, reference, here) {
@@ -45,7 +47,7 @@ export class ModelChoices {
     const current = wayOf(model, reference);
     const option = (way) => {
       const tooLarge = way.fits === false && way.state !== "loaded" && way.state !== "loading";
-      const fits = way.fits === null ? "" : app.t(tooLarge ? "picker.way_too_large" : way.state === "loaded" ? "picker.way_loaded" : "picker.way_fits", { available: this.#free() });
+      const fits = way.fits === null ? "" : app.t(tooLarge ? "picker.way_too_large" : way.state === "loaded" ? "picker.way_loaded" : "picker.way_fits", { available: bytes(app, freeBytes(app, way)) });
       const content = [
         h("span.p-choice-name", {}, wayName(app, model, way)),
         h("span.p-choice-about", {}, way.memory_bytes ? bytes(app, way.memory_bytes) : ""),
@@ -54,7 +56,7 @@ export class ModelChoices {
       const shares = way.weights_bytes ? { weights: bytes(app, way.weights_bytes), cache: bytes(app, way.cache_bytes) } : null;
       return this.#radio("way", join(way, adapter), here && way.id === current.id, tooLarge || !here, content, shares && app.t("picker.way_parts", shares));
     };
-    return this.#group("picker.ways", "p-segments", model.quantizations.map(option));
+    return choiceGroup(app.t("picker.ways"), "p-segments", model.quantizations.map(option));
   }
 
   #adapters(model, reference) {
@@ -67,18 +69,12 @@ export class ModelChoices {
     );
     const broken = model.adapters.filter((one) => !one.usable);
     const told = broken.map((one) => h("p.p-choice-broken", {}, icon("warning"), h("span", {}, one.detail)));
-    return h("div", {}, this.#group("picker.adapters", "p-chips", [none, ...options]), ...told);
-  }
-
-  #group(key, className, options) {
-    const title = this.app.t(key);
-    return h("fieldset.p-choice-group", {}, h("legend", {}, title), h(`div.${className}`, { role: "radiogroup", "aria-label": title }, ...options));
+    return h("div", {}, choiceGroup(app.t("picker.adapters"), "p-chips", [none, ...options]), ...told);
   }
 
   #radio(name, value, checked, disabled, content, title) {
-    const input = h("input", { type: "radio", name: `parley-${name}`, value, disabled, onchange: () => this.choose(value) });
-    input.checked = checked;
-    return h("label.p-choice", { title }, input, h("span.p-choice-face", {}, ...content));
+    const onchange = () => this.choose(value);
+    return choice({ name: `parley-${name}`, value, checked, disabled, title, onchange }, ...content);
   }
 }
 
