@@ -155,7 +155,7 @@ class Catalog:
 
     def suits(self, reference: str) -> bool:
         """Whether this machine could hold the model if nothing else needed its memory; true where that is unknown."""
-        return self.budget.snapshot().could_hold(self.status(reference).memory)
+        return self.budget.could_hold(self.status(reference).memory)
 
     def weights(self, reference: str) -> Path:
         """What an engine opens (a file; torch: the folder), once all is checked. **Blocks** where sums are computed.
