@@ -48,7 +48,7 @@ class ModelSnapshot:
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """A model that is loaded or being loaded; a :class:`~app.models.memory.budget.MemoryUser`."""
+    """A model that is loaded or being loaded; a :class:`~app.models.memory.budget.MemoryHolder`."""
 
     model_id: str
     loading: asyncio.Task[LoadedModel]

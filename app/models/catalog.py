@@ -127,10 +127,10 @@ class Catalog:
         snapshot = self._snapshot
         return snapshot.entries if snapshot else self._entries(self._found())
 
-    def entry(self, manifest: Manifest, memory: MemorySnapshot) -> CatalogEntry:
+    def entry(self, manifest: Manifest) -> CatalogEntry:
         """One model, which need not be in the catalog, with its variants and adapters. Looks at its files."""
-        variants = tuple(self._variant(manifest.loaded_as(name), memory) for name in manifest.quantizations)
-        usual = self._variant(manifest, memory)
+        variants = tuple(self._variant(manifest.loaded_as(name)) for name in manifest.quantizations)
+        usual = self._variant(manifest)
         return replace(usual, variants=variants, adapter_problems=self._adapter_problems(manifest))
 
     @property
@@ -279,12 +279,11 @@ class Catalog:
         return store_stamp(self.store_dir, self._shipped_dir, folders)
 
     def _entries(self, found: Found) -> tuple[CatalogEntry, ...]:
-        memory = self.budget.snapshot()
-        return tuple(self.entry(manifest.loaded_as(""), memory) for manifest in found.manifests.values())
+        return tuple(self.entry(manifest.loaded_as("")) for manifest in found.manifests.values())
 
-    def _variant(self, manifest: Manifest, memory: MemorySnapshot) -> CatalogEntry:
+    def _variant(self, manifest: Manifest) -> CatalogEntry:
         status = self.status_of(manifest)
-        return CatalogEntry(manifest, status, memory.could_hold(status.memory))
+        return CatalogEntry(manifest, status, self.budget.could_hold(status.memory))
 
     def _adapter_problems(self, manifest: Manifest) -> dict[str, str]:
         problems = {}

@@ -2,7 +2,7 @@
 
     <store>/manifests/*.toml     a user's own; one with the id of a shipped one takes its place
     <store>/weights/*.gguf       without a manifest: gets one made of its header
-    <store>/weights/*/*.gguf     the same, where there is no config.json beside it (then it is a copy of that model)
+    <store>/weights/*/*.gguf     the same, where there is no config.json beside it (then it is its conversion)
     <store>/weights/*/           a Hugging Face folder without a manifest: gets one made of its config.json
     <store>/adapters/*/          LoRA weights and P-tuning prefixes: shown with the models that they name as their base
 

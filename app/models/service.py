@@ -115,7 +115,7 @@ class ModelService:
         live = self._live_state(languages)
         entries = self.catalog.entries()
         known = {entry.manifest.base_id for entry in entries}
-        arriving = [self.catalog.entry(m, live.memory) for m in self.fetches.arriving() if m.base_id not in known]
+        arriving = [self.catalog.entry(m) for m in self.fetches.arriving() if m.base_id not in known]
         views = [*(live.model_view(entry, arriving=False) for entry in entries)]
         views += [live.model_view(entry, arriving=True) for entry in arriving]
         return Listing(tuple(views), tuple(self.catalog.problems), live.memory)
@@ -126,7 +126,7 @@ class ModelService:
         live = self._live_state(languages)
         manifest = self._arriving_or_known(reference)
         arriving = any(manifest is other for other in self.fetches.arriving())
-        return live.model_view(self.catalog.entry(manifest, live.memory), arriving=arriving)
+        return live.model_view(self.catalog.entry(manifest), arriving=arriving)
 
     def get(self, reference: str) -> Manifest:
         """The manifest of a model, with the variant that `reference` names. Raises :class:`ModelNotFound`."""

@@ -54,7 +54,7 @@ def test_an_empty_store_has_the_shipped_models(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path / "none")
     assert DEFAULT in ids(catalog)
     assert catalog.problems == []
-    status = catalog.status(DEFAULT)
+    status = catalog.status(DEFAULT, memory=catalog.budget.snapshot())
     assert (status.state, status.size_bytes, status.fits) == ("not_fetched", 98_362_432, True)
     assert f"parley models pull {DEFAULT}" in status.detail
     with pytest.raises(ModelNotFetched) as caught:

@@ -33,7 +33,7 @@ from app.models.memory.machine import DeviceMemory, Machine, MachineMemory
 from app.models.memory.snapshot import Amount, MemorySnapshot, Taken, need, total
 
 
-class MemoryUser(Protocol):
+class MemoryHolder(Protocol):
     """A model that memory is promised to, as the one who loads it knows it."""
 
     @property
@@ -71,7 +71,7 @@ class Reading:
     """The machine and what each of our models holds, at one moment."""
 
     machine: MachineMemory
-    held: Mapping[MemoryUser, Amount]
+    held: Mapping[MemoryHolder, Amount]
 
 
 class MemoryBudget:
@@ -84,37 +84,52 @@ class MemoryBudget:
         """`limit_bytes`: of RAM for all models together; 0: what the machine has."""
         self.limit_bytes = limit_bytes
         self._machine = Machine() if machine is None else machine
-        self._promises: dict[MemoryUser, MemoryEstimate] = {}
+        self._promises: dict[MemoryHolder, MemoryEstimate] = {}
+        self._last: MachineMemory | None = None
 
     @property
     def promised_bytes(self) -> int:
         """Promised to all models, on all devices."""
         return sum(estimate.total_bytes for estimate in tuple(self._promises.values()))
 
-    def promised_to(self, user: MemoryUser) -> int:
+    def promised_to(self, holder: MemoryHolder) -> int:
         """Bytes promised to one model."""
-        estimate = self._promises.get(user)
+        estimate = self._promises.get(holder)
         return estimate.total_bytes if estimate else 0
 
-    def promise(self, user: MemoryUser, estimate: MemoryEstimate) -> None:
-        """`user` is going to take so much. Ask a snapshot first."""
-        self._promises[user] = estimate
+    def promise(self, holder: MemoryHolder, estimate: MemoryEstimate) -> None:
+        """`holder` is going to take so much. Ask a snapshot first."""
+        self._promises[holder] = estimate
         self._machine.changed()
 
     def loaded(self) -> None:
         """A model has finished loading."""
         self._machine.changed()
 
-    def release(self, user: MemoryUser) -> None:
+    def release(self, holder: MemoryHolder) -> None:
         """Its worker has ended. Does nothing where nothing was promised."""
-        if self._promises.pop(user, None) is not None:
+        if self._promises.pop(holder, None) is not None:
             self._machine.changed()
 
     def read(self) -> Reading:
         """Look at the machine. Blocks: reads files, on a machine with a GPU it may run a program."""
         # Who loads grows meanwhile: read in this order its growth is missed, not counted twice.
-        held = {user: self._held(user, estimate) for user, estimate in tuple(self._promises.items())}
-        return Reading(self._machine.memory(), held)
+        held = {holder: self._held(holder, estimate) for holder, estimate in tuple(self._promises.items())}
+        self._last = self._machine.memory()
+        return Reading(self._last, held)
+
+    def could_hold(self, estimate: MemoryEstimate | None) -> bool:
+        """Whether the machine could hold it if nothing else needed its memory; true where its need isn't known.
+
+        What the machine has in all does not change: only the first call may block.
+        """
+        if estimate is None:
+            return True
+        machine = self._last or self.read().machine
+        vram = machine.vram
+        ram_bytes = min(machine.ram.total_bytes, self.limit_bytes or machine.ram.total_bytes)
+        machines = Amount(ram_bytes, vram.total_bytes if vram else 0)
+        return machines.covers(need(estimate, counts_vram=vram is not None))
 
     def snapshot(self, reading: Reading | None = None) -> MemorySnapshot:
         """The budget now, by a `reading` that was just made, or by a new one (**blocks**)."""
@@ -127,12 +142,12 @@ class MemoryBudget:
         if self.limit_bytes:
             ram = DeviceMemory(min(ram.total_bytes, self.limit_bytes), ram.available_bytes)
         taken = []
-        for user, estimate in tuple(self._promises.items()):
-            amount = need(estimate, counts_vram=vram is not None).at_least(reading.held.get(user, Amount()))
-            taken.append(Taken(user.model_id, amount, user.in_use))
+        for holder, estimate in tuple(self._promises.items()):
+            amount = need(estimate, counts_vram=vram is not None).at_least(reading.held.get(holder, Amount()))
+            taken.append(Taken(holder.model_id, amount, holder.in_use))
         return MemorySnapshot(ram, vram, capacity, limited, tuple(taken))
 
-    def _held(self, user: MemoryUser, estimate: MemoryEstimate) -> Amount:
-        pid = user.pid
-        allocated = estimate.weights_bytes + estimate.kv_bytes if estimate.on_gpu and user.loaded else 0
+    def _held(self, holder: MemoryHolder, estimate: MemoryEstimate) -> Amount:
+        pid = holder.pid
+        allocated = estimate.weights_bytes + estimate.kv_bytes if estimate.on_gpu and holder.loaded else 0
         return Amount(0 if pid is None else self._machine.resident_bytes(pid), allocated)

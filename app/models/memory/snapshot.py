@@ -101,12 +101,6 @@ class MemorySnapshot:
             if not model.in_use and ((lacks_ram and model.amount.ram) or (lacks_vram and model.amount.vram))
         )
 
-    def could_hold(self, estimate: MemoryEstimate | None) -> bool:
-        """Whether the machine could hold it if nothing else needed its memory; true where its need isn't known."""
-        if estimate is None:
-            return True
-        return Amount(self.ram.total_bytes, self.vram.total_bytes if self.vram else 0).covers(self._need(estimate))
-
     def refusal(self, model_id: str, estimate: MemoryEstimate) -> NotEnoughMemory:
         """Why it can't be loaded, and what to do."""
         wanted, free = self._need(estimate.with_slots(1)), self.free

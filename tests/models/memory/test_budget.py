@@ -15,7 +15,7 @@ TOTAL = 1000
 
 
 @dataclass(eq=False)
-class User:
+class Holder:
     """A model that is loaded, and in use by nobody."""
 
     model_id: str
@@ -54,33 +54,33 @@ def test_other_programs_count_at_once(budget: MemoryBudget, machine: FakeMachine
 
 
 def test_a_model_counts_once_while_it_loads_and_afterwards(budget: MemoryBudget, machine: FakeMachine) -> None:
-    user = User("one", pid=7, in_use=True, loaded=False)
-    budget.promise(user, estimate(400))
+    holder = Holder("one", pid=7, in_use=True, loaded=False)
+    budget.promise(holder, estimate(400))
     for resident in (0, 100, 390):  # the kernel sees more and more of it
         machine.workers[7] = Amount(resident)
         assert fitting(budget) == 600
-    user.loaded = True
+    holder.loaded = True
     assert fitting(budget) == 600
     machine.workers[7] = Amount(450)  # more than it was thought to take
     assert fitting(budget) == 550
     del machine.workers[7]
     assert fitting(budget) == 600  # it died, and is going to be started again
-    budget.release(user)
+    budget.release(holder)
     assert fitting(budget) == 1000
 
 
 def test_mapped_weights_are_promised_though_the_kernel_calls_them_available(
     budget: MemoryBudget, machine: FakeMachine
 ) -> None:
-    budget.promise(User("one", pid=7, in_use=True), estimate(400))
+    budget.promise(Holder("one", pid=7, in_use=True), estimate(400))
     machine.workers[7] = Amount(20)  # the rest are pages of files
     assert machine.memory().ram.available_bytes == 980
     assert fitting(budget) == 600
 
 
 def test_idle_models_can_be_unloaded_and_a_loaded_one_fits(budget: MemoryBudget, machine: FakeMachine) -> None:
-    budget.promise(User("idle", pid=7), estimate(500))
-    budget.promise(User("busy", pid=8, in_use=True), estimate(300))
+    budget.promise(Holder("idle", pid=7), estimate(500))
+    budget.promise(Holder("busy", pid=8, in_use=True), estimate(300))
     machine.workers |= {7: Amount(500), 8: Amount(250)}
     assert fitting(budget) == 700
     now = budget.snapshot()
@@ -95,7 +95,7 @@ def test_idle_models_can_be_unloaded_and_a_loaded_one_fits(budget: MemoryBudget,
 def test_the_limit_is_for_all_models_together(machine: FakeMachine) -> None:
     budget = MemoryBudget(400, machine)
     assert fitting(budget) == 400
-    budget.promise(User("busy", pid=7, in_use=True), estimate(150))
+    budget.promise(Holder("busy", pid=7, in_use=True), estimate(150))
     machine.workers[7] = Amount(150)
     assert fitting(budget) == 250
     machine.others = Amount(800)
@@ -110,8 +110,8 @@ def test_fewer_slots_are_granted_before_a_model_is_refused(budget: MemoryBudget,
     assert granted is not None
     assert granted.slots == 3
     assert now.granted(estimate(450, cache=90, slots=4)) is None
-    assert now.could_hold(estimate(640, cache=90, slots=4))  # if nothing else needed the memory
-    assert not now.could_hold(estimate(641, cache=90, slots=4))
+    assert budget.could_hold(estimate(640, cache=90, slots=4))  # if nothing else needed the memory
+    assert not budget.could_hold(estimate(641, cache=90, slots=4))
 
 
 # A GPU
@@ -133,22 +133,22 @@ def test_a_model_on_a_gpu_needs_its_memory_and_a_process_in_ram(on_gpu: MemoryBu
     machine.others = Amount(vram=100)
     assert not on_gpu.snapshot().fits(wanted)
     assert on_gpu.snapshot().fits(estimate(1000))  # one in RAM does not mind
-    assert not on_gpu.snapshot().could_hold(estimate(501, gpu=True))
+    assert not on_gpu.could_hold(estimate(501, gpu=True))
 
 
 def test_what_is_loaded_on_a_gpu_counts_once(on_gpu: MemoryBudget, machine: FakeMachine) -> None:
-    user = User("one", pid=7, in_use=True, loaded=False)
-    on_gpu.promise(user, estimate(200, cache=50, slots=2, process=100, gpu=True))
+    holder = Holder("one", pid=7, in_use=True, loaded=False)
+    on_gpu.promise(holder, estimate(200, cache=50, slots=2, process=100, gpu=True))
     assert on_gpu.snapshot().free == Amount(900, 200)
-    user.loaded, machine.workers[7] = True, Amount(80, 300)
+    holder.loaded, machine.workers[7] = True, Amount(80, 300)
     assert on_gpu.snapshot().free == Amount(900, 200)
-    user.in_use = False
+    holder.in_use = False
     assert on_gpu.snapshot().free == Amount(1000, 500)
 
 
 def test_what_holds_the_memory_that_is_lacking_is_unloaded(on_gpu: MemoryBudget, machine: FakeMachine) -> None:
-    on_gpu.promise(User("gpu", pid=7), estimate(400, process=100, gpu=True))
-    on_gpu.promise(User("cpu", pid=8), estimate(500))
+    on_gpu.promise(Holder("gpu", pid=7), estimate(400, process=100, gpu=True))
+    on_gpu.promise(Holder("cpu", pid=8), estimate(500))
     machine.workers |= {7: Amount(100, 400), 8: Amount(500)}
     now = on_gpu.snapshot()
     assert now.to_unload(estimate(150, process=50, gpu=True)) == {"gpu"}
@@ -176,7 +176,7 @@ def test_a_refusal_tells_what_is_missing_and_what_to_do(on_gpu: MemoryBudget, ma
     assert "close other programs" in gpu.message
     on_gpu.limit_bytes = 800 * mib
     assert "raise PARLEY_MEMORY_LIMIT_MIB" in refused(estimate(900 * mib)).message
-    on_gpu.promise(User("busy", in_use=True), estimate(300 * mib))
+    on_gpu.promise(Holder("busy", in_use=True), estimate(300 * mib))
     assert "in use: busy" in refused(estimate(600 * mib)).message
     details = refused(estimate(600 * mib, cache=mib, slots=4)).details
     assert details == {"model_id": "two", "needed_bytes": 601 * mib, "available_bytes": 500 * mib}
