@@ -3,6 +3,7 @@ import { bytes } from "../i18n/format.js";
 import { h } from "../page/dom.js";
 import { choice, choiceGroup } from "../widgets/choices.js";
 import { icon } from "../widgets/icons.js";
+import { freeBytes } from "./model_state.js";
 import { join, parts, wayOf } from "./reference.js";
 
 /** Two rows of radio buttons in the picker's panel. Drawn again only when something changed, and keeps the focus. */
@@ -26,7 +27,7 @@ export class ModelChoices {
     const { quantizations = [], adapters = [] } = model;
     const here = model.state !== "fetching" && model.state !== "not_fetched" && model.state !== "damaged";
     const told = here || model.state === "not_fetched"; // of one that is not here, what it will need is told
-    const look = JSON.stringify([model.id, reference, here, quantizations, adapters, this.app.state.language, this.#free()]);
+    const look = JSON.stringify([model.id, reference, here, quantizations, adapters, this.app.state.language, this.#free(quantizations)]);
     if (look === this.drawn) return;
     this.drawn = look;
     const focused = this.element.contains(document.activeElement) ? document.activeElement.value : null;
@@ -36,8 +37,8 @@ export class ModelChoices {
     if (focused !== null) [...this.element.querySelectorAll("input")].find((input) => input.value === focused)?.focus({ preventScroll: true });
   }
 
-  #free() {
-    return bytes(this.app, this.app.state.memory?.available_bytes ?? 0);
+  #free(quantizations) {
+    return quantizations.map((way) => bytes(this.app, freeBytes(this.app, way)));
   }
 
   #ways(model, reference, here) {
@@ -46,7 +47,7 @@ export class ModelChoices {
     const current = wayOf(model, reference);
     const option = (way) => {
       const tooLarge = way.fits === false && way.state !== "loaded" && way.state !== "loading";
-      const fits = way.fits === null ? "" : app.t(tooLarge ? "picker.way_too_large" : way.state === "loaded" ? "picker.way_loaded" : "picker.way_fits", { available: this.#free() });
+      const fits = way.fits === null ? "" : app.t(tooLarge ? "picker.way_too_large" : way.state === "loaded" ? "picker.way_loaded" : "picker.way_fits", { available: bytes(app, freeBytes(app, way)) });
       const content = [
         h("span.p-choice-name", {}, wayName(app, model, way)),
         h("span.p-choice-about", {}, way.memory_bytes ? bytes(app, way.memory_bytes) : ""),
