@@ -1,33 +1,23 @@
 """Every check of `make test`, one after the other; stops at the first that fails.
 
-Runs in `.venv`. Arguments go to pytest: `make test ARGS="tests/store -x"`.
+Runs in `.venv`. Arguments go to pytest: `make test ARGS="tests/store -x"`. The whole suite runs in several processes;
+tests that are named run in one, which prints as it goes and starts sooner.
 """
 
 from __future__ import annotations
 
-import re
-import shutil
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from page_scripts import check_page_scripts
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
-OLDEST_NODE = 20  # the first with Array.toSpliced, which every browser of today has
-PARSE = """
-import { readFileSync } from "node:fs";
-import { SourceTextModule } from "node:vm";
-for (const path of process.argv.slice(1)) {
-  try {
-    new SourceTextModule(readFileSync(path, "utf8"), { identifier: path });
-  } catch (error) {
-    console.error(`${path}: ${error.message}`);
-    process.exitCode = 1;
-  }
-}
-"""
+MOST_PROCESSES = 4  # each imports PyTorch and collects all tests: more of them gain little
 
 
 def command(*parts: str) -> Callable[[], int]:
@@ -35,40 +25,14 @@ def command(*parts: str) -> Callable[[], int]:
     return lambda: subprocess.run([BIN / parts[0], *parts[1:]], cwd=ROOT, check=False).returncode
 
 
-def node() -> str | None:
-    """Where Node.js is; None, and a line that says why, where there is none that knows all that the page uses."""
-    path = shutil.which("node")
-    if path is None:
-        print("skipped: Node.js is not installed")
-        return None
-    version = subprocess.run([path, "--version"], check=False, capture_output=True, text=True).stdout.strip()
-    if int(version.removeprefix("v").partition(".")[0] or 0) < OLDEST_NODE:
-        print(f"skipped: Node.js {version} is too old, {OLDEST_NODE} is needed")
-        return None
-    return path
-
-
-def page_scripts() -> int:
-    """Read every script of the page as the module that it is, then run the tests of their logic."""
-    path = node()
-    return 0 if path is None else scripts_parse(path) or scripts_work(path)
-
-
-def scripts_parse(node: str) -> int:
-    """Parse every script as a module; those that are none are named with their mistake."""
-    scripts = [str(path) for path in sorted((ROOT / "frontends").rglob("*.js"))]
-    flags = ["--experimental-vm-modules", "--no-warnings", "--input-type=module"]
-    return subprocess.run([node, *flags, "--eval", PARSE, *scripts], cwd=ROOT, check=False).returncode
-
-
-def scripts_work(node: str) -> int:
-    """Run the unit tests of the scripts; what they say is shown when one fails."""
-    tests = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests" / "page").glob("*.test.js"))]
-    command = [node, "--test", "--test-reporter=spec", *tests]
-    result = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
-    passed = re.search(r"pass (\d+)", result.stdout)
-    print(f"{passed[1]} tests passed" if passed and not result.returncode else result.stdout + result.stderr)
-    return result.returncode
+def pytest(arguments: list[str]) -> Callable[[], int]:
+    """The tests: a process for each core, and a file's tests in one process, where its servers and workers run."""
+    paths = [argument.partition("::")[0] for argument in arguments]
+    if any(path and (ROOT / path).exists() for path in paths):
+        return command("pytest", *arguments)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processes = str(min(cores, MOST_PROCESSES))
+    return command("pytest", "--numprocesses", processes, "--dist", "loadfile", *arguments)
 
 
 def main(pytest_arguments: list[str]) -> int:
@@ -78,8 +42,8 @@ def main(pytest_arguments: list[str]) -> int:
         "format": command("ruff", "format", "--check", "."),
         "types": command("mypy"),
         "layers": command("lint-imports", "--no-logo"),
-        "page scripts": page_scripts,
-        "tests": command("pytest", *pytest_arguments),
+        "page scripts": check_page_scripts,
+        "tests": pytest(pytest_arguments),
     }
     started = time.monotonic()
     for name, check in checks.items():

@@ -209,7 +209,7 @@ def test_sums_are_computed_once_and_survive_a_restart(store: Path, monkeypatch: 
         raise AssertionError("hashed again")
 
     with monkeypatch.context() as patch:
-        patch.setattr("app.weights.checksums._hash", refuse)
+        patch.setattr("app.weights.checksums.digest_of", refuse)
         assert Catalog(store).weights("mine").exists()
         assert Catalog(store).status("mine").verified
         with pytest.raises(AssertionError):

@@ -144,7 +144,7 @@ export const en = {
   "details.quantization": "Quantization",
   "details.seed": "Seed",
   "details.tokens": "Tokens",
-  "details.tokens_value": "{completion} generated, {prompt} in the prompt ({cached} from cache)",
+  "details.tokens_value": "{completion} out, {prompt} in ({cached} from cache)",
   "details.speed": "Speed",
   "details.speed_value": "{value} tokens/s",
   "details.first_token": "Time to first token",

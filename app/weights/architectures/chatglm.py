@@ -7,40 +7,23 @@ quantized layouts (``quantization_bit`` 4 or 8) hold int8 [out, in] or [out, in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from app.weights.architectures.base import MAX_LAYERS, Architecture, BadConfig, Config, Expected, size
 
 QUANTIZATION_BITS = (0, 4, 8)
 
-_MAX_SIZE = 1 << 24  # of any dimension: far beyond every real model
-_MAX_LAYERS = 1024
-
 Generation = Literal["chatglm", "chatglm2"]
-Kind = Literal["float", "int8"]
 
 
-class BadConfig(ValueError):
-    """The configuration makes no sense; the message completes "config.json …"."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """One tensor as the configuration asks for it."""
-
-    name: str
-    shape: tuple[int, ...]
-    kind: Kind = "float"
-    required: bool = True
-
-
-def generation(config: Mapping[str, Any]) -> Generation:
+def generation(config: Config) -> Generation:
     """Told apart by keys that only one of them has."""
     newer = ("padded_vocab_size", "ffn_hidden_size")
     return "chatglm2" if any(key in config for key in newer) else "chatglm"
 
 
-def quantization_bits(config: Mapping[str, Any]) -> int:
+def quantization_bits(config: Config) -> int:
     """0, 4 or 8. Raises :class:`BadConfig` for any other width."""
     bits = config.get("quantization_bit") or 0
     if bits not in QUANTIZATION_BITS or isinstance(bits, bool):
@@ -49,20 +32,20 @@ def quantization_bits(config: Mapping[str, Any]) -> int:
     return int(bits)
 
 
-def kv_values_per_token(config: Mapping[str, Any]) -> int:
+def kv_values_per_token(config: Config, _lengthened: bool = False) -> int:
     """Numbers that the cache holds for one token: keys and values of all layers."""
     sizes = _Sizes(config)
     return 2 * sizes.layers * sizes.kv
 
 
-def expected_tensors(config: Mapping[str, Any]) -> Iterator[Expected]:
+def expected_tensors(config: Config, _names: Iterable[str] = ()) -> Iterator[Expected]:
     """All tensors of the checkpoint. Raises :class:`BadConfig`."""
     sizes = _Sizes(config)
     yield from _first(config, sizes) if sizes.generation == "chatglm" else _second(config, sizes)
     yield from _prefix(config, sizes)
 
 
-def prefix_tensors(config: Mapping[str, Any], prefix_config: Mapping[str, Any]) -> Iterator[Expected]:
+def prefix_tensors(config: Config, prefix_config: Config) -> Iterator[Expected]:
     """The tensors of a P-tuning prefix that is kept apart from its base model, whose `config` is given too."""
     wanted = {key: prefix_config.get(key) for key in ("pre_seq_len", "prefix_projection")}
     yield from _prefix({**config, **wanted}, _Sizes(config))
@@ -71,11 +54,11 @@ def prefix_tensors(config: Mapping[str, Any], prefix_config: Mapping[str, Any]) 
 class _Sizes:
     """Dimensions, each checked to be a sensible number."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(self, config: Config) -> None:
         self.generation = generation(config)
         first = self.generation == "chatglm"
         self.hidden = size(config, "hidden_size")
-        self.layers = size(config, "num_layers", _MAX_LAYERS)
+        self.layers = size(config, "num_layers", MAX_LAYERS)
         self.heads = size(config, "num_attention_heads")
         self.vocabulary = size(config, "vocab_size" if first else "padded_vocab_size")
         if first:
@@ -91,15 +74,7 @@ class _Sizes:
             raise BadConfig(f"has a hidden size of {self.hidden}, which {self.heads} heads do not divide")
 
 
-def size(config: Mapping[str, Any], key: str, most: int = _MAX_SIZE) -> int:
-    """A dimension of `config`. Raises :class:`BadConfig` when it is missing or out of all proportion."""
-    value = config.get(key)
-    if type(value) is not int or not 0 < value <= most:
-        raise BadConfig(f"says {key} = {str(value)[:20]}; it must be a whole number from 1 to {most:,}")
-    return value
-
-
-def _first(config: Mapping[str, Any], s: _Sizes) -> Iterator[Expected]:
+def _first(config: Config, s: _Sizes) -> Iterator[Expected]:
     bits = quantization_bits(config)
     table_bits = bits if config.get("quantization_embeddings") else 0
     yield from _weight("transformer.word_embeddings", s.vocabulary, s.hidden, table_bits)
@@ -120,7 +95,7 @@ def _first(config: Mapping[str, Any], s: _Sizes) -> Iterator[Expected]:
             yield Expected(f"{layer}.{name}.bias", (rows,))
 
 
-def _second(config: Mapping[str, Any], s: _Sizes) -> Iterator[Expected]:
+def _second(config: Config, s: _Sizes) -> Iterator[Expected]:
     bits = quantization_bits(config)
     biased = bool(config.get("add_bias_linear"))
     qkv_biased = biased or bool(config.get("add_qkv_bias", True))
@@ -149,7 +124,7 @@ def _second(config: Mapping[str, Any], s: _Sizes) -> Iterator[Expected]:
                 yield Expected(f"{layer}.{name}.bias", (rows,))
 
 
-def _prefix(config: Mapping[str, Any], s: _Sizes) -> Iterator[Expected]:
+def _prefix(config: Config, s: _Sizes) -> Iterator[Expected]:
     if not config.get("pre_seq_len"):
         return
     length, width = size(config, "pre_seq_len", 1 << 16), 2 * s.layers * s.kv
@@ -177,3 +152,11 @@ def _weight(name: str, rows: int, columns: int, bits: int, *, required: bool = T
         return
     yield Expected(f"{name}.weight", (rows, columns * bits // 8), "int8", required)
     yield Expected(f"{name}.weight_scale", (rows,), "float", required)
+
+
+ARCHITECTURE = Architecture(
+    model_types=("chatglm",),
+    expected_tensors=expected_tensors,
+    kv_values_per_token=kv_values_per_token,
+    tied_by_default=lambda config: generation(config) == "chatglm",
+)

@@ -11,26 +11,28 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from app.weights.converting.architectures.base import Part, gguf_name
 from app.weights.converting.config import MOST_LAYERS, Config, must_be, number, whole, wrong
+from app.weights.converting.converter import Part, gguf_name
 
 _PREFIX = "transformer."
 _CONTEXT_TOKENS = 2048  # that BLOOM was trained with; its positions have no end
 
 
 class Bloom:
-    """The family; see :class:`app.weights.converting.architectures.base.Family`."""
+    """See :class:`app.weights.converting.converter.Converter`."""
 
-    def architecture(self, config: Config) -> gguf.MODEL_ARCH:
-        """Its name in llama.cpp."""
-        return gguf.MODEL_ARCH.BLOOM
+    architecture = gguf.MODEL_ARCH.BLOOM
+
+    def row_order(self, layer: str, heads: int, heads_kv: int, head: int) -> NDArray[np.intp] | None:
+        """The fused matrix lies in another order in llama.cpp."""
+        return _queries_keys_values(heads, head) if layer == "attn_qkv" else None
 
     def parts(self, config: Config, names: Set[str]) -> Iterator[Part]:
         """The tensors in the order of the computation."""
         must_be(config, "apply_residual_connection_post_layernorm", (False,), False)
         hidden, layers, heads = _hidden(config), _layers(config), _heads(config)
         prefix = _PREFIX if any(name.startswith(_PREFIX) for name in names) else ""
-        known = gguf.get_tensor_name_map(gguf.MODEL_ARCH.BLOOM, layers)
+        known = gguf.get_tensor_name_map(self.architecture, layers)
 
         def part(name: str, *shape: int, rows: NDArray[np.intp] | None = None) -> Part:
             return Part(gguf_name(known, name), shape, prefix + name, rows)
@@ -45,7 +47,7 @@ class Bloom:
 
         yield part("word_embeddings.weight", whole(config, "vocab_size"), hidden)
         yield from norm("word_embeddings_layernorm")
-        apart = queries_keys_values(heads, hidden // heads)
+        apart = self.row_order("attn_qkv", heads, heads, hidden // heads)
         for layer in range(layers):
             at = f"h.{layer}"
             yield from norm(f"{at}.input_layernorm")
@@ -75,7 +77,7 @@ class Bloom:
         return name == "lm_head.weight" and bool(config.get("tie_word_embeddings", True))
 
 
-def queries_keys_values(heads: int, head: int) -> NDArray[np.intp]:
+def _queries_keys_values(heads: int, head: int) -> NDArray[np.intp]:
     """Which row of the fused matrix comes at each place of llama.cpp's.
 
     BLOOM stores query, key and value of the first head, then of the second …; llama.cpp wants all queries, then all
@@ -99,4 +101,4 @@ def _heads(config: Config) -> int:
     return heads
 
 
-FAMILY = Bloom()
+CONVERTER = Bloom()

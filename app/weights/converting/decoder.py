@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import gguf
 
-from app.weights.converting.architectures.base import Part, gguf_name
-from app.weights.converting.architectures.rope import Rope, rope_of
 from app.weights.converting.config import MOST_LAYERS, Config, must_be, number, whole, wrong
+from app.weights.converting.converter import Part, gguf_name
+from app.weights.converting.rope import Rope, rope_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""LLaMA 1 to 3, everything made from it (Alpaca, Vicuna, SmolLM2 …), and the first Mistral."""
+"""LLaMA 1 to 3, and everything made from it (Alpaca, Vicuna, SmolLM2 …)."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from app.weights.converting.architectures import decoder
-from app.weights.converting.architectures.base import Part
-from app.weights.converting.architectures.rope import rope_of
+from app.weights.converting import decoder
 from app.weights.converting.config import Config
+from app.weights.converting.converter import Part
+from app.weights.converting.rope import rope_of
 
 
 class Llama:
-    """The family; see :class:`app.weights.converting.architectures.base.Family`."""
+    """See :class:`app.weights.converting.converter.Converter`."""
 
-    def architecture(self, config: Config) -> gguf.MODEL_ARCH:
-        """Its name in llama.cpp."""
-        return gguf.MODEL_ARCH.LLAMA
+    architecture = gguf.MODEL_ARCH.LLAMA
+
+    def row_order(self, layer: str, heads: int, heads_kv: int, head: int) -> NDArray[np.intp] | None:
+        """Queries and keys lie in another order in llama.cpp."""
+        turned = {"attn_q": heads, "attn_k": heads_kv}.get(layer)
+        return None if turned is None else _pairs_together(turned, head)
 
     def parts(self, config: Config, names: Set[str]) -> Iterator[Part]:
         """The tensors in the order of the computation."""
         sizes = decoder.sizes_of(config)
-        heads = {".q_proj.": sizes.heads, ".k_proj.": sizes.heads_kv}
-        for part in decoder.parts(gguf.MODEL_ARCH.LLAMA, sizes, rope_of(config, sizes.head), names):
-            turned = next((count for mark, count in heads.items() if mark in part.source), 0)
-            yield replace(part, rows=pairs_together(turned, sizes.head)) if turned else part
+        for part in decoder.parts(self.architecture, sizes, rope_of(config, sizes.head), names):
+            layer = part.name.split(".")[-2]
+            yield replace(part, rows=self.row_order(layer, sizes.heads, sizes.heads_kv, sizes.head))
 
     def describe(self, config: Config, writer: gguf.GGUFWriter) -> None:
         """Write the metadata that llama.cpp builds the model from."""
@@ -39,7 +41,7 @@ class Llama:
         return decoder.is_left_out(name, decoder.sizes_of(config).tied)
 
 
-def pairs_together(heads: int, head: int) -> NDArray[np.intp]:
+def _pairs_together(heads: int, head: int) -> NDArray[np.intp]:
     """Which row of a Hugging Face matrix comes at each place of llama.cpp's.
 
     A rotation turns pairs of numbers. Hugging Face puts the two of a pair half a head apart; Meta and llama.cpp put
@@ -48,4 +50,4 @@ def pairs_together(heads: int, head: int) -> NDArray[np.intp]:
     return np.arange(heads * head).reshape(heads, 2, head // 2).swapaxes(1, 2).ravel()
 
 
-FAMILY = Llama()
+CONVERTER = Llama()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.engine.torch.cache import QuantizedCache
+from app.engine.torch.prepared_weights import PreparedWeights
 
 
 @pytest.fixture
@@ -17,8 +17,8 @@ def checkpoint(tmp_path: Path) -> Path:
     return folder
 
 
-def cache_of(checkpoint: Path, kind: str = "nf4", *made_with: str) -> QuantizedCache:
-    return QuantizedCache(checkpoint.parent / "cache", checkpoint, kind, made_with)
+def cache_of(checkpoint: Path, kind: str = "nf4", *made_with: str) -> PreparedWeights:
+    return PreparedWeights(checkpoint.parent / "cache", checkpoint, kind, made_with)
 
 
 def write(place: Path) -> None:
@@ -65,4 +65,4 @@ def test_without_room_nothing_is_kept_and_nothing_fails(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))  # type: ignore[attr-defined]
     assert cache_of(checkpoint).store(write, 9) is None
-    assert "Too little room" in capsys.readouterr().err
+    assert "Not enough disk space" in capsys.readouterr().err

@@ -7,14 +7,10 @@ Linear weights are [out, in].
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
-from app.weights.formats.chatglm_shapes import BadConfig, Expected, size
+from app.weights.architectures.base import MAX_LAYERS, Architecture, BadConfig, Config, Expected, size
 
-MODEL_TYPES = ("llama", "mistral", "qwen2", "qwen3")
-
-_MAX_LAYERS = 1024
 _DEFAULTS: Mapping[str, Mapping[str, int]] = {  # those of transformers' classes, where they are not derived
     "mistral": {"num_key_value_heads": 8},
     "qwen2": {"num_key_value_heads": 32},
@@ -22,8 +18,8 @@ _DEFAULTS: Mapping[str, Mapping[str, int]] = {  # those of transformers' classes
 }
 
 
-def expected_tensors(config: Mapping[str, Any]) -> Iterator[Expected]:
-    """All tensors of the checkpoint. Raises :class:`~app.weights.formats.chatglm_shapes.BadConfig`."""
+def expected_tensors(config: Config, _names: Iterable[str] = ()) -> Iterator[Expected]:
+    """All tensors of the checkpoint. Raises :class:`~app.weights.architectures.base.BadConfig`."""
     s = _Sizes(config)
     yield Expected("model.embed_tokens.weight", (s.vocabulary, s.hidden))
     yield Expected("lm_head.weight", (s.vocabulary, s.hidden), required=not config.get("tie_word_embeddings", False))
@@ -32,7 +28,7 @@ def expected_tensors(config: Mapping[str, Any]) -> Iterator[Expected]:
         yield from _layer(f"model.layers.{i}", s)
 
 
-def kv_values_per_token(config: Mapping[str, Any]) -> int:
+def kv_values_per_token(config: Config, _lengthened: bool = False) -> int:
     """Numbers that the cache holds for one token: keys and values of all layers. Raises as above."""
     s = _Sizes(config)
     return 2 * s.layers * s.kv_heads * s.head
@@ -41,11 +37,11 @@ def kv_values_per_token(config: Mapping[str, Any]) -> int:
 class _Sizes:
     """Dimensions, each checked to be a sensible number, and which parts there are."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(self, config: Config) -> None:
         kind = str(config.get("model_type"))
         given = {**_DEFAULTS.get(kind, {}), **config}
         self.hidden = size(given, "hidden_size")
-        self.layers = size(given, "num_hidden_layers", _MAX_LAYERS)
+        self.layers = size(given, "num_hidden_layers", MAX_LAYERS)
         self.heads = size(given, "num_attention_heads")
         self.inner = size(given, "intermediate_size")
         self.vocabulary = size(given, "vocab_size")
@@ -85,3 +81,21 @@ def _layer(layer: str, s: _Sizes) -> Iterator[Expected]:
         yield Expected(f"{layer}.{name}.weight", (rows, columns))
         if biased:
             yield Expected(f"{layer}.{name}.bias", (rows,))
+
+
+ARCHITECTURE = Architecture(
+    model_types=("llama", "mistral", "qwen2", "qwen3"),
+    expected_tensors=expected_tensors,
+    kv_values_per_token=kv_values_per_token,
+    tied_by_default=lambda _config: False,
+    lora_tensors={
+        "self_attn.q_proj": "attn_q",
+        "self_attn.k_proj": "attn_k",
+        "self_attn.v_proj": "attn_v",
+        "self_attn.o_proj": "attn_output",
+        "mlp.gate_proj": "ffn_gate",
+        "mlp.up_proj": "ffn_up",
+        "mlp.down_proj": "ffn_down",
+    },
+    gguf_names=("llama", "qwen2", "qwen3"),
+)

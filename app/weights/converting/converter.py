@@ -1,9 +1,9 @@
-"""What a family has to say, and which family a model belongs to."""
+"""What converting an architecture to GGUF takes, and which converter a model needs."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,16 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import InvalidImport
+from app.weights.converting import model_types
 from app.weights.converting.config import Config
-
-# By ``model_type`` of config.json: the module that knows it. Mistral's first models are LLaMAs in all but name.
-_FAMILIES: Mapping[str, str] = {
-    "llama": "llama",
-    "mistral": "llama",
-    "qwen2": "qwen",
-    "qwen3": "qwen",
-    "bloom": "bloom",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +27,19 @@ class Part:
     values: NDArray[np.float32] | None = None  # computed, not stored in the checkpoint
 
 
-class Family(Protocol):
-    """An architecture that can be rewritten for llama.cpp."""
+class Converter(Protocol):
+    """An architecture that can be converted to GGUF."""
 
-    def architecture(self, config: Config) -> gguf.MODEL_ARCH:
+    @property
+    def architecture(self) -> gguf.MODEL_ARCH:
         """Its name in llama.cpp."""
+        ...
+
+    def row_order(self, layer: str, heads: int, heads_kv: int, head: int) -> NDArray[np.intp] | None:
+        """Which row of the checkpoint's matrix stands at each place of llama.cpp's `layer`, such as ``attn_q``.
+
+        ``None``: they stand in the same order. `head` is the width of one head.
+        """
         ...
 
     def parts(self, config: Config, names: Set[str]) -> Iterator[Part]:
@@ -58,18 +58,28 @@ class Family(Protocol):
         ...
 
 
-def family_of(config: Config) -> Family:
-    """The family of a model. Raises :class:`InvalidImport` for one that is not known."""
+def converter_for(config: Config) -> Converter:
+    """The converter of a model. Raises :class:`InvalidImport` for one that is not known."""
     kind = config.get("model_type")
-    if not isinstance(kind, str) or kind not in _FAMILIES:
-        known = ", ".join(_FAMILIES)
+    if not isinstance(kind, str) or kind not in model_types.convertible():
+        known = ", ".join(sorted(model_types.convertible()))
         raise InvalidImport(
             f"Models of the architecture {str(kind)[:40]!r} can't be converted for llama.cpp; only {known} can. "
             "It runs in PyTorch as it is, or from a GGUF file if one is published.",
             architecture=str(kind)[:40],
         )
-    family: Family = importlib.import_module(f"app.weights.converting.architectures.{_FAMILIES[kind]}").FAMILY
-    return family
+    return _converter(kind)
+
+
+def converter_for_gguf(architecture: str) -> Converter | None:
+    """A converter that writes files of this ``general.architecture``; ``None`` where there is none."""
+    converters = (_converter(kind) for kind in sorted(model_types.convertible()))
+    return next((one for one in converters if gguf.MODEL_ARCH_NAMES[one.architecture] == architecture), None)
+
+
+def _converter(model_type: str) -> Converter:
+    converter: Converter = importlib.import_module(f"{model_types.__name__}.{model_type}").CONVERTER
+    return converter
 
 
 def gguf_name(names: gguf.TensorNameMap, source: str) -> str:

@@ -14,21 +14,15 @@ import json
 import os
 import re
 import signal
-import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
+from app.engine.threads import OPENMP
 from app.errors import WorkerFailed
+from app.system.child_process import SOURCE_ROOT, environment, python_module
 
-# Cores are shared by agreement: without this, OpenMP threads spin at barriers and two workers stop each other dead.
-_THREADING = {"GOMP_SPINCOUNT": "100"}
-
-# All that a worker needs of its parent's environment; keys and passwords are not among it.
-_PASSED_ON = re.compile(
-    r"PATH|HOME|USER|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT|VIRTUAL_ENV|PYTHON\w+|(DY)?LD_LIBRARY_PATH|"
-    r"(CUDA|NVIDIA|GGML|HIP|ROCR|HSA|VK|METAL)_\w+"
-)
+# What llama.cpp and PyTorch need to find the GPU.
+_PASSED_ON = r"(CUDA|NVIDIA|GGML|HIP|ROCR|HSA|VK|METAL)_\w+"
 
 _LOG_PREFIX = re.compile(r"^[\d.:]+ [A-Z] ")  # time and level
 _TAIL_LINES = 40
@@ -39,18 +33,10 @@ _LAST_BREATH_S = 1.0  # a connection breaks a moment before the process is known
 
 def worker_environment(parent: Mapping[str, str]) -> dict[str, str]:
     """The environment of a worker: the little that it needs of `parent`, and threads that yield their core."""
-    kept = {k: v for k, v in parent.items() if _PASSED_ON.fullmatch(k)}
-    return kept | _THREADING
+    return environment(parent, _PASSED_ON) | OPENMP
 
 
-def available_cores() -> int:
-    """Cores that this process, and so a worker, may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-class Child:
+class WorkerProcess:
     """One run of ``python -m <module>``. Belongs to the event loop that started it; start it once."""
 
     def __init__(
@@ -93,13 +79,13 @@ class Child:
         Raises :class:`WorkerFailed` when it ends, says that it cannot, or takes too long.
         """
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", self._module),
+            *python_module(self._module),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=worker_environment(os.environ) | self._environment,
             pass_fds=self._pass_fds,
-            cwd=Path(__file__).parents[2],  # the same `app` as ours, wherever the parent was started
+            cwd=SOURCE_ROOT,
         )
         self._watch = asyncio.create_task(self._watched(self._process), name=f"watch {self._module}")
         try:

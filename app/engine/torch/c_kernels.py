@@ -1,4 +1,4 @@
-"""4-bit products by code of our own (``int4.c``), where this machine has a C compiler.
+"""Builds and calls the C kernels for 4-bit products (``int4.c``), where this machine has a C compiler.
 
 It is built each time a worker starts, which takes a second, for exactly the processor that it runs on, and nothing of
 it stays on the disk. Without a compiler, or on a processor without AVX2, :mod:`app.engine.torch.kernels` has a slower
@@ -28,7 +28,7 @@ _BLOCK_ROWS = 16
 _PACKED_AT_ONCE = 1 << 22  # nibbles
 
 
-class NativeInt4:
+class Int4Library:
     """The library. The layout and the arithmetic are told in ``int4.c``."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
@@ -74,7 +74,7 @@ class NativeInt4:
 
 
 @functools.cache
-def native_int4(processor: str = "native") -> NativeInt4 | None:
+def int4_library(processor: str = "native") -> Int4Library | None:
     """The library, built for `processor` as compilers name it; ``None`` where it cannot be."""
     compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
     if compiler is None:
@@ -84,6 +84,6 @@ def native_int4(processor: str = "native") -> NativeInt4 | None:
         command = [compiler, *_OPTIONS, f"-march={processor}", "-o", str(built), str(_SOURCE), "-lm"]
         try:
             subprocess.run(command, check=True, capture_output=True, timeout=_BUILD_TIMEOUT_S)
-            return NativeInt4(ctypes.CDLL(str(built)))  # stays loaded when the file is gone
+            return Int4Library(ctypes.CDLL(str(built)))  # stays loaded when the file is gone
         except (OSError, subprocess.SubprocessError):
             return None

@@ -1,4 +1,4 @@
-"""Quantized weights kept on disk, so that only the first start has to quantize.
+"""Quantized or packed weights kept on disk, so that only the first start has to prepare them.
 
 A copy belongs to one state of one checkpoint: its key is made of the files' names, sizes and times, of what was
 asked for, and of what did the work (library versions, the CPU's instruction set). It is written beside its final
@@ -18,7 +18,7 @@ _READ = (".safetensors", ".json", ".model")  # what a checkpoint is made of
 _SPARE_BYTES = 1 << 30  # left free on the disk for everything else
 
 
-class QuantizedCache:
+class PreparedWeights:
     """The place of one copy: ``<root>/<kind>/<key>``."""
 
     def __init__(self, root: Path, checkpoint: Path, kind: str, made_with: Iterable[str]) -> None:

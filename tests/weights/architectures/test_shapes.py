@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.weights.formats import bloom_shapes, llama_shapes
-from app.weights.formats.chatglm_shapes import BadConfig
-from app.weights.formats.shapes import expected_for, is_tied
+from app.weights.architectures import bloom, expected_for, is_tied, llama
+from app.weights.architectures.base import BadConfig
 
 LLAMA_7B = {
     **{"model_type": "llama", "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32},
@@ -43,10 +42,10 @@ def test_alpaca_has_one_row_more_than_llama() -> None:
 
 
 def test_the_cache_holds_what_each_architecture_keeps() -> None:
-    assert llama_shapes.kv_values_per_token(LLAMA_7B) == 2 * 32 * 4096
-    assert llama_shapes.kv_values_per_token(QWEN3_06B) == 2 * 28 * 8 * 128  # heads wider than 1024 / 16
-    assert bloom_shapes.kv_values_per_token(BLOOMZ_7B) == 2 * 30 * 32 * (128 + 8)
-    assert bloom_shapes.kv_values_per_token(BLOOMZ_7B, lengthened=False) == 2 * 30 * 4096
+    assert llama.kv_values_per_token(LLAMA_7B) == 2 * 32 * 4096
+    assert llama.kv_values_per_token(QWEN3_06B) == 2 * 28 * 8 * 128  # heads wider than 1024 / 16
+    assert bloom.kv_values_per_token(BLOOMZ_7B) == 2 * 30 * 32 * (128 + 8)
+    assert bloom.kv_values_per_token(BLOOMZ_7B, lengthened=False) == 2 * 30 * 4096
 
 
 def test_heads_are_tied_as_transformers_has_it() -> None:

@@ -1,4 +1,4 @@
-"""The parent's half of speaking with a hub: starts :mod:`app.weights.fetching.hub_worker`, asks it, and ends it."""
+"""Client of a Hugging Face hub: starts :mod:`app.weights.fetching.hub_worker`, asks it, and ends it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import FetchCancelled
-from app.system.child_process import child
+from app.system.child_process import child_process
 from app.weights.fetching.hub_errors import GOES_ON, endpoint, hub_error
 from app.weights.fetching.hub_listing import MAX_FILES, Listing, RepoFile
 from app.weights.progress import Cancelled
@@ -28,7 +28,7 @@ _PASSED_ON = (
 )
 
 
-class HubProcess:
+class HubClient:
     """One running worker. Each method blocks until it has answered.
 
     Raises :class:`~app.errors.FetchFailed`, :class:`~app.errors.DamagedWeights`, :class:`FetchCancelled`.
@@ -85,8 +85,8 @@ class HubProcess:
 
 
 @contextmanager
-def hub_process(cancelled: Cancelled) -> Iterator[HubProcess]:
+def hub_client(cancelled: Cancelled) -> Iterator[HubClient]:
     """A running worker; it ends with this context, or when `cancelled` says so."""
     endpoint()  # a wrong one is told before anything starts
-    with child(_MODULE, cancelled, passed_on=_PASSED_ON) as process:
-        yield HubProcess(process, cancelled)
+    with child_process(_MODULE, cancelled, passed_on=_PASSED_ON) as process:
+        yield HubClient(process, cancelled)
