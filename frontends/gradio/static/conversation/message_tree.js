@@ -1,5 +1,5 @@
 /** A conversation's messages as a tree: which path is shown, and which versions there are. No DOM. */
-import { brings } from "../page/compare.js";
+import { hasNews } from "../page/compare.js";
 
 /**
  * @typedef {Object} Message see docs/api.md; here also `html`, and `optimistic` before the server knows it
@@ -30,7 +30,7 @@ export class MessageTree {
   add(message) {
     const known = this.messages.get(message.id);
     if (known && known.state !== "pending" && message.state === "pending") return known;
-    if (!brings(known, message)) return known;
+    if (!hasNews(known, message)) return known;
     const merged = { ...known, ...message };
     this.messages.set(message.id, merged);
     if (!known) this.#insert(merged);

@@ -1,6 +1,6 @@
 /** The open conversation: its messages and events. What a person does is in actions.js, drawing in conversation_view.js. */
 import { ApiError } from "../page/api.js";
-import { brings } from "../page/compare.js";
+import { hasNews } from "../page/compare.js";
 import { closePopover } from "../widgets/popover.js";
 import { EventStream } from "./event_stream.js";
 import { MessageTree } from "./message_tree.js";
@@ -171,7 +171,7 @@ export class OpenConversation {
   }
 
   #update(conversation) {
-    if (!brings(this.app.state.conversation ?? undefined, conversation)) return;
+    if (!hasNews(this.app.state.conversation ?? undefined, conversation)) return;
     this.app.state.conversation = conversation;
     this.app.emit("conversation-updated", conversation);
   }

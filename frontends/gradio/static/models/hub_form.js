@@ -5,7 +5,7 @@ import { icon } from "../widgets/icons.js";
 import { hubName } from "./hub_name.js";
 
 /** Takes the place of the panel; keeps what was typed until that model is being fetched. */
-export class ModelByName {
+export class HubForm {
   /**
    * @param {Object} app
    * @param {(id: string) => void} onStarted is told under which id the model is being fetched

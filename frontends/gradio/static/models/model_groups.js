@@ -18,10 +18,10 @@ export function grouped(models, language) {
 /** What is on its way comes first, then what fits, then what speaks the reader's language, then what takes less memory. */
 function rank(model, language) {
   const coming = model.state === "fetching" || model.arriving;
-  const ways = model.quantizations?.length ? model.quantizations : [model];
-  const fits = ways.some((way) => way.fits !== false);
+  const variants = model.quantizations?.length ? model.quantizations : [model];
+  const fits = variants.some((variant) => variant.fits !== false);
   const speaks = model.languages.length === 0 || model.languages.includes(language);
-  const least = Math.min(...ways.map((way) => way.memory_bytes ?? Infinity));
+  const least = Math.min(...variants.map((variant) => variant.memory_bytes ?? Infinity));
   return [coming ? 0 : 1, fits ? 0 : 1, speaks ? 0 : 1, least];
 }
 

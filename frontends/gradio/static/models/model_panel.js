@@ -3,10 +3,10 @@ import { bytes, joined, number } from "../i18n/format.js";
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
 import { fetchingText, isTooLarge, isUsable, languageNames, share } from "./model_state.js";
-import { ModelChoices } from "./variant_choices.js";
+import { VariantChoices } from "./variant_choices.js";
 
 const IGNORED_SHOWN = 3;
-const WHYS = new Set(["smallest_copy", "graphics_card", "no_copy"]);
+const KNOWN_REASONS = new Set(["smallest_copy", "graphics_card", "no_copy"]);
 
 /** The lower half of the picker. Redrawn once a second while a model is fetched, and keeps the focus. */
 export class ModelPanel {
@@ -21,7 +21,7 @@ export class ModelPanel {
     this.progress = h("progress.p-progress", { max: "1", hidden: true });
     this.button = h("button.p-button.p-small", { type: "button", onclick: () => this.act() });
     this.forget = h("button.p-button.p-small", { type: "button", onclick: () => on.cancel(this.model) });
-    this.choices = new ModelChoices(app, on.refine);
+    this.choices = new VariantChoices(app, on.refine);
     this.element = h("div.p-model-panel", {}, this.text, this.choices.element, this.progress, h("div.p-model-foot", {}, this.button));
   }
 
@@ -67,7 +67,7 @@ export class ModelPanel {
     const { app, model } = this;
     return [
       model.memory_bytes && app.t("picker.memory", { size: bytes(app, model.memory_bytes) }),
-      WHYS.has(model.why) && app.t(`picker.why_${model.why}`),
+      KNOWN_REASONS.has(model.why) && app.t(`picker.why_${model.why}`),
       model.context_tokens && app.t("picker.context", { count: number(app, model.context_tokens) }),
       (model.quantizations?.length ?? 0) < 2 && model.quantization, // else the choices tell
       model.licence,

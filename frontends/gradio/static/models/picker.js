@@ -2,7 +2,7 @@
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
 import { closePopover, showPopover } from "../widgets/popover.js";
-import { ModelByName } from "./hub_form.js";
+import { HubForm } from "./hub_form.js";
 import { grouped } from "./model_groups.js";
 import { ModelPanel } from "./model_panel.js";
 import { isUsable, listedState, shortLanguageNames, stateLook, stateText } from "./model_state.js";
@@ -34,7 +34,7 @@ class Picker {
     this.list = h("div.p-models", { role: "listbox", tabindex: "0" });
     this.another = h("button.p-another", { type: "button", onclick: () => this.#showForm() });
     this.scroller = h("div.p-models-scroll", {}, this.list, this.another);
-    this.form = new ModelByName(app, (id) => this.#started(id));
+    this.form = new HubForm(app, (id) => this.#started(id));
     this.naming = false; // whether the form has the panel's place
     this.panel = new ModelPanel(app, {
       choose: (model) => void this.#choose(this.#referenceOf(model)),

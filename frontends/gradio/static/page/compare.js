@@ -5,7 +5,7 @@
  * @param {Object} next
  * @returns {boolean} whether any field of `next` differs from the same field of `known`
  */
-export function brings(known, next) {
+export function hasNews(known, next) {
   return !known || Object.entries(next).some(([key, value]) => !same(known[key], value));
 }
 

@@ -1,5 +1,5 @@
 /** The conversations that are known: the newest pages of the list, or what a search found. */
-import { brings } from "../page/compare.js";
+import { hasNews } from "../page/compare.js";
 
 const PAGE = 40;
 const MOST = 200; // that the server gives at once
@@ -67,7 +67,7 @@ export class ListData {
    */
   put(conversation) {
     const at = this.items.findIndex((item) => item.id === conversation.id);
-    if (at < 0 ? this.query : !brings(this.items[at], conversation)) return false;
+    if (at < 0 ? this.query : !hasNews(this.items[at], conversation)) return false;
     if (at >= 0) this.items[at] = { ...this.items[at], ...conversation };
     else this.items.unshift(conversation);
     if (!this.query) this.items.sort(inOrder);
