@@ -1,4 +1,4 @@
-/** The open conversation: its messages and events. What a person does is in actions.js, drawing in conversation_view.js. */
+/** The open conversation: loads its messages and applies its events. Drawing is in conversation_view.js. */
 import { ApiError } from "../page/api.js";
 import { hasNews } from "../page/compare.js";
 import { closePopover } from "../widgets/popover.js";
@@ -56,13 +56,20 @@ export class OpenConversation {
 
   #connect(loadAfterMs) {
     const id = this.id;
-    const mine = (act) => (...args) => this.id === id && act(...args);
+    const mine =
+      (act) =>
+      (...args) =>
+        this.id === id && act(...args);
     this.stream = new EventStream(`/ui/conversations/${id}/events`, {
       event: mine((name, data) => this.#event(name, data)),
       lost: mine(() => this.#lost()),
       back: mine(() => this.app.emit("connection", true)),
     });
-    if (loadAfterMs) setTimeout(mine(() => this.loaded || this.loading || this.#load()), loadAfterMs);
+    if (loadAfterMs)
+      setTimeout(
+        mine(() => this.loaded || this.loading || this.#load()),
+        loadAfterMs,
+      );
   }
 
   async #load() {

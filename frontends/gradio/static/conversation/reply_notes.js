@@ -1,4 +1,4 @@
-/** The lines under a reply: that it waits, was stopped or cut, or failed, and what can be done. */
+/** Notes under a reply: that it waits, was stopped, was cut off or failed, with a button for what can be done. */
 import { modelName } from "../models/model_name.js";
 import { findModel, variantOf } from "../models/reference.js";
 import { h } from "../page/dom.js";

@@ -1,4 +1,4 @@
-/** The models that the server knows, which of them answers, and how far fetching is. */
+/** The models that the server lists, which one answers next, and how far downloads are. */
 import { same } from "../page/compare.js";
 import { asLoaded, bestReference, findModel, parts, variantOf } from "./reference.js";
 

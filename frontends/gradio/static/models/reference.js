@@ -1,11 +1,12 @@
-/** What names a model to answer, `base[@quantization][+adapter]`, and what the list says of it. */
+/** Model references, `base[@quantization][+adapter]`: read, built, and resolved in the list of models. */
 
 /**
  * @param {string|null|undefined} reference
  * @returns {{base: string, quantization: string, adapter: string}} parts left out are empty
  */
 export function parts(reference) {
-  const [, base = "", quantization = "", adapter = ""] = /^([^@+]*)(?:@([^@+]*))?(?:\+([^@+]*))?$/.exec(reference ?? "") ?? [];
+  const [, base = "", quantization = "", adapter = ""] =
+    /^([^@+]*)(?:@([^@+]*))?(?:\+([^@+]*))?$/.exec(reference ?? "") ?? [];
   return { base, quantization, adapter };
 }
 

@@ -1,4 +1,4 @@
-/** What can be chosen behind a model's id: the variant that is loaded, and the adapter that is applied. */
+/** The choice of a model's variant (how it is quantized) and of the adapter that is applied. */
 import { bytes } from "../i18n/format.js";
 import { h } from "../page/dom.js";
 import { choice, choiceGroup } from "../widgets/choices.js";

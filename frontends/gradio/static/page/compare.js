@@ -1,4 +1,4 @@
-/** Compares JSON data, to tell news from what is known. Drawing only news keeps one change from being drawn twice. */
+/** Compares JSON data, to draw only what changed. */
 
 /**
  * @param {Object|null|undefined} known

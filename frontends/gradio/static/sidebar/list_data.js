@@ -1,4 +1,4 @@
-/** The conversations that are known: the newest pages of the list, or what a search found. */
+/** The conversations of the list: the pages loaded so far, or what a search found. */
 import { hasNews } from "../page/compare.js";
 
 const PAGE = 40;
@@ -26,7 +26,8 @@ export class ListData {
     const found = await this.#get({ q: query, limit });
     if (!found) return false;
     const known = new Set(found.items.map((item) => item.id));
-    const rest = query === this.query && found.next_cursor ? this.items.slice(limit).filter((item) => !known.has(item.id)) : [];
+    const rest =
+      query === this.query && found.next_cursor ? this.items.slice(limit).filter((item) => !known.has(item.id)) : [];
     this.items = [...found.items, ...rest];
     if (!rest.length) this.cursor = found.next_cursor;
     this.query = query;
