@@ -7,12 +7,13 @@ tests that are named run in one, which prints as it goes and starts sooner.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from page_scripts import check_page_scripts
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
@@ -22,22 +23,6 @@ MOST_PROCESSES = 4  # each imports PyTorch and collects all tests: more of them 
 def command(*parts: str) -> Callable[[], int]:
     """A check that is one program of `.venv`."""
     return lambda: subprocess.run([BIN / parts[0], *parts[1:]], cwd=ROOT, check=False).returncode
-
-
-def scripts_parse() -> int:
-    """Let Node.js, where it is installed, read every script of the page as the module that it is."""
-    node = shutil.which("node")
-    if node is None:
-        print("skipped: Node.js is not installed")
-        return 0
-    failed = 0
-    for script in sorted((ROOT / "frontends").rglob("*.js")):
-        with script.open("rb") as source:
-            result = subprocess.run([node, "--input-type=module", "--check"], stdin=source, check=False)
-        if result.returncode:
-            print(f"↑ {script.relative_to(ROOT)}")
-            failed = 1
-    return failed
 
 
 def pytest(arguments: list[str]) -> Callable[[], int]:
@@ -57,7 +42,7 @@ def main(pytest_arguments: list[str]) -> int:
         "format": command("ruff", "format", "--check", "."),
         "types": command("mypy"),
         "layers": command("lint-imports", "--no-logo"),
-        "page scripts": scripts_parse,
+        "page scripts": check_page_scripts,
         "tests": pytest(pytest_arguments),
     }
     started = time.monotonic()

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from app.domain.generation import EngineEvent, GenerationRequest, Prompt
 from app.domain.messages import Turn
-from app.engine.templates.native import NativeFormat
+from app.engine.templates.native_format import NativeFormat
 from app.families.base import Family
 from app.models.manifest import Manifest
 

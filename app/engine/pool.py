@@ -19,9 +19,9 @@ from app.engine.admission import Ticket
 from app.engine.base import EngineFactory, LoadPlan
 from app.engine.factories import EngineFactories, factory_for, find_factories
 from app.engine.loaded import LoadedModel
-from app.engine.process import available_cores
-from app.engine.templates.native import native_format
+from app.engine.templates.native_format import native_format
 from app.engine.templates.renderer import TemplateRenderer
+from app.engine.threads import available_cores
 from app.errors import (
     DamagedWeights,
     InvalidManifest,

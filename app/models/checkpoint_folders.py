@@ -16,7 +16,8 @@ from app.models import placement
 from app.models.manifest import FOUND, Manifest
 from app.models.memory.model_estimate import planned, shape_of
 from app.models.model_files import ModelFiles
-from app.weights.formats import chatglm_shapes
+from app.weights.architectures import chatglm
+from app.weights.converting.model_types import convertible
 from app.weights.formats.checkpoint import (
     CONFIG,
     INDEX,
@@ -104,7 +105,7 @@ def _with_ways(manifest: Manifest, config: Mapping[str, Any], names: Sequence[st
         manifest,
         choices(config),
         placement.copies(names),
-        convertible=config.get("model_type") in placement.CONVERTIBLE,
+        convertible=config.get("model_type") in convertible(),
         card=placement.has_card(),
     )
     return replace(manifest, ways=found, quantizations=tuple(way.name for way in found))
@@ -134,7 +135,7 @@ def chatglm_family(config: Mapping[str, Any], folder: Path) -> str:
 
     The third has the second's architecture; its tokenizer knows roles, or a name says so.
     """
-    if chatglm_shapes.generation(config) == "chatglm":
+    if chatglm.generation(config) == "chatglm":
         return "chatglm"
     names = f"{config.get('_name_or_path', '')} {folder.name}".lower()
     if "chatglm3" in names or _knows_roles(folder):

@@ -17,13 +17,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from app.models.manifest import Manifest, Way
+from app.weights.converting.model_types import convertible
 from app.weights.formats.converted_files import GGUF_TYPES, converted_files
 from app.weights.sources import ModelFile
 
 _CARDS = ("dev/nvidia0", "dev/kfd")  # NVIDIA's and AMD's drivers
-
-# ``model_type`` of what :mod:`app.weights.converting` can rewrite for llama.cpp.
-CONVERTIBLE = frozenset({"bloom", "llama", "mistral", "qwen2", "qwen3"})
 
 # Why a model runs where it does: a code, for front ends that translate, and its text.
 REASONS: Mapping[str, str] = {
@@ -72,7 +70,7 @@ def _reason(is_copy: bool, convertible: bool, card: bool) -> str:
 
 def copy_to_make(config: Mapping[str, object], *, card: bool) -> str:
     """The type of the copy without which a model of this ``config.json`` would run slowly here; "": none."""
-    if card or config.get("model_type") not in CONVERTIBLE or "quantization_config" in config:
+    if card or config.get("model_type") not in convertible() or "quantization_config" in config:
         return ""
     return GGUF_TYPES[0]
 

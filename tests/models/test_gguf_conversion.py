@@ -13,6 +13,7 @@ from app.errors import DamagedWeights, FetchCancelled, InvalidImport
 from app.models import placement
 from app.models.catalog import Catalog
 from app.models.gguf_conversion import Copy, ensure_copy, provision
+from app.weights.converting.model_types import convertible
 from app.weights.progress import Progress
 from tests.support.safetensors_files import write_llama
 
@@ -87,7 +88,7 @@ def test_provision_by_the_name_of_any_way(folder: Path, tmp_path: Path) -> None:
     assert all(file.sha256 for file in manifest.files)  # from SHA256SUMS
     provision(catalog.get("tiny"), tmp_path, lambda _p: None, lambda: False)  # all is there
     config = json.loads((folder / "config.json").read_text())
-    assert {config["model_type"]} <= placement.CONVERTIBLE
+    assert {config["model_type"]} <= convertible()
 
 
 def test_a_flipped_bit_in_a_copy_is_found_before_it_is_loaded(folder: Path, tmp_path: Path) -> None:
@@ -103,9 +104,9 @@ def test_a_flipped_bit_in_a_copy_is_found_before_it_is_loaded(folder: Path, tmp_
 
 
 def test_every_architecture_that_is_said_to_be_convertible_is(tmp_path: Path) -> None:
-    from app.weights.converting.architectures.base import family_of
+    from app.weights.converting.converter import converter_for
 
-    for kind in placement.CONVERTIBLE:
-        assert family_of({"model_type": kind})
+    for kind in convertible():
+        assert converter_for({"model_type": kind})
     with pytest.raises(InvalidImport):
-        family_of({"model_type": "gpt_neox"})
+        converter_for({"model_type": "gpt_neox"})

@@ -20,8 +20,8 @@ from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, Ge
 from app.domain.messages import Turn
 from app.engine.base import Capabilities, LoadPlan
 from app.engine.llama_cpp.client import Refused, WorkerClient
-from app.engine.process import Child
 from app.engine.stopping import TextGate
+from app.engine.worker_process import WorkerProcess
 from app.errors import GenerationFailed, ParleyError, PromptTooLong, WorkerDied, WorkerFailed
 
 _MODULE = "app.engine.llama_cpp.worker"
@@ -33,7 +33,7 @@ class LlamaCppEngine:
 
     def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
-        self._child: Child | None = None
+        self._child: WorkerProcess | None = None
         self._client = WorkerClient("", 0, "")
         self._special_tokens: dict[str, str] = {}  # by the names that chat templates use
         self._adapters: dict[str, int] = {}  # by name: llama.cpp's number
@@ -62,7 +62,7 @@ class LlamaCppEngine:
             if self.alive:
                 return
             key = secrets.token_urlsafe(32)
-            child = Child(_MODULE, self._worker_config(key))
+            child = WorkerProcess(_MODULE, self._worker_config(key))
             try:
                 said = await child.start()
             except WorkerFailed as failed:

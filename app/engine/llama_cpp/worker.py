@@ -1,7 +1,7 @@
 """The child process that holds the weights: llama.cpp's own server on a loopback port, behind a key.
 
-Run by :class:`app.engine.process.Child` as ``python -m app.engine.llama_cpp.worker``; the only module that imports
-xllamacpp. Its configuration: what :class:`app.engine.llama_cpp.engine.LlamaCppEngine` sends.
+Run by :class:`app.engine.worker_process.WorkerProcess` as ``python -m app.engine.llama_cpp.worker``; the only module
+that imports xllamacpp. Its configuration: what :class:`app.engine.llama_cpp.engine.LlamaCppEngine` sends.
 """
 
 from __future__ import annotations

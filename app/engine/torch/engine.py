@@ -14,15 +14,13 @@ from contextlib import aclosing, asynccontextmanager
 from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Prompt, Usage
 from app.domain.messages import Turn
 from app.engine.base import Capabilities, LoadPlan
-from app.engine.process import Child
 from app.engine.stopping import TextGate
+from app.engine.threads import OPENMP_FOR_TORCH
 from app.engine.torch.client import Refused, WorkerClient
+from app.engine.worker_process import WorkerProcess
 from app.errors import GenerationFailed, PromptTooLong, WorkerDied, WorkerFailed
 
 _MODULE = "app.engine.torch.worker"
-# Threads wait some 50 µs for the next of many small products before they give their core away; more than other workers
-# do, but it is worth a tenth of the speed.
-THREADING = {"GOMP_SPINCOUNT": "3000"}
 _START_TIMEOUT_S = 1800.0  # the first start of a large model may quantize it
 
 
@@ -31,7 +29,7 @@ class TorchEngine:
 
     def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
-        self._child: Child | None = None
+        self._child: WorkerProcess | None = None
         self._client: WorkerClient | None = None
         self._special_tokens: dict[str, str] = {}  # by the names that chat templates use
         self._starting = asyncio.Lock()
@@ -63,7 +61,9 @@ class TorchEngine:
             with theirs:
                 fd = theirs.fileno()
                 config = {**self._worker_config(), "fd": fd}
-                child = Child(_MODULE, config, start_timeout_s=_START_TIMEOUT_S, pass_fds=(fd,), environment=THREADING)
+                child = WorkerProcess(
+                    _MODULE, config, start_timeout_s=_START_TIMEOUT_S, pass_fds=(fd,), environment=OPENMP_FOR_TORCH
+                )
                 try:
                     said = await child.start()
                 except WorkerFailed as failed:

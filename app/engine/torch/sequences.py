@@ -19,7 +19,7 @@ _SMALLEST_PIECE, _LARGEST_PIECE = 16, 128  # tokens; a larger piece is hardly fa
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class GenerationJob:
     """What is asked for."""
 
     id: int
@@ -32,7 +32,7 @@ class Job:
 class Sequence:
     """A job in its slot: its prompt is being read while there is a ``reading``, then it is decoded."""
 
-    job: Job
+    job: GenerationJob
     slot: Slot
     cached: int  # prompt tokens that need not be read
     prefix: int  # keys before them

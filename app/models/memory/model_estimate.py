@@ -12,12 +12,12 @@ from app.models.manifest import Manifest
 from app.models.memory.estimate import MemoryEstimate, estimate_from_header, estimate_llama_cpp, estimate_unseen
 from app.models.memory.torch_estimate import estimate_torch, whole
 from app.models.model_files import ModelFiles
-from app.weights.formats.chatglm_shapes import BadConfig, Expected
+from app.weights.architectures import expected_for, is_tied, kv_values_for
+from app.weights.architectures.base import BadConfig, Expected
 from app.weights.formats.checkpoint import Checkpoint
 from app.weights.formats.converted_files import GGUF_TYPES
 from app.weights.formats.ggml_types import TYPES
 from app.weights.formats.safetensors import DTYPES, TensorInfo
-from app.weights.formats.shapes import expected_for, is_tied, kv_values_for
 
 Shape = tuple[tuple[str, int | str | bool], ...]  # some entries of a config.json
 

@@ -27,10 +27,9 @@ from pathlib import Path
 from typing import Any
 
 from app.models.memory.estimate import MemoryEstimate, slots_for
-from app.weights.formats import chatglm_shapes
+from app.weights.architectures import chatglm, kv_values_for
 from app.weights.formats.checkpoint import Checkpoint
 from app.weights.formats.safetensors import TensorInfo
-from app.weights.formats.shapes import kv_values_for
 
 _MIB = 1 << 20
 _PROCESS_BYTES = 400 * _MIB  # Python, torch, transformers, a tokenizer: measured 370, with bitsandbytes 409
@@ -103,7 +102,7 @@ def _compute_bytes(checkpoint: Checkpoint, quantization: str, context_tokens: in
     config = checkpoint.config
     hidden = whole(config, "hidden_size", "n_embd")
     inner = whole(config, "inner_hidden_size", "ffn_hidden_size", "intermediate_size", "n_inner") or 4 * hidden
-    at_once = checkpoint.is_chatglm and chatglm_shapes.generation(config) == "chatglm"
+    at_once = checkpoint.is_chatglm and chatglm.generation(config) == "chatglm"
     rows = context_tokens if at_once else min(context_tokens, _CHUNK_TOKENS)
     mask_bytes = rows * context_tokens * (1 + width)  # as booleans, and as the numbers that are added to the scores
     extra_bytes = width * inner * hidden if checkpoint.quantization_bits else 0  # one matrix, unpacked for a prompt

@@ -10,7 +10,7 @@ import pytest
 from app.models.checkpoint_folders import size_label
 from app.models.memory import torch_estimate
 from app.models.memory.torch_estimate import estimate_torch, float_bytes
-from app.weights.formats.chatglm_shapes import expected_tensors
+from app.weights.architectures.chatglm import expected_tensors
 from app.weights.formats.checkpoint import Checkpoint, read_checkpoint
 from app.weights.formats.safetensors import TensorInfo
 from tests.support.safetensors_files import write_llama

@@ -21,7 +21,7 @@ pytest.importorskip("torch", reason="needs the extra torch")
 from app.domain.generation import Delta, Finished
 from app.domain.messages import Role, Turn
 from app.engine.base import LoadPlan
-from app.engine.templates.native import NativeFormat, native_format
+from app.engine.templates.native_format import NativeFormat, native_format
 from app.engine.templates.renderer import TemplateRenderer
 from app.engine.torch import ENGINE
 from app.engine.torch.engine import TorchEngine

@@ -20,7 +20,7 @@ from app.errors import DamagedWeights, FetchCancelled, FetchFailed, InvalidImpor
 from app.models.catalog import Catalog
 from app.models.fetch_files import pull
 from app.system.child_process import environment
-from app.weights.fetching import hub_process
+from app.weights.fetching import hub_client
 from app.weights.formats.sha256sums import read_sums
 from app.weights.progress import Progress
 from app.weights.sources import HubSource, ModelFile
@@ -404,7 +404,7 @@ def test_a_token_goes_to_the_hub_and_nothing_else_of_the_environment(
         pull(gguf_manifest(), store, nobody, never)
     assert "hf_abcdefghijklmnop" not in str(caught.value.payload())
     assert {headers.get("authorization") for _, _, headers in hub.asked} == {"Bearer hf_abcdefghijklmnop"}
-    passed = environment(hub_process._PASSED_ON)
+    passed = environment(os.environ, hub_client._PASSED_ON)
     assert "OPENAI_API_KEY" not in passed
     assert {"HF_TOKEN", "PATH"} <= set(passed)
 
