@@ -274,11 +274,12 @@ async def test_a_folder_with_a_hostile_template_is_refused_before_an_engine_is_b
         return ScriptedEngine(babble(5, delay_ms=0))
 
     settings = Settings(model_store=tmp_path, context_tokens=256, slots=1)
-    pool = ModelPool(settings, Catalog.from_settings(settings), {"torch": EngineFactory("torch", build)})
+    catalog = Catalog.from_settings(settings)
+    pool = ModelPool(settings, catalog, {"torch": EngineFactory("torch", build)})
     with pytest.raises(DamagedWeights, match="`family` in its manifest"):
         await pool.load("tiny")
     assert built == []
-    assert pool.promised_bytes == 0
+    assert catalog.budget.promised_bytes == 0
     (folder / "chat_template.jinja").write_text(PLAIN)
     await pool.load("tiny")
     assert [plan.native is not None for plan in built] == [True]
