@@ -1,4 +1,4 @@
-/** What all parts of the page share: state, words, events, and which conversation is open. */
+/** State and services that all parts of the page share, and which conversation is open. */
 import { createTranslate, LOCALES, preferredLanguage, rememberLanguage } from "../i18n/language.js";
 import { addModels } from "../models/models.js";
 import { createApi } from "./api.js";
