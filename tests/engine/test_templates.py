@@ -235,7 +235,7 @@ async def test_what_a_template_says_and_what_is_to_be_done(hasty: TemplateRender
     hello = [Turn(Role.USER, "Hello")]
     strict = NativeFormat(hasty, ChatTemplate("{{ raise_exception('roles must alternate') }}"))
     await strict.check("tiny")  # other conversations may please it
-    with pytest.raises(GenerationFailed, match="refuses the conversation: roles must alternate"):
+    with pytest.raises(GenerationFailed, match="rejects this conversation: roles must alternate"):
         await strict.render([Turn(Role.SYSTEM, "Be brief."), *hello])
     endless = NativeFormat(hasty, ChatTemplate(chat_templates.ENDLESS["loops"]))
     with pytest.raises(GenerationFailed, match=r"does not come to an end.*`family` in its manifest"):

@@ -152,7 +152,7 @@ def test_files_that_were_xored_are_decrypted_with_meta_s(hub: FakeHub, llama: Pa
     store = tmp_path / "store"
     manifest = Manifest("belle", "Belle", "belle", "torch", source=HubSource("tiny/belle-enc", base="meta"))
     (store / "weights" / "meta").mkdir(parents=True)
-    with pytest.raises(InvalidImport, match=r"consolidated\.00\.pth is not there"):
+    with pytest.raises(InvalidImport, match=r"consolidated\.00\.pth does not exist"):
         fetch_files(manifest, store, lambda _p: None, never)
     assert hub.served == {}
     (store / "weights" / "meta" / "consolidated.00.pth").write_bytes(key)
