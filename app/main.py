@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -82,7 +81,6 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
         if store.opening.interrupted:
             log.warning("%d replies were interrupted when the server last stopped", store.opening.interrupted)
         catalog = Catalog.from_settings(settings)
-        await asyncio.to_thread(catalog.budget.read)  # what the machine has in all: no request waits for it
         pool = ModelPool(settings, catalog, engines)
         stack.push_async_callback(pool.close)
         pool.warm_up()
