@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { hubName } from "../../frontends/gradio/static/models/hub_name.js";
 import { grouped } from "../../frontends/gradio/static/models/model_groups.js";
 import {
+  freeBytes,
   isTooLarge,
   isUsable,
   share,
@@ -49,6 +50,14 @@ test("what is loaded is never too large: it has its memory", () => {
   assert.equal(isTooLarge(model("a", "loaded", { fits: false })), false);
   assert.equal(isUsable(model("a", "ready", { fits: false })), false);
   assert.equal(stateLook(model("a", "ready", { fits: false })), "bad");
+});
+
+test("what is free is told of the device that a model runs on", () => {
+  const app = fakeApp({ memory: { available_bytes: 64e9, gpu: { available_bytes: 8e9 } } });
+  assert.equal(freeBytes(app, { device: "gpu" }), 8e9);
+  assert.equal(freeBytes(app, { device: "cpu" }), 64e9);
+  assert.equal(freeBytes(fakeApp({ memory: { available_bytes: 64e9, gpu: null } }), { device: "gpu" }), 64e9);
+  assert.equal(freeBytes(fakeApp({}), { device: "cpu" }), 0);
 });
 
 test("the share that is fetched is known even before the total is", () => {

@@ -6,7 +6,7 @@ import { fetchingText, isTooLarge, isUsable, languageNames, share } from "./mode
 import { VariantChoices } from "./variant_choices.js";
 
 const IGNORED_SHOWN = 3;
-const KNOWN_REASONS = new Set(["smallest_copy", "graphics_card", "no_copy"]);
+const KNOWN_REASONS = new Set(["smallest_gguf", "gpu", "no_gguf"]);
 
 /** The lower half of the picker. Redrawn once a second while a model is fetched, and keeps the focus. */
 export class ModelPanel {

@@ -22,16 +22,19 @@ export function isTooLarge(model) {
  */
 export function stateText(app, model) {
   if (isTooLarge(model)) {
-    const values = {
-      needed: bytes(app, model.memory_bytes),
-      available: bytes(app, app.state.memory?.available_bytes ?? 0),
-    };
+    const values = { needed: bytes(app, model.memory_bytes), available: bytes(app, freeBytes(app, model)) };
     return app.t("picker.too_large", values);
   }
   if (model.state === "fetching") return fetchingText(app, model);
   if (model.state === "not_fetched" && model.size_bytes)
     return app.t("picker.not_fetched", { size: bytes(app, model.size_bytes) });
   return app.t(`picker.state_${model.state}`);
+}
+
+/** @returns {number} bytes that a model loaded now could have, on the device that it runs on */
+export function freeBytes(app, model) {
+  const memory = (model.device === "gpu" && app.state.memory?.gpu) || app.state.memory;
+  return memory?.available_bytes ?? 0;
 }
 
 /** @returns {string} the same under the heading of those to fetch, which says half of it */

@@ -3,7 +3,7 @@ import { bytes } from "../i18n/format.js";
 import { h } from "../page/dom.js";
 import { choice, choiceGroup } from "../widgets/choices.js";
 import { icon } from "../widgets/icons.js";
-import { isTooLarge } from "./model_state.js";
+import { freeBytes, isTooLarge } from "./model_state.js";
 import { join, parts, variantOf } from "./reference.js";
 
 const ABSENT = new Set(["fetching", "not_fetched", "damaged"]);
@@ -29,7 +29,8 @@ export class VariantChoices {
     const { quantizations = [], adapters = [] } = model;
     const isHere = !ABSENT.has(model.state);
     const language = this.app.state.language;
-    const look = JSON.stringify([model.id, reference, isHere, quantizations, adapters, language, this.#free()]);
+    const free = this.#free(quantizations);
+    const look = JSON.stringify([model.id, reference, isHere, quantizations, adapters, language, free]);
     if (look === this.drawn) return;
     this.drawn = look;
     const focused = this.element.contains(document.activeElement) ? document.activeElement.value : null;
@@ -48,8 +49,8 @@ export class VariantChoices {
     inputs.find((input) => input.value === value)?.focus({ preventScroll: true });
   }
 
-  #free() {
-    return bytes(this.app, this.app.state.memory?.available_bytes ?? 0);
+  #free(quantizations) {
+    return quantizations.map((variant) => bytes(this.app, freeBytes(this.app, variant)));
   }
 
   #variants(model, reference, isHere) {
@@ -75,7 +76,7 @@ export class VariantChoices {
   #fit(variant) {
     const { app } = this;
     if (variant.fits === null) return "";
-    if (isTooLarge(variant)) return app.t("picker.variant_too_large", { available: this.#free() });
+    if (isTooLarge(variant)) return app.t("picker.variant_too_large", { available: bytes(app, freeBytes(app, variant)) });
     return app.t(variant.state === "loaded" ? "picker.variant_loaded" : "picker.variant_fits");
   }
 

@@ -34,16 +34,21 @@ export function createApp() {
     settings: () => app.state.conversation ?? (app.state.conversationId ? {} : app.state.draft),
     newConversation: () => ({ ...app.state.draft, model_id: app.reference() }),
     setLanguage(language) {
-      rememberLanguage(language);
-      app.state.language = language;
-      document.documentElement.lang = LOCALES[language];
+      useLanguage(app, language);
       app.emit("language", language);
     },
   };
+  useLanguage(app, app.state.language); // nobody is told: nothing is drawn yet
   app.t = createTranslate(() => app.state.language);
   addModels(app);
   addNavigation(app);
   return app;
+}
+
+function useLanguage(app, language) {
+  rememberLanguage(language);
+  app.state.language = language;
+  document.documentElement.lang = LOCALES[language];
 }
 
 function addNavigation(app) {
