@@ -21,6 +21,8 @@ from app.engine.worker_process import WorkerProcess
 from app.errors import GenerationFailed, PromptTooLong, WorkerDied, WorkerFailed
 
 _MODULE = "app.engine.torch.worker"
+# GPUs in the order in which nvidia-smi lists them: its memory is that of the one that the model is loaded on.
+_GPU_ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 _START_TIMEOUT_S = 1800.0  # the first start of a large model may quantize it
 
 
@@ -41,7 +43,7 @@ class TorchEngine:
 
     @property
     def pid(self) -> int | None:
-        """The worker's process id."""
+        """The worker's process id, also while it loads."""
         return self._child.pid if self._child else None
 
     @property
@@ -61,8 +63,12 @@ class TorchEngine:
             with theirs:
                 fd = theirs.fileno()
                 config = {**self._worker_config(), "fd": fd}
-                child = WorkerProcess(
-                    _MODULE, config, start_timeout_s=_START_TIMEOUT_S, pass_fds=(fd,), environment=OPENMP_FOR_TORCH
+                child = self._child = WorkerProcess(
+                    _MODULE,
+                    config,
+                    start_timeout_s=_START_TIMEOUT_S,
+                    pass_fds=(fd,),
+                    environment=OPENMP_FOR_TORCH | _GPU_ORDER,
                 )
                 try:
                     said = await child.start()
@@ -72,7 +78,6 @@ class TorchEngine:
                 except BaseException:
                     ours.close()
                     raise
-            self._child = child
             self._special_tokens = _texts(said.get("special_tokens"))
             self._client = await WorkerClient.over(ours)
 

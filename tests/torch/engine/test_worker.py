@@ -160,7 +160,7 @@ async def test_a_conversation_that_the_template_refuses_fails_alone(
     words = tiny.tokenizer()
     words.chat_template = "{{ raise_exception('roles must alternate') }}"
     strict = tiny.save(tiny.speaker(words), words, tmp_path / "strict")
-    with pytest.raises(GenerationFailed, match="refuses the conversation: roles must alternate"):
+    with pytest.raises(GenerationFailed, match="rejects this conversation: roles must alternate"):
         await with_format(engine, NATIVE, native_format(renderer, strict)).render([Turn(Role.USER, "x")])
     assert (await engine.render([Turn(Role.USER, "x")])).text
 
@@ -179,13 +179,13 @@ async def test_a_checkpoint_without_a_template_says_so(tmp_path: Path, renderer:
 @pytest.mark.parametrize("damage", ["missing", "no weights", "no number"])
 async def test_weights_that_cannot_be_used(folder: Path, tmp_path: Path, damage: str) -> None:
     place = tmp_path / "model"
-    reason = "is not there"
+    reason = "does not exist"
     if damage != "missing":
         words = tiny.tokenizer()
         model = tiny.speaker(words)
         if damage == "no number":
             model.model.embed_tokens.weight[:] = float("nan")
-            reason = "no numbers"
+            reason = "computed NaN"
         tiny.save(model, words, place)
         if damage == "no weights":
             (place / "model.safetensors").unlink()
