@@ -350,6 +350,7 @@ def test_digests_name_what_answers(store: Path) -> None:
     assert catalog.weights("two").name == "model.gguf"
 
 
+@pytest.mark.alone
 def test_status_of_a_real_model_is_cheap_enough_for_each_second(default_weights: Path) -> None:
     catalog = Catalog(default_weights.parents[2])
     catalog.status(DEFAULT)  # reads the header once

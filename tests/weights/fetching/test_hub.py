@@ -179,6 +179,7 @@ def test_killed_in_the_middle_it_goes_on_from_there(hub: FakeHub, store: Path, d
     assert hub.served[GGUF_NAME] < len(data) + 130_000  # what was under way when it was killed, no more
 
 
+@pytest.mark.alone
 def test_a_slow_fetch_ends_within_a_second_when_cancelled(hub: FakeHub, store: Path, data: bytes) -> None:
     hub.pause_s = 0.1
     stop = threading.Event()
