@@ -14,6 +14,7 @@ from app.cli.models_pull import known, pull_command
 from app.cli.models_quantize import quantize_model
 from app.cli.progress_bar import plain_console, show_progress
 from app.config import Settings
+from app.engine.factories import engine_inputs
 from app.errors import DamagedWeights, ModelError
 from app.models.catalog import Catalog, ModelStatus
 from app.models.manifest import Manifest, UpstreamSource
@@ -61,7 +62,7 @@ def list_models(
 
     Example:  parley models list
     """
-    catalog = Catalog.from_settings(Settings())
+    catalog = Catalog.from_settings(Settings(), engine_inputs())
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column, justify in (("ID", "left"), ("STATE", "left"), ("SIZE", "right"), ("MEMORY", "right")):
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
@@ -86,7 +87,7 @@ def show(model: ModelId) -> None:
 
     Example:  parley models show smollm2-135m-instruct
     """
-    catalog = Catalog.from_settings(Settings())
+    catalog = Catalog.from_settings(Settings(), engine_inputs())
     manifest = known(catalog, model)
     status = catalog.status_of(manifest)
     table = Table.grid(padding=(0, 2))
@@ -112,7 +113,7 @@ def check(
 
         parley models check smollm2-135m-instruct
     """
-    catalog = Catalog.from_settings(Settings())
+    catalog = Catalog.from_settings(Settings(), engine_inputs())
     chosen = [known(catalog, model)] if model else [m for m in catalog.list() if _is_here(catalog, m)]
     damaged = 0
     for manifest in chosen:

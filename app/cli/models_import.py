@@ -11,6 +11,7 @@ from app.cli.errors import reported
 from app.cli.models_pull import ToOption, copy_of
 from app.cli.progress_bar import Stopper, plain_console, show_progress
 from app.config import Settings
+from app.engine.factories import engine_inputs
 from app.errors import InvalidImport, ModelNotFound, UnsupportedRequest
 from app.models.catalog import Catalog
 from app.models.gguf_conversion import ensure_copy
@@ -51,7 +52,7 @@ def import_command(
         parley models import ~/Downloads/BELLE-LLaMA-7B-2M-enc --base ~/LLaMA/7B --name belle-llama-7b
     """
     copy = copy_of(to)
-    catalog = Catalog.from_settings(Settings())
+    catalog = Catalog.from_settings(Settings(), engine_inputs())
     found = _base(catalog, base) if base else None
     label = name or source.name
     with Stopper() as stopper, show_progress(plain_console(), label) as on_progress:

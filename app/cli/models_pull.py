@@ -10,6 +10,7 @@ import typer
 from app.cli.errors import reported
 from app.cli.progress_bar import Stopper, plain_console, show_progress
 from app.config import Settings
+from app.engine.factories import engine_inputs
 from app.errors import InvalidImport, InvalidManifest
 from app.models.catalog import Catalog
 from app.models.gguf_conversion import Copy, ensure_copy, provision
@@ -49,7 +50,7 @@ def pull_command(
         parley models pull hub:OWNER/NAME-GGUF:name-q4_k_m.gguf
     """
     copy = copy_of(to)
-    catalog = Catalog.from_settings(Settings())
+    catalog = Catalog.from_settings(Settings(), engine_inputs())
     if is_hub_reference(model):
         with Stopper() as stopper, show_progress(plain_console(), model) as on_progress:
             manifest = _pull_any(catalog, model, copy, on_progress, stopper.stopped)

@@ -9,6 +9,7 @@ import typer
 from app.cli.errors import reported
 from app.cli.progress_bar import Stopper, plain_console, show_progress
 from app.config import Settings
+from app.engine.factories import engine_inputs
 from app.errors import InvalidImport
 from app.models.catalog import Catalog
 from app.models.gguf_conversion import make_copy
@@ -33,7 +34,7 @@ def quantize_model(
 
         parley models quantize bloomz-7b1-mt --to q8_0
     """
-    catalog = Catalog.from_settings(Settings())
+    catalog = Catalog.from_settings(Settings(), engine_inputs())
     manifest = catalog.get(model)
     folder = catalog.files.folder(manifest)
     if not (folder / CONFIG).is_file():

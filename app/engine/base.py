@@ -11,6 +11,7 @@ from app.domain.generation import EngineEvent, GenerationRequest, Prompt
 from app.domain.messages import Turn
 from app.engine.templates.native_format import NativeFormat
 from app.families.base import Family
+from app.models.engine_input import GGUF, EngineInput
 from app.models.manifest import Manifest
 
 
@@ -87,6 +88,7 @@ class EngineFactory:
 
     name: str  # as manifests say it
     build: Callable[[LoadPlan], Engine]
+    takes: EngineInput = GGUF  # what its models come from
     slots: int = 4  # replies at once, where neither settings nor memory decide
     extra: str = ""  # of this package, that brings what the engine runs on
     requires: tuple[str, ...] = ()  # modules that the extra brings: one that is missing is told before loading

@@ -26,6 +26,7 @@ from app.engine.sse import EventReader
 from app.engine.stopping import TextGate
 from app.engine.token_estimate import estimated_tokens
 from app.errors import ConfigurationError, UnsupportedRequest, UpstreamFailed, UpstreamTimeout
+from app.models.engine_input import UPSTREAM
 from app.models.manifest import UpstreamSource
 
 _CONNECT_TIMEOUT_S = 10.0
@@ -241,4 +242,4 @@ async def _beginning(response: httpx.Response) -> bytes:
     return body
 
 
-ENGINE = EngineFactory("openai", OpenAIEngine, slots=16)
+ENGINE = EngineFactory("openai", OpenAIEngine, takes=UPSTREAM, slots=16)

@@ -19,6 +19,7 @@ from app.domain.messages import Turn
 from app.engine.base import Capabilities, EngineFactory, LoadPlan
 from app.engine.stopping import TextGate
 from app.errors import EngineError, PromptTooLong, WorkerDied
+from app.models.engine_input import NOTHING
 
 _TOKEN = re.compile(r"\s*[\u2e80-\uffef\U0001f000-\U0001ffff]|\s*[^\s\u2e80-\uffef\U0001f000-\U0001ffff]+|\s+")
 _WORDS = ("river", "lantern", "copper", "window", "garden", "signal", "harbor", "winter", "orange", "paper", "silver")
@@ -204,4 +205,4 @@ def _build(plan: LoadPlan) -> ScriptedEngine:
     return ScriptedEngine(echo(), context_tokens=plan.context_tokens, slots=plan.slots, stops=plan.family.stop)
 
 
-ENGINE = EngineFactory("scripted", _build, slots=256)
+ENGINE = EngineFactory("scripted", _build, takes=NOTHING, slots=256)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from app.errors import DamagedWeights, InvalidManifest, ModelNotFetched, ModelNotFound, UnsupportedRequest
 from app.models.discovery import Discovery, Found
+from app.models.engine_input import EngineInputs
 from app.models.manifest import Manifest, UpstreamSource
 from app.models.memory.estimate import MemoryEstimate, available_bytes, total_bytes
 from app.models.memory.model_estimate import estimate, estimate_before, size_before
@@ -53,6 +54,7 @@ class Catalog:
         store_dir: Path,
         *,
         shipped_dir: Path | None = None,
+        engines: EngineInputs | None = None,
         context_tokens: int = 4096,
         slots: int = 0,
         memory_limit_bytes: int = 0,
@@ -62,13 +64,14 @@ class Catalog:
         self._slots = slots
         self._memory_limit_bytes = memory_limit_bytes
         self.files = ModelFiles(self.store_dir)
-        self._discovery = Discovery(self.store_dir, shipped_dir or manifests_dir(), self.files)
+        self._discovery = Discovery(self.store_dir, shipped_dir or manifests_dir(), self.files, engines)
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Catalog:
-        """The catalog that the settings ask for."""
+    def from_settings(cls, settings: Settings, engines: EngineInputs | None = None) -> Catalog:
+        """The catalog that the settings ask for; a manifest for another engine than `engines` is a problem."""
         return cls(
             settings.model_store,
+            engines=engines,
             context_tokens=settings.context_tokens,
             slots=settings.slots,
             memory_limit_bytes=settings.memory_limit_mib << 20,

@@ -1,8 +1,8 @@
 """The child process that runs chat templates, with next to nothing in its hands.
 
 Run by :class:`app.engine.worker_process.WorkerProcess` as ``python -m app.engine.templates.sandbox``. It can open no
-file and no connection, start no process, and has little memory; each rendering has a second or two of computing, after which
-the kernel ends the process. What it hears, one JSON object a line, over the socket that it inherits:
+file and no connection, start no process, and has little memory; each rendering has a second or two of computing, after
+which the kernel ends the process. What it hears, one JSON object a line, over the socket that it inherits:
 
     {"template", "messages", "variables"}
 
