@@ -75,7 +75,7 @@ class LoadPlan:
     upstream_timeout_s: float = 120.0
     quantization: str = ""  # how to load it: none, int8, nf4, or the checkpoint's own; "" as "none": as stored
     adapters: Mapping[str, Path] = field(default_factory=dict)  # name → folder; they were checked
-    cache_dir: Path | None = None  # where quantized copies may be kept
+    cache_dir: Path | None = None  # where prepared weights and conversions may be kept
     native: NativeFormat | None = None  # the checkpoint's own chat template, for a family that leaves prompts to it
 
 

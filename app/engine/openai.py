@@ -1,7 +1,7 @@
-"""Any server that speaks OpenAI's protocol: vLLM, SGLang, TGI, llama-server, a hosted service.
+"""Engine for any server that speaks OpenAI's protocol: vLLM, SGLang, TGI, llama-server, a hosted service.
 
 The upstream renders the prompt, so ours is the list of messages as canonical JSON, and its length an estimate that
-errs upwards. A reply cannot be continued from a part of it (``prefill``): the protocol has no way to say so.
+errs upwards. A reply cannot be continued from a part of it (``prefill``): the protocol has no field for it.
 What upstreams do differently is evened out here: halves of characters, sampling parameters that only some of them
 know, and stop strings. Those are not even sent: the protocol takes four, and llama-server loses the text that it
 held back for one when a reply ends at its length. A reply that ends at one ends by closing the connection,

@@ -26,7 +26,7 @@ from app.models.manifest_reader import load_manifest
 from app.models.model_files import FolderStamp, ModelFiles, folder_stamp
 from app.weights.checksums import Stamp, stamp
 from app.weights.formats.gguf import GGUFHeader
-from app.weights.formats.sha256sums import SUMS, read_sums
+from app.weights.formats.sha256sums import SUMS, read_checksums
 from app.weights.formats.shards import model_stem, parse_shard
 from app.weights.sources import FolderSource, HubSource, ModelFile, WheelSource, safe_relative
 
@@ -222,7 +222,7 @@ class Discovery:
 def _sums_in(folder: Path) -> dict[str, str]:
     """None at all from a list that can't be read: ``parley models check`` and the next import tell what is wrong."""
     try:
-        return read_sums(folder)
+        return read_checksums(folder)
     except DamagedWeights:
         return {}
 

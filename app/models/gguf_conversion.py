@@ -11,9 +11,9 @@ from app.models import placement
 from app.models.fetch_files import pull
 from app.models.manifest import Manifest
 from app.models.model_files import ModelFiles
-from app.weights.checksums import Sums
+from app.weights.checksums import Checksums
 from app.weights.formats.checkpoint import CONFIG, listing, read_config
-from app.weights.formats.sha256sums import read_sums
+from app.weights.formats.sha256sums import read_checksums
 from app.weights.progress import Cancelled, OnProgress
 
 Copy = Literal["auto", "none", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "f16", "bf16", "f32"]
@@ -58,5 +58,5 @@ def make_copy(folder: Path, store_dir: Path, copy_type: str, on_progress: OnProg
     from app.weights.converting.convert import quantize  # brings NumPy, which starting the server does without
 
     path = quantize(folder, copy_type, on_progress, cancelled)
-    Sums(store_dir.absolute()).remember(path, read_sums(folder)[path.name])
+    Checksums(store_dir.absolute()).remember(path, read_checksums(folder)[path.name])
     return path

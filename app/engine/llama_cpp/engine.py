@@ -1,4 +1,4 @@
-"""The engine: speaks to one worker, and starts it anew when it has died.
+"""The llama.cpp engine: talks to one worker process and restarts it when it has died.
 
 Batching, sampling and the prompt cache are llama.cpp's. Ours are: the prompt as text and token ids (so that what
 is counted is what is evaluated), stop strings (llama.cpp loses text that it held back when a reply ends
@@ -165,7 +165,7 @@ class LlamaCppEngine:
             raise _refusal(refused) from refused
         except OSError as broken:
             if child is None or await child.gone():
-                how = child.obituary() if child else "is not running"
+                how = child.exit_reason() if child else "is not running"
                 raise WorkerDied(
                     f"The process that holds this model {how}. It restarts with the next request: try again.",
                     model_id=self._plan.manifest.id,

@@ -1,4 +1,4 @@
-"""The engine's half in our own process: speaks to one worker, and starts it anew when it has died.
+"""The PyTorch engine in the server's process: talks to one worker and restarts it when it has died.
 
 It never imports torch. The worker has the model, its tokenizer and the batch; here are stop strings, the family's
 clean-up of a reply, and telling "this request failed" from "the worker died".
@@ -151,7 +151,7 @@ class TorchEngine:
             raise GenerationFailed(str(refused)) from refused
         except OSError as broken:
             if await child.gone():
-                raise self._died(child.obituary()) from broken
+                raise self._died(child.exit_reason()) from broken
             raise GenerationFailed(f"The connection to the model's worker broke ({broken}). Try again.") from broken
 
     def _died(self, how: str) -> WorkerDied:

@@ -1,6 +1,6 @@
-"""``parley models quantize``: a Hugging Face folder rewritten for llama.cpp, whole or not at all.
+"""Converts a Hugging Face folder to GGUF (``parley models quantize``), completely or not at all.
 
-<folder>/<its name>-<type>.gguf           appears when it was written, read again, and its sum noted in SHA256SUMS
+<folder>/<its name>-<type>.gguf           appears when it was written, read again, and its checksum noted in SHA256SUMS
 <folder>/.<its name>-<type>.gguf.draft    work in progress
 
 The names of tensors, the header and the rounding of numbers are the gguf package's. Never more than a few slices of
@@ -23,7 +23,7 @@ from app.weights.converting.tokenizers.reading import read_vocabulary
 from app.weights.formats.checkpoint import Checkpoint, damaged, read_checkpoint
 from app.weights.formats.converted_files import converted_name
 from app.weights.formats.gguf import read_header
-from app.weights.formats.sha256sums import read_sums, write_sums
+from app.weights.formats.sha256sums import read_checksums, write_checksums
 from app.weights.progress import Cancelled, OnProgress, Progress
 
 _HEADER_BYTES = 16 << 20  # at most: a vocabulary of 250,000 tokens takes 12 MB
@@ -53,7 +53,7 @@ def quantize(folder: Path, to: str, on_progress: OnProgress, cancelled: Cancelle
                 draft.replace(target)
             finally:
                 draft.unlink(missing_ok=True)
-            write_sums(folder, {target.name: digest})
+            write_checksums(folder, {target.name: digest})
     except DamagedWeights as err:
         raise InvalidImport(err.message, **err.details) from err
     except OSError as err:
@@ -63,7 +63,7 @@ def quantize(folder: Path, to: str, on_progress: OnProgress, cancelled: Cancelle
 
 def _write(folder: Path, kind: Kind, draft: Path, on_progress: OnProgress, cancelled: Cancelled) -> str:
     """The file's SHA-256."""
-    read_sums(folder)  # damage in it is told before the work is done
+    read_checksums(folder)  # damage in it is told before the work is done
     checkpoint = read_checkpoint(folder)
     converter = converter_for(checkpoint.config)
     jobs = _jobs(checkpoint, converter, kind)

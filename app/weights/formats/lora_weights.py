@@ -1,4 +1,4 @@
-"""LoRA weights as PEFT saves them, before anything of them is loaded: which modules they change, and in which shapes.
+"""Reads which modules LoRA weights change, and in which shapes, before anything of them is loaded.
 
 adapter_config.json          peft_type, r, lora_alpha …: :mod:`app.weights.formats.lora_config`
 adapter_model.safetensors    base_model.model.<module>.lora_A.weight [rank, columns], ….lora_B.weight [rows, rank]

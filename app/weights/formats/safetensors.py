@@ -1,4 +1,4 @@
-"""Read the header of a safetensors file, and refuse a file that is not what it says.
+"""Reads the header of a safetensors file and refuses a file that is not what it says.
 
 Nothing that a file claims is believed: the header's length is bounded, every tensor must have a type that is known, a
 size that follows from its shape, and a place of its own inside the file. What passes here is safe to map into memory.

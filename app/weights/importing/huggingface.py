@@ -1,4 +1,4 @@
-"""Hugging Face folders: models and adapters, their weights as safetensors or as PyTorch's own files."""
+"""Import of Hugging Face folders: models and adapters, as safetensors or as PyTorch's own files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MAX_SHARDS = 512
 _LEFT_BEHIND = (OLD_INDEX, INDEX, "trainer_state.json")
 
 
-def look_into_folder(folder: Path) -> ImportSource:
+def inspect_folder(folder: Path) -> ImportSource:
     """Raises :class:`InvalidImport` and :class:`~app.errors.DamagedWeights` for a folder without a model."""
     names = listing(folder)
     is_lora = LORA_CONFIG in names

@@ -1,4 +1,4 @@
-"""Meta's own LLaMA files: ``consolidated.NN.pth`` + ``params.json`` + ``tokenizer.model``, into Hugging Face's layout.
+"""Import of Meta's LLaMA files: ``consolidated.NN.pth``, ``params.json`` and ``tokenizer.model``.
 
 ``params.json`` says the widths; how long a text the model was trained on it does not say. LLaMA 1 read 2,048 tokens,
 LLaMA 2 4,096. They are told apart by what only one of them has: grouped heads (``n_kv_heads``) or a factor
@@ -87,7 +87,7 @@ def find_meta(folder: Path) -> MetaFolder:
     return MetaFolder(folder, tuple(inside(folder, name) for name in shards), tokenizer, params)
 
 
-def look_into_meta(folder: Path) -> ImportSource:
+def inspect_meta(folder: Path) -> ImportSource:
     """Raises :class:`InvalidImport`, :class:`~app.errors.DamagedWeights`."""
     found = find_meta(folder)
     if found.tokenizer is None:
