@@ -17,7 +17,7 @@ serve:  ## Chat: install the light core (EXTRA=torch: PyTorch too), fetch a smal
 	@exec $(BIN)/parley serve $(ARGS)
 
 test:  ## Lint, types, layers and all tests, on the real default model and in a real browser.
-	@$(SETUP) dev browser
+	@$(SETUP) dev page
 	@$(BIN)/parley models pull $(DEFAULT_MODEL)
 	@exec $(BIN)/python scripts/check.py $(ARGS)
 

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 
 from fastapi import FastAPI
+from fastapi.middleware.gzip import GZipMiddleware
 
 from app import __version__
 from app.api import errors
@@ -61,6 +62,7 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(OwnPagesOnly, hosts=(*LOOPBACK_HOSTS, *settings.allowed_hosts))
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)  # never event streams
     return app
 
 

@@ -78,7 +78,7 @@ async def test_extras_are_left_out_for_a_server_that_refuses_them() -> None:
 @pytest.mark.parametrize(
     ("status", "hint"),
     [
-        (400, "did not accept"),
+        (400, "rejected the request"),
         (401, "api_key_env"),
         (404, "base_url"),
         (429, "Try again"),

@@ -79,7 +79,7 @@ async def ends(renderer: TemplateRenderer, name: str) -> None:
     """An endless template is ended, and the next rendered."""
     assert await fine(renderer)
     pid, began = renderer.pid, time.monotonic()
-    with pytest.raises(TemplateEndless, match="computed for more than a second"):
+    with pytest.raises(TemplateEndless, match="ran for more than a second"):
         await renderer.render(chat_templates.ENDLESS[name], HELLO)
     assert time.monotonic() - began < WITHIN_S
     assert await fine(renderer)
@@ -99,7 +99,7 @@ async def test_it_may_compute_for_a_second(renderer: TemplateRenderer) -> None:
 
 @pytest.mark.parametrize("name", chat_templates.GREEDY)
 async def test_a_greedy_template_is_ended(renderer: TemplateRenderer, name: str) -> None:
-    with pytest.raises(TemplateEndless, match=r"too much memory|without end"):
+    with pytest.raises(TemplateEndless, match=r"too much memory|endless"):
         await renderer.render(chat_templates.GREEDY[name], HELLO)
     assert await fine(renderer)
 
@@ -165,7 +165,7 @@ async def test_a_template_that_brings_it_down_twice_is_blamed(renderer: Template
         if renderer.pid is not None and renderer.pid not in killed:
             killed.append(renderer.pid)
             os.kill(killed[-1], signal.SIGKILL)
-    with pytest.raises(TemplateEndless, match="brings down the process"):
+    with pytest.raises(TemplateEndless, match="crashes the process"):
         await rendering
     assert await fine(renderer)
 

@@ -87,7 +87,7 @@ def test_kill_9_of_the_server_during_twenty_streams(tmp_path: Path) -> None:
 
 def test_a_second_server_on_the_same_data_is_refused(tmp_path: Path) -> None:
     scripted_settings(tmp_path)
-    with serving(tmp_path, **PATIENT), pytest.raises(AssertionError, match="uses this data"), serving(tmp_path):
+    with serving(tmp_path, **PATIENT), pytest.raises(AssertionError, match="is using this data"), serving(tmp_path):
         pass
 
 

@@ -59,8 +59,8 @@ def decrypt_all(
 ) -> dict[str, str]:
     """Put the plain files into `folder`, the small ones first, so that a wrong key is found at once.
 
-    Returns their checksums. What is there already stays. Raises :class:`InvalidImport` for a wrong key and for damage, and
-    :class:`FetchCancelled`.
+    Returns their checksums. What is there already stays. Raises :class:`InvalidImport` for a wrong key and for damage,
+    and :class:`FetchCancelled`.
     """
     total = sum(path.stat().st_size for path in files.values())
     done = 0

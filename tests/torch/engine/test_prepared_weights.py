@@ -65,4 +65,4 @@ def test_without_room_nothing_is_kept_and_nothing_fails(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))  # type: ignore[attr-defined]
     assert cache_of(checkpoint).store(write, 9) is None
-    assert "Too little room" in capsys.readouterr().err
+    assert "Not enough disk space" in capsys.readouterr().err

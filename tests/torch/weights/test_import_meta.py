@@ -259,7 +259,7 @@ def test_files_that_are_not_there(original: Path, tmp_path: Path) -> None:
 def test_a_shard_that_carries_code(original: Path, tmp_path: Path) -> None:
     folder = write_meta(original, tmp_path / "7B", 2)
     torch.save({"layers": Payload(tmp_path / "canary")}, folder / "consolidated.00.pth")
-    refused(folder, tmp_path, "was not run")
+    refused(folder, tmp_path, "was not loaded")
     assert not (tmp_path / "canary").exists()
 
 

@@ -33,13 +33,6 @@ export class EventStream {
     this.#drop();
   }
 
-  /** Forget the place and start with a new snapshot. */
-  restart() {
-    this.lastId = null;
-    this.#drop();
-    this.#connect();
-  }
-
   #after(ms, act) {
     const timer = setTimeout(() => {
       this.timers.delete(timer);

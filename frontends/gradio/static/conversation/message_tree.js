@@ -1,11 +1,12 @@
-/** A conversation's messages as a tree: pure functions around one map. */
+/** A conversation's messages as a tree: which path is shown, and which versions there are. No DOM. */
+import { brings } from "../page/compare.js";
 
 /**
  * @typedef {Object} Message see docs/api.md; here also `html`, and `optimistic` before the server knows it
  */
 
 /** Messages by id, and the end of the path that is shown. */
-export class Tree {
+export class MessageTree {
   constructor() {
     /** @type {Map<string, Message>} */
     this.messages = new Map();
@@ -21,13 +22,15 @@ export class Tree {
   }
 
   /**
-   * Add a message or what is newer about it. A finished row never goes back to running.
+   * Add a message or what is newer about it; what brings nothing new changes nothing. A finished message never goes
+   * back to running.
    * @param {Message} message
    * @returns {Message}
    */
   add(message) {
     const known = this.messages.get(message.id);
     if (known && known.state !== "pending" && message.state === "pending") return known;
+    if (!brings(known, message)) return known;
     const merged = { ...known, ...message };
     this.messages.set(message.id, merged);
     if (!known) this.#insert(merged);

@@ -1,8 +1,8 @@
 /** The lines under a reply: that it waits, was stopped or cut, or failed, and what can be done. */
-import { textButton } from "../widgets/buttons.js";
-import { h } from "../page/dom.js";
-import { modelName } from "../i18n/language.js";
+import { modelName } from "../models/model_name.js";
 import { findModel, wayOf } from "../models/reference.js";
+import { h } from "../page/dom.js";
+import { textButton } from "../widgets/buttons.js";
 
 /**
  * @param {Object} app

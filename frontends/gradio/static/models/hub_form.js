@@ -1,7 +1,8 @@
 /** The form for a model that the list doesn't have: any of the hub, by its name. */
+import { bytes } from "../i18n/format.js";
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
-import { bytes } from "../i18n/language.js";
+import { hubName } from "./hub_name.js";
 
 /** Takes the place of the panel; keeps what was typed until that model is being fetched. */
 export class ModelByName {
@@ -49,7 +50,7 @@ export class ModelByName {
 
   #submit(event) {
     event.preventDefault();
-    void this.#fetch(nameIn(this.field.value));
+    void this.#fetch(hubName(this.field.value));
   }
 
   async #fetch(name) {
@@ -92,14 +93,4 @@ export class ModelByName {
     };
     return h("button.p-by-name-file", { type: "button", onclick: act }, h("span", {}, path), h("span.p-muted", {}, bytes(this.app, size_bytes)));
   }
-}
-
-/** @returns {string} OWNER/NAME… of what was typed or pasted: a page's address is understood, too */
-function nameIn(text) {
-  const [, path] = /^https?:\/\/[^/]+\/(.*)$/.exec(text.trim()) ?? [];
-  if (path === undefined) return text.trim().replace(/^hub:/, "");
-  const [owner, name, kind, revision, ...file] = path.replace(/[?#].*$/, "").split("/").filter(Boolean);
-  const chosen = (kind === "blob" || kind === "resolve") && file.length > 0 ? `:${file.join("/")}` : "";
-  const at = revision && revision !== "main" ? `@${revision}` : "";
-  return `${owner ?? ""}/${name ?? ""}${chosen}${at}`;
 }

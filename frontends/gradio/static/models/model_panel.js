@@ -1,9 +1,9 @@
 /** What there is to know of one model, and what can be done with it. */
+import { bytes, joined, number } from "../i18n/format.js";
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
-import { bytes, joined, number } from "../i18n/language.js";
-import { ModelChoices } from "./variant_choices.js";
 import { fetchingText, isTooLarge, isUsable, languageNames, share } from "./model_state.js";
+import { ModelChoices } from "./variant_choices.js";
 
 const IGNORED_SHOWN = 3;
 const WHYS = new Set(["smallest_copy", "graphics_card", "no_copy"]);

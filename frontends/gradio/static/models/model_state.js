@@ -1,5 +1,6 @@
 /** A model's state in a few words: what it needs, whether it is here, whether it fits. */
-import { bytes, joined, number } from "../i18n/language.js";
+import { bytes, joined, number } from "../i18n/format.js";
+import { LOCALES } from "../i18n/language.js";
 
 const LANGUAGES_SHOWN = 3;
 const USABLE = new Set(["ready", "loading", "loaded"]);
@@ -65,7 +66,7 @@ export function percent(app, model) {
  * @returns {string} their names in the reader's language
  */
 export function languageNames(app, languages) {
-  const names = new Intl.DisplayNames(app.state.language === "zh" ? "zh-CN" : "en", { type: "language" });
+  const names = new Intl.DisplayNames(LOCALES[app.state.language], { type: "language" });
   return joined(app, languages.map((code) => named(names, code)));
 }
 

@@ -1,4 +1,5 @@
 /** The models that the server knows, which of them answers, and how far fetching is. */
+import { same } from "../page/compare.js";
 import { asLoaded, bestReference, findModel, parts, wayOf } from "./reference.js";
 
 const BUSY = new Set(["fetching", "loading"]);
@@ -15,10 +16,10 @@ export function addModels(app) {
     clearTimeout(timer);
     try {
       const { items, memory } = await app.api.get("/api/models");
-      app.state.models = items.filter((model) => model.kind === "chat");
-      app.state.memory = memory;
-      app.state.modelsKnown = true;
-      app.emit("models", app.state.models);
+      const models = items.filter((model) => model.kind === "chat");
+      const isNews = !app.state.modelsKnown || !same(models, app.state.models);
+      Object.assign(app.state, { models, memory, modelsKnown: true });
+      if (isNews) app.emit("models", models);
       if (items.some(isBusy)) timer = setTimeout(app.refreshModels, POLL_MS);
     } catch (error) {
       // Without the list the page still shows the conversation; it asks again.

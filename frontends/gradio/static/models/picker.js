@@ -1,11 +1,11 @@
 /** The model picker: a button that names the model and its state, and the list of all models. */
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
+import { closePopover, showPopover } from "../widgets/popover.js";
 import { ModelByName } from "./hub_form.js";
 import { grouped } from "./model_groups.js";
 import { ModelPanel } from "./model_panel.js";
 import { isUsable, listedState, shortLanguageNames, stateLook, stateText } from "./model_state.js";
-import { closePopover, showPopover } from "../widgets/popover.js";
 import { asLoaded, bestReference, fullName, hasChoices, parts } from "./reference.js";
 
 const POLL_MS = 1000;
@@ -172,6 +172,7 @@ class Picker {
   async #poll() {
     if (!this.#isOpen) return;
     await this.app.refreshModels();
+    this.draw(); // also when no model changed: how much memory is free does
     setTimeout(() => void this.#poll(), POLL_MS);
   }
 
@@ -218,6 +219,7 @@ class Picker {
       await this.app.api.post(`/api/models/${model.id}/pull`);
       this.wanted.add(model.id); // not before: a list that was asked for earlier says that nothing is being fetched
     });
+    this.#tellFetched();
   }
 
   async #call(work) {

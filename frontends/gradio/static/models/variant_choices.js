@@ -1,7 +1,8 @@
 /** What can be chosen behind a model's id: how it is loaded, and which adapter is laid over it. */
+import { bytes } from "../i18n/format.js";
 import { h } from "../page/dom.js";
+import { choice, choiceGroup } from "../widgets/choices.js";
 import { icon } from "../widgets/icons.js";
-import { bytes } from "../i18n/language.js";
 import { join, parts, wayOf } from "./reference.js";
 
 /** Two rows of radio buttons in the picker's panel. Drawn again only when something changed, and keeps the focus. */
@@ -54,7 +55,7 @@ export class ModelChoices {
       const shares = way.weights_bytes ? { weights: bytes(app, way.weights_bytes), cache: bytes(app, way.cache_bytes) } : null;
       return this.#radio("way", join(way, adapter), here && way.id === current.id, tooLarge || !here, content, shares && app.t("picker.way_parts", shares));
     };
-    return this.#group("picker.ways", "p-segments", model.quantizations.map(option));
+    return choiceGroup(app.t("picker.ways"), "p-segments", model.quantizations.map(option));
   }
 
   #adapters(model, reference) {
@@ -67,18 +68,12 @@ export class ModelChoices {
     );
     const broken = model.adapters.filter((one) => !one.usable);
     const told = broken.map((one) => h("p.p-choice-broken", {}, icon("warning"), h("span", {}, one.detail)));
-    return h("div", {}, this.#group("picker.adapters", "p-chips", [none, ...options]), ...told);
-  }
-
-  #group(key, className, options) {
-    const title = this.app.t(key);
-    return h("fieldset.p-choice-group", {}, h("legend", {}, title), h(`div.${className}`, { role: "radiogroup", "aria-label": title }, ...options));
+    return h("div", {}, choiceGroup(app.t("picker.adapters"), "p-chips", [none, ...options]), ...told);
   }
 
   #radio(name, value, checked, disabled, content, title) {
-    const input = h("input", { type: "radio", name: `parley-${name}`, value, disabled, onchange: () => this.choose(value) });
-    input.checked = checked;
-    return h("label.p-choice", { title }, input, h("span.p-choice-face", {}, ...content));
+    const onchange = () => this.choose(value);
+    return choice({ name: `parley-${name}`, value, checked, disabled, title, onchange }, ...content);
   }
 }
 

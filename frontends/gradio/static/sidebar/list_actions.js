@@ -49,8 +49,7 @@ export class ListActions {
   }
 
   #put(conversation) {
-    this.data.put(conversation);
-    this.draw();
+    if (this.data.put(conversation)) this.draw();
   }
 
   /**

@@ -1,4 +1,5 @@
 /** The conversations that are known: the newest pages of the list, or what a search found. */
+import { brings } from "../page/compare.js";
 
 const PAGE = 40;
 const MOST = 200; // that the server gives at once
@@ -62,12 +63,15 @@ export class ListData {
   /**
    * A conversation was changed here or told by an event.
    * @param {Object} conversation
+   * @returns {boolean} whether that changed the list
    */
   put(conversation) {
     const at = this.items.findIndex((item) => item.id === conversation.id);
+    if (at < 0 ? this.query : !brings(this.items[at], conversation)) return false;
     if (at >= 0) this.items[at] = { ...this.items[at], ...conversation };
-    else if (!this.query) this.items.unshift(conversation);
+    else this.items.unshift(conversation);
     if (!this.query) this.items.sort(inOrder);
+    return true;
   }
 
   /**

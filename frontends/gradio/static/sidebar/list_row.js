@@ -1,7 +1,7 @@
 /** One conversation in the list: a link, the place that a search found, a menu, a field while it is renamed. */
+import { longTime } from "../i18n/format.js";
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
-import { longTime } from "../i18n/language.js";
 
 const TITLE_LIMIT = 200;
 

@@ -1,11 +1,11 @@
 /** The left column: a new chat, search, and the conversations by day. */
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
+import { showMenu } from "../widgets/menu.js";
 import { ListActions } from "./list_actions.js";
 import { ListData } from "./list_data.js";
 import { grouped } from "./list_groups.js";
 import { Row } from "./list_row.js";
-import { showMenu } from "../widgets/menu.js";
 
 const SEARCH_AFTER_MS = 150;
 const REFRESH_AFTER_MS = 80;
@@ -79,9 +79,7 @@ class Sidebar {
       this.#chooseReachable();
     });
     app.on("conversation-updated", (conversation) => {
-      const { messages: _, ...plain } = conversation;
-      this.data.put(plain);
-      this.draw();
+      if (this.data.put(conversation)) this.draw();
     });
     app.on("list-changed", () => this.#refreshSoon());
     app.on("connection", (up) => up && this.#refreshSoon());

@@ -1,15 +1,16 @@
-/** The open conversation: its messages and events. What a person does is in actions.js, drawing in conversation.js. */
+/** The open conversation: its messages and events. What a person does is in actions.js, drawing in conversation_view.js. */
 import { ApiError } from "../page/api.js";
-import { EventStream } from "./event_stream.js";
+import { brings } from "../page/compare.js";
 import { closePopover } from "../widgets/popover.js";
-import { StandIns } from "./optimistic_messages.js";
-import { Tree } from "./message_tree.js";
+import { EventStream } from "./event_stream.js";
+import { MessageTree } from "./message_tree.js";
+import { OptimisticMessages } from "./optimistic_messages.js";
 
 const LOAD_AGAIN_MS = 2000;
 const LOAD_ANYWAY_MS = 800; // when the event stream is slow to open
 
 /** One at a time; `open` begins anew. */
-export class Chat {
+export class OpenConversation {
   /**
    * @param {Object} app
    * @param {import("./conversation_view.js").ConversationView} view
@@ -45,10 +46,11 @@ export class Chat {
 
   #begin(id) {
     this.id = id;
-    this.tree = new Tree();
-    this.standIns = new StandIns(this.tree, (from, to) => this.view.rename(from, to));
+    this.tree = new MessageTree();
+    this.optimistic = new OptimisticMessages(this.tree, (from, to) => this.view.rename(from, to));
     this.loaded = id === null;
     this.loading = false;
+    this.upToDate = false; // whether every event since the messages were loaded has come
     this.waiting = []; // events that came before the messages that they speak of
   }
 
@@ -60,7 +62,7 @@ export class Chat {
       lost: mine(() => this.#lost()),
       back: mine(() => this.app.emit("connection", true)),
     });
-    if (loadAfterMs) setTimeout(mine(() => this.loaded || this.#load()), loadAfterMs);
+    if (loadAfterMs) setTimeout(mine(() => this.loaded || this.loading || this.#load()), loadAfterMs);
   }
 
   async #load() {
@@ -76,8 +78,8 @@ export class Chat {
   }
 
   #fill({ messages, ...conversation }) {
-    this.#conversation(conversation);
-    for (const message of messages) this.standIns.adopt(message);
+    this.#update(conversation);
+    for (const message of messages) this.optimistic.adopt(message);
     const leaf = this.loaded ? this.tree.leaf : (this.wanted ?? conversation.leaf_id);
     const known = leaf !== null && this.tree.get(leaf) ? leaf : null;
     this.tree.show(this.tree.newestLeaf(known));
@@ -85,7 +87,7 @@ export class Chat {
     this.loaded = true;
     this.loading = false;
     this.draw();
-    for (const [name, data] of this.waiting.splice(0)) this.#event(name, data);
+    this.#catchUp();
     if (first) this.view.arrive(this.wanted);
   }
 
@@ -115,13 +117,23 @@ export class Chat {
   }
 
   #event(name, data) {
-    if (name === "reset") return this.stream.restart();
-    if (name === "snapshot") {
-      this.waiting.push(["running", data]);
-      return void this.#load();
-    }
+    if (name === "reset") return void (this.upToDate = false); // a snapshot follows
+    if (name === "snapshot") return this.#snapshot(data);
     if (!this.loaded || this.loading) return void this.waiting.push([name, data]);
     this.#handle[name]?.(data);
+  }
+
+  // A stream that goes on where it was interrupted tells what was missed: the messages are not loaded again.
+  #snapshot(data) {
+    const resumed = this.upToDate;
+    this.upToDate = true;
+    this.waiting.push(["running", data]);
+    if (!resumed) void this.#load();
+    else if (!this.loading) this.#catchUp();
+  }
+
+  #catchUp() {
+    for (const [name, data] of this.waiting.splice(0)) this.#event(name, data);
   }
 
   #handle = {
@@ -141,10 +153,7 @@ export class Chat {
     finished: ({ message }) => this.#ended(message),
     error: ({ message, error }) => message && this.#ended({ ...message, error: { ...message.error, ...error } }),
     rated: ({ message_id, rating }) => this.rated(message_id, rating),
-    updated: ({ conversation }) => {
-      this.#conversation(conversation);
-      this.app.emit("list-changed");
-    },
+    updated: ({ conversation }) => this.#update(conversation),
     deleted: () => {
       this.#gone("chat.gone");
       this.app.emit("list-changed");
@@ -159,20 +168,19 @@ export class Chat {
     this.id = conversation.id;
     this.app.created(conversation);
     this.#connect(0);
-    this.app.emit("list-changed");
   }
 
-  #conversation(conversation) {
+  #update(conversation) {
+    if (!brings(this.app.state.conversation ?? undefined, conversation)) return;
     this.app.state.conversation = conversation;
     this.app.emit("conversation-updated", conversation);
   }
 
   #added(message) {
     const follows = this.#isNext(message);
-    this.standIns.adopt(message);
+    this.optimistic.adopt(message);
     if (follows) this.tree.show(message.id);
     this.draw();
-    if (message.role === "user") this.app.emit("list-changed");
   }
 
   // What another tab adds is followed where it goes on from here, or answers the same question again.
@@ -186,19 +194,21 @@ export class Chat {
     const before = this.tree.get(message.id)?.state;
     this.tree.add(message);
     this.draw();
-    this.view.refresh(message.id, this.tree);
     if (before === "pending") this.view.announce(message);
     this.app.emit("list-changed");
   }
 
   /**
+   * A reply was judged: told by the click, by the server's answer and by an event, drawn once.
    * @param {string} id
-   * @param {Object|null} rating
+   * @param {{verdict: string}|null} rating
    */
   rated(id, rating) {
-    if (!this.tree.get(id)) return;
-    this.tree.add({ ...this.tree.get(id), rating: rating?.verdict === "retracted" ? null : rating });
-    this.view.refresh(id, this.tree);
+    const message = this.tree.get(id);
+    const judged = rating && rating.verdict !== "retracted" ? rating : null;
+    if (!message || message.rating?.verdict === judged?.verdict) return;
+    this.tree.add({ ...message, rating: judged });
+    this.draw();
   }
 
   /** Show what there is now. */

@@ -1,0 +1,24 @@
+/** One of several: radio buttons that look like segments or chips. */
+import { h } from "../page/dom.js";
+
+/**
+ * @param {{name: string, value: string, checked?: boolean, disabled?: boolean, title?: string, onchange: () => void}} spec
+ * @param {...(Node|string)} content
+ * @returns {HTMLLabelElement}
+ */
+export function choice({ name, value, checked = false, disabled = false, title, onchange }, ...content) {
+  const input = h("input", { type: "radio", name, value, disabled, onchange });
+  input.checked = checked;
+  return h("label.p-choice", { title }, input, h("span.p-choice-face", {}, ...content));
+}
+
+/**
+ * @param {string} title
+ * @param {"p-segments"|"p-chips"} look
+ * @param {HTMLElement[]} choices
+ * @returns {HTMLFieldSetElement}
+ */
+export function choiceGroup(title, look, choices) {
+  const group = h(`div.${look}`, { role: "radiogroup", "aria-label": title }, ...choices);
+  return h("fieldset.p-choice-group", {}, h("legend", {}, title), group);
+}
