@@ -9,11 +9,10 @@ one tensor are in memory.
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 
 from app.errors import Conflict, DamagedWeights, FetchCancelled, FetchFailed, InvalidImport
-from app.system.disk import check_space
+from app.system.disk import DISK_FULL, check_space
 from app.system.locks import locked
 from app.weights.converting.converter import Converter, Part, converter_for
 from app.weights.converting.header import write_header
@@ -23,11 +22,11 @@ from app.weights.converting.tokenizers.reading import read_vocabulary
 from app.weights.formats.checkpoint import Checkpoint, damaged, read_checkpoint
 from app.weights.formats.converted_files import converted_name
 from app.weights.formats.gguf import read_header
+from app.weights.formats.safetensors import FLOATS
 from app.weights.formats.sha256sums import read_checksums, write_checksums
 from app.weights.progress import Cancelled, OnProgress, Progress
 
 _HEADER_BYTES = 16 << 20  # at most: a vocabulary of 250,000 tokens takes 12 MB
-_FLOATS = ("F64", "F32", "F16", "BF16")
 
 
 def quantize(folder: Path, to: str, on_progress: OnProgress, cancelled: Cancelled) -> Path:
@@ -106,11 +105,11 @@ def _check(checkpoint: Checkpoint, part: Part) -> None:
             checkpoint.folder,
             f"has the tensor {part.source[:80]} in the shape {found.shape}; its config.json asks for {part.shape}.",
         )
-    if found.dtype not in _FLOATS:
+    if found.dtype not in FLOATS:
         raise damaged(checkpoint.folder, f"has the tensor {part.source[:80]} as {found.dtype}, not as plain numbers.")
 
 
 def _disk_error(folder: Path, err: OSError) -> FetchFailed:
-    if err.errno in (errno.ENOSPC, errno.EDQUOT):
+    if err.errno in DISK_FULL:
         return FetchFailed(f"The disk of {folder} is full. Free some space and try again; no partial file is left.")
     return FetchFailed(f"{folder} can't be written: {err.strerror}. Fix that and try again.")

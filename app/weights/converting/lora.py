@@ -14,7 +14,6 @@ Format: "adapter" in https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import DamagedWeights, FetchFailed
+from app.system.disk import DISK_FULL
 from app.weights.converting.converter import Part, converter_for_gguf
 from app.weights.converting.rows import Floats, read_rows
 from app.weights.formats.adapter_folder import describe_adapter
@@ -136,7 +136,7 @@ def _is_complete(path: Path) -> bool:
 
 
 def _disk_error(folder: Path, err: OSError) -> FetchFailed:
-    if err.errno in (errno.ENOSPC, errno.EDQUOT):
+    if err.errno in DISK_FULL:
         return FetchFailed(
             f"{folder.name} can't be converted: the disk is full. Free some space, then load the model again."
         )

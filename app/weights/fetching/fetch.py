@@ -7,12 +7,12 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from app.errors import FetchCancelled, FetchFailed
+from app.system.disk import DISK_FULL
 from app.system.locks import locked
 from app.weights.checksums import Checksums
 from app.weights.fetching.hub import arrived_files_bytes, fetch_from_hub
@@ -65,7 +65,7 @@ def _of_another(download: Download) -> Progress:
 
 def _disk_error(model_id: str, store_dir: Path, err: OSError) -> FetchFailed:
     """What to say of an ``OSError`` in the store."""
-    if err.errno == errno.ENOSPC:
+    if err.errno in DISK_FULL:
         text = "The disk is full. Free some space, or set PARLEY_MODEL_STORE to a folder on another disk."
     else:
         text = f"The model store {store_dir} can't be written to ({err.strerror}). Set PARLEY_MODEL_STORE to another."

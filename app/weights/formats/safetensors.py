@@ -33,6 +33,9 @@ DTYPES: Mapping[str, int] = {
 }
 
 
+FLOATS = ("F64", "F32", "F16", "BF16")  # plain numbers
+
+
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
     """One tensor: ``dtype`` as the format names it (``"F16"``), sizes in elements and bytes."""

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import InvalidImport
-from app.weights.formats.checkpoint import CONFIG, TEXT_SUFFIXES, listing, read_config
+from app.weights.formats.checkpoint import CONFIG, TEXT_SUFFIXES, inside, listing, read_config
 from app.weights.formats.safetensors import read_tensors
 from app.weights.importing.huggingface import inspect_folder, model_weights, stored, texts_of
 from app.weights.importing.meta import find_meta, is_meta
-from app.weights.importing.source import ImportSource, inside, jobs_of
+from app.weights.importing.source import ImportSource, jobs_of
 
 # The sum over all numbers of Alpaca 7B, as its authors published it to check a recovered model with; theirs was taken
 # in float32, one tensor after the other, and with the rotary frequencies, which older files hold for each layer.

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from app.errors import InvalidImport
 from app.weights.converting.known_architectures import known_architectures
-from app.weights.formats.checkpoint import listing
+from app.weights.formats.checkpoint import inside, listing
 from app.weights.formats.gguf import read_header
 from app.weights.formats.shards import model_stem, parse_shard
-from app.weights.importing.source import ImportSource, inside, plain_name
+from app.weights.importing.source import ImportSource, plain_name
 
 
 def inspect_gguf(path: Path) -> ImportSource:

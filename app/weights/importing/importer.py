@@ -13,7 +13,6 @@ process of its own. Code is never copied. The checksum of every file is noted in
 
 from __future__ import annotations
 
-import errno
 import importlib.util
 import json
 import re
@@ -22,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.errors import DamagedWeights, FetchFailed, InvalidImport, MissingExtra
-from app.system.disk import check_space, sync
+from app.system.disk import DISK_FULL, check_space, sync
 from app.weights.checksums import Checksums
 from app.weights.formats.adapter_folder import PREFIX, describe_adapter
 from app.weights.formats.checkpoint import INDEX, WEIGHTS, read_checkpoint
@@ -277,6 +276,6 @@ def _refuse_taken(target: Path) -> None:
 
 
 def _disk_error(store_dir: Path, err: OSError) -> FetchFailed:
-    if err.errno == errno.ENOSPC:
+    if err.errno in DISK_FULL:
         return FetchFailed("The disk is full. Free some space, then run the same command to resume.")
     return FetchFailed(f"The model store {store_dir} or the folder can't be used: {err.filename}: {err.strerror}.")

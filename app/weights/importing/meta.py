@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import InvalidImport
-from app.weights.formats.checkpoint import CONFIG, listing, read_config
+from app.weights.formats.checkpoint import CONFIG, inside, listing, read_config
 from app.weights.formats.safetensors import TensorInfo, read_tensors
 from app.weights.importing.llama_tokenizer import CHAT_TEMPLATE, refuse_llama3, tokenizer_files
-from app.weights.importing.source import ImportSource, inside, jobs_of, plain_name
+from app.weights.importing.source import ImportSource, jobs_of, plain_name
 
 PARAMS, TOKENIZER, CHECKLIST = "params.json", "tokenizer.model", "checklist.chk"
 FIRST_SHARD = "consolidated.00.pth"

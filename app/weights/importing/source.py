@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from app.errors import InvalidImport
 from app.weights.formats import shards
-from app.weights.formats.checkpoint import WEIGHTS, roots
+from app.weights.formats.checkpoint import WEIGHTS
 from app.weights.importing.to_safetensors import ConversionJob
 
 Kind = Literal["model", "adapter", "gguf"]
@@ -41,17 +40,6 @@ class ImportSource:
         """What tells these files from the same ones changed."""
         stats = [(str(path), path.stat()) for path in self.inputs]
         return [[path, stat.st_size, stat.st_mtime_ns] for path, stat in stats]
-
-
-def inside(folder: Path, file: str) -> Path:
-    """Where a file lies. Raises :class:`InvalidImport` for one that is absent, and for a link that leads elsewhere."""
-    path = folder / file
-    if not path.exists():
-        raise InvalidImport(f"{folder} lacks {file}. Download it again.")
-    real = path.resolve()
-    if not real.is_file() or not any(real.is_relative_to(root) for root in roots(folder)):
-        raise InvalidImport(f"{path} points outside its folder, or is not a file. Put the file itself there.")
-    return path
 
 
 def plain_name(folder: Path) -> str:

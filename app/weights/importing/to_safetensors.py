@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 
 from app.errors import FetchCancelled, FetchFailed, InvalidImport
 from app.system.child_process import child_process
+from app.system.disk import DISK_FULL
 from app.weights.formats.sha256sums import write_checksums
 from app.weights.progress import Cancelled, OnProgress, Progress
 
@@ -74,7 +74,7 @@ def convert_all(jobs: Sequence[ConversionJob], folder: Path, on_progress: OnProg
 def _refusal(text: str, number: object) -> InvalidImport | FetchFailed:
     if number is None:
         return InvalidImport(f"{text} Nothing was kept.")
-    more = " Free some space, then run the same command to resume." if number == errno.ENOSPC else ""
+    more = " Free some space, then run the same command to resume." if number in DISK_FULL else ""
     return FetchFailed(f"{text}{more}")
 
 

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.errors import FetchCancelled, InvalidImport
-from app.weights.formats.checkpoint import listing
+from app.weights.formats.checkpoint import inside, listing
 from app.weights.importing.meta import FIRST_SHARD
-from app.weights.importing.source import inside
 from app.weights.progress import Cancelled, OnProgress, Progress
 
 _NAME = re.compile(r"(?P<plain>[A-Za-z0-9][A-Za-z0-9._-]*)\.(?P<sum>[0-9a-f]{64})\.enc")
