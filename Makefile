@@ -26,7 +26,7 @@ wheel-test:  ## Build the wheel, install it elsewhere, start it in an empty fold
 	@exec $(BIN)/python scripts/try_wheel.py
 
 bench:  ## What the performance claims rest on; several minutes on an otherwise idle machine.
-	@$(SETUP) dev
+	@$(SETUP) dev page
 	@$(BIN)/parley models pull $(DEFAULT_MODEL)
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,7 +25,7 @@ from app.engine.factories import EngineFactories, engine_inputs
 from app.engine.pool import ModelPool
 from app.errors import ParleyError
 from app.models.catalog import Catalog
-from app.models.fetches import Pulls
+from app.models.service import ModelService
 from app.store.database import Store
 
 log = logging.getLogger(__name__)
@@ -81,23 +82,24 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
         if store.opening.interrupted:
             log.warning("%d replies were interrupted when the server last stopped", store.opening.interrupted)
         catalog = Catalog.from_settings(settings, engine_inputs(engines))
+        await asyncio.to_thread(catalog.budget.read)  # what the machine has in all: no request waits for it
         pool = ModelPool(settings, catalog, engines)
         stack.push_async_callback(pool.close)
         pool.warm_up()
-        pulls = Pulls(catalog)
-        stack.push_async_callback(pulls.close)
+        model_service = ModelService(settings, catalog, pool)
+        stack.push_async_callback(model_service.close)
+        await model_service.start()
         hub = Hub()
-        chat = ChatService(settings, store, catalog, pool, hub)
+        chat = ChatService(store, model_service, pool, hub)
         stack.push_async_callback(chat.close)
         yield Services(
             settings=settings,
             store=store,
-            catalog=catalog,
-            pulls=pulls,
+            models=model_service,
             pool=pool,
             hub=hub,
             chat=chat,
-            completions=Completions(settings, catalog, pool),
+            completions=Completions(model_service, pool),
             transfers=Transfers(store),
             local_user_id=await store.write(lambda r: r.users.ensure_local()),
         )

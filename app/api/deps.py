@@ -13,8 +13,7 @@ from app.chat.service import ChatService
 from app.chat.transfer.transfers import Transfers
 from app.config import Settings
 from app.engine.pool import ModelPool
-from app.models.catalog import Catalog
-from app.models.fetches import Pulls
+from app.models.service import ModelService
 from app.store.database import Store
 
 
@@ -24,8 +23,7 @@ class Services:
 
     settings: Settings
     store: Store
-    catalog: Catalog
-    pulls: Pulls
+    models: ModelService
     pool: ModelPool
     hub: Hub
     chat: ChatService

@@ -12,11 +12,10 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from app.chat.channel import Hub, RunningReply
-from app.chat.defaults import request_for, require_default_model, sampling_for
+from app.chat.defaults import request_for, sampling_for
 from app.chat.events import ConversationDeleted, ConversationUpdated, MessageAdded, MessageRated
 from app.chat.reply_task import ReplyTask
 from app.chat.reply_tasks import ReplyTasks
-from app.config import Settings
 from app.domain.context import FittedPrompt, fit
 from app.domain.feedback import Rating, Verdict
 from app.domain.generation import GenerationRequest, Prompt, SamplingParams
@@ -35,8 +34,8 @@ from app.domain.messages import (
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
 from app.errors import InvalidRequest, ReplyNotRunning, ReplyRunning
-from app.models.catalog import Catalog
 from app.models.references import with_adapter
+from app.models.service import ModelService
 from app.store.database import Store
 from app.store.repositories import Repositories
 from app.store.repositories.conversations import ConversationChanges
@@ -73,8 +72,8 @@ class _Plan:
 class ChatService:
     """The use-cases. One per application."""
 
-    def __init__(self, settings: Settings, store: Store, catalog: Catalog, pool: ModelPool, hub: Hub) -> None:
-        self._settings, self._store, self._catalog, self._pool, self._hub = settings, store, catalog, pool, hub
+    def __init__(self, store: Store, models: ModelService, pool: ModelPool, hub: Hub) -> None:
+        self._store, self._models, self._pool, self._hub = store, models, pool, hub
         self._tasks = ReplyTasks()
 
     # -- replies ---------------------------------------------------------------------------------
@@ -200,16 +199,12 @@ class ChatService:
 
     def _must_be_usable(self, model_id: str | None, sampling: Mapping[str, object] | None) -> None:
         """Raises :class:`~app.errors.ModelNotFound` and :class:`~app.errors.InvalidSampling`."""
-        default = self._catalog.get(model_id).default_sampling if model_id else SamplingParams()
+        default = self._models.get(model_id).default_sampling if model_id else SamplingParams()
         default.merged(sampling or {})
 
     async def _start(self, plan: _Plan, user_id: str, asked: Asked) -> Started:
-        model_id = (
-            asked.model_id
-            or plan.conversation.model_id
-            or require_default_model(self._catalog, self._settings, asked.languages)
-        )
-        sampling = sampling_for(self._catalog.get(model_id), plan.conversation.sampling, asked.sampling or {})
+        model_id = asked.model_id or plan.conversation.model_id or self._models.require_default_model(asked.languages)
+        sampling = sampling_for(self._models.get(model_id), plan.conversation.sampling, asked.sampling or {})
         async with AsyncExitStack() as stack:
             model = await stack.enter_async_context(self._pool.lease(model_id))
             fitted = await self._fit(plan, model, sampling)

@@ -38,6 +38,10 @@ class Engine(Protocol):
         """Whether requests can be taken now."""
 
     @property
+    def pid(self) -> int | None:
+        """The process that holds the weights, from its start on; ``None``: there is none."""
+
+    @property
     def capabilities(self) -> Capabilities:
         """What it can do; valid after ``start``."""
 

@@ -45,12 +45,6 @@ def engine_inputs(factories: EngineFactories | None = None) -> EngineInputs:
     return {name: factory.takes for name, factory in {**(factories or {}), **find_factories()}.items()}
 
 
-def is_installed(engine: str) -> bool:
-    """Whether what `engine` runs on is here, as far as a look at the installed packages tells."""
-    factory = find_factories().get(engine)
-    return factory is None or not _missing(factory)
-
-
 def _missing(factory: EngineFactory) -> list[str]:
     return [module for module in factory.requires if importlib.util.find_spec(module) is None]
 

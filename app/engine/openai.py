@@ -52,6 +52,11 @@ class OpenAIEngine:
         return self._client is not None
 
     @property
+    def pid(self) -> int | None:
+        """There is no process of its own."""
+        return None
+
+    @property
     def capabilities(self) -> Capabilities:
         """As the manifest and the settings say; the upstream is not asked."""
         return Capabilities(self._plan.context_tokens, self._plan.slots)

@@ -25,7 +25,7 @@ class WorkerEngine:
 
     @property
     def pid(self) -> int | None:
-        """The worker's process id."""
+        """The worker's process id, also while it loads."""
         return self._child.pid if self._child else None
 
     @property

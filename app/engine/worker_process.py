@@ -56,16 +56,17 @@ class WorkerProcess:
         self._environment = dict(environment or {})
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._ready = False
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
 
     @property
     def alive(self) -> bool:
-        """Started, and not ended as far as is known."""
-        return self._process is not None and not self.exited.is_set()
+        """It has said that it is ready, and has not ended as far as is known."""
+        return self._ready and not self.exited.is_set()
 
     @property
     def pid(self) -> int | None:
-        """The process id, once started."""
+        """The process id while it starts and runs."""
         return self._process.pid if self._process else None
 
     @property
@@ -159,6 +160,7 @@ class WorkerProcess:
         if "error" in said:
             await self.exited.wait()
             raise WorkerFailed(f"The model could not be loaded: {said['error']} {self._cause()}", log=self.tail())
+        self._ready = True
         return said
 
     def _cause(self) -> str:

@@ -2,7 +2,7 @@
 
     <store>/manifests/*.toml     a user's own; one with the id of a shipped one takes its place
     <store>/weights/*.gguf       without a manifest: gets one made of its header
-    <store>/weights/*/*.gguf     the same, where there is no config.json beside it (then it is a copy of that model)
+    <store>/weights/*/*.gguf     the same, where there is no config.json beside it (then it is its conversion)
     <store>/weights/*/           a Hugging Face folder without a manifest: gets one made of its config.json
     <store>/adapters/*/          LoRA weights and P-tuning prefixes: shown with the models that they name as their base
 
@@ -115,8 +115,8 @@ class Discovery:
         def summed(files: tuple[ModelFile, ...]) -> tuple[ModelFile, ...]:
             return tuple(replace(file, sha256=file.sha256 or sums.get(file.path)) for file in files)
 
-        ways = tuple(replace(way, files=summed(way.files)) for way in manifest.ways)
-        return replace(manifest, files=summed(manifest.files), ways=ways)
+        variants = tuple(replace(variant, files=summed(variant.files)) for variant in manifest.variants)
+        return replace(manifest, files=summed(manifest.files), variants=variants)
 
     def _header(self, manifest: Manifest) -> GGUFHeader | None:
         """Of a GGUF model that is there and whole as far as can be seen."""

@@ -9,15 +9,13 @@ from pathlib import Path
 
 from app.errors import InvalidImport, ModelNotFound
 from app.models.catalog import Catalog
-from app.models.checkpoint_folders import completed, implied_model
-from app.models.fetch_files import pull
+from app.models.checkpoint_folders import completed
 from app.models.manifest import Manifest
-from app.models.manifest_writer import write_manifest
 from app.models.model_files import ModelFiles
 from app.weights.fetching.hub_client import hub_client
 from app.weights.fetching.hub_listing import Listing, RepoFile, check_names, choose
 from app.weights.formats.shards import model_stem, parse_shard
-from app.weights.progress import Cancelled, OnProgress
+from app.weights.progress import Cancelled
 from app.weights.sources import HubSource, ModelFile, safe_relative
 
 PREFIX = "hub:"
@@ -60,11 +58,6 @@ def parse_hub_reference(text: str) -> HubReference:
     return HubReference(match["repo"], match["file"] or "", match["revision"] or "")
 
 
-def pull_reference(text: str, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled) -> Manifest:
-    """Fetch the model that `text` names: :func:`resolve`, then :func:`bring`. Blocks. Raises as they do."""
-    return bring(resolve(text, store_dir, cancelled), store_dir, on_progress, cancelled)
-
-
 def resolve(
     text: str,
     store_dir: Path,
@@ -90,20 +83,6 @@ def resolve(
         return same
     manifest = replace(manifest, id=_free(manifest.id, {other.base_id for other in known}))
     return completed(manifest, ModelFiles(store_dir.absolute())) if manifest.engine == "torch" else manifest
-
-
-def bring(manifest: Manifest, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled) -> Manifest:
-    """Fetch a model that :func:`resolve` gave, and write its manifest where the store has none; returns that.
-
-    Blocks. Raises what :func:`~app.models.fetch_files.pull` raises.
-    """
-    known = {other.base_id for other in Catalog(store_dir).list()}
-    pull(manifest, store_dir, on_progress, cancelled)
-    if manifest.base_id in known:
-        return manifest
-    manifest = _filled_in(manifest, ModelFiles(store_dir.absolute()))
-    write_manifest(manifest, store_dir / "manifests")
-    return manifest
 
 
 def describe(listing: Listing, file: str = "") -> Manifest:
@@ -186,22 +165,3 @@ def _same(known: Manifest, new: Manifest, *, exact: bool) -> bool:
 def _free(model_id: str, taken: set[str]) -> str:
     candidates = [model_id, *(f"{model_id}-{number}" for number in range(2, len(taken) + 3))]
     return next(name for name in candidates if name not in taken)
-
-
-def _filled_in(m: Manifest, files: ModelFiles) -> Manifest:
-    """With what the files say of themselves, now that they are here."""
-    if m.engine == "torch":
-        found = completed(implied_model(m.id, files.folder(m)), files)
-        return replace(
-            m, family=found.family, parameters=found.parameters, context_tokens=found.context_tokens, files=()
-        )
-    header = files.header(m)
-    if header is None:
-        return m
-    return replace(
-        m,
-        parameters=header.size_label,
-        licence=m.licence or header.licence,
-        quantization=m.quantization or header.quantization,
-        context_tokens=header.context_tokens,
-    )

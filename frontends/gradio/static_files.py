@@ -20,9 +20,11 @@ from frontends.render import highlight_css
 
 STATIC = Path(__file__).parent / "static"
 STYLES = (
-    *("page/tokens", "page/page", "page/gradio", "widgets/buttons", "widgets/choices", "widgets/menu"),
+    *("page/tokens", "page/page", "page/gradio"),
+    *("widgets/buttons", "widgets/choices", "widgets/menu", "widgets/popover", "widgets/toast"),
     *("sidebar/sidebar", "settings/settings", "models/picker", "models/variant_choices", "models/hub_form"),
-    *("conversation/conversation", "conversation/rating", "conversation/markdown", "composer/composer"),
+    *("conversation/conversation", "conversation/question_editor", "conversation/rating"),
+    *("conversation/reply_details", "conversation/markdown", "composer/composer", "page/welcome"),
 )
 _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_EACH_TIME = "no-cache"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from app.chat import generation
+from app.chat import reply_task
 from tests.api.conftest import LONG
 from tests.api.test_replies import watching
 from tests.support.servers import Api
@@ -20,7 +20,7 @@ def limit_pages(api: Api, pages: int) -> None:
 def test_a_reply_that_ended_on_a_full_disk_is_whole_once_there_is_room(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generation, "FINISH_RETRY_S", (0.01, 0.01))
+    monkeypatch.setattr(reply_task, "FINISH_RETRY_S", (0.01, 0.01))
     conversation = api.conversation()
     thread, events = watching(api, conversation, stop_at="error")
     reply_id = api.ask(conversation, "slow " + "x" * 8000)["reply"]["id"]

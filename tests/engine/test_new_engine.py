@@ -10,7 +10,7 @@ import pytest
 import app.engine
 from app.config import Settings
 from app.domain.messages import Role, Turn
-from app.engine.factories import engine_inputs, find_factories, is_installed
+from app.engine.factories import engine_inputs, find_factories
 from app.engine.pool import ModelPool
 from app.models.catalog import Catalog
 
@@ -51,8 +51,8 @@ async def test_a_dropped_in_engine_answers(settings: Settings) -> None:
     catalog = Catalog.from_settings(settings, engine_inputs())
     assert catalog.problems == []
     assert catalog.status("mine").state == "ready"
-    assert is_installed("toy")
     pool = ModelPool(settings, catalog)
+    assert pool.missing_extra("toy") is None
     try:
         async with pool.lease("mine") as model:
             prompt = await model.render([Turn(Role.USER, "hello")])

@@ -83,7 +83,7 @@ async def test_extras_are_left_out_for_a_server_that_refuses_them() -> None:
         (404, "base_url"),
         (429, "Try again"),
         (500, "its log"),
-        (302, "not"),
+        (302, "rejected"),
     ],
 )
 async def test_refusals_say_what_to_do(status: int, hint: str) -> None:

@@ -235,7 +235,7 @@ async def test_what_a_template_says_and_what_is_to_be_done(hasty: TemplateRender
     hello = [Turn(Role.USER, "Hello")]
     strict = NativeFormat(hasty, ChatTemplate("{{ raise_exception('roles must alternate') }}"))
     await strict.check("tiny")  # other conversations may please it
-    with pytest.raises(GenerationFailed, match="refuses the conversation: roles must alternate"):
+    with pytest.raises(GenerationFailed, match="rejects this conversation: roles must alternate"):
         await strict.render([Turn(Role.SYSTEM, "Be brief."), *hello])
     endless = NativeFormat(hasty, ChatTemplate(chat_templates.ENDLESS["loops"]))
     with pytest.raises(GenerationFailed, match=r"does not come to an end.*`family` in its manifest"):
@@ -274,11 +274,12 @@ async def test_a_folder_with_a_hostile_template_is_refused_before_an_engine_is_b
         return ScriptedEngine(babble(5, delay_ms=0))
 
     settings = Settings(model_store=tmp_path, context_tokens=256, slots=1)
-    pool = ModelPool(settings, Catalog.from_settings(settings), {"torch": EngineFactory("torch", build)})
+    catalog = Catalog.from_settings(settings)
+    pool = ModelPool(settings, catalog, {"torch": EngineFactory("torch", build)})
     with pytest.raises(DamagedWeights, match="`family` in its manifest"):
         await pool.load("tiny")
     assert built == []
-    assert pool.promised_bytes == 0
+    assert catalog.budget.promised_bytes == 0
     (folder / "chat_template.jinja").write_text(PLAIN)
     await pool.load("tiny")
     assert [plan.native is not None for plan in built] == [True]

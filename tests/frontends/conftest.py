@@ -54,5 +54,5 @@ def ui_url(api_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def browser(ui_url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=ui_url, timeout=20, trust_env=False) as client:
+    with httpx.Client(base_url=ui_url, timeout=20, trust_env=False, verify=False) as client:
         yield client

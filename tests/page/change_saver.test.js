@@ -24,7 +24,10 @@ test("one request at a time; what changes meanwhile is sent together next", asyn
   saver.put({ a: 1 });
   saver.put({ a: 2 });
   saver.put({ b: 3 });
-  assert.deepEqual(requests.map(({ changes }) => changes), [{ a: 1 }]);
+  assert.deepEqual(
+    requests.map(({ changes }) => changes),
+    [{ a: 1 }],
+  );
   requests[0].resolve();
   await turn();
   assert.deepEqual(requests[1].changes, { a: 2, b: 3 });

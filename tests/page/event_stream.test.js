@@ -25,7 +25,10 @@ const source = () => FakeEventSource.last;
 test("events are passed on with their data", () => {
   source().send("message", { message: { id: "q1" } }, "e-1");
   source().send("error", { message_id: "a1" }, "e-2"); // the server's own: the browser's has no data
-  assert.deepEqual(told, [["message", { message: { id: "q1" } }], ["error", { message_id: "a1" }]]);
+  assert.deepEqual(told, [
+    ["message", { message: { id: "q1" } }],
+    ["error", { message_id: "a1" }],
+  ]);
 });
 
 test("a lost stream is opened again where it was", () => {

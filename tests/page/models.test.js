@@ -3,14 +3,21 @@ import { test } from "node:test";
 
 import { hubName } from "../../frontends/gradio/static/models/hub_name.js";
 import { grouped } from "../../frontends/gradio/static/models/model_groups.js";
-import { isTooLarge, isUsable, share, shortLanguageNames, stateLook } from "../../frontends/gradio/static/models/model_state.js";
+import {
+  freeBytes,
+  isTooLarge,
+  isUsable,
+  share,
+  shortLanguageNames,
+  stateLook,
+} from "../../frontends/gradio/static/models/model_state.js";
 import { addModels } from "../../frontends/gradio/static/models/models.js";
 import { fakeApp } from "./fakes.js";
 
 const model = (id, state, values = {}) => ({ id, state, title: id, languages: [], kind: "chat", ...values });
 const ids = (models) => models.map(({ id }) => id).join();
 
-test("models that are here come first; of the others what arrives, what fits, what speaks the language, what is small", () => {
+test("models that are here come first, then the most suitable to download", () => {
   const groups = grouped(
     [
       model("large", "not_fetched", { memory_bytes: 9e9, languages: ["en"] }),
@@ -22,14 +29,20 @@ test("models that are here come first; of the others what arrives, what fits, wh
     ],
     "en",
   );
-  assert.deepEqual(groups.map(({ key, models }) => [key, ids(models)]), [
-    ["picker.here", "here"],
-    ["picker.to_fetch", "coming,small,large,chinese,huge"],
-  ]);
+  assert.deepEqual(
+    groups.map(({ key, models }) => [key, ids(models)]),
+    [
+      ["picker.here", "here"],
+      ["picker.to_fetch", "coming,small,large,chinese,huge"],
+    ],
+  );
 });
 
 test("a group without models is left out", () => {
-  assert.deepEqual(grouped([model("here", "loaded")], "en").map(({ key }) => key), ["picker.here"]);
+  assert.deepEqual(
+    grouped([model("here", "loaded")], "en").map(({ key }) => key),
+    ["picker.here"],
+  );
 });
 
 test("what is loaded is never too large: it has its memory", () => {
@@ -37,6 +50,14 @@ test("what is loaded is never too large: it has its memory", () => {
   assert.equal(isTooLarge(model("a", "loaded", { fits: false })), false);
   assert.equal(isUsable(model("a", "ready", { fits: false })), false);
   assert.equal(stateLook(model("a", "ready", { fits: false })), "bad");
+});
+
+test("what is free is told of the device that a model runs on", () => {
+  const app = fakeApp({ memory: { available_bytes: 64e9, gpu: { available_bytes: 8e9 } } });
+  assert.equal(freeBytes(app, { device: "gpu" }), 8e9);
+  assert.equal(freeBytes(app, { device: "cpu" }), 64e9);
+  assert.equal(freeBytes(fakeApp({ memory: { available_bytes: 64e9, gpu: null } }), { device: "gpu" }), 64e9);
+  assert.equal(freeBytes(fakeApp({}), { device: "cpu" }), 0);
 });
 
 test("the share that is fetched is known even before the total is", () => {

@@ -50,7 +50,10 @@ test("opening loads the messages once, however slow the stream is", async () => 
   mock.timers.tick(5000);
   await turn();
   assert.deepEqual(loads, ["/ui/conversations/c1"]);
-  assert.deepEqual(conversation.tree.path().map(({ id }) => id), ["q1", "a1"]);
+  assert.deepEqual(
+    conversation.tree.path().map(({ id }) => id),
+    ["q1", "a1"],
+  );
 });
 
 test("events that come while the messages are loaded are told after them", async () => {

@@ -17,17 +17,29 @@ const shown = () => tree.path().map(({ id, content, optimistic: isOptimistic }) 
 
 test("a question and its reply are shown before the server answers", () => {
   optimistic.question(null, "Hi", "test");
-  assert.deepEqual(shown(), [["Hi", true], ["", true]]);
+  assert.deepEqual(shown(), [
+    ["Hi", true],
+    ["", true],
+  ]);
   assert.equal(tree.path()[1].model_id, "test");
 });
 
 test("the server's messages take their places, one after the other", () => {
   optimistic.question(null, "Hi", "test");
   optimistic.adopt(message("q1", null, { content: "Hi" }));
-  assert.deepEqual(shown(), [["Hi", "q1"], ["", true]]);
+  assert.deepEqual(shown(), [
+    ["Hi", "q1"],
+    ["", true],
+  ]);
   optimistic.adopt(message("a1", "q1", { content: "", state: "pending" }));
-  assert.deepEqual(shown(), [["Hi", "q1"], ["", "a1"]]);
-  assert.deepEqual(renamed, [["optimistic-question", "q1"], ["optimistic-reply", "a1"]]);
+  assert.deepEqual(shown(), [
+    ["Hi", "q1"],
+    ["", "a1"],
+  ]);
+  assert.deepEqual(renamed, [
+    ["optimistic-question", "q1"],
+    ["optimistic-reply", "a1"],
+  ]);
   assert.equal(optimistic.clear(), false);
 });
 

@@ -62,7 +62,10 @@ test("only the latest of many edits is saved after the one that is under way", a
     state.commit();
   }
   await answer(0);
-  assert.deepEqual(requests.map(({ changes }) => changes.sampling.temperature), [0.3, 0.5]);
+  assert.deepEqual(
+    requests.map(({ changes }) => changes.sampling.temperature),
+    [0.3, 0.5],
+  );
 });
 
 test("what an event tells of an own save never brings an older state back", async () => {

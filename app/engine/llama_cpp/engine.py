@@ -43,12 +43,11 @@ class LlamaCppEngine(WorkerEngine):
             if self.alive:
                 return
             key = secrets.token_urlsafe(32)
-            child = WorkerProcess(_MODULE, {**self._worker_config(), "key": key})
+            child = self._child = WorkerProcess(_MODULE, {**self._worker_config(), "key": key})
             try:
                 said = await child.start()
             except WorkerFailed as failed:
                 raise WorkerFailed(_why(failed), model_id=self._plan.manifest.id, **failed.details) from failed
-            self._child = child
             self._adapters = {str(name): i for i, name in enumerate(_field(said, "adapters", list))}
             self._refused = _field(said, "refused", dict)
             address = urlsplit(str(said["address"]))

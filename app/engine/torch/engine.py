@@ -21,6 +21,8 @@ from app.engine.worker_process import WorkerProcess
 from app.errors import GenerationFailed, PromptTooLong, WorkerFailed
 
 _MODULE = "app.engine.torch.worker"
+# GPUs in the order in which nvidia-smi lists them: its memory is that of the one that the model is loaded on.
+_GPU_ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 _START_TIMEOUT_S = 1800.0  # the first start of a large model may quantize it
 
 
@@ -42,8 +44,12 @@ class TorchEngine(WorkerEngine):
             with theirs:
                 fd = theirs.fileno()
                 config = {**self._worker_config(), "fd": fd}
-                child = WorkerProcess(
-                    _MODULE, config, start_timeout_s=_START_TIMEOUT_S, pass_fds=(fd,), environment=OPENMP_FOR_TORCH
+                child = self._child = WorkerProcess(
+                    _MODULE,
+                    config,
+                    start_timeout_s=_START_TIMEOUT_S,
+                    pass_fds=(fd,),
+                    environment=OPENMP_FOR_TORCH | _GPU_ORDER,
                 )
                 try:
                     said = await child.start()
@@ -53,7 +59,6 @@ class TorchEngine(WorkerEngine):
                 except BaseException:
                     ours.close()
                     raise
-            self._child = child
             self._special_tokens = _texts(said.get("special_tokens"))
             self._client = await WorkerClient.over(ours)
 

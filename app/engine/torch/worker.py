@@ -111,7 +111,7 @@ def _loaded(lifeline: Lifeline, line: Line) -> tuple[Any, Any]:
     """The batch, warm, and the tokenizer; what cannot be loaded is told to the parent."""
     config: Mapping[str, Any] = lifeline.config
     if not Path(config["folder"]).is_dir():
-        lifeline.failed(f"The model's folder {config['folder']} is not there.")
+        lifeline.failed(f"The model's folder {config['folder']} does not exist.")
     try:
         import torch
 

@@ -17,7 +17,6 @@ import { createToast } from "./widgets/toast.js";
 
 async function start() {
   const app = createApp();
-  app.setLanguage(app.state.language);
   const theme = createTheme(app);
   const known = loadBasics(app);
   const mountPoints = ["#parley-sidebar", "#parley-conversation", "#parley-settings"];

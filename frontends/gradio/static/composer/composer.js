@@ -1,4 +1,4 @@
-/** The box to write in: grows, sends, stops, and never loses what was typed. */
+/** The text box: grows, sends, stops, and never loses what was typed. */
 import { modelName } from "../models/model_name.js";
 import { isReady } from "../models/models.js";
 import { h } from "../page/dom.js";

@@ -1,4 +1,4 @@
-/** What a person does in the open conversation: ask, stop, ask again, edit, judge, copy. */
+/** Actions in the open conversation: ask, stop, regenerate, continue, edit, rate, copy. */
 import { modelName } from "../models/model_name.js";
 import { copyText } from "../page/dom.js";
 import { rate } from "./rating.js";

@@ -1,4 +1,4 @@
-/** The events of one conversation: reconnects, resumes where it was, and rests while the tab is hidden. */
+/** Server-sent events of one conversation: reconnects, resumes where it was, disconnects while the tab is hidden. */
 
 const REPLY = ["queued", "started", "render", "finished", "rated"];
 const NAMES = ["snapshot", "reset", "message", "updated", "deleted", ...REPLY]; // and "error"

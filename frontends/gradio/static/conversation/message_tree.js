@@ -1,5 +1,5 @@
 /** A conversation's messages as a tree: which path is shown, and which versions there are. No DOM. */
-import { brings } from "../page/compare.js";
+import { hasNews } from "../page/compare.js";
 
 /**
  * @typedef {Object} Message see docs/api.md; here also `html`, and `optimistic` before the server knows it
@@ -30,7 +30,7 @@ export class MessageTree {
   add(message) {
     const known = this.messages.get(message.id);
     if (known && known.state !== "pending" && message.state === "pending") return known;
-    if (!brings(known, message)) return known;
+    if (!hasNews(known, message)) return known;
     const merged = { ...known, ...message };
     this.messages.set(message.id, merged);
     if (!known) this.#insert(merged);
@@ -48,7 +48,10 @@ export class MessageTree {
     const message = this.messages.get(id);
     if (!message) return;
     this.messages.delete(id);
-    this.below.set(message.parent_id, this.below.get(message.parent_id).filter((other) => other !== id));
+    this.below.set(
+      message.parent_id,
+      this.below.get(message.parent_id).filter((other) => other !== id),
+    );
     if (this.leaf === id) this.leaf = message.parent_id;
   }
 
@@ -72,7 +75,7 @@ export class MessageTree {
   /** @returns {Message[]} from the first message to the leaf */
   path() {
     const path = [];
-    for (let at = this.leaf; at !== null && path.length <= this.messages.size; ) {
+    for (let at = this.leaf; at !== null && path.length <= this.messages.size;) {
       const message = this.messages.get(at);
       if (!message) break;
       path.push(message);
@@ -104,7 +107,7 @@ export class MessageTree {
    * @returns {string|null} following the newest child down
    */
   newestLeaf(id) {
-    for (let at = id; ; ) {
+    for (let at = id; ;) {
       const child = this.children(at).at(-1);
       if (!child) return at;
       at = child.id;

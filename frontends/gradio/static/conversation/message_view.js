@@ -1,4 +1,4 @@
-/** One message on the page. It draws itself anew when it changes; its text only block by block. */
+/** Draws one message: its text block by block, everything else again when it changes. */
 import { longTime, shortTime } from "../i18n/format.js";
 import { modelName } from "../models/model_name.js";
 import { h, setHtml } from "../page/dom.js";

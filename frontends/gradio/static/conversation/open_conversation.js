@@ -1,6 +1,6 @@
-/** The open conversation: its messages and events. What a person does is in actions.js, drawing in conversation_view.js. */
+/** The open conversation: loads its messages and applies its events. Drawing is in conversation_view.js. */
 import { ApiError } from "../page/api.js";
-import { brings } from "../page/compare.js";
+import { hasNews } from "../page/compare.js";
 import { closePopover } from "../widgets/popover.js";
 import { EventStream } from "./event_stream.js";
 import { MessageTree } from "./message_tree.js";
@@ -56,13 +56,20 @@ export class OpenConversation {
 
   #connect(loadAfterMs) {
     const id = this.id;
-    const mine = (act) => (...args) => this.id === id && act(...args);
+    const mine =
+      (act) =>
+      (...args) =>
+        this.id === id && act(...args);
     this.stream = new EventStream(`/ui/conversations/${id}/events`, {
       event: mine((name, data) => this.#event(name, data)),
       lost: mine(() => this.#lost()),
       back: mine(() => this.app.emit("connection", true)),
     });
-    if (loadAfterMs) setTimeout(mine(() => this.loaded || this.loading || this.#load()), loadAfterMs);
+    if (loadAfterMs)
+      setTimeout(
+        mine(() => this.loaded || this.loading || this.#load()),
+        loadAfterMs,
+      );
   }
 
   async #load() {
@@ -171,7 +178,7 @@ export class OpenConversation {
   }
 
   #update(conversation) {
-    if (!brings(this.app.state.conversation ?? undefined, conversation)) return;
+    if (!hasNews(this.app.state.conversation ?? undefined, conversation)) return;
     this.app.state.conversation = conversation;
     this.app.emit("conversation-updated", conversation);
   }

@@ -1,4 +1,4 @@
-/** Edits a question where it stands. The old version stays: an edit is a branch. */
+/** Edits a question in place. The old version stays: an edit is a branch. */
 import { h } from "../page/dom.js";
 import { textButton } from "../widgets/buttons.js";
 import { grow, isSendKey } from "../widgets/text_area.js";

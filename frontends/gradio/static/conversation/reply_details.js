@@ -1,4 +1,4 @@
-/** What is behind a reply: model, quantization, seed, counts and times, in a popover. */
+/** Details of a reply in a popover: model, quantization, seed, counts and times. */
 import { longTime, number } from "../i18n/format.js";
 import { modelName } from "../models/model_name.js";
 import { h } from "../page/dom.js";

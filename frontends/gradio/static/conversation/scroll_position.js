@@ -1,4 +1,4 @@
-/** When the conversation follows its end: decided from numbers alone. */
+/** Whether the conversation follows its end, decided from numbers alone. No DOM. */
 
 const NEAR_PX = 48;
 

@@ -1,4 +1,4 @@
-/** Which language the page speaks, and its words. */
+/** The page's language and its texts. */
 import { en } from "./en.js";
 import { zh } from "./zh.js";
 

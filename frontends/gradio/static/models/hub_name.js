@@ -7,7 +7,10 @@
 export function hubName(text) {
   const [, path] = /^https?:\/\/[^/]+\/(.*)$/.exec(text.trim()) ?? [];
   if (path === undefined) return text.trim().replace(/^hub:/, "");
-  const [owner, name, kind, revision, ...file] = path.replace(/[?#].*$/, "").split("/").filter(Boolean);
+  const [owner, name, kind, revision, ...file] = path
+    .replace(/[?#].*$/, "")
+    .split("/")
+    .filter(Boolean);
   const chosen = (kind === "blob" || kind === "resolve") && file.length > 0 ? `:${file.join("/")}` : "";
   const at = revision && revision !== "main" ? `@${revision}` : "";
   return `${owner ?? ""}/${name ?? ""}${chosen}${at}`;

@@ -1,4 +1,4 @@
-/** What all parts of the page share: state, words, events, and which conversation is open. */
+/** State and services that all parts of the page share, and which conversation is open. */
 import { createTranslate, LOCALES, preferredLanguage, rememberLanguage } from "../i18n/language.js";
 import { addModels } from "../models/models.js";
 import { createApi } from "./api.js";
@@ -34,16 +34,21 @@ export function createApp() {
     settings: () => app.state.conversation ?? (app.state.conversationId ? {} : app.state.draft),
     newConversation: () => ({ ...app.state.draft, model_id: app.reference() }),
     setLanguage(language) {
-      rememberLanguage(language);
-      app.state.language = language;
-      document.documentElement.lang = LOCALES[language];
+      useLanguage(app, language);
       app.emit("language", language);
     },
   };
+  useLanguage(app, app.state.language); // nobody is told: nothing is drawn yet
   app.t = createTranslate(() => app.state.language);
   addModels(app);
   addNavigation(app);
   return app;
+}
+
+function useLanguage(app, language) {
+  rememberLanguage(language);
+  app.state.language = language;
+  document.documentElement.lang = LOCALES[language];
 }
 
 function addNavigation(app) {

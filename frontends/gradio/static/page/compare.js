@@ -1,11 +1,11 @@
-/** Compares JSON data, to tell news from what is known. Drawing only news keeps one change from being drawn twice. */
+/** Compares JSON data, to draw only what changed. */
 
 /**
  * @param {Object|null|undefined} known
  * @param {Object} next
  * @returns {boolean} whether any field of `next` differs from the same field of `known`
  */
-export function brings(known, next) {
+export function hasNews(known, next) {
   return !known || Object.entries(next).some(([key, value]) => !same(known[key], value));
 }
 

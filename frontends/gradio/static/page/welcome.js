@@ -1,4 +1,4 @@
-/** The first screen: what this is, who answers, four questions to click, and what to do when no model is here. */
+/** The first screen: four questions to click, and how to get a model when there is none. */
 import { bytes } from "../i18n/format.js";
 import { grouped } from "../models/model_groups.js";
 import { percent, share } from "../models/model_state.js";
@@ -64,7 +64,10 @@ export class Welcome {
   #first() {
     const { models, language } = this.app.state;
     const offered = grouped(models, language).flatMap((group) => group.models);
-    return offered.find((model) => model.state === "fetching") ?? offered.find((model) => model.fetchable && model.size_bytes);
+    return (
+      offered.find((model) => model.state === "fetching") ??
+      offered.find((model) => model.fetchable && model.size_bytes)
+    );
   }
 
   #fetch(model) {

@@ -20,7 +20,13 @@ export class NumberSetting {
     this.number = h("input.p-field.p-number", { ...range, type: "number", id: `${id}-number`, inputmode: "decimal" });
     this.slider = h("input.p-range", { ...range, type: "range", "aria-labelledby": `${id}-label` });
     this.hint = h("p.p-setting-hint", { id: `${id}-hint` });
-    this.element = h("div.p-setting", { id }, h("div.p-setting-head", {}, this.label, this.number), this.slider, this.hint);
+    this.element = h(
+      "div.p-setting",
+      { id },
+      h("div.p-setting-head", {}, this.label, this.number),
+      this.slider,
+      this.hint,
+    );
     for (const input of [this.slider, this.number]) {
       input.addEventListener("input", () => this.#edit(input));
       input.addEventListener("change", () => on.commit());

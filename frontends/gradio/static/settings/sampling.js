@@ -92,7 +92,9 @@ export function readNumber({ low, high, step }, text) {
 export function readSeed(text) {
   const digits = text.trim();
   if (!digits) return { value: null };
-  return /^[0-9]+$/.test(digits) && Number(digits) <= MAX_SEED ? { value: Number(digits) } : { problem: "settings.bad_seed" };
+  return /^[0-9]+$/.test(digits) && Number(digits) <= MAX_SEED
+    ? { value: Number(digits) }
+    : { problem: "settings.bad_seed" };
 }
 
 /**

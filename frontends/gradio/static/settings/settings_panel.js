@@ -47,7 +47,9 @@ class SettingsPanel {
   #build(close) {
     this.title = h("h2", { id: "parley-settings-title" });
     this.closeButton = iconButton("close", "", close);
-    this.numbers = Object.fromEntries([...BASIC_FIELDS, ...ADVANCED_FIELDS].map((field) => [field.name, this.#number(field)]));
+    this.numbers = Object.fromEntries(
+      [...BASIC_FIELDS, ...ADVANCED_FIELDS].map((field) => [field.name, this.#number(field)]),
+    );
     this.texts = this.#buildTexts();
     this.presets = h("div.p-setting", { id: "parley-preset" });
     this.advanced = h("summary", {});
@@ -154,7 +156,9 @@ class SettingsPanel {
       const onchange = () => this.state.applyPreset(name);
       return choice({ name: "parley-preset", value: name, onchange }, app.t(`settings.preset_${name}`));
     };
-    this.presets.replaceChildren(choiceGroup(app.t("settings.preset_label"), "p-segments", Object.keys(PRESETS).map(option)));
+    this.presets.replaceChildren(
+      choiceGroup(app.t("settings.preset_label"), "p-segments", Object.keys(PRESETS).map(option)),
+    );
     this.#tell(this.status);
     this.#draw();
   }

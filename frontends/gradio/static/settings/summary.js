@@ -1,4 +1,4 @@
-/** What is set for a conversation, in a few words. */
+/** A short summary of a conversation's settings, for the button below the text box. */
 
 const SHOWN = ["temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_new_tokens", "seed"];
 

@@ -1,4 +1,4 @@
-/** Which day of the list a conversation belongs to, in the reader's language. */
+/** Groups the conversations of the list by day, week and month. */
 import { LOCALES } from "../i18n/language.js";
 
 const DAY_MS = 86_400_000;

@@ -2,7 +2,13 @@
 import { h } from "../page/dom.js";
 
 /**
- * @param {{name: string, value: string, checked?: boolean, disabled?: boolean, title?: string, onchange: () => void}} spec
+ * @param {Object} spec
+ * @param {string} spec.name of the group
+ * @param {string} spec.value
+ * @param {boolean} [spec.checked]
+ * @param {boolean} [spec.disabled]
+ * @param {string} [spec.title]
+ * @param {() => void} spec.onchange it was chosen
  * @param {...(Node|string)} content
  * @returns {HTMLLabelElement}
  */

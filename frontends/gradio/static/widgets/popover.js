@@ -1,4 +1,4 @@
-/** A small box beside a button: opens under it, closes on Escape, on a click outside, or when focus leaves. */
+/** A popover beside a button: closes on Escape, on a click outside, or when another one opens. */
 import { h } from "../page/dom.js";
 import { iconButton } from "./buttons.js";
 
