@@ -14,8 +14,10 @@ from app.api import errors
 from app.api.deps import Services
 from app.api.guard import BodyLimit, OwnPagesOnly, SecurityHeaders
 from app.api.routes import chatglm, conversations, messages, models, openai, system
-from app.chat.channel import Hub
 from app.chat.completion import Completions
+from app.chat.conversations import ConversationService
+from app.chat.event_hub import EventHub
+from app.chat.reply_tasks import ReplyTasks
 from app.chat.service import ChatService
 from app.chat.transfer.transfers import Transfers
 from app.config import LOOPBACK_HOSTS, Settings
@@ -84,17 +86,16 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
         pool.warm_up()
         pulls = Pulls(catalog)
         stack.push_async_callback(pulls.close)
-        hub = Hub()
-        chat = ChatService(settings, store, catalog, pool, hub)
+        hub, reply_tasks = EventHub(), ReplyTasks()
+        chat = ChatService(settings, store, catalog, pool, hub, reply_tasks)
         stack.push_async_callback(chat.close)
         yield Services(
             settings=settings,
-            store=store,
             catalog=catalog,
             pulls=pulls,
             pool=pool,
-            hub=hub,
             chat=chat,
+            conversations=ConversationService(settings, store, catalog, hub, reply_tasks),
             completions=Completions(settings, catalog, pool),
             transfers=Transfers(store),
             local_user_id=await store.write(lambda r: r.users.ensure_local()),

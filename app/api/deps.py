@@ -7,15 +7,14 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.chat.channel import Hub
 from app.chat.completion import Completions
+from app.chat.conversations import ConversationService
 from app.chat.service import ChatService
 from app.chat.transfer.transfers import Transfers
 from app.config import Settings
 from app.engine.pool import ModelPool
 from app.models.catalog import Catalog
 from app.models.fetches import Pulls
-from app.store.database import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +22,11 @@ class Services:
     """Everything a running application holds; made and closed in `app.main`."""
 
     settings: Settings
-    store: Store
     catalog: Catalog
     pulls: Pulls
     pool: ModelPool
-    hub: Hub
     chat: ChatService
+    conversations: ConversationService
     completions: Completions
     transfers: Transfers
     local_user_id: str

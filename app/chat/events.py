@@ -1,4 +1,4 @@
-"""What can happen in a conversation, as its watchers are told."""
+"""What can happen in a conversation, as its subscribers are told."""
 
 from __future__ import annotations
 
@@ -20,14 +20,9 @@ class RunningState:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All running replies: what a watcher starts from, and starts again from after a gap."""
+    """Where a subscriber starts, and starts again after a gap: read the conversation, and set the running replies."""
 
     running: tuple[RunningState, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Reset:
-    """The watcher's place is not known any more: read the conversation again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +81,7 @@ class MessageRated:
 
 @dataclass(frozen=True, slots=True)
 class ConversationUpdated:
-    """Title, model, settings or the shown leaf changed."""
+    """Title, model, settings, pin or time of the last message changed."""
 
     conversation: Conversation
 
@@ -97,15 +92,4 @@ class ConversationDeleted:
 
 
 StoredEvent = MessageAdded | ReplyFinished | ReplyFailed | MessageRated | ConversationUpdated | ConversationDeleted
-Event = StoredEvent | Snapshot | Reset | ReplyQueued | ReplyStarted | ReplyDelta
-
-
-def reply_id(event: Event) -> str | None:
-    """The message that an event is about, if it is about one."""
-    match event:
-        case MessageAdded(message) | ReplyFinished(message) | ReplyFailed(message=message):
-            return message.id
-        case ReplyQueued() | ReplyStarted() | ReplyDelta():
-            return event.message_id
-        case _:
-            return None
+Event = StoredEvent | Snapshot | ReplyQueued | ReplyStarted | ReplyDelta

@@ -1,4 +1,4 @@
-"""Ask, regenerate, edit, continue, stop, rate: what a person does in a conversation.
+"""Ask, edit, regenerate, continue, follow, stop and rate replies.
 
 Every refusal is raised before anything is written. Once a method that starts a reply returns, question and reply
 are committed, and a task of the application's own generates the text.
@@ -11,17 +11,20 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
-from app.chat.channel import Hub, RunningReply
+from app.chat.channel import Events
 from app.chat.defaults import request_for, require_default_model, sampling_for
-from app.chat.events import ConversationDeleted, ConversationUpdated, MessageAdded, MessageRated
+from app.chat.event_hub import EventHub
+from app.chat.events import ConversationUpdated, MessageAdded, MessageRated
 from app.chat.reply_task import ReplyTask
 from app.chat.reply_tasks import ReplyTasks
+from app.chat.running_reply import RunningReply
 from app.config import Settings
 from app.domain.context import FittedPrompt, fit
 from app.domain.feedback import Rating, Verdict
 from app.domain.generation import GenerationRequest, Prompt, SamplingParams
 from app.domain.messages import (
     Conversation,
+    ConversationChanges,
     Message,
     MessageState,
     Provenance,
@@ -39,7 +42,6 @@ from app.models.catalog import Catalog
 from app.models.references import with_adapter
 from app.store.database import Store
 from app.store.repositories import Repositories
-from app.store.repositories.conversations import ConversationChanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,13 @@ class Asked:
 class Started:
     """A reply that is being written, and the question that was written with it."""
 
-    reply: Message
+    running: RunningReply
     question: Message | None
-    event_id: str  # the conversation's events go on from here: the reply's own come after it
+
+    @property
+    def reply(self) -> Message:
+        """The reply's row as it was written first."""
+        return self.running.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +79,17 @@ class _Plan:
 class ChatService:
     """The use-cases. One per application."""
 
-    def __init__(self, settings: Settings, store: Store, catalog: Catalog, pool: ModelPool, hub: Hub) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        catalog: Catalog,
+        pool: ModelPool,
+        hub: EventHub,
+        reply_tasks: ReplyTasks,
+    ) -> None:
         self._settings, self._store, self._catalog, self._pool, self._hub = settings, store, catalog, pool, hub
-        self._tasks = ReplyTasks()
-
-    # -- replies ---------------------------------------------------------------------------------
+        self._tasks = reply_tasks
 
     async def ask(
         self, user_id: str, conversation_id: str, parent_id: str | None, content: str, asked: Asked
@@ -123,6 +135,11 @@ class ChatService:
             asked = replace(asked, model_id=with_adapter(made.model_id, made.adapter))
         return await self._start(_Plan(conversation, path, continues=message), user_id, asked)
 
+    def follow(self, started: Started) -> Events:
+        """What concerns one reply that was just started, up to its end."""
+        channel = self._hub.channel(started.reply.conversation_id)
+        return channel.follow(started.running, self._settings.heartbeat_s)
+
     async def stop(self, user_id: str, message_id: str) -> Message:
         """End a running reply, and return it once it is committed.
 
@@ -139,39 +156,6 @@ class ChatService:
         """Shut down: running replies keep their text and are marked interrupted."""
         await self._tasks.close()
 
-    # -- everything else that changes a conversation ---------------------------------------------
-
-    async def create(
-        self, user_id: str, *, title: str, model_id: str | None, system_prompt: str, sampling: Mapping[str, object]
-    ) -> Conversation:
-        """Begin an empty conversation."""
-        self._must_be_usable(model_id, sampling)
-        return await self._store.write(
-            lambda r: r.conversations.create(
-                user_id, title=title, model_id=model_id, system_prompt=system_prompt, sampling=sampling
-            )
-        )
-
-    async def update(self, user_id: str, conversation_id: str, changes: ConversationChanges) -> Conversation:
-        """Change title, model, system prompt, sampling, pin or shown leaf."""
-        self._must_be_usable(changes.get("model_id"), changes.get("sampling"))
-        updated = await self._store.write(lambda r: r.conversations.update(user_id, conversation_id, **changes))
-        self._hub.channel(conversation_id).publish(ConversationUpdated(updated))
-        return updated
-
-    async def delete(self, user_id: str, conversation_id: str) -> None:
-        """Put a conversation into the trash; its running replies are stopped."""
-        await self._store.write(lambda r: r.conversations.delete(user_id, conversation_id))
-        for task in self._tasks.of(conversation_id):
-            task.stop()
-        self._hub.channel(conversation_id).publish(ConversationDeleted())
-
-    async def restore(self, user_id: str, conversation_id: str) -> Conversation:
-        """Take a conversation out of the trash."""
-        restored = await self._store.write(lambda r: r.conversations.restore(user_id, conversation_id))
-        self._hub.channel(conversation_id).publish(ConversationUpdated(restored))
-        return restored
-
     async def rate(
         self, user_id: str, message_id: str, verdict: Verdict, reasons: Sequence[str], comment: str, score: int | None
     ) -> Rating:
@@ -186,8 +170,6 @@ class ChatService:
         self._hub.channel(message.conversation_id).publish(MessageRated(rating))
         return rating
 
-    # -- inside ------------------------------------------------------------------------------------
-
     async def _tree(self, user_id: str, conversation_id: str) -> tuple[Conversation, dict[str, Message]]:
         def work(r: Repositories) -> tuple[Conversation, dict[str, Message]]:
             conversation = r.conversations.get(user_id, conversation_id)
@@ -195,11 +177,6 @@ class ChatService:
 
         await self._tasks.settle(conversation_id)  # or nothing could be asked below them
         return await self._store.read(work)
-
-    def _must_be_usable(self, model_id: str | None, sampling: Mapping[str, object] | None) -> None:
-        """Raises :class:`~app.errors.ModelNotFound` and :class:`~app.errors.InvalidSampling`."""
-        default = self._catalog.get(model_id).default_sampling if model_id else SamplingParams()
-        default.merged(sampling or {})
 
     async def _start(self, plan: _Plan, user_id: str, asked: Asked) -> Started:
         model_id = (
@@ -216,18 +193,15 @@ class ChatService:
             request = request_for(fitted.prompt, sampling, fitted.max_new_tokens, model_id)
             conversation, question, reply = await self._write(plan, user_id, model, request, fitted)
             channel = self._hub.channel(conversation.id)
-            running = RunningReply(reply.id, plan.continues.content if plan.continues else "")
-            running.dropped_turns = fitted.dropped_turns
-            event_id = channel.event_id
-            for message in (question, reply):
-                if message is not None:
-                    channel.publish(MessageAdded(message))
+            running = RunningReply(reply, fitted.dropped_turns)
+            if question is not None:
+                channel.publish(MessageAdded(question))
             channel.start(running)
             channel.publish(ConversationUpdated(conversation))
-            task = ReplyTask(self._store, channel, reply, running, model, request, ticket, stack.pop_all())
+            task = ReplyTask(self._store, channel, running, model, request, ticket, stack.pop_all())
         # From the commit up to here nothing is awaited: what is committed is told, and runs.
         self._tasks.add(task)
-        return Started(reply, question, event_id)
+        return Started(running, question)
 
     async def _fit(self, plan: _Plan, model: LoadedModel, sampling: SamplingParams) -> FittedPrompt:
         prefill = plan.continues.content if plan.continues else ""

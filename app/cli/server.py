@@ -74,11 +74,11 @@ class Server(uvicorn.Server):
             self._on_started(self._parley.state.services)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Mark running replies interrupted, tell the watchers, then close."""
+        """Mark running replies interrupted, tell the subscribers, then close."""
         if self.started:
             parts: Services = self._parley.state.services
             await parts.chat.close()
-            parts.hub.close()
+            parts.conversations.close()
         await super().shutdown(sockets)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:

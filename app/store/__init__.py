@@ -6,7 +6,5 @@ What the words mean stands in :mod:`app.domain`; this package knows nothing of H
 
 from app.store.database import Store, reading
 from app.store.repositories import Repositories
-from app.store.repositories.conversations import ConversationChanges
-from app.store.search import SearchHit
 
-__all__ = ["ConversationChanges", "Repositories", "SearchHit", "Store", "reading"]
+__all__ = ["Repositories", "Store", "reading"]

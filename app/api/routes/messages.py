@@ -101,11 +101,9 @@ def _asked(model_id: str | None, sampling: SamplingOverrides | None, languages: 
 
 def _answer(parts: Services, accept: str, started: Started) -> Response:
     """The rows as JSON, or the reply's own events."""
-    reply = started.reply
     if sse.MEDIA_TYPE in accept:
-        watch = parts.hub.channel(reply.conversation_id).watch(started.event_id, parts.settings.heartbeat_s)
-        return sse.response(sse.stream_reply(watch, reply.id), status_code=201)
-    body: dict[str, Any] = {"reply": message_json(reply)}
+        return sse.response(sse.stream(parts.chat.follow(started)), status_code=201)
+    body: dict[str, Any] = {"reply": message_json(started.reply)}
     if started.question is not None:
         body["question"] = message_json(started.question)
     return JSONResponse(body, status_code=201)
