@@ -18,14 +18,14 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PARLEY_", extra="ignore", frozen=True)
 
-    data_dir: Path = Field(Path("data"), description="Database, backups, logs: all state but weights.")
+    data_dir: Path = Field(Path("data"), description="Database, backups and logs: everything but weights.")
     model_store: Path = Field(Path("model_store"), description="Weights, and your own manifests.")
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder.")
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(7860, ge=0, le=65535, description="Port to listen on; 0: any free one.")
     allowed_hosts: tuple[str, ...] = Field(
-        (), description="Further Host names to answer to (JSON list), for a reverse proxy with its own login."
+        (), description="More host names to accept (JSON list), for a reverse proxy with its own login."
     )
     max_body_bytes: int = Field(2_000_000, ge=1024, description="Larger request bodies get 413.")
 
@@ -34,12 +34,14 @@ class Settings(BaseSettings):
     slots: int = Field(0, ge=0, le=64, description="Replies at once per model; 0: as memory allows, up to 4.")
     max_waiting: int = Field(64, ge=0, description="Requests that may wait per model; more get 503.")
     threads: int = Field(0, ge=0, description="Threads per model; 0: one per core.")
-    memory_limit_mib: int = Field(0, ge=0, description="Memory for models; 0: what the machine has free.")
-    upstream_timeout_s: float = Field(120.0, gt=0, description="Silence after which an upstream is given up.")
+    memory_limit_mib: int = Field(0, ge=0, description="Memory for all models; 0: all that is free.")
+    upstream_timeout_s: float = Field(
+        120.0, gt=0, description="Seconds without data after which an upstream request fails."
+    )
 
-    heartbeat_s: float = Field(15.0, gt=0, description="Pause after which an idle event stream says it lives.")
-    trash_days: int = Field(7, ge=0, description="A deleted conversation can be restored for so many days.")
-    chatglm_api: bool = Field(False, description="Answer POST / as ChatGLM-6B's own service does.")
+    heartbeat_s: float = Field(15.0, gt=0, description="Seconds between heartbeats of an idle event stream.")
+    trash_days: int = Field(7, ge=0, description="Days for which a deleted conversation can be restored.")
+    chatglm_api: bool = Field(False, description="Also answer POST / like ChatGLM-6B's own service.")
 
     @property
     def resolved_database_url(self) -> str:

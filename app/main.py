@@ -79,7 +79,7 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
         store = Store.open(settings.resolved_database_url, settings.data_dir, trash_days=settings.trash_days)
         stack.push_async_callback(store.close)
         if store.opening.interrupted:
-            log.warning("%d replies were interrupted when the server last went down", store.opening.interrupted)
+            log.warning("%d replies were interrupted when the server last stopped", store.opening.interrupted)
         catalog = Catalog.from_settings(settings)
         pool = ModelPool(settings, catalog, engines)
         stack.push_async_callback(pool.close)

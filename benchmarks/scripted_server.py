@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from app.cli.server import Server, address, bind
+from app.cli.uvicorn_server import Server, address, bind
 from app.config import Settings
 from app.domain.generation import GenerationRequest
 from app.engine.base import EngineFactory, LoadPlan

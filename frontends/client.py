@@ -4,27 +4,28 @@
     async for event in client.events(conversation_id):
         print(event.name, event.data)
 
-It knows only HTTP and imports nothing of the application. Answers are the API's own JSON, described in
-docs/api.md; whatever goes wrong is an :class:`ApiError` with the API's code, so that it can be translated.
+It knows only HTTP and imports nothing of the application. Each route of ``/api`` is one method; answers are the API's
+own JSON, described in docs/api.md. Whatever goes wrong is an :class:`ApiError` with the API's code, so that it can be
+translated.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import httpx
 
+from frontends.server_events import ServerEvent, parse_events
+
 Json = dict[str, Any]
 
 FORWARDED = ("cookie", "authorization", "accept-language")  # a caller's headers that are passed on with its calls
-HEARTBEAT = "heartbeat"  # ServerEvent.name of a comment line: the server is still there
 SILENCE_S = 60.0  # an event stream that is silent for longer (four heartbeats) has lost its server
-_EVENT_LIMIT = 64 * 2**20  # bytes of one event
+_USUAL_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+_MODEL_TIMEOUT = httpx.Timeout(600.0, connect=10.0)  # these calls answer once a model is loaded, or a hub was asked
 
 
 class ApiError(Exception):
@@ -42,15 +43,6 @@ class ApiError(Exception):
         return {"error": {"code": self.code, "message": self.message, "details": self.details}}
 
 
-@dataclass(frozen=True, slots=True)
-class ServerEvent:
-    """One server-sent event."""
-
-    id: str | None
-    name: str
-    data: Json = field(default_factory=dict)
-
-
 class ParleyClient:
     """Calls the API at `base_url`, which may be a function when the port isn't known yet."""
 
@@ -60,7 +52,7 @@ class ParleyClient:
         # Each open page holds a connection of its own, so their number isn't limited here. The API is ours
         # and near: no proxy from the environment may come between.
         self._http = httpx.AsyncClient(
-            timeout=httpx.Timeout(30.0, connect=10.0),
+            timeout=_USUAL_TIMEOUT,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
             trust_env=False,
         )
@@ -76,67 +68,123 @@ class ParleyClient:
         """Close the connections."""
         await self._http.aclose()
 
-    # --- conversations and messages -----------------------------------------------------------------
-
     async def info(self) -> Json:
         """Version, user, languages, rating reasons, defaults."""
-        return await self._call("GET", "/api/info")
+        return await self._json("GET", "/api/info")
+
+    # --- conversations ------------------------------------------------------------------------------
 
     async def conversations(self, *, query: str = "", limit: int = 50, cursor: str | None = None) -> Json:
-        """A page of the list, or of what a search found."""
+        """A page of the list, or of what a search found: ``items`` and ``next_cursor``."""
         wanted = {"q": query or None, "limit": limit, "cursor": cursor}
-        return await self._call("GET", "/api/conversations", params={k: v for k, v in wanted.items() if v is not None})
+        return await self._json("GET", "/api/conversations", params={k: v for k, v in wanted.items() if v is not None})
 
     async def create_conversation(self, values: Mapping[str, Any] | None = None) -> Json:
         """Start one: ``title``, ``model_id``, ``system_prompt``, ``sampling``, all optional."""
-        return await self._call("POST", "/api/conversations", body=values or {})
+        return await self._json("POST", "/api/conversations", body=values or {})
 
     async def conversation(self, conversation_id: str) -> Json:
         """One with its whole tree of ``messages``."""
-        return await self._call("GET", f"/api/conversations/{_segment(conversation_id)}")
+        return await self._json("GET", _path("conversations", conversation_id))
 
     async def update_conversation(self, conversation_id: str, changes: Mapping[str, Any]) -> Json:
         """Change title, model, system prompt, sampling, pin or leaf."""
-        return await self._call("PATCH", f"/api/conversations/{_segment(conversation_id)}", body=changes)
+        return await self._json("PATCH", _path("conversations", conversation_id), body=changes)
 
     async def delete_conversation(self, conversation_id: str) -> None:
         """Put it in the trash."""
-        await self._call("DELETE", f"/api/conversations/{_segment(conversation_id)}")
+        await self._call("DELETE", _path("conversations", conversation_id))
 
-    async def send(self, conversation_id: str, parent_id: str | None, content: str, **options: Any) -> Json:
-        """Ask a question; answers with ``question`` and the running ``reply``."""
-        body = {"parent_id": parent_id, "content": content, **options}
-        return await self._call("POST", f"/api/conversations/{_segment(conversation_id)}/messages", body=body)
+    async def restore_conversation(self, conversation_id: str) -> Json:
+        """Take it out of the trash."""
+        return await self._json("POST", _path("conversations", conversation_id, "restore"))
 
-    async def regenerate(self, message_id: str, **options: Any) -> Json:
-        """Another reply to the same question."""
-        return await self._call("POST", f"/api/messages/{_segment(message_id)}/regenerate", body=options)
+    async def export_conversation(self, conversation_id: str, format: Literal["markdown", "json"] = "markdown") -> str:  # noqa: A002 - the API's word
+        """The shown path as Markdown, or the whole tree as the JSON text that importing reads."""
+        path = _path("conversations", conversation_id, "export")
+        return (await self._call("GET", path, params={"format": format})).text
 
-    async def edit(self, message_id: str, content: str) -> Json:
-        """Ask a question anew, beside the old one."""
-        return await self._call("POST", f"/api/messages/{_segment(message_id)}/edit", body={"content": content})
+    async def import_conversation(self, exported: object) -> Json:
+        """A new conversation from decoded JSON: Parley's export, ``{messages}``, ShareGPT or Open WebUI's."""
+        return await self._json("POST", "/api/conversations/import", body=exported)
+
+    # --- messages -----------------------------------------------------------------------------------
+
+    async def send(
+        self,
+        conversation_id: str,
+        parent_id: str | None,
+        content: str,
+        *,
+        model_id: str | None = None,
+        sampling: Mapping[str, Any] | None = None,
+    ) -> Json:
+        """Ask a question below `parent_id`; answers with ``question`` and the running ``reply``."""
+        body = {"parent_id": parent_id, "content": content, "model_id": model_id, "sampling": sampling}
+        return await self._json(
+            "POST", _path("conversations", conversation_id, "messages"), body=body, timeout=_MODEL_TIMEOUT
+        )
+
+    async def edit(
+        self,
+        message_id: str,
+        content: str,
+        *,
+        model_id: str | None = None,
+        sampling: Mapping[str, Any] | None = None,
+    ) -> Json:
+        """Ask a question anew, beside the old one; answers like :meth:`send`."""
+        body = {"content": content, "model_id": model_id, "sampling": sampling}
+        return await self._json("POST", _path("messages", message_id, "edit"), body=body, timeout=_MODEL_TIMEOUT)
+
+    async def regenerate(
+        self, message_id: str, *, model_id: str | None = None, sampling: Mapping[str, Any] | None = None
+    ) -> Json:
+        """Another ``reply`` to the same question."""
+        body = {"model_id": model_id, "sampling": sampling}
+        return await self._json("POST", _path("messages", message_id, "regenerate"), body=body, timeout=_MODEL_TIMEOUT)
+
+    async def continue_reply(self, message_id: str) -> Json:
+        """Go on with a reply that was cut: a new ``reply`` that begins with its text."""
+        return await self._json("POST", _path("messages", message_id, "continue"), timeout=_MODEL_TIMEOUT)
 
     async def stop(self, message_id: str) -> Json:
         """End a running reply; its text so far stays."""
-        return await self._call("POST", f"/api/messages/{_segment(message_id)}/stop")
+        return await self._json("POST", _path("messages", message_id, "stop"))
 
     async def rate(self, message_id: str, rating: Mapping[str, Any]) -> Json:
         """Judge a reply: ``verdict``, ``reasons``, ``comment``, ``score``."""
-        return await self._call("PUT", f"/api/messages/{_segment(message_id)}/rating", body=rating)
+        return await self._json("PUT", _path("messages", message_id, "rating"), body=rating)
 
     # --- models -------------------------------------------------------------------------------------
 
     async def models(self) -> Json:
         """All models with state, size and fit, and this machine's memory."""
-        return await self._call("GET", "/api/models")
+        return await self._json("GET", "/api/models")
+
+    async def model(self, model_id: str) -> Json:
+        """One model, as in the list."""
+        return await self._json("GET", _path("models", model_id))
 
     async def pull_model(self, model_id: str) -> None:
-        """Start fetching."""
-        await self._call("POST", f"/api/models/{_segment(model_id)}/pull")
+        """Start fetching one of the list."""
+        await self._call("POST", _path("models", model_id, "pull"))
+
+    async def pull_by_name(self, source: str) -> Json:
+        """Start fetching any model of the hub, ``hub:OWNER/NAME[:FILE][@REVISION]``; answers with its ``id``."""
+        return await self._json("POST", "/api/models/pull", body={"source": source}, timeout=_MODEL_TIMEOUT)
 
     async def cancel_pull(self, model_id: str) -> None:
         """Stop fetching."""
-        await self._call("DELETE", f"/api/models/{_segment(model_id)}/pull")
+        await self._call("DELETE", _path("models", model_id, "pull"))
+
+    async def load_model(self, model_id: str) -> None:
+        """Load it into memory; answers once it is ready."""
+        await self._call("POST", _path("models", model_id, "load"), timeout=_MODEL_TIMEOUT)
+
+    async def unload_model(self, model_id: str) -> None:
+        """Free its memory."""
+        await self._call("POST", _path("models", model_id, "unload"))
 
     # --- events -------------------------------------------------------------------------------------
 
@@ -146,14 +194,14 @@ class ParleyClient:
     ) -> AsyncGenerator[AsyncGenerator[ServerEvent, None], None]:
         """The conversation's events. A refusal raises on entry; leaving closes the connection at once."""
         headers = {"accept": "text/event-stream", **({"last-event-id": last_event_id} if last_event_id else {})}
-        path = f"/api/conversations/{_segment(conversation_id)}/events"
+        url = self._url(_path("conversations", conversation_id, "events"))
         timeout = httpx.Timeout(10.0, read=SILENCE_S)
         try:
-            async with self._http.stream("GET", self._url(path), headers=self._headers | headers, timeout=timeout) as r:
-                if r.is_error:
-                    await r.aread()
-                    raise _refusal(r)
-                async with aclosing(_parse_events(r.aiter_bytes())) as events:
+            async with self._http.stream("GET", url, headers=self._headers | headers, timeout=timeout) as answer:
+                if answer.is_error:
+                    await answer.aread()
+                    raise _refusal(answer)
+                async with aclosing(_with_api_errors(parse_events(answer.aiter_bytes()))) as events:
                     yield events
         except httpx.HTTPError as error:
             raise _unreachable() from error
@@ -170,20 +218,39 @@ class ParleyClient:
         base = self._base_url if isinstance(self._base_url, str) else self._base_url()
         return base.rstrip("/") + path
 
-    async def _call(self, method: str, path: str, *, params: Json | None = None, body: object = None) -> Json:
+    async def _json(self, method: str, path: str, **call: Any) -> Json:
+        """Like :meth:`_call`; gives the JSON object that was answered."""
+        answer = await self._call(method, path, **call)
         try:
-            answer = await self._http.request(method, self._url(path), params=params, json=body, headers=self._headers)
+            found = answer.json()
+        except ValueError:
+            raise _unexpected(answer) from None
+        return found if isinstance(found, dict) else {}
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Json | None = None,
+        body: object = None,
+        timeout: httpx.Timeout = _USUAL_TIMEOUT,
+    ) -> httpx.Response:
+        url = self._url(path)
+        try:
+            answer = await self._http.request(
+                method, url, params=params, json=body, headers=self._headers, timeout=timeout
+            )
         except httpx.HTTPError as error:
             raise _unreachable() from error
         if answer.is_error:
             raise _refusal(answer)
-        found = answer.json() if answer.content else {}
-        return found if isinstance(found, dict) else {}
+        return answer
 
 
-def _segment(value: str) -> str:
-    """`value` as one segment of a path, whatever it holds."""
-    return quote(value, safe="")
+def _path(*segments: str) -> str:
+    """``/api/…``; each segment is quoted, whatever it holds."""
+    return "/api/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
 def _refusal(answer: httpx.Response) -> ApiError:
@@ -191,47 +258,24 @@ def _refusal(answer: httpx.Response) -> ApiError:
         error = answer.json()["error"]
         return ApiError(error["code"], error["message"], error.get("details"), answer.status_code)
     except (ValueError, KeyError, TypeError):
-        return ApiError("unexpected_answer", f"The server answered {answer.status_code}.", None, answer.status_code)
+        return _unexpected(answer)
+
+
+def _unexpected(answer: httpx.Response) -> ApiError:
+    return ApiError("unexpected_answer", f"The server answered {answer.status_code}.", None, answer.status_code)
 
 
 def _unreachable() -> ApiError:
     return ApiError("unreachable", "The server does not answer. It may be restarting: try again in a moment.")
 
 
-async def _parse_events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[ServerEvent, None]:
-    """Server-sent events from bytes, as the WHATWG describes them.
-
-    Lines are cut at line feeds only: httpx's own splitter also cuts at U+2028 and its like, which may
-    stand in a reply's text.
-    """
-    buffer = b""
+async def _with_api_errors(events: AsyncGenerator[ServerEvent, None]) -> AsyncGenerator[ServerEvent, None]:
+    """The same events; whatever breaks the stream is raised as an :class:`ApiError`."""
     try:
-        async for chunk in chunks:
-            buffer += chunk
-            if len(buffer) > _EVENT_LIMIT:
-                raise ApiError("unexpected_answer", "The server sent an event that has no end.")
-            *whole, buffer = buffer.replace(b"\r\n", b"\n").split(b"\n\n")
-            for part in whole:
-                if event := _event(part):
-                    yield event
+        async with aclosing(events):
+            async for event in events:
+                yield event
     except httpx.HTTPError as error:
         raise _unreachable() from error
-
-
-def _event(part: bytes) -> ServerEvent | None:
-    event_id, name, data, comment = None, "message", [], False
-    for line in part.split(b"\n"):
-        key, _, value = line.partition(b":")
-        text = value.removeprefix(b" ").decode("utf-8", "replace")
-        if key == b"id":
-            event_id = text
-        elif key == b"event":
-            name = text
-        elif key == b"data":
-            data.append(text)
-        elif not key:
-            comment = True
-    if data:
-        found = json.loads("\n".join(data))
-        return ServerEvent(event_id, name, found if isinstance(found, dict) else {})
-    return ServerEvent(None, HEARTBEAT) if comment else None
+    except ValueError as error:
+        raise ApiError("unexpected_answer", f"The server sent no events: {error}.") from error

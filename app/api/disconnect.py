@@ -18,7 +18,7 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        raise HTTPException(408, "The client went away.")  # nobody reads it
+        raise HTTPException(408, "The client disconnected.")  # nobody reads it
     finally:
         working.cancel()
         leaving.cancel()

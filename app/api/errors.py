@@ -65,8 +65,8 @@ class ErrorAnswer(BaseModel):
 
 
 DESCRIBED: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": ErrorAnswer, "description": "Refused: the error says why, and what to do."},
-    "5XX": {"model": ErrorAnswer, "description": "Failed, or not possible now."},
+    "4XX": {"model": ErrorAnswer, "description": "Refused. The error says why and what to do."},
+    "5XX": {"model": ErrorAnswer, "description": "Failed, or not possible right now."},
 }
 
 
@@ -108,7 +108,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_: Request, err: RequestValidationError) -> JSONResponse:
         text = validation_message(err.errors()).encode("utf-8", "replace").decode()
-        return JSONResponse(error_body("invalid_request", f"This request is not valid: {text}"), status_code=422)
+        return JSONResponse(error_body("invalid_request", f"This request isn't valid: {text}"), status_code=422)
 
     @app.exception_handler(HTTPException)
     async def on_http(_: Request, err: HTTPException) -> JSONResponse:
@@ -117,7 +117,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def on_bug(_: Request, err: Exception) -> JSONResponse:
-        log.error("an unforeseen error", exc_info=err)
+        log.error("an unexpected error", exc_info=err)
         return JSONResponse(
-            error_body("internal_error", "Something went wrong inside Parley; its log says what."), status_code=500
+            error_body("internal_error", "Something went wrong inside Parley. Its log has the details."),
+            status_code=500,
         )

@@ -77,7 +77,7 @@ class OwnPagesOnly:
         crossing = headers.get(b"sec-fetch-site") == b"cross-site" and scope.get("method") != "GET"
         if _name(host) not in self._hosts:
             name = _name(host)[:80]
-            hint = "If it is right, add it to PARLEY_ALLOWED_HOSTS."
+            hint = "If the name is correct, add it to PARLEY_ALLOWED_HOSTS."
             await _refuse(send, f"This server does not answer to the name {name!r}. {hint}")
         elif foreign or crossing:
             await _refuse(send, "Requests from pages of other sites are refused.")
@@ -119,7 +119,7 @@ class BodyLimit:
 
     async def _too_large(self, send: Send) -> None:
         limit = f"{self._max / 1e6:.3g} MB"
-        await _answer(send, 413, error_body("body_too_large", f"This is too large: at most {limit} are taken at once."))
+        await _answer(send, 413, error_body("body_too_large", f"This request is too large: the limit is {limit}."))
 
 
 def _name(host: str) -> str:

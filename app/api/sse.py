@@ -28,6 +28,8 @@ def event_json(event: events.Event) -> tuple[str, dict[str, Any]]:
         case events.Snapshot(running):
             shown = [{"message_id": r.message_id, "text": r.text, "position": r.position} for r in running]
             return "snapshot", {"running": shown}
+        case events.Reset():
+            return "reset", {}
         case events.MessageAdded(message):
             return "message", {"message": message_json(message)}
         case events.ReplyQueued(message_id, position):

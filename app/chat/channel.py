@@ -5,8 +5,8 @@ Nothing is queued per subscriber. What happened is a short log; what is being wr
 reply, so a slow one gets fewer, longer deltas and costs no memory, and no delta can be lost, doubled or reordered.
 
 A subscriber who names the last event they saw is told what the log holds after it, and running replies that they
-know from the beginning again. One who names none, or one that the log no longer reaches, gets a ``Snapshot`` to start
-from. Nobody gets both.
+know from the beginning again. One who names none starts from a ``Snapshot``; one whose place the log no longer reaches
+is told by a ``Reset`` to do so. Nobody gets both what was missed and a snapshot.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from app.chat.events import (
     MessageAdded,
     ReplyFailed,
     ReplyFinished,
+    Reset,
     RunningState,
     Snapshot,
     StoredEvent,
@@ -93,9 +94,12 @@ class Channel:
             cursors = {} if seen is None else self._known_at(seen)
             while True:
                 if seen is None or self._starts_after(seen):
-                    seen = self._seq
+                    seen, snapshot = self._seq, self._snapshot()
                     cursors = {key: ReplyCursor.at_end(reply) for key, reply in self._running.items()}
-                    yield self._id(seen), self._snapshot()
+                    if last_event_id:
+                        yield self._id(seen), Reset()
+                    last_event_id = self._id(seen)
+                    yield last_event_id, snapshot
                     continue  # to a slow subscriber this took so long that the log may have gone on
                 changed, told = self._changed, False
                 for seq, event in [entry for entry in self._log if entry[0] > seen]:

@@ -42,7 +42,9 @@ def require_default_model(catalog: Catalog, settings: Settings, languages: Seque
     """As :func:`default_model`; raises :class:`ModelNotFetched` when there is none."""
     found = default_model(catalog, settings, languages)
     if found is None:
-        raise ModelNotFetched("No model is here yet. Fetch one from the model list, or run `parley models pull`.")
+        raise ModelNotFetched(
+            "No model has been downloaded yet. Download one in the model list, or run `parley models pull`."
+        )
     return found
 
 

@@ -20,9 +20,14 @@ class RunningState:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Where a subscriber starts, and starts again after a gap: read the conversation, and set the running replies."""
+    """All running replies: what a subscriber starts from, and starts again from after a ``Reset``."""
 
     running: tuple[RunningState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """There is a gap after what the subscriber knows: read the conversation again. A ``Snapshot`` follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,4 +97,4 @@ class ConversationDeleted:
 
 
 StoredEvent = MessageAdded | ReplyFinished | ReplyFailed | MessageRated | ConversationUpdated | ConversationDeleted
-Event = StoredEvent | Snapshot | ReplyQueued | ReplyStarted | ReplyDelta
+Event = StoredEvent | Snapshot | Reset | ReplyQueued | ReplyStarted | ReplyDelta

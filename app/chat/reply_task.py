@@ -142,7 +142,7 @@ class ReplyTask:
                 self._channel.notify()
         finally:
             await stream.aclose()
-        raise GenerationFailed("The model ended without saying so. Try again.")
+        raise GenerationFailed("The model stopped unexpectedly. Try again.")
 
     def _take(self, text: str, n_tokens: int) -> None:
         self._clock.text()
@@ -169,7 +169,7 @@ class ReplyTask:
             except ParleyError as err:  # the end is written with all of the text in any case
                 log.warning("could not store a running reply yet: %s", err)
             except Exception:
-                log.exception("could not store a running reply, in a way nobody foresaw")
+                log.exception("could not store a running reply: unexpected error")
 
     def _end(self, generating: asyncio.Task[Outcome]) -> Outcome:
         usage = Usage(self._request.prompt.n_tokens, self._completion_tokens)
@@ -202,8 +202,8 @@ def _known(error: BaseException) -> ParleyError:
     """`error` as it is told; one that nobody foresaw is logged."""
     if isinstance(error, ParleyError):
         return error
-    log.error("a reply failed in a way nobody foresaw", exc_info=error)
-    return GenerationFailed("Something went wrong inside Parley; its log says what. Try again.")
+    log.error("a reply failed with an unexpected error", exc_info=error)
+    return GenerationFailed("Something went wrong inside Parley. Its log has the details. Try again.")
 
 
 def _store_text(message_id: str, text: str, r: Repositories) -> None:

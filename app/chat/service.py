@@ -101,7 +101,9 @@ class ChatService:
         path = path_to(messages, parent_id)
         _must_be_final(path)
         if path and path[-1].role is Role.USER:
-            raise InvalidRequest("A question must follow a reply. Regenerate or edit the last question instead.")
+            raise InvalidRequest(
+                "A message must follow a reply. Regenerate the reply or edit your last message instead."
+            )
         return await self._start(_Plan(conversation, path, question=content), user_id, asked)
 
     async def edit(self, user_id: str, message_id: str, content: str, asked: Asked) -> Started:
@@ -148,7 +150,7 @@ class ChatService:
         await self._store.read(lambda r: r.messages.get(user_id, message_id))
         task = self._tasks.find(message_id)
         if task is None:
-            raise ReplyNotRunning("This reply has ended already.", message_id=message_id)
+            raise ReplyNotRunning("This reply has already ended.", message_id=message_id)
         task.stop()
         return await self._tasks.end_of(task)
 
@@ -254,7 +256,7 @@ def _must_be_final(path: Sequence[Message]) -> None:
 
 def _must_ask_something(path: Sequence[Message]) -> None:
     if not any(message.content for message in path):
-        raise InvalidRequest("There is no question above this reply that a model could answer.")
+        raise InvalidRequest("There is no message above this reply that a model could answer.")
 
 
 def _provenance(

@@ -1,4 +1,4 @@
-"""``parley chat``: a conversation in the terminal, kept in the same history as the page's."""
+"""``parley chat``: chat in the terminal, with the same history as the page."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli import server
+from app.cli import uvicorn_server
 from app.cli.errors import reported
 from app.config import Settings
 from app.errors import ParleyError, WorkerFailed
 from app.main import create_app
 from frontends.client import ApiError, ParleyClient
 
-HELP = """Chat in the terminal. The conversation is kept, and can be gone on with in the page.
+HELP = """Chat in the terminal. The conversation is saved, and you can continue it on the page.
 
-A server that runs is used; without one, this command brings its own for as long as it runs.
+This uses the running server; if there is none, it starts one until you leave.
 
-While chatting: `/clear` starts a new conversation, `/model` lists the models, `/model ID` changes to one,
-`/stop` (or Ctrl-D) leaves, Ctrl-C ends a reply that runs. ChatGLM's bare `clear` and `stop` work too.
+While chatting: `/clear` starts a new conversation, `/model` lists the models, `/model ID` switches to one,
+`/stop` (or Ctrl-D) leaves, Ctrl-C stops the current reply. ChatGLM's bare `clear` and `stop` work too.
 """
 
-COMMANDS = "/clear  a new conversation    /model [ID]  show or change the model    /stop  leave    Ctrl-C  end a reply"
+COMMANDS = "/clear  new conversation    /model [ID]  list or switch models    /stop  leave    Ctrl-C  stop the reply"
 
 
 @reported
 def chat(
     model: Annotated[str | None, typer.Option(help="Model to chat with; see `parley models list`.")] = None,
     url: Annotated[str | None, typer.Option(help="A running Parley, e.g. http://127.0.0.1:7860.")] = None,
-    system: Annotated[str, typer.Option(help="System prompt: who the model is to be.")] = "",
+    system: Annotated[str, typer.Option(help="System prompt: instructions for the model.")] = "",
 ) -> None:
-    """Chat until told to stop."""
+    """Chat until the person leaves."""
     asyncio.run(_chat(Settings(), model, url, system))
 
 
@@ -72,7 +72,7 @@ class Session:
                 return
             if text in ("clear", "/clear"):
                 self._conversation_id = self._leaf_id = None
-                print("A new conversation.")
+                print("New conversation.")
             elif word == "/model":
                 await self._change_model(rest.strip())
             elif word.startswith("/") and text != "/":
@@ -85,8 +85,8 @@ class Session:
         wanted = [m for m in listing if (_answers(m, self._model) if self._model else m["default"])]
         if not wanted:
             known = ", ".join(m["id"] for m in listing) or "none"
-            what = f"There is no model {self._model!r}." if self._model else "No model is here yet."
-            raise WorkerFailed(f"{what} Known: {known}. `parley models pull ID` fetches one.")
+            what = f"There is no model {self._model!r}." if self._model else "No model has been downloaded yet."
+            raise WorkerFailed(f"{what} Known models: {known}. Download one with `parley models pull ID`.")
         return f"{wanted[0]['title']}: {wanted[0]['description']}"
 
     async def _change_model(self, model_id: str) -> None:
@@ -99,15 +99,14 @@ class Session:
                     print(f"    {reference}")
             return
         self._model = model_id
-        print(f"From now on: {model_id}")
+        print(f"Now chatting with {model_id}.")
 
     async def _ask(self, text: str) -> None:
         try:
             if self._conversation_id is None:
                 made = await self._client.create_conversation({"system_prompt": self._system})
                 self._conversation_id = made["id"]
-            options = {"model_id": self._model} if self._model else {}
-            sent = await self._client.send(self._conversation_id, self._leaf_id, text, **options)
+            sent = await self._client.send(self._conversation_id, self._leaf_id, text, model_id=self._model)
             self._leaf_id = sent["reply"]["id"]
             await self._print_reply(self._conversation_id, self._leaf_id)
         except ApiError as err:
@@ -126,7 +125,7 @@ class Session:
                 about = event.data.get("message_id")
                 if event.name == "snapshot":
                     running = {r["message_id"]: r["text"] for r in event.data["running"]}
-                    if reply_id not in running:  # it was faster than we
+                    if reply_id not in running:  # it finished before we subscribed
                         shown = _show((await self._final(conversation_id, reply_id))["content"], shown)
                         break
                     shown = _show(running[reply_id], shown)
@@ -192,7 +191,7 @@ def _on_interrupt(action: Callable[[], None]) -> Iterator[None]:
             loop.remove_signal_handler(signal.SIGINT)
 
 
-def _run_quietly(running: server.Server, listening: socket.socket) -> None:
+def _run_quietly(running: uvicorn_server.Server, listening: socket.socket) -> None:
     """In a thread nobody catches: what went wrong is raised by whoever waits for the start."""
     with suppress(ParleyError):
         running.run(sockets=[listening])
@@ -213,15 +212,15 @@ async def _server(settings: Settings, url: str | None) -> AsyncIterator[str]:
             return
         finally:
             await probe.aclose()
-    listening = server.bind(settings.host, 0)
-    running = server.Server(create_app(settings))
+    listening = uvicorn_server.bind(settings.host, 0)
+    running = uvicorn_server.Server(create_app(settings))
     thread = threading.Thread(target=_run_quietly, args=(running, listening), daemon=True)
     thread.start()
     try:
         while not running.started and thread.is_alive():  # noqa: ASYNC110 - uvicorn has no event to wait for
             await asyncio.sleep(0.02)
         running.raise_startup_error()
-        yield server.address(listening)
+        yield uvicorn_server.address(listening)
     finally:
         running.should_exit = True
         await asyncio.to_thread(thread.join)

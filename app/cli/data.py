@@ -1,4 +1,4 @@
-"""``parley data …``: what people judged, as training data."""
+"""``parley data …``: export ratings as training data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.export.files import Filters, manifest_path, write_file, write_rows
 from app.store import reading
 
 app = typer.Typer(
-    help="""Turn ratings into data that training tools read.
+    help="""Export ratings as data for training tools.
 
     Examples:
 
@@ -40,22 +40,22 @@ def group() -> None:
 @app.command("export")
 @reported
 def export(
-    format_: Annotated[str, typer.Option("--format", help="Which rows; --list shows them.")] = "",
+    format_: Annotated[str, typer.Option("--format", help="Export format; --list shows all.")] = "",
     out: Annotated[str, typer.Option(metavar="FILE", help="JSONL file to write; - for standard output.")] = "",
     conversation: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="Only this conversation; may be given several times.")
+        list[str] | None, typer.Option(metavar="ID", help="Only this conversation; can be repeated.")
     ] = None,
     since: Annotated[
-        str, typer.Option(metavar="DATE", help="Only conversations rated since then: 2026-11-24, UTC.")
+        str, typer.Option(metavar="DATE", help="Only conversations rated since this day (UTC): 2026-11-24.")
     ] = "",
-    split: Annotated[str, typer.Option(metavar="train|test", help="One side of a split by conversation.")] = "",
-    test_share: Annotated[float, typer.Option(help="Share of conversations on the test side.")] = 0.1,
-    list_: Annotated[bool, typer.Option("--list", help="Show the formats and end.")] = False,
+    split: Annotated[str, typer.Option(metavar="train|test", help="Only the training or the test conversations.")] = "",
+    test_share: Annotated[float, typer.Option(help="Share of conversations in the test split.")] = 0.1,
+    list_: Annotated[bool, typer.Option("--list", help="List the formats and exit.")] = False,
 ) -> None:
-    """Write rated replies as JSON lines, one row each, with the ids of the messages that they come from.
+    """Write rated replies as JSON Lines, with the ids of the messages that each row comes from.
 
-    Beside FILE lies FILE.manifest.json: filters, counts, what was dropped and why, SHA-256. A server may be at work
-    meanwhile. Exit code 2 when an option is wrong.
+    FILE.manifest.json lists the filters, the counts, what was left out and why, and the SHA-256. The server can keep
+    running meanwhile. Exit code 2: an option is wrong.
 
     Examples:
 
@@ -84,7 +84,7 @@ def _write(chosen: Format, target: str, filters: Filters) -> dict[str, Any]:
             return write_rows(sys.stdout.buffer, chosen, rated, filters)
         path = Path(target)
         if path.is_dir() or not path.absolute().parent.is_dir():
-            raise InvalidRequest(f"{path} cannot be written: name a file in a folder that exists.", field="out")
+            raise InvalidRequest(f"{path} cannot be written. Choose a file in an existing folder.", field="out")
         return write_file(path, chosen, rated, filters)
 
 
@@ -109,17 +109,17 @@ def _date(text: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidRequest(f"--since {text} is no date. Write it as 2026-11-24.", field="since") from None
+        raise InvalidRequest(f"--since {text} is not a date. Write it like 2026-11-24.", field="since") from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _side(text: str) -> str | None:
     if text not in ("", "train", "test"):
-        raise InvalidRequest(f"--split is train or test, not {text}.", field="split")
+        raise InvalidRequest(f"--split must be train or test, not {text}.", field="split")
     return text or None
 
 
 def _share(value: float) -> float:
     if not 0 < value < 1:
-        raise InvalidRequest("--test-share lies between 0 and 1.", field="test_share")
+        raise InvalidRequest("--test-share must be between 0 and 1.", field="test_share")
     return value

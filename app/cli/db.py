@@ -1,4 +1,4 @@
-"""``parley db …``: look at the database, copy it, put a copy back."""
+"""``parley db …``: check, back up and restore the database."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from app.store.sqlite_files import timestamp
 app = typer.Typer(
     help="""Check, back up and restore the database: all conversations, messages and ratings.
 
-    It lies in the data folder (`PARLEY_DATA_DIR`, default `data`) as `parley.db`, or where `PARLEY_DATABASE_URL` says.
-    Parley makes a backup by itself, under `backups/`, before an update changes the tables.
+    It is `parley.db` in the data folder (`PARLEY_DATA_DIR`, default `data`), or wherever `PARLEY_DATABASE_URL` points.
+    Before an update changes the tables, Parley makes a backup in `backups/` automatically.
 
     Examples:
 
@@ -35,9 +35,9 @@ app = typer.Typer(
 @app.command("check")
 @reported
 def check_database() -> None:
-    """Read the whole database and say whether it is sound. Changes nothing; a server may be at work meanwhile.
+    """Read the whole database and look for damage. Changes nothing; the server can keep running meanwhile.
 
-    Exit code 1 when something is wrong.
+    Exit code 1: something is wrong.
 
     Example:  parley db check
     """
@@ -45,7 +45,7 @@ def check_database() -> None:
     for line in _lines(report):
         print(line)
     if report.problems:
-        print("Stop Parley and restore a backup: parley db restore FILE. The damaged file is kept aside.")
+        print("Stop Parley and restore a backup: parley db restore FILE. The damaged file is kept.")
         raise typer.Exit(FAILED)
 
 
@@ -53,10 +53,10 @@ def check_database() -> None:
 @reported
 def make_backup(
     target: Annotated[
-        Path | None, typer.Argument(help="File to make; without it, one under backups/ in the data folder.")
+        Path | None, typer.Argument(help="Backup file to create. Default: a new file in backups/ in the data folder.")
     ] = None,
 ) -> None:
-    """Copy the database to one file that `parley db restore` takes. A server may go on writing meanwhile.
+    """Copy the database to one file for `parley db restore`. The server can keep running meanwhile.
 
     Examples:
 
@@ -73,11 +73,11 @@ def make_backup(
 @app.command("restore")
 @reported
 def restore_backup(
-    file: Annotated[Path, typer.Argument(help="A backup that Parley made.")],
+    file: Annotated[Path, typer.Argument(help="A backup made by Parley.")],
 ) -> None:
-    """Put a backup in the database's place. Stop the server first; the replaced database is kept beside it.
+    """Replace the database with a backup. Stop the server first; the current database is kept under another name.
 
-    The backup is read through before anything is touched.
+    The backup is checked before anything changes.
 
     Example:  parley db restore data/backups/parley-20261124-080000-000000.db
     """
@@ -87,7 +87,7 @@ def restore_backup(
     for line in _lines(check(url)):
         print(line)
     if aside is not None:
-        print(f"The database that was there before is now {aside}. Delete it when you do not need it any more.")
+        print(f"The previous database is now {aside}. Delete it when you no longer need it.")
 
 
 def _lines(report: Report) -> list[str]:
@@ -95,14 +95,14 @@ def _lines(report: Report) -> list[str]:
     if report.size_bytes is not None:
         lines.append(f"{report.size_bytes / 1e6:>9,.1f} MB")
     if report.revision is not None:
-        state = "" if report.up_to_date else ": from an older version, the next `parley serve` brings it up to date"
+        state = "" if report.up_to_date else ": from an older version; the next `parley serve` updates it"
         lines.append(f"Tables of revision {report.revision}{state}")
     if report.running:
         lines.append(
-            f"{report.running} replies are being written, or were when Parley crashed; its next start marks those."
+            f"{report.running} replies are being written, or were when Parley crashed; the next start marks them."
         )
     return [
         *lines,
         *(f"Problem: {p}" for p in report.problems),
-        *([] if report.problems else ["The database is sound."]),
+        *([] if report.problems else ["No problems found."]),
     ]

@@ -1,4 +1,4 @@
-"""Errors at the command line: a message on stderr and an exit code, never a traceback for what is foreseen."""
+"""Command-line errors: a message on stderr and an exit code; a traceback only for unexpected errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def exit_code(err: ParleyError) -> int:
 
 
 def reported(command: Callable[P, T]) -> Callable[P, T]:
-    """A command whose foreseen errors are printed and become the exit code. Put it below typer's own decorator."""
+    """Print a command's expected errors and turn them into an exit code. Goes below typer's own decorator."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:

@@ -7,9 +7,9 @@ import typer
 from app import __version__
 from app.cli import chat, data, db, models, serve
 
-HELP = """Chat with a model on your own machine; rate the replies; train on what you rated.
+HELP = """Chat with a model on your own machine, rate the replies, and use your ratings as training data.
 
-Start with `parley serve` and open the page it names. Settings are environment variables PARLEY_…; see docs/settings.md.
+Start with `parley serve` and open the address it prints. Settings are environment variables: see docs/settings.md.
 """
 
 
@@ -27,7 +27,7 @@ def build() -> typer.Typer:
     def root(
         version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
     ) -> None:
-        """Options of the program itself."""
+        """Global options."""
 
     app.command("serve", help=serve.HELP)(serve.serve)
     app.command("chat", help=chat.HELP)(chat.chat)

@@ -1,4 +1,4 @@
-"""``parley models …``: which models there are, what they need, and bringing them here."""
+"""``parley models …``: list, inspect, check, download, import and convert models."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import typer
 from rich.table import Table
 
 from app.cli.errors import FAILED, reported
-from app.cli.fetching import known, pull_command
-from app.cli.importing import import_command
-from app.cli.pulling import plain_console, show_progress
-from app.cli.quantizing import quantize_model
+from app.cli.models_import import import_command
+from app.cli.models_pull import known, pull_command
+from app.cli.models_quantize import quantize_model
+from app.cli.progress_bar import plain_console, show_progress
 from app.config import Settings
 from app.errors import DamagedWeights, ModelError
 from app.models.catalog import Catalog, ModelStatus
 from app.models.manifest import Manifest, UpstreamSource
-from app.models.memory import available_bytes, total_bytes
+from app.models.memory.estimate import available_bytes, total_bytes
 from app.models.placement import REASONS
 from app.models.references import with_adapter
 from app.weights.progress import Progress
 from app.weights.sources import FolderSource, HubSource, WheelSource
 
-_STATES = {"ready": "ready", "not_fetched": "not fetched", "damaged": "damaged"}
+_STATES = {"ready": "ready", "not_fetched": "not downloaded", "damaged": "damaged"}
 
 app = typer.Typer(
-    help="""List, inspect, check and fetch models.
+    help="""List, inspect, check, download, import and convert models.
 
-    A GGUF file or a Hugging Face folder that you put into the model store's `weights` folder shows up by itself. To
-    describe a model better, write a manifest into the store's `manifests` folder; model_store/README.md shows how.
+    GGUF files and Hugging Face folders in the model store's `weights` folder are listed automatically. To describe a
+    model in more detail, add a manifest to the store's `manifests` folder; model_store/README.md shows how.
 
     Examples:
 
@@ -53,11 +53,11 @@ ModelId = Annotated[str, typer.Argument(metavar="MODEL", help="A model's id, as 
 @app.command("list")
 @reported
 def list_models(
-    every: Annotated[bool, typer.Option("--all", help="Every way of loading those that are not here, too.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Show every variant of every model.")] = False,
 ) -> None:
-    """Show all models: whether they are here, their size, the memory they need, and whether this machine has it.
+    """Show all models: state, size, the memory they need, and whether they fit this machine.
 
-    Of a model that is here every way of loading it is shown, of one to fetch the usual way, without --all.
+    For a downloaded model every variant is shown; for the others only the default, unless you add --all.
 
     Example:  parley models list
     """
@@ -82,7 +82,7 @@ def list_models(
 @app.command("show")
 @reported
 def show(model: ModelId) -> None:
-    """Show one model in full: source, files, sums, memory, default sampling.
+    """Show everything about one model: source, files, checksums, memory, default sampling.
 
     Example:  parley models show smollm2-135m-instruct
     """
@@ -101,10 +101,10 @@ def show(model: ModelId) -> None:
 @reported
 def check(
     model: Annotated[
-        str | None, typer.Argument(metavar="[MODEL]", help="One model; without it, all that are here.")
+        str | None, typer.Argument(metavar="[MODEL]", help="One model. Default: all downloaded models.")
     ] = None,
 ) -> None:
-    """Read every file again and compare its SHA-256 with the manifest. Exit code 1 when one is damaged.
+    """Read every file and compare its SHA-256 with the manifest. Exit code 1: a file is damaged.
 
     Examples:
 
@@ -128,9 +128,9 @@ def check(
             print(f"{manifest.id}: {err.message}", file=sys.stderr)
         else:
             summed = all(file.sha256 for file in manifest.files)
-            print(f"{manifest.id}: good" + ("" if summed else " (as far as can be told: the manifest names no sum)"))
+            print(f"{manifest.id}: OK" + ("" if summed else " (the manifest has no checksums to compare)"))
     if not chosen:
-        print("No model is here yet. See: parley models list")
+        print("No model has been downloaded yet. See: parley models list")
     if damaged:
         raise typer.Exit(FAILED)
 
@@ -148,7 +148,7 @@ def _is_here(catalog: Catalog, manifest: Manifest) -> bool:
 
 
 def _place(status: ModelStatus) -> tuple[bool, bool, int]:
-    """What is here comes first, as the catalog has it; then what fits, the smallest first."""
+    """Downloaded models first, in catalog order; then those that fit, the smallest first."""
     if status.state != "not_fetched":
         return False, False, 0
     return True, status.fits is False, status.memory.total_bytes if status.memory else 0
@@ -157,7 +157,7 @@ def _place(status: ModelStatus) -> tuple[bool, bool, int]:
 def _row(manifest: Manifest, status: ModelStatus) -> tuple[str, ...]:
     fits = {True: "yes", False: "no", None: ""}[status.fits]
     memory = _size(status.memory.total_bytes) if status.memory else ""
-    if manifest.id != manifest.base_id:  # another way of loading the model above
+    if manifest.id != manifest.base_id:  # another variant of the model above
         return manifest.id, "", "", memory, fits, "", ""
     languages = " ".join(manifest.languages)
     return manifest.id, _STATES[status.state], _size(status.size_bytes), memory, fits, languages, manifest.title
@@ -181,7 +181,7 @@ def _description(m: Manifest) -> list[tuple[str, str]]:
 
 
 def _state(status: ModelStatus) -> list[tuple[str, str]]:
-    checked = " (sums checked)" if status.verified and status.size_bytes else ""
+    checked = " (checksums verified)" if status.verified and status.size_bytes else ""
     return [("state", _STATES[status.state] + checked), ("", status.detail), ("size", _size(status.size_bytes))]
 
 
@@ -189,22 +189,22 @@ def _needs(status: ModelStatus) -> list[tuple[str, str]]:
     memory = status.memory
     if memory is None:
         return []
-    verdict = {True: "fits", False: "more than this machine has free", None: ""}[status.fits]
+    verdict = {True: "fits", False: "not enough free memory", None: ""}[status.fits]
     parts = f"weights {_size(memory.weights_bytes)}, cache {_size(memory.kv_bytes)}"
     return [
         ("memory", f"{_size(memory.total_bytes)}: {verdict} ({parts})"),
-        ("at once", f"{memory.slots} replies of {memory.context_tokens:,} tokens each"),
+        ("parallel", f"{memory.slots} replies at once, {memory.context_tokens:,} tokens each"),
     ]
 
 
 def _choices(catalog: Catalog, manifest: Manifest) -> list[tuple[str, str]]:
-    """What else may stand behind its id: quantizations with their memory, and adapters."""
+    """The other variants with their memory, and the adapters."""
     rows = []
     for other in (manifest.loaded_as(name) for name in manifest.quantizations):
         status = catalog.status_of(other)
         if other.id != manifest.id and status.memory:
-            fits = "" if status.fits else ", more than this machine has free"
-            rows.append(("or as", f"{other.id}: {_size(status.memory.total_bytes)} of memory{fits} ({other.engine})"))
+            fits = "" if status.fits else ", not enough free memory"
+            rows.append(("variant", f"{other.id}: {_size(status.memory.total_bytes)} of memory{fits} ({other.engine})"))
     for adapter in manifest.adapters:
         reference = with_adapter(manifest.id, adapter.name)
         problem = ""
@@ -222,8 +222,8 @@ def _origin(m: Manifest, catalog: Catalog) -> list[tuple[str, str]]:
         case WheelSource():
             rows.append(("source", f"{m.source.member} in the wheel {m.source.requirement}"))
         case HubSource():
-            base = f", a difference to {m.source.base}" if m.source.base else ""
-            rows.append(("source", f"{m.source.repo} at {m.source.revision} on the hub{base}"))
+            base = f", delta weights for {m.source.base}" if m.source.base else ""
+            rows.append(("source", f"{m.source.repo} at {m.source.revision} on Hugging Face{base}"))
         case UpstreamSource():
             key = f", key in ${m.source.api_key_env}" if m.source.api_key_env else ""
             rows.append(("source", f"{m.source.model} at {m.source.base_url}{key}"))

@@ -1,4 +1,4 @@
-"""``parley serve``: the server with its page."""
+"""``parley serve``: run the server with its page."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import typer
 
 from app.api.deps import Services
 from app.chat.defaults import default_model
-from app.cli import server
+from app.cli import uvicorn_server
 from app.cli.errors import reported
 from app.config import Settings
 from app.main import create_app, mount_frontend
 
-# Fetched at first start when there is no model at all.
+# Downloaded at the first start when there is no model at all.
 EMBEDDED_DEFAULT = "smollm2-135m-instruct"
 
 HELP = """Serve the page, the API and the OpenAI-compatible API, on this machine only.
 
-At first start, without any model, a small one is fetched (93 MB); `--no-fetch` forbids that.
+The first start downloads a small model (93 MB) if there is none; `--no-fetch` prevents that.
 
 Examples:
 
@@ -43,19 +43,19 @@ class UI(StrEnum):
 
 @reported
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on (loopback only).")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 takes any free one.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on (this machine only, for now).")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = None,
     model: Annotated[str | None, typer.Option(help="Model for new conversations; see `parley models list`.")] = None,
-    ui: Annotated[UI, typer.Option(help="Front end at /.")] = UI.GRADIO,
-    fetch: Annotated[bool, typer.Option("--fetch/--no-fetch", help="Fetch the default model if there is none.")] = True,
+    ui: Annotated[UI, typer.Option(help="Front end to serve at /.")] = UI.GRADIO,
+    fetch: Annotated[bool, typer.Option("--fetch/--no-fetch", help="Download a model if there is none.")] = True,
 ) -> None:
     """Serve until interrupted."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # the same errors are told by ourselves, once
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # we report the same errors ourselves, once
     given = {"host": host, "port": port, "model": model}
     settings = Settings(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
-    listening = server.bind(settings.host, settings.port)
-    url = server.address(listening)
+    listening = uvicorn_server.bind(settings.host, settings.port)
+    url = uvicorn_server.address(listening)
     app = create_app(settings)
     if ui is not UI.NONE:
         print("Preparing the page …", flush=True)
@@ -67,7 +67,7 @@ def serve(
             parts.pulls.start(EMBEDDED_DEFAULT)
             app.state.fetching = asyncio.ensure_future(_tell_progress(parts, EMBEDDED_DEFAULT))
 
-    running = server.Server(app, started)
+    running = uvicorn_server.Server(app, started)
     running.run(sockets=[listening])
 
 
@@ -76,16 +76,16 @@ def _greet(parts: Services, url: str, ui: UI) -> None:
     model = parts.catalog.get(default).title if default else "none yet"
     if ui is not UI.NONE:
         print(f"Chat here:     {url}")
-    print(f"OpenAI's API:  {url}/v1")
+    print(f"OpenAI API:    {url}/v1")
     print(f"Model:         {model}")
     print(f"Your data:     {parts.settings.data_dir.resolve()}")
-    print("Stop with Ctrl-C.", flush=True)
+    print("Press Ctrl-C to stop.", flush=True)
 
 
 async def _tell_progress(parts: Services, model_id: str) -> None:
-    """Say how the first fetch goes, a line every few per cent; a failure is no reason to stop serving."""
+    """Print the progress of the first download, a line per 10 %; if it fails, the server keeps running."""
     manifest, said = parts.catalog.get(model_id), -1
-    print(f"Fetching {manifest.title} …", flush=True)
+    print(f"Downloading {manifest.title} …", flush=True)
     while (progress := parts.pulls.progress(model_id)) is not None:
         percent = 100 * progress.done_bytes // max(1, progress.total_bytes or 1)
         if progress.total_bytes and percent // 10 > said // 10:

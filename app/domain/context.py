@@ -40,8 +40,8 @@ def room(prompt: Prompt, context_tokens: int) -> int:
     left = context_tokens - prompt.n_tokens
     if left < 1:
         raise PromptTooLong(
-            f"This text is too long: it takes {prompt.n_tokens} tokens and this model reads {context_tokens}. "
-            "Shorten it, split it over several messages, or choose a model with a longer context.",
+            f"This text is too long: it has {prompt.n_tokens} tokens and this model can read {context_tokens}. "
+            "Shorten it, split it into several messages, or choose a model with a longer context.",
             prompt_tokens=prompt.n_tokens,
             context_tokens=context_tokens,
         )

@@ -57,7 +57,7 @@ class SamplingParams:
             if name not in known:
                 shown = name[:40]
                 raise InvalidSampling(
-                    f"{shown} is no sampling parameter; known: {', '.join(sorted(known))}.", field=shown
+                    f"{shown} is not a sampling parameter; known are {', '.join(sorted(known))}.", field=shown
                 )
         given = {k: v for k, v in overrides.items() if v is not None}
         if isinstance(given.get("stop"), list):

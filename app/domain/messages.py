@@ -140,7 +140,7 @@ def path_to(messages: Mapping[str, Message], leaf_id: str | None) -> list[Messag
     at = leaf_id
     while at is not None:
         if at not in messages or len(path) > len(messages):
-            raise MessageNotFound("This message does not belong to the conversation. Reload the page.", message_id=at)
+            raise MessageNotFound("This message isn't part of the conversation. Reload the page.", message_id=at)
         path.append(messages[at])
         at = messages[at].parent_id
     return path[::-1]

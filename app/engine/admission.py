@@ -97,7 +97,7 @@ class AdmissionQueue:
             return ticket
         if self.waiting >= self.max_waiting:
             raise QueueFull(
-                f"All {self.slots} places of this model are taken and {self.waiting} more requests wait. "
+                f"The model is busy: {self.slots} replies are running and {self.waiting} requests are waiting. "
                 "Try again in a moment, or choose another model.",
                 waiting=self.waiting,
                 retry_after_s=self._retry_after_s(),

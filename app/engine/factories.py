@@ -55,6 +55,4 @@ def factory_for(engine: str, factories: EngineFactories) -> EngineFactory:
     extra = factory.extra if factory else _EXTRAS.get(engine)
     cure = f"Install it with `pip install 'parley-chat[{extra}]'`." if extra else "Choose another model."
     lacking = f" ({', '.join(missing)} is missing)" if missing else ""
-    raise MissingExtra(
-        f"The engine {engine!r}, which this model runs on, is not installed{lacking}. {cure}", extra=extra
-    )
+    raise MissingExtra(f"This model needs the engine {engine!r}, which is not installed{lacking}. {cure}", extra=extra)

@@ -38,7 +38,7 @@ class OpenAIEngine:
 
     def __init__(self, plan: LoadPlan, transport: httpx.AsyncBaseTransport | None = None) -> None:
         if not isinstance(plan.manifest.source, UpstreamSource):
-            raise ConfigurationError(f"The model {plan.manifest.id} names no upstream; its manifest needs one.")
+            raise ConfigurationError(f"The manifest of {plan.manifest.id} names no upstream server. Add one.")
         self._source = plan.manifest.source
         self._plan = plan
         self._transport = transport
@@ -78,7 +78,7 @@ class OpenAIEngine:
         """The messages as canonical JSON, and an estimate of their tokens. Raises :class:`UnsupportedRequest`."""
         if prefill:
             raise UnsupportedRequest(
-                "This model runs on another server, which cannot continue a reply. Regenerate it instead.",
+                "This model runs on another server, which can't continue replies. Regenerate the reply instead.",
                 field="prefill",
             )
         messages = [{"role": turn.role.value, "content": turn.content} for turn in turns]
@@ -109,8 +109,8 @@ class OpenAIEngine:
         key = os.environ.get(variable)
         if not key:
             raise UpstreamFailed(
-                f"This model's server wants a key, and the environment variable {variable} is not set. "
-                "Set it to the key and start Parley again."
+                f"This model's server needs an API key, but the environment variable {variable} is not set. "
+                "Set it and restart Parley."
             )
         return {"Authorization": f"Bearer {key}"}
 
@@ -147,7 +147,7 @@ class OpenAIEngine:
         except httpx.TimeoutException as failed:
             timeout_s = self._plan.upstream_timeout_s
             raise UpstreamTimeout(
-                f"This model's server said nothing for {timeout_s:g} s. Try again; if it is slow but sound, raise "
+                f"This model's server sent nothing for {timeout_s:g} s. Try again; if it is just slow, raise "
                 "PARLEY_UPSTREAM_TIMEOUT_S.",
                 timeout_s=timeout_s,
             ) from failed
@@ -195,7 +195,7 @@ class _Reply:
             shown = self.gate.push(text)
         except (ValueError, TypeError, AttributeError, LookupError) as malformed:
             raise UpstreamFailed(
-                "This model's server sent something that is not OpenAI's protocol. Check base_url in its manifest."
+                "This model's server doesn't follow the OpenAI API. Check base_url in its manifest."
             ) from malformed
         if text and not self._counted:
             self.usage = Usage(self.usage.prompt_tokens, self.usage.completion_tokens + 1)
@@ -209,7 +209,7 @@ class _Reply:
 
     def _finish(self, reason: Any) -> None:
         if reason == "content_filter":
-            raise UpstreamFailed("This model's server withheld the reply: its content filter objected.")
+            raise UpstreamFailed("This model's server blocked the reply with its content filter.")
         if reason:
             self.reason = FinishReason.LENGTH if reason == "length" else FinishReason.STOP
 
@@ -234,7 +234,9 @@ async def _events(response: httpx.Response) -> AsyncGenerator[str, None]:
         try:
             events = reader.feed(chunk)
         except ValueError as broken:
-            raise UpstreamFailed(f"This model's server sent something that is no event stream ({broken}).") from broken
+            raise UpstreamFailed(
+                f"This model's server sent something that isn't an event stream ({broken})."
+            ) from broken
         for data in events:
             yield data
 

@@ -35,7 +35,7 @@ from app.errors import (
 from app.families import Family, load_families
 from app.models.catalog import Catalog
 from app.models.manifest import Manifest
-from app.models.memory import MemoryEstimate, available_bytes
+from app.models.memory.estimate import MemoryEstimate, available_bytes
 from app.models.references import parse
 
 __all__ = ["EngineFactories", "LoadedModel", "ModelPool", "ModelSnapshot", "ModelState", "Ticket"]
@@ -114,7 +114,7 @@ class ModelPool:
         try:
             model = await self._result(entry)
             if adapter and adapter not in model.capabilities.adapters:
-                raise UnsupportedRequest(f"{model.manifest.title} can't answer with adapters.", field="model_id")
+                raise UnsupportedRequest(f"{model.manifest.title} doesn't support adapters.", field="model_id")
             yield model
         finally:
             entry.leases -= 1
@@ -134,7 +134,7 @@ class ModelPool:
                 return
             if entry.leases:
                 raise ModelBusy(
-                    "This model is answering. Stop its replies or wait for them, then unload it.", model_id=model_id
+                    "This model is in use. Stop its replies or wait for them, then unload it.", model_id=model_id
                 )
             await self._drop(model_id)
 
@@ -205,8 +205,8 @@ class ModelPool:
                 return
             if entry.leases:
                 raise ModelBusy(
-                    f"The adapter {adapter} came after this model was loaded, and it is answering. Try again once its "
-                    "replies have ended: it is then loaded anew, with the adapter.",
+                    f"The adapter {adapter} was added after this model was loaded, and the model is in use. "
+                    "Try again when its replies are done: it then reloads with the adapter.",
                     model_id=model_id,
                 )
             await self._drop(model_id)
@@ -221,7 +221,7 @@ class ModelPool:
 
     @staticmethod
     def _closing() -> WorkerFailed:
-        return WorkerFailed("Parley is shutting down. Start it again, then repeat this.")
+        return WorkerFailed("Parley is shutting down. Restart it, then try again.")
 
     def _begin(self, model_id: str) -> _Entry:
         """Start loading; the task is the pool's, so that a caller who gives up takes nothing from others."""
@@ -303,7 +303,7 @@ class ModelPool:
         if manifest.family not in self._families:
             known = ", ".join(sorted(self._families))
             raise InvalidManifest(
-                f"The manifest of {manifest.id} names the family {manifest.family!r}; known are {known}. Correct it."
+                f"The manifest of {manifest.id} names the unknown family {manifest.family!r}. Choose one of {known}."
             )
         return self._families[manifest.family]
 
@@ -325,15 +325,15 @@ class ModelPool:
     def _too_large(self, model_id: str, needed_bytes: int, in_use_bytes: int) -> NotEnoughMemory:
         busy = [m for m, entry in self._entries.items() if entry.leases and entry.memory_bytes]
         cure = (
-            f"In use are {', '.join(busy)}: wait until they have answered, or stop their replies."
+            f"These models are in use: {', '.join(busy)}. Wait for their replies, or stop them."
             if needed_bytes <= self.budget_bytes
-            else "Choose a smaller model or a smaller quantization, set PARLEY_CONTEXT_TOKENS lower, or raise "
+            else "Choose a smaller model or a smaller quantization, lower PARLEY_CONTEXT_TOKENS, or raise "
             "PARLEY_MEMORY_LIMIT_MIB if the machine has more."
         )
         free_bytes = self.budget_bytes - in_use_bytes
         return NotEnoughMemory(
-            f"This model needs {needed_bytes / _MIB:.0f} MiB of memory, and {free_bytes / _MIB:.0f} MiB are free for "
-            f"models. {cure}",
+            f"This model needs {needed_bytes / _MIB:.0f} MiB of memory, but only {free_bytes / _MIB:.0f} MiB are free "
+            f"for models. {cure}",
             model_id=model_id,
             needed_bytes=needed_bytes,
             available_bytes=free_bytes,

@@ -108,8 +108,8 @@ class Child:
         except TimeoutError:
             await self.stop()
             raise WorkerFailed(
-                f"The model's worker was not ready after {self._start_timeout_s:.0f} s. Is the disk very slow, or the "
-                "machine out of memory?",
+                f"The model's worker was not ready after {self._start_timeout_s:.0f} s. Is the disk very slow, or is "
+                "the machine out of memory?",
                 log=self.tail(),
             ) from None
         except BaseException:
@@ -175,7 +175,7 @@ class Child:
 
     def _cause(self) -> str:
         """The first line that it wrote: what comes after follows from it."""
-        return f"It said: {_LOG_PREFIX.sub('', self._tail[0])}" if self._tail else ""
+        return f"Its output: {_LOG_PREFIX.sub('', self._tail[0])}" if self._tail else ""
 
     async def _watched(self, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None

@@ -162,7 +162,7 @@ class ScriptedEngine:
         room = self._capabilities.context_tokens - prompt.n_tokens
         if room < 1:
             raise PromptTooLong(
-                f"This text is too long: it takes {prompt.n_tokens} tokens and this model reads "
+                f"This text is too long: it has {prompt.n_tokens} tokens and this model reads "
                 f"{self._capabilities.context_tokens}. Shorten it.",
                 prompt_tokens=prompt.n_tokens,
                 context_tokens=self._capabilities.context_tokens,

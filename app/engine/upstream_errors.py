@@ -11,10 +11,10 @@ _MAX_QUOTED_CHARS = 300
 _TOO_LONG = ("context_length_exceeded", "exceed_context_size_error", "maximum context length")
 
 _CURES = {
-    401: "it does not accept the key. Check the environment variable that the manifest names as api_key_env.",
-    403: "it does not accept the key. Check the environment variable that the manifest names as api_key_env.",
-    404: "it does not know this model, or its address is wrong. Check base_url and model in the manifest.",
-    429: "it has too much to do, or the account's limit is reached. Try again in a while.",
+    401: "it rejected the API key. Check the environment variable named by api_key_env in the manifest.",
+    403: "it rejected the API key. Check the environment variable named by api_key_env in the manifest.",
+    404: "it doesn't know this model, or its address is wrong. Check base_url and model in the manifest.",
+    429: "it is busy, or your account's limit is reached. Try again later.",
 }
 
 
@@ -33,15 +33,15 @@ def refusal_error(refusal: Refusal) -> ParleyError:
     status = refusal.status
     if status in (400, 413, 422, 500) and any(sign in refusal.body.decode(errors="replace") for sign in _TOO_LONG):
         return PromptTooLong(
-            f"This text is too long for the model. Its server says: {said} Shorten it, or start a new conversation."
+            f"This text is too long for the model. Its server reported: {said} Shorten it, or start a new conversation."
         )
     if status in _CURES:
         cure = _CURES[status]
     elif status >= 500:
-        cure = "it failed itself. Try again; if that does not help, look at its log."
+        cure = "it had an internal error. Try again; if that doesn't help, check its log."
     else:
-        cure = "it did not accept the request."
-    return UpstreamFailed(f"This model's server answered with HTTP {status}: {cure} It says: {said}", status=status)
+        cure = "it rejected the request."
+    return UpstreamFailed(f"This model's server answered with HTTP {status}: {cure} It reported: {said}", status=status)
 
 
 def unreachable(base_url: str) -> UpstreamFailed:

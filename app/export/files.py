@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +14,7 @@ from app import __version__
 from app.domain.feedback import Drops, RatedConversation, rated_since, split_of
 from app.errors import StoreError
 from app.export.base import Format, time
+from app.system.disk import replacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +75,13 @@ def write_file(
     Raises :class:`StoreError` when the disk does not take it.
     """
     try:
-        with _replacing(path) as file:
+        with replacing(path) as file:
             manifest = write_rows(file, made, conversations, filters)
         manifest["file"] = path.name
-        with _replacing(manifest_path(path)) as file:
+        with replacing(manifest_path(path)) as file:
             file.write(json.dumps(manifest, ensure_ascii=False, indent=2).encode() + b"\n")
     except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror}. What was there before is unchanged.") from error
+        raise StoreError(f"{path} can't be written: {error.strerror}. An existing file is unchanged.") from error
     return manifest
 
 
@@ -109,18 +108,3 @@ def write_rows(
         "sha256": digest.hexdigest(),
         "size_bytes": size,
     }
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the name `path` when all is written and flushed, and is gone when it is not."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            part.unlink()

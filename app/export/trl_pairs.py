@@ -19,9 +19,7 @@ class TrlPairs:
     """See the module."""
 
     name: str = "trl_pairs"
-    description: str = (
-        "Liked against disliked versions of a reply: prompt, chosen, rejected. For reward models and DPO."
-    )
+    description: str = "Liked and disliked versions of a reply: prompt, chosen, rejected. For reward models and DPO."
 
     def rows(self, conversations: Iterable[RatedConversation], drops: Drops) -> Iterator[Row]:
         """One row per pair, by conversation, time of the chosen and time of the rejected reply."""

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 from app.errors import DamagedWeights, InvalidManifest, ModelNotFetched, ModelNotFound, UnsupportedRequest
 from app.models.discovery import Discovery, Found
-from app.models.estimates import estimate, estimate_before, size_before
 from app.models.manifest import Manifest, UpstreamSource
-from app.models.memory import MemoryEstimate, available_bytes, total_bytes
+from app.models.memory.estimate import MemoryEstimate, available_bytes, total_bytes
+from app.models.memory.model_estimate import estimate, estimate_before, size_before
 from app.models.model_files import ModelFiles, OnProgress
 from app.models.references import MAX_REFERENCE_CHARS, parse
 from model_store import manifests_dir
@@ -30,7 +30,7 @@ def _not_found(text: str, reference: str, known: list[str]) -> ModelNotFound:
 
 
 def _or_none(names: Sequence[str]) -> str:
-    return f"there is {', '.join(names)}" if names else "it has none to choose from"
+    return f"available: {', '.join(names)}" if names else "it has none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class Catalog:
             return ModelStatus("damaged", manifest.size_bytes, None, None, err.message)
         except OSError as err:  # taken away between two looks
             return ModelStatus(
-                "damaged", manifest.size_bytes, None, None, f"Its files changed just now: {err.strerror}."
+                "damaged", manifest.size_bytes, None, None, f"Its files are changing right now: {err.strerror}."
             )
         return ModelStatus("ready", size, memory, self._fits(memory, freeable_bytes), manifest.note, verified)
 
@@ -166,7 +166,7 @@ class Catalog:
             return self.files.folder(manifest)
         main = manifest.weights_file
         if main is None:
-            raise UnsupportedRequest(f"{manifest.title} has no weights here.", field="model_id")
+            raise UnsupportedRequest(f"{manifest.title} has no weights on this computer.", field="model_id")
         self.files.verify(manifest)
         return self.files.folder(manifest) / main.path
 

@@ -13,8 +13,8 @@ from typing import Any
 from app.domain.generation import SamplingParams
 from app.errors import DamagedWeights
 from app.models import placement
-from app.models.estimates import planned, shape_of
 from app.models.manifest import FOUND, Manifest
+from app.models.memory.model_estimate import planned, shape_of
 from app.models.model_files import ModelFiles
 from app.weights.formats import chatglm_shapes
 from app.weights.formats.checkpoint import (

@@ -135,7 +135,7 @@ class Discovery:
                 problems.append(loaded)
             elif loaded.id in found:
                 first = origin[loaded.id]
-                text = f"{path}: the id {loaded.id!r} is that of {first} already. Give one of them another id."
+                text = f"{path}: the id {loaded.id!r} is already used by {first}. Change one of them."
                 problems.append(InvalidManifest(text, path=str(path), key="id"))
             else:
                 found[loaded.id] = loaded

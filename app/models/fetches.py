@@ -12,9 +12,9 @@ from pathlib import Path
 
 from app.errors import FetchCancelled, FetchFailed, ParleyError
 from app.models.catalog import Catalog
+from app.models.gguf_conversion import provision
 from app.models.hub_references import bring, resolve
 from app.models.manifest import Manifest
-from app.models.provision import provision
 from app.weights.progress import Cancelled, OnProgress, Progress
 
 _AT_ONCE = 2  # more would only share the same line; the others wait
@@ -74,7 +74,7 @@ class Pulls:
             try:
                 manifest = await asyncio.to_thread(ask)
             except FetchCancelled as err:
-                text = "The hub did not answer in time. Check the network, or name a mirror in HF_ENDPOINT; try again."
+                text = "Hugging Face did not answer in time. Check the network or set HF_ENDPOINT to a mirror."
                 raise FetchFailed(text, reason="slow") from err
             model_id = manifest.base_id
             if not self._is_known(model_id):

@@ -10,10 +10,10 @@ from pathlib import Path
 from app.errors import InvalidImport, ModelNotFound
 from app.models.catalog import Catalog
 from app.models.checkpoint_folders import completed, implied_model
+from app.models.fetch_files import pull
 from app.models.manifest import Manifest
 from app.models.manifest_writer import write_manifest
 from app.models.model_files import ModelFiles
-from app.models.pull import pull
 from app.weights.fetching.hub_listing import Listing, RepoFile, check_names, choose
 from app.weights.fetching.hub_process import hub_process
 from app.weights.progress import Cancelled, OnProgress
@@ -52,8 +52,8 @@ def parse_hub_reference(text: str) -> HubReference:
     match = _REFERENCE.fullmatch(text) if len(text) <= MAX_REFERENCE_CHARS else None
     if match is None or not safe_relative(match["file"] or "x"):
         raise ModelNotFound(
-            f"{text[:80]!r} names no model of a hub. Write hub:OWNER/NAME, and behind it, where wanted, :FILE.gguf and "
-            "@REVISION.",
+            f"{text[:80]!r} is not a model on Hugging Face. Write hub:OWNER/NAME, optionally followed by :FILE.gguf "
+            "and @REVISION.",
             model_id=text[:80],
             reason="reference",
         )
@@ -95,7 +95,7 @@ def resolve(
 def bring(manifest: Manifest, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled) -> Manifest:
     """Fetch a model that :func:`resolve` gave, and write its manifest where the store has none; returns that.
 
-    Blocks. Raises what :func:`~app.models.pull.pull` raises.
+    Blocks. Raises what :func:`~app.models.fetch_files.pull` raises.
     """
     known = {other.base_id for other in Catalog(store_dir).list()}
     pull(manifest, store_dir, on_progress, cancelled)
@@ -125,8 +125,8 @@ def describe(listing: Listing, file: str = "") -> Manifest:
         family="" if whole else "native",
         engine="torch" if whole else "llama_cpp",
         licence=listing.licence,
-        description=f"Fetched from {listing.repo} on the hub, by name.",
-        translations={"zh": f"按名称从模型站的 {listing.repo} 下载。"},
+        description=f"Downloaded by name: {listing.repo} on Hugging Face.",
+        translations={"zh": f"按名称从模型社区（Hugging Face）的 {listing.repo} 下载。"},
         quantization=number["type"].upper() if number else "",
         source=HubSource(listing.repo, listing.commit),
         files=tuple(ModelFile(found.path, found.sha256 or None, found.size_bytes or None) for found in chosen),
@@ -147,13 +147,13 @@ def _only(ggufs: list[RepoFile], listing: Listing) -> tuple[RepoFile, ...]:
     if len(models) == 1:
         return _parts(ggufs, models[0].path)
     if not models:
-        text = f"{listing.repo} holds no GGUF file that can be fetched. Choose another."
+        text = f"{listing.repo} has no GGUF file that can be downloaded. Choose another repository."
         raise InvalidImport(text, reason="no_weights", repo=listing.repo)
     sizes = {found.path: sum(part.size_bytes for part in _parts(ggufs, found.path)) for found in models[:_MAX_CHOICES]}
     shown = [f"{path} ({size / 1e9:.1f} GB)" for path, size in sizes.items()]
     advised = next((found.path for found in models if _ADVISED in found.path.lower()), models[0].path)
     raise InvalidImport(
-        f"{listing.repo} holds {len(models)} models: {', '.join(shown[:24])}. Q4_K_M is a good choice for most: "
+        f"{listing.repo} has {len(models)} models: {', '.join(shown[:24])}. Q4_K_M is a good choice for most: "
         f"parley models pull {PREFIX}{listing.repo}:{advised}",
         reason="several",
         repo=listing.repo,
@@ -170,9 +170,9 @@ def _parts(ggufs: list[RepoFile], file: str) -> tuple[RepoFile, ...]:
         names = [f"{match['stem']}-{i:05d}-of-{parts:05d}.gguf" for i in range(1, parts + 1)]
     missing = [name for name in names if name not in by_name]
     if missing:
-        there = ", ".join(sorted(by_name)[:12]) or "no GGUF file at all"
+        there = ", ".join(sorted(by_name)[:12]) or "no GGUF files"
         raise InvalidImport(
-            f"The repository holds no file {missing[0]}. It holds: {there}.", reason="no_file", file=missing[0]
+            f"The repository has no file {missing[0]}. It has: {there}.", reason="no_file", file=missing[0]
         )
     return tuple(by_name[name] for name in names)
 

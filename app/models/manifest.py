@@ -26,8 +26,8 @@ _CODE_SHOWN = 3
 ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 # The description of what lies in the store without a manifest.
 FOUND = {
-    "en": "Found in the model store's weights folder, without a manifest of its own.",
-    "zh": "在模型库的 weights 文件夹中找到，没有单独的清单。",
+    "en": "Found in the model store's weights folder; it has no manifest.",
+    "zh": "在模型库的 weights 文件夹中找到，没有说明文件。",
 }
 
 
@@ -134,7 +134,7 @@ class Manifest:
         """What its owner should know about its files, in English; mostly ""."""
         more = f" and {len(self.ignored) - _CODE_SHOWN} more" if len(self.ignored) > _CODE_SHOWN else ""
         shown = ", ".join(self.ignored[:_CODE_SHOWN])
-        return f"Code in this folder is ignored: {shown}{more}." if shown else ""
+        return f"Code in this folder is never run: {shown}{more}." if shown else ""
 
     @property
     def weights_file(self) -> ModelFile | None:

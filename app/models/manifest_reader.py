@@ -103,7 +103,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
             raw = file.read(_MAX_MANIFEST_BYTES + 1)
         if len(raw) > _MAX_MANIFEST_BYTES:
             raise InvalidManifest(
-                f"{path}: larger than {_MAX_MANIFEST_BYTES // 1024} KiB; this is no manifest.", path=str(path)
+                f"{path}: larger than {_MAX_MANIFEST_BYTES // 1024} KiB; this can't be a manifest.", path=str(path)
             )
         return tomllib.loads(raw.decode("utf-8"))
     except OSError as err:
@@ -113,7 +113,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as err:
         raise InvalidManifest(f"{path}: not valid TOML: {err}.", path=str(path)) from err
     except RecursionError as err:  # brackets, nested a thousand deep
-        raise InvalidManifest(f"{path}: nested too deeply; this is no manifest.", path=str(path)) from err
+        raise InvalidManifest(f"{path}: nested too deeply; this can't be a manifest.", path=str(path)) from err
 
 
 def _source(root: Table, engine: str) -> Source | None:
@@ -134,9 +134,9 @@ def _source(root: Table, engine: str) -> Source | None:
         )
     elif kind == "hub":
         source = HubSource(
-            repo=table.text("repo", pattern=_REPO, hint='"owner/name" as the hub has it'),
+            repo=table.text("repo", pattern=_REPO, hint='"owner/name" as on Hugging Face'),
             revision=table.text("revision", "main", pattern=_REVISION, hint="a branch, a tag or a commit"),
-            base=table.text("base", "", pattern=ID, hint="the id of the model that its weights are a difference to"),
+            base=table.text("base", "", pattern=ID, hint="the id of the model that its delta weights are for"),
         )
     else:
         source = _upstream(table)
@@ -174,7 +174,7 @@ def _file(table: Table) -> ModelFile:
     if not path.endswith(FILE_SUFFIXES):
         raise table.fail(
             "path",
-            f"a file of a kind that cannot carry code ({', '.join(FILE_SUFFIXES)}); "
+            f"a file in a format that can't contain code ({', '.join(FILE_SUFFIXES)}); "
             "other checkpoints must be converted first",
         )
     sha256 = table.text("sha256", "", pattern=_SHA256, hint="64 hexadecimal digits, lower case") or None
@@ -255,8 +255,8 @@ def _check_together(path: Path, m: Manifest) -> None:
     if (kind == "upstream") != (m.engine == "openai") or (kind is None) != (m.engine == "scripted"):
         raise fail(
             "source",
-            f"the engine {m.engine} does not go with this source: openai takes an upstream, llama_cpp takes a folder, "
-            "a hub or a wheel, torch takes a folder or a hub, scripted takes none.",
+            f"the engine {m.engine} does not work with this source: openai takes an upstream, llama_cpp takes a "
+            "folder, a hub or a wheel, torch takes a folder or a hub, scripted takes none.",
         )
     if kind in ("upstream", None):
         if m.files:
@@ -269,19 +269,21 @@ def _check_together(path: Path, m: Manifest) -> None:
         return
     if m.quantizations or m.architecture:
         key = "quantizations" if m.quantizations else "architecture"
-        raise fail(key, f"{key} goes with the engine torch; the engine {m.engine} takes its weights as they are.")
+        raise fail(key, f"{key} works with the engine torch only; the engine {m.engine} uses its weights as they are.")
     if isinstance(m.source, HubSource) and m.source.base:
-        raise fail("source", "base goes with the engine torch: a difference is applied to safetensors.")
+        raise fail("source", "base works with the engine torch only: delta weights are applied to safetensors.")
     if m.weights_file is None or not m.weights_file.path.endswith(".gguf"):
         raise fail("files", f"[[files]] names no weights; the engine {m.engine} reads .gguf files.")
     if kind == "wheel" and (len(m.files) != 1 or not m.files[0].sha256 or not m.files[0].size_bytes):
-        raise fail("files", "a wheel brings exactly one file; give it sha256 and size_bytes.")
+        raise fail("files", "a wheel provides exactly one file, which needs sha256 and size_bytes.")
 
 
 def _check_torch(m: Manifest, fail: Callable[[str, str], InvalidManifest]) -> None:
     """A Hugging Face folder; without [[files]] it is looked through (:mod:`app.models.checkpoint_folders`)."""
     if not isinstance(m.source, FolderSource | HubSource):
-        raise fail("source", "the engine torch takes a folder or a hub: a checkpoint is more than one file of a wheel.")
+        raise fail(
+            "source", "the engine torch takes a folder or a hub: a checkpoint is more than the one file of a wheel."
+        )
     named = {file.path for file in m.files}
     if m.files and ("config.json" not in named or not any(path.endswith(".safetensors") for path in named)):
         raise fail("files", "[[files]] must name config.json and the .safetensors files; or leave [[files]] out.")

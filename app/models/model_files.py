@@ -62,12 +62,14 @@ class ModelFiles:
             return None
         header = headers[main.path]
         if header.kind != "model":
-            place = " Put it into a folder in the store's adapters folder." if header.kind == "adapter" else ""
-            raise _damaged(manifest, main, f"is of the kind {header.kind!r}, not a model that can chat.{place}")
+            place = (
+                " Put it into a folder of its own in the store's adapters folder." if header.kind == "adapter" else ""
+            )
+            raise _damaged(manifest, main, f"has the type {header.kind!r} and is not a chat model.{place}")
         if header.tensors == 0:
-            raise _damaged(manifest, main, "holds a vocabulary only and no weights.")
+            raise _damaged(manifest, main, "has only a vocabulary and no weights.")
         if header.part != 0 or header.parts > len(headers):
-            raise _damaged(manifest, main, f"is one of {header.parts} parts; all of them must be there, in order.")
+            raise _damaged(manifest, main, f"is one of {header.parts} parts; all parts are needed, in order.")
         return header
 
     def checkpoint(self, manifest: Manifest) -> Checkpoint:
@@ -113,7 +115,7 @@ class ModelFiles:
         folder = self.folder(manifest)
         header = self.header(manifest)
         if header is None:
-            raise DamagedWeights(f"{manifest.title} has no weights here.", model_id=manifest.id)
+            raise DamagedWeights(f"{manifest.title} has no weights on this computer.", model_id=manifest.id)
         parts = [self._read(manifest, folder / f.path) for f in manifest.files if f.path.endswith(".gguf")]
         return replace(header, shapes={name: shape for part in parts for name, shape in part.shapes.items()})
 
@@ -129,7 +131,7 @@ class ModelFiles:
                 on_bytes = _counted(on_progress, sum(sizes[:i]), sum(sizes))
                 digest = self._sum(manifest, file, path, again, on_bytes)
                 if file.sha256 and digest != file.sha256:
-                    raise _damaged(manifest, file, "does not have the SHA-256 that its manifest names.", digest=digest)
+                    raise _damaged(manifest, file, "does not match the SHA-256 in its manifest.", digest=digest)
         self.present(manifest)
         if manifest.engine == "torch":
             self.checkpoint(manifest)
@@ -152,10 +154,10 @@ class ModelFiles:
     def _check(self, manifest: Manifest, file: ModelFile, path: Path, folder: Path) -> None:
         size = self._regular(manifest, file, path, folder)
         if file.size_bytes is not None and size != file.size_bytes:
-            raise _damaged(manifest, file, f"is {size:,} bytes long and should be {file.size_bytes:,}.")
+            raise _damaged(manifest, file, f"has {size:,} bytes instead of {file.size_bytes:,}.")
         known = self.sums.known(path) if file.sha256 else None
         if known is not None and known != file.sha256:
-            raise _damaged(manifest, file, "does not have the SHA-256 that its manifest names.", digest=known)
+            raise _damaged(manifest, file, "does not match the SHA-256 in its manifest.", digest=known)
 
     def _regular(self, manifest: Manifest, file: ModelFile, path: Path, folder: Path) -> int:
         try:
@@ -169,17 +171,17 @@ class ModelFiles:
             raise _damaged(
                 manifest,
                 file,
-                f"is a link that leads out of {folder}. Put the file itself there, or name its folder in a manifest.",
+                f"is a link that points outside {folder}. Put the file itself there, or name its folder in a manifest.",
             )
         if not stat.S_ISREG(found.st_mode):
-            raise _damaged(manifest, file, "is no file.")
+            raise _damaged(manifest, file, "is not a file.")
         return found.st_size
 
     def _missing(self, manifest: Manifest, path: Path) -> ModelNotFetched:
         if isinstance(manifest.source, FolderSource):
-            todo = f"{path} is not there. Put it there, or mend the manifest."
+            todo = f"{path} does not exist. Put the file there, or fix the manifest."
         else:
-            todo = f"It is not downloaded yet. Fetch it in the page, or with: parley models pull {manifest.base_id}"
+            todo = f"It is not downloaded yet. Download it on the page, or run: parley models pull {manifest.base_id}"
         return ModelNotFetched(f"{manifest.title}: {todo}", model_id=manifest.id, size_bytes=manifest.size_bytes)
 
     def _read(self, manifest: Manifest, path: Path) -> GGUFHeader:
@@ -228,7 +230,9 @@ def _counted(on_progress: OnProgress, before: int, total: int) -> OnBytes:
 
 def _damaged(manifest: Manifest, file: ModelFile, problem: str, **details: object) -> DamagedWeights:
     again = (
-        "" if isinstance(manifest.source, FolderSource) else f" Fetch it again: parley models pull {manifest.base_id}"
+        ""
+        if isinstance(manifest.source, FolderSource)
+        else f" Download it again: parley models pull {manifest.base_id}"
     )
     return DamagedWeights(
         f"{manifest.title}: {file.path} {problem}{again}", model_id=manifest.id, file=file.path, **details

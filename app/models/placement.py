@@ -27,11 +27,11 @@ CONVERTIBLE = frozenset({"bloom", "llama", "mistral", "qwen2", "qwen3"})
 
 # Why a model runs where it does: a code, for front ends that translate, and its text.
 REASONS: Mapping[str, str] = {
-    "only_engine": "the only engine for its files",
+    "only_engine": "the only engine for these files",
     "chosen": "chosen by name",
-    "graphics_card": "PyTorch can use the graphics card",
-    "smallest_copy": "a GGUF copy is fastest on a processor",
-    "no_copy": "it has no GGUF copy, which would be faster on a processor: parley models quantize",
+    "graphics_card": "PyTorch can use the GPU",
+    "smallest_copy": "llama.cpp with a GGUF conversion is fastest on a CPU",
+    "no_copy": "no GGUF conversion, which would be faster on a CPU: parley models quantize",
 }
 
 

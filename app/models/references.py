@@ -42,7 +42,7 @@ def parse(text: str) -> ModelReference:
     if match is None:
         shown = text[:64]
         raise ModelNotFound(
-            f"{shown!r} names no model. Write id, @quantization, +adapter, in this order. See: parley models list",
+            f"{shown!r} is not a model. Write ID@VARIANT+ADAPTER, both optional. See: parley models list",
             model_id=shown,
         )
     return ModelReference(match["base"], match["quantization"] or "", match["adapter"] or "")

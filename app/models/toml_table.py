@@ -83,7 +83,7 @@ class Table:
             return ()
         good = isinstance(value, list) and all(isinstance(v, str) and pattern.fullmatch(v) for v in value)
         if not good or len(set(value)) != len(value):
-            raise self.fail(key, f"a list without doubles, each {hint}")
+            raise self.fail(key, f"a list without duplicates, each {hint}")
         return tuple(value)
 
     def table(self, key: str) -> Table:

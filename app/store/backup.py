@@ -9,6 +9,7 @@ from app.store import sqlite_files
 from app.store.connections import parse_url, sqlite_path
 from app.store.migrate import require_known
 from app.store.server_lock import FileLock
+from app.system.disk import sync
 
 
 def backup(url: str, target: Path) -> None:
@@ -20,12 +21,12 @@ def backup(url: str, target: Path) -> None:
     path = _file(url, "pg_dump --format=custom")
     if sqlite_files.is_new(path):
         raise ConfigurationError(
-            f"There is no database at {path} to back up. Is PARLEY_DATA_DIR set as for the server?"
+            f"There is no database at {path} to back up. Is PARLEY_DATA_DIR the same as for the server?"
         )
     if target.exists():
-        raise InvalidRequest(f"{target} exists already. Name a new file, or leave the name out.", field="target")
+        raise InvalidRequest(f"{target} already exists. Choose a new name, or leave it out.", field="target")
     sqlite_files.copy_database(path, target)
-    sqlite_files.require_sound(target, "The copy cannot be used. Look at the database with `parley db check`.")
+    sqlite_files.require_sound(target, "The backup can't be used. Check the database with `parley db check`.")
 
 
 def restore(backup_file: Path, url: str) -> Path | None:
@@ -45,7 +46,7 @@ def restore(backup_file: Path, url: str) -> Path | None:
         sqlite_files.copy_database(backup_file, incoming)
         aside = sqlite_files.put_aside(path)
         incoming.replace(path)
-        sqlite_files.sync(path.parent)
+        sync(path.parent)
         return aside
     finally:
         lock.release()
@@ -60,9 +61,9 @@ def _file(url: str, tool: str) -> Path:
 
 def _require_backup(path: Path) -> None:
     if not path.is_file():
-        raise InvalidRequest(f"There is no file {path}. Backups lie in the data folder under backups/.", field="file")
-    sqlite_files.require_sound(path, "The database was not touched. Choose another backup.", thorough=True)
+        raise InvalidRequest(f"There is no file {path}. Backups are in backups/ in the data folder.", field="file")
+    sqlite_files.require_sound(path, "The database was not changed. Choose another backup.", thorough=True)
     revision = sqlite_files.revision_in(path)
     if revision is None:
-        raise DatabaseDamaged(f"{path} is a database, but not Parley's. The database was not touched.")
+        raise DatabaseDamaged(f"{path} is a database, but not Parley's. The database was not changed.")
     require_known(revision)

@@ -41,7 +41,9 @@ def check(url: str) -> Report:
     report = Report()
     if path is not None:
         if sqlite_files.is_new(path):
-            raise ConfigurationError(f"There is no database at {path} yet. Is PARLEY_DATA_DIR set as for the server?")
+            raise ConfigurationError(
+                f"There is no database at {path} yet. Is PARLEY_DATA_DIR the same as for the server?"
+            )
         _check_file(path, report)
         if report.problems:
             return report
@@ -56,7 +58,7 @@ def _check_file(path: Path, report: Report) -> None:
         with sqlite_files.looking_at(path) as connection:
             broken = connection.execute("PRAGMA foreign_key_check").fetchmany(20)
         report.problems = [
-            f"row {row} of {table} points to a row of {other} that is gone" for table, row, other, _ in broken
+            f"row {row} of {table} points to a row of {other} that no longer exists" for table, row, other, _ in broken
         ]
 
 
@@ -67,7 +69,7 @@ def _check_rows(url: URL, report: Report) -> None:
             report.revision = revision_of(connection)
             report.up_to_date = report.revision == head_revision()
             if report.revision is None:
-                raise ConfigurationError("The database is empty. `parley serve` makes its tables.")
+                raise ConfigurationError("The database is empty. `parley serve` creates its tables.")
             for name, row in _COUNTED.items():
                 report.counts[name] = connection.scalar(select(func.count()).select_from(row)) or 0
             pending = select(func.count()).where(MessageRow.state == MessageState.PENDING)
@@ -98,4 +100,4 @@ def _circles(connection: Connection) -> list[str]:
     for message_id in reached:  # grows while it is walked
         reached.extend(below.get(message_id, []))
     lost = {m for children in below.values() for m in children}.difference(reached)
-    return [f"message {given} hangs in a circle of parents" for given in sorted(lost)[:20]]
+    return [f"message {given} is part of a circle of parents" for given in sorted(lost)[:20]]

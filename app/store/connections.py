@@ -31,13 +31,13 @@ def parse_url(url: str) -> URL:
         parsed = make_url(url)
     except ArgumentError:
         raise ConfigurationError(
-            "PARLEY_DATABASE_URL is no database URL. Examples: sqlite:////var/lib/parley/parley.db, "
+            "PARLEY_DATABASE_URL is not a database URL. Examples: sqlite:////var/lib/parley/parley.db, "
             "postgresql://user:password@host/parley. Leave it unset for SQLite in the data folder."
         ) from None
     match parsed.drivername.partition("+")[0]:
         case "sqlite":
             if parsed.database in (None, "", ":memory:"):
-                raise ConfigurationError("A database in memory would be lost. Give a file: sqlite:///folder/parley.db")
+                raise ConfigurationError("A database in memory would be lost. Use a file: sqlite:///folder/parley.db")
             return parsed.set(drivername="sqlite+pysqlite")
         case "postgresql" | "postgres":
             if importlib.util.find_spec("psycopg") is None:

@@ -27,7 +27,7 @@ from app.store.storage_errors import storage_errors
 from app.store.writer import Writer
 
 T = TypeVar("T")
-RESTORE = "Stop Parley and restore a backup: parley db restore FILE (backups lie in the data folder under backups/)."
+RESTORE = "Stop Parley and restore a backup: parley db restore FILE (backups are in backups/ in the data folder)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def reading(url: str) -> Iterator[Repositories]:
     path = sqlite_path(parsed)
     if path is not None and sqlite_files.is_new(path):
         raise ConfigurationError(
-            f"There is no database at {path} yet. `parley serve` makes it; is PARLEY_DATA_DIR set as it was then?"
+            f"There is no database at {path} yet. `parley serve` creates it. Is PARLEY_DATA_DIR set as for the server?"
         )
     engine = reading_engine(parsed, readers=1)
     try:
@@ -121,7 +121,7 @@ def reading(url: str) -> Iterator[Repositories]:
             if revision_of(connection) != head_revision():
                 raise ConfigurationError(
                     "The database is from an older version of Parley. Start `parley serve` once: it makes a backup "
-                    "and brings the database up to date."
+                    "and updates the database."
                 )
             yield Repositories(session)
     finally:

@@ -51,7 +51,7 @@ def revision_of(connection: Connection) -> str | None:
     revision = MigrationContext.configure(connection).get_current_revision()
     if revision is None and inspect(connection).get_table_names():
         raise ConfigurationError(
-            "This database holds tables, but not Parley's. Set PARLEY_DATABASE_URL to another one, or leave it unset."
+            "This database has tables that aren't Parley's. Set PARLEY_DATABASE_URL to another one, or leave it unset."
         )
     return require_known(revision)
 
@@ -60,9 +60,9 @@ def require_known(revision: str | None) -> str | None:
     """`revision` itself. Raises :class:`DatabaseTooNew` for one that a later version made."""
     if revision is not None and revision not in known_revisions():
         raise DatabaseTooNew(
-            f"A newer Parley has written this database (revision {revision}; this version knows up to "
+            f"This database was written by a newer Parley (revision {revision}; this version supports up to "
             f"{head_revision()}). Nothing was changed. Update Parley, or restore a backup made before the update with "
-            "`parley db restore FILE`; backups lie in the data folder under backups/.",
+            "`parley db restore FILE`; backups are in backups/ in the data folder.",
             revision=revision,
             known=head_revision(),
         )
@@ -95,8 +95,8 @@ def _require_whole(connection: Connection) -> None:
     broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
     if broken is not None:
         raise DatabaseDamaged(
-            f"Rows of table {broken[0]} point to rows that are gone, so the database was not brought up to date and "
-            "stays as it was. Look with `parley db check`, or restore a backup with `parley db restore FILE`."
+            f"Rows of table {broken[0]} point to rows that no longer exist, so the database was not updated and "
+            "stays as it was. Run `parley db check`, or restore a backup with `parley db restore FILE`."
         )
 
 

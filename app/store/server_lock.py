@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +9,7 @@ from typing import Protocol
 from sqlalchemy import URL, Connection, NullPool, create_engine, func, select
 
 from app.errors import ConfigurationError
+from app.system.locks import try_lock
 
 
 class ServerLock(Protocol):
@@ -32,16 +32,14 @@ class FileLock:
     def take(self) -> None:
         """Raises :class:`ConfigurationError` when another process holds it."""
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(file):
             pid = os.read(file, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(file)
             raise ConfigurationError(
-                f"Another Parley uses this data folder ({self._path.parent}, process {pid}). Stop it, or give this one "
-                "a folder of its own: PARLEY_DATA_DIR=other-folder",
+                f"Another Parley is using this data folder ({self._path.parent}, process {pid}). Stop it, or give this "
+                "one its own folder: PARLEY_DATA_DIR=other-folder",
                 pid=pid,
-            ) from None
+            )
         os.ftruncate(file, 0)
         os.write(file, f"{os.getpid()}\n".encode())
         self._file = file
@@ -69,8 +67,7 @@ class AdvisoryLock:
         if not connection.scalar(select(func.pg_try_advisory_lock(self.KEY))):
             connection.close()
             raise ConfigurationError(
-                "Another Parley uses this database. Stop it, or give this one a database of its own: "
-                "PARLEY_DATABASE_URL"
+                "Another Parley is using this database. Stop it, or give this one its own database: PARLEY_DATABASE_URL"
             )
         self._connection = connection
 

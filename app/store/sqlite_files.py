@@ -11,6 +11,7 @@ from pathlib import Path
 
 from app.errors import DatabaseDamaged
 from app.store.storage_errors import storage_failure
+from app.system.disk import sync
 
 _HEADER = b"SQLite format 3\0"
 COMPANIONS = ("-wal", "-shm")
@@ -95,12 +96,3 @@ def put_aside(path: Path) -> Path | None:
         with suppress(FileNotFoundError):
             path.with_name(path.name + end).rename(aside.with_name(aside.name + end))
     return aside
-
-
-def sync(path: Path) -> None:
-    """Flush a file or folder to the disk."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -14,17 +14,17 @@ from app.errors import DatabaseDamaged, StoreBusy, StoreError, StoreFull
 _IOERR_SHMSIZE = sqlite3.SQLITE_IOERR_SHMSIZE  # the write-ahead log's index did not fit on the disk
 
 BUSY = (
-    "The database is locked by another program. Nothing of this was saved; try again. If it stays so, see which "
+    "The database is locked by another program. Nothing was saved. Try again; if this keeps happening, check which "
     "program has it open."
 )
-FULL = "The disk with the database is full. Nothing of this was saved. Free some space and try again."
+FULL = "The disk with the database is full. Nothing was saved. Free some space and try again."
 DAMAGED = (
-    "The database is damaged. Stop Parley, look with `parley db check`, and put the newest backup in place with "
-    "`parley db restore FILE`; the damaged file is kept aside."
+    "The database is damaged. Stop Parley, run `parley db check`, and restore the newest backup with "
+    "`parley db restore FILE`; the damaged file is kept."
 )
-REFUSED = "The database cannot be opened or written. Look at the permissions of its folder and its file."
-DISK = "The disk with the database reported an error. Nothing of this was saved. Look at the system's log."
-UNREACHABLE = "The database server does not answer. Nothing of this was saved; try again."
+REFUSED = "The database can't be opened or written. Check the permissions of its folder and file."
+DISK = "The disk with the database reported an error. Nothing was saved. Check the system log."
+UNREACHABLE = "The database server doesn't answer. Nothing was saved; try again."
 
 
 def storage_failure(error: BaseException) -> StoreError | None:

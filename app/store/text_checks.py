@@ -18,7 +18,8 @@ def checked(text: str, what: str) -> str:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise InvalidRequest(
-            f"The {what} holds half of a surrogate pair, which is no character. Send it as valid Unicode.", field=what
+            f"The {what} holds half of a surrogate pair, which is not a character. Send it as valid Unicode.",
+            field=what,
         ) from None
     return text
 

@@ -66,7 +66,7 @@ class Writer:
         future: Future[T] = Future()
         with self._closing:
             if self._closed:
-                raise StoreError("The store is closed: Parley is stopping.")
+                raise StoreError("The database is closed: Parley is stopping.")
             self._waiting.put(_Job(work, future))
         return future
 

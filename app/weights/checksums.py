@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-_CHUNK_BYTES = 1 << 20
+from app.system.disk import read_chunks
 
 Stamp = tuple[int, int]  # size in bytes, time of change in nanoseconds
 OnBytes = Callable[[int], None]
@@ -24,10 +24,6 @@ def stamp(path: Path) -> Stamp:
     """What tells one state of a file from another. Raises ``OSError`` when it is not there."""
     stat = path.stat()
     return stat.st_size, stat.st_mtime_ns
-
-
-def _ignore(_bytes: int) -> None:
-    """No one watches."""
 
 
 class Sums:
@@ -49,7 +45,7 @@ class Sums:
         self._known[path] = noted
         return noted[1]
 
-    def sha256(self, path: Path, *, again: bool = False, on_bytes: OnBytes = _ignore) -> str:
+    def sha256(self, path: Path, *, again: bool = False, on_bytes: OnBytes | None = None) -> str:
         """The sum, computed unless known; `again` computes it in any case.
 
         `on_bytes` is called with the bytes done so far, and may raise to stop. Raises ``OSError``. Blocks
@@ -59,7 +55,7 @@ class Sums:
             digest = None if again else self.known(path)
             if digest is None:
                 before = stamp(path)
-                digest = _hash(path, on_bytes)
+                digest = digest_of(path, on_bytes)
                 if stamp(path) == before:  # else someone writes to it: true for now, but not to be remembered
                     self.remember(path, digest)
             return digest
@@ -92,12 +88,9 @@ class Sums:
         return self._store / "weights" / ".checked" / f"{hashlib.sha256(str(name).encode()).hexdigest()[:32]}.json"
 
 
-def _hash(path: Path, on_bytes: OnBytes) -> str:
-    digest = hashlib.sha256()
-    done = 0
-    with path.open("rb", buffering=0) as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            done += len(chunk)
-            on_bytes(done)
+def digest_of(path: Path, on_bytes: OnBytes | None = None, method: str = "sha256") -> str:
+    """The checksum of a file, computed now, in hex digits. `on_bytes` as above. Raises ``OSError``."""
+    digest = hashlib.new(method, usedforsecurity=False)
+    for chunk in read_chunks(path, on_bytes):
+        digest.update(chunk)
     return digest.hexdigest()

@@ -22,15 +22,17 @@ def mount(app: FastAPI, api_url: str) -> FastAPI:
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio as gr
+    from starlette.applications import Starlette
 
     from frontends.client import ParleyClient
+    from frontends.gradio import static_files
     from frontends.gradio.page import build
-    from frontends.gradio.routes import create_routes
     from frontends.gradio.shell import HeadFirst, head
     from frontends.gradio.theme import theme
+    from frontends.view import routes
 
     client = ParleyClient(api_url)
-    app.mount("/ui", create_routes(client))
+    app.mount("/ui", Starlette(routes=[*routes.create_routes(client), *static_files.create_routes()]))
     app.add_middleware(HeadFirst, head=head())
     _close_with(app, client)
     page = build(client)

@@ -8,20 +8,21 @@ and puts Gradio's own style sheet into a cascade layer, so that ours need not fi
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from frontends.gradio.static_files import STATIC
 
 # Gradio resets headings, buttons and lists everywhere on the page. In a cascade layer its sheet gives way to ours.
 # The link that is left, for no medium, keeps Gradio's script from adding the sheet again.
 SHEET = re.compile(rb'<link rel="stylesheet" crossorigin href="(\./assets/[\w.-]+\.css)">')
 LAYERED = rb'<link rel="stylesheet" media="not all" href="\1"><style>@import url("\1") layer(gradio);</style>'
 
-STATIC = Path(__file__).parent / "static"
 STYLES = (
-    *("tokens", "page", "buttons", "gradio", "sidebar", "menu", "picker", "choices", "by_name"),
-    *("conversation", "rating", "markdown", "highlight", "composer"),
+    *("page/tokens", "page/page", "widgets/buttons", "page/gradio", "sidebar/sidebar", "widgets/menu"),
+    *("models/picker", "models/variant_choices", "models/hub_form"),
+    *("conversation/conversation", "conversation/rating", "conversation/markdown", "highlight", "composer/composer"),
 )
 
 # Read before the first paint: the colours chosen earlier, and the language (for the browser's own fonts and hyphens).

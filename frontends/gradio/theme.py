@@ -1,4 +1,4 @@
-"""The page's look where Gradio draws: colours and fonts come from ``static/tokens.css``.
+"""The page's look where Gradio draws: colours and fonts come from ``static/page/tokens.css``.
 
 Gradio's theme refers to our custom properties, so light and dark are decided in one place, and
 no font is fetched from anywhere.
@@ -49,7 +49,7 @@ _COLOURS = {
 def theme() -> gr.themes.Base:
     """A base theme drawn with the page's own custom properties."""
     base = gr.themes.Base(
-        font=["sans-serif"],  # static/gradio.css names ours
+        font=["sans-serif"],  # static/page/gradio.css names ours
         font_mono=["monospace"],
         radius_size=gr.themes.sizes.radius_md,
         text_size=gr.themes.sizes.text_md,

@@ -103,7 +103,7 @@ def test_load_and_unload_one_way(api: Api) -> None:
     assert api.http.post("/api/models/tiny@nf4/unload").status_code == 204
     refused = api.http.post("/api/models/tiny@int3/load")
     assert refused.status_code == 404
-    assert "there is none, int8, nf4" in refused.json()["error"]["message"]
+    assert "available: none, int8, nf4" in refused.json()["error"]["message"]
 
 
 def test_a_conversation_keeps_the_whole_reference(api: Api, built: list[LoadPlan]) -> None:

@@ -97,10 +97,10 @@ def test_what_ended_meanwhile_is_told_on_resuming(api: Api) -> None:
 
 
 @pytest.mark.parametrize("place", ["nonsense", "00000000-3", "1-1", "-", "x" * 64])
-def test_an_unknown_place_is_answered_with_a_snapshot(api: Api, place: str) -> None:
+def test_an_unknown_place_is_answered_with_a_reset(api: Api, place: str) -> None:
     events: list[Event] = []
     follow(api, api.conversation(), events, stop_at="heartbeat", last_event_id=place)
-    assert [e.name for e in events] == ["snapshot", "heartbeat"]
+    assert [e.name for e in events] == ["reset", "snapshot", "heartbeat"]
 
 
 def test_subscribers_that_come_and_go_leave_nothing_behind(api: Api) -> None:

@@ -87,23 +87,23 @@ def test_fetched_cancelled_resumed_rewritten_and_chatted_with(
     hub.pause_s = 0.05
     page = picker(open_page(server.url))
     option(page, "tiny-llama").click()
-    page.get_by_role("button", name="Fetch", exact=True).click()
-    expect(option(page, "tiny-llama").locator(".p-model-state")).to_contain_text("fetching")
+    page.get_by_role("button", name="Download", exact=True).click()
+    expect(option(page, "tiny-llama").locator(".p-model-state")).to_contain_text("downloading")
     expect(page.get_by_role("progressbar")).to_be_visible()
-    expect(option(page, "tiny-llama").locator(".p-model-state")).to_have_text(re.compile("fetching [1-9]"))
-    page.get_by_role("button", name="Cancel fetching").click()
-    expect(page.get_by_role("button", name="Fetch", exact=True)).to_be_visible()
+    expect(option(page, "tiny-llama").locator(".p-model-state")).to_have_text(re.compile("downloading [1-9]"))
+    page.get_by_role("button", name="Cancel download").click()
+    expect(page.get_by_role("button", name="Download", exact=True)).to_be_visible()
     came = hub.served["model.safetensors"]
     whole = len(hub.repos["tiny/llama"].files["model.safetensors"])
     assert 0 < came < whole
     hub.pause_s = 0
-    page.get_by_role("button", name="Fetch", exact=True).click()
+    page.get_by_role("button", name="Download", exact=True).click()
     expect(option(page, "tiny-llama").locator(".p-model-state")).to_have_text("ready", timeout=LOAD_MS)
     assert hub.served["model.safetensors"] < whole + came  # it went on where it was
     told = page.locator(".p-segments .p-choice")
     expect(told.first).to_contain_text("q4_0")
     expect(told).to_have_count(4)
-    expect(page.locator(".p-model-panel")).to_contain_text("runs in llama.cpp, the fastest here")
+    expect(page.locator(".p-model-panel")).to_contain_text("runs in llama.cpp, the fastest on this computer")
     option(page, "tiny-llama").click()
     page.keyboard.press("Escape")
     expect(page.locator(".p-picker-title")).to_have_text("Tiny LLaMA")
@@ -117,9 +117,9 @@ def test_fetched_cancelled_resumed_rewritten_and_chatted_with(
 @pytest.mark.parametrize(
     ("phase", "english", "chinese"),
     [
-        pytest.param("downloading", "fetching 40%", "下载中 40%", marks=pytest.mark.slow),
+        pytest.param("downloading", "downloading 40%", "下载中 40%", marks=pytest.mark.slow),
         pytest.param("converting", "converting 40%", "转换中 40%", marks=pytest.mark.slow),
-        ("quantizing", "rewriting for llama.cpp 40%", "正在改写给 llama.cpp 40%"),
+        ("quantizing", "converting for llama.cpp 40%", "正在转换为 llama.cpp 格式 40%"),
     ],
 )
 def test_what_is_being_done_is_told(
@@ -149,8 +149,8 @@ def test_any_model_by_its_name(server: ServerProcess, open_page: OpenPage, hub: 
     expect(files.first).to_be_focused()
     files.filter(has_text="Q8_0").click()
     expect(option(page, "tiny-q8_0")).to_have_attribute("data-shown", "", timeout=15_000)
-    expect(page.locator(".p-model-panel")).to_contain_text("Fetched from tiny/Tiny-GGUF")
-    expect(option(page, "tiny-q8_0").locator(".p-model-state")).to_contain_text("fetching")
+    expect(page.locator(".p-model-panel")).to_contain_text("Downloaded by name: tiny/Tiny-GGUF")
+    expect(option(page, "tiny-q8_0").locator(".p-model-state")).to_contain_text("downloading")
     expect(page.get_by_role("group", name="On this computer").locator("[data-model='tiny-q8_0']")).to_be_visible(
         timeout=30_000
     )
@@ -162,7 +162,7 @@ def test_cancelled_by_name_it_is_gone(server: ServerProcess, open_page: OpenPage
     page = open_page(server.url, "zh")
     by_name(page, "tiny/one")
     expect(option(page, "one-q8_0")).to_be_visible()
-    expect(page.locator(".p-model-panel")).to_contain_text("按名称从模型站的 tiny/one 下载")
+    expect(page.locator(".p-model-panel")).to_contain_text("按名称从模型社区（Hugging Face）的 tiny/one 下载")
     page.get_by_role("button", name="取消下载").click()
     expect(option(page, "one-q8_0")).to_have_count(0)
 
@@ -170,17 +170,17 @@ def test_cancelled_by_name_it_is_gone(server: ServerProcess, open_page: OpenPage
 @pytest.mark.parametrize(
     ("name", "refusal", "english", "chinese"),
     [
-        ("tiny/one", 403, "accepted its licence. Accept it on", "请在 {page} 接受协议"),
+        ("tiny/one", 403, "accept the licence of tiny/one first. Accept it on", "请在 {page} 接受协议"),
         pytest.param(
             "tiny/nothing",
             0,
             "has no model tiny/nothing. Check the name.",
-            "没有模型 tiny/nothing。请检查名称。",
+            "没有模型 tiny/nothing，请检查名称。",
             marks=pytest.mark.slow,
         ),
         pytest.param("tiny/one:two.gguf", 0, "has no file two.gguf", "没有文件 two.gguf", marks=pytest.mark.slow),
-        pytest.param("just words", 0, "Write OWNER/NAME", "请写 作者/名称", marks=pytest.mark.slow),
-        pytest.param("tiny/one", 503, "has trouble at the moment", "暂时出了故障", marks=pytest.mark.slow),
+        pytest.param("just words", 0, "Write OWNER/NAME", "填写 作者/名称", marks=pytest.mark.slow),
+        pytest.param("tiny/one", 503, "is having problems", "暂时出现故障", marks=pytest.mark.slow),
     ],
 )
 def test_what_the_hub_refuses_is_told_in_place(
@@ -203,7 +203,7 @@ def test_a_wrong_sum_is_told_where_the_model_stands(server: ServerProcess, open_
     page = open_page(server.url)
     by_name(page, f"tiny/Tiny-GGUF:{GGUF}")
     told = page.locator(".p-model-panel [role=alert]")
-    expect(told).to_contain_text("its sum is wrong, so it was deleted", timeout=30_000)
+    expect(told).to_contain_text(f"The checksum of {GGUF} is wrong, so it was deleted", timeout=30_000)
     zh = picker(open_page(server.url, "zh"))
     option(zh, "tiny-q4_k_m").click()
     expect(zh.locator(".p-model-panel [role=alert]")).to_contain_text("校验和不对")
@@ -229,7 +229,10 @@ def test_the_code_in_a_folder_is_said_in_the_readers_language(server: ServerProc
     item = next(one for one in listed["items"] if one["id"] == "test")
     item["ignored"] = ["modeling.py", "auto_map", "x.py", "y.py"]
     listed["items"] = [item]
-    for language, text in (("en", "ignored: modeling.py, auto_map, x.py and 1 more"), ("zh", "文件夹里的代码不会运行")):
+    for language, text in (
+        ("en", "never run: modeling.py, auto_map, x.py and 1 more"),
+        ("zh", "文件夹里的代码不会运行"),
+    ):
         page = open_page(server.url, language)
         page.route("**/api/models", lambda route: route.fulfill(json=listed))
         picker(page)

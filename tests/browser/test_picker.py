@@ -68,8 +68,8 @@ def state(page: Page, name: str) -> str:
 @pytest.mark.parametrize(
     ("language", "expected"),
     [
-        ("en", ["ready", "ready", "damaged", "loading …", "98 MB", "needs 4.9 GB, 3.1 GB free"]),
-        ("zh", ["可用", "可用", "文件损坏", "正在载入 ……", "98 MB", "需要 4.9 GB，可用 3.1 GB"]),
+        ("en", ["ready", "ready", "damaged", "loading…", "98 MB", "needs 4.9 GB, 3.1 GB free"]),
+        ("zh", ["可用", "可用", "文件已损坏", "加载中……", "98 MB", "需要 4.9 GB，可用 3.1 GB"]),
     ],
 )
 def test_states_in_words(server: ServerProcess, open_page: OpenPage, language: str, expected: list[str]) -> None:
@@ -111,14 +111,14 @@ def test_fetch_shows_progress_and_can_be_cancelled(server: ServerProcess, open_p
     models = Models()
     page = opened(open_page(server.url), models)
     page.get_by_role("option", name="Absent").click()
-    page.get_by_role("button", name="Fetch 98 MB").click()
+    page.get_by_role("button", name="Download 98 MB").click()
     models.items[2] |= {"state": "fetching", "progress": {"done_bytes": 40, "total_bytes": 100}}
     expect(page.get_by_role("progressbar")).to_be_visible()
-    assert state(page, "Absent") == "fetching 40%"
+    assert state(page, "Absent") == "downloading 40%"
     assert page.get_by_role("progressbar").evaluate("(bar) => bar.value") == 0.4
-    page.get_by_role("button", name="Cancel fetching").click()
+    page.get_by_role("button", name="Cancel download").click()
     models.items[2] |= {"state": "not_fetched", "progress": None}
-    expect(page.get_by_role("button", name="Fetch 98 MB")).to_be_visible()
+    expect(page.get_by_role("button", name="Download 98 MB")).to_be_visible()
     assert models.calls == ["POST /absent/pull", "DELETE /absent/pull"]
 
 
@@ -127,7 +127,7 @@ def test_fetched_in_the_background_offers_itself(server: ServerProcess, open_pag
     page = opened(open_page(server.url), models)
     page.get_by_role("option", name="Absent").click()
     models.items[2] |= {"state": "fetching"}
-    page.get_by_role("button", name="Fetch 98 MB").click()
+    page.get_by_role("button", name="Download 98 MB").click()
     page.keyboard.press("Escape")
     models.items[2] |= {"state": "ready"}
     page.locator(".p-toast").get_by_role("button", name="Use this model").click()
@@ -139,13 +139,13 @@ def test_a_failed_fetch_is_told_in_place(server: ServerProcess, open_page: OpenP
     models.items[2]["error"] = {"code": "fetch_failed", "message": "offline", "details": {}}
     page = opened(open_page(server.url), models)
     page.get_by_role("option", name="Absent").click()
-    expect(page.locator(".p-model-panel [role=alert]")).to_contain_text("Check the internet connection")
+    expect(page.locator(".p-model-panel [role=alert]")).to_contain_text("Check your internet connection")
 
 
 def test_honest_about_languages_and_memory(server: ServerProcess, open_page: OpenPage) -> None:
     page = opened(open_page(server.url, "zh"), Models())
     page.get_by_role("listbox").press("ArrowDown")
-    expect(page.locator(".p-model-warning")).to_have_text("只会英语。")
+    expect(page.locator(".p-model-warning")).to_have_text("只支持英语。")
     page.keyboard.press("End")
     expect(page.locator(".p-model-warning")).to_contain_text("内存")
 
@@ -160,7 +160,7 @@ def test_models_are_grouped_and_the_most_suitable_one_to_fetch_comes_first(
         model("coming", "fetching", memory_bytes=150_000_000, progress={"done_bytes": 1, "total_bytes": 2}),
     ]
     page = opened(open_page(server.url, "zh"), models)
-    assert page.locator(".p-models-heading").all_inner_texts() == ["本机已有", "可下载"]
+    assert page.locator(".p-models-heading").all_inner_texts() == ["本机模型", "可下载"]
     group = page.get_by_role("group", name="可下载")
     expect(group.locator(".p-model-title")).to_have_text(["Coming", "Small", "Absent", "English", "Huge"])
     page.get_by_role("listbox").press("End")
@@ -194,13 +194,11 @@ def test_of_a_model_to_fetch_every_precision_is_told(server: ServerProcess, open
     page = opened(open_page(server.url), models)
     page.get_by_role("option", name="Llama").click()
     told = [" ".join(text.split()) for text in page.locator(".p-segments .p-choice").all_inner_texts()]
-    assert told == ["q4_0 2.9 GB fits", "as stored 14 GB 3.1 GB free"]
+    assert told == ["q4_0 2.9 GB fits", "original 14 GB 3.1 GB free"]
     assert page.locator(".p-segments input:enabled").count() == 0
-    expect(page.locator(".p-segments .p-choice").first).to_have_attribute(
-        "title", "Weights 2 GB, memory of the conversations 1 GB"
-    )
-    expect(page.locator(".p-model-panel")).to_contain_text("runs in llama.cpp, the fastest here")
-    expect(page.get_by_role("button", name="Fetch 14 GB")).to_be_enabled()
+    expect(page.locator(".p-segments .p-choice").first).to_have_attribute("title", "Weights 2 GB, KV cache 1 GB")
+    expect(page.locator(".p-model-panel")).to_contain_text("runs in llama.cpp, the fastest on this computer")
+    expect(page.get_by_role("button", name="Download 14 GB")).to_be_enabled()
 
 
 def test_keyboard(server: ServerProcess, open_page: OpenPage) -> None:
@@ -212,10 +210,10 @@ def test_keyboard(server: ServerProcess, open_page: OpenPage) -> None:
         page.keyboard.press("ArrowDown")
     expect(page.get_by_role("listbox")).to_have_attribute("aria-activedescendant", "parley-model-absent")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("button", name="Fetch 98 MB")).to_be_focused()
+    expect(page.get_by_role("button", name="Download 98 MB")).to_be_focused()
     assert models.calls == []
     page.wait_for_timeout(1500)  # the list is drawn again each second
-    expect(page.get_by_role("button", name="Fetch 98 MB")).to_be_focused()
+    expect(page.get_by_role("button", name="Download 98 MB")).to_be_focused()
     page.get_by_role("listbox").press("Home")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")

@@ -110,7 +110,7 @@ def test_a_refused_first_question_leaves_no_conversation_behind(echo: ServerProc
     page = open_page(echo.url, "zh")
     before = len(echo.http.get("/api/conversations").json()["items"])
     ask(page, "字" * 20_000)
-    expect(page.locator(".p-alert")).to_contain_text("文字太长了")
+    expect(page.locator(".p-alert")).to_contain_text("内容太长")
     expect(page.locator(".p-question")).to_have_count(0)
     assert len(page.input_value("#parley-input")) == 20_000
     assert "?c=" not in page.url
@@ -178,14 +178,14 @@ def test_a_server_that_is_killed_and_comes_back(tmp_path: Path, open_page: OpenP
         page.wait_for_timeout(1500)
         first.kill()
         bar = page.locator(".p-connection")
-        expect(bar).to_contain_text("connection to the server is lost")
+        expect(bar).to_contain_text("Connection lost")
         page.fill("#parley-input", "typed meanwhile")
         port = first.url.rsplit(":", 1)[1]
     with scripted(tmp_path, "--port", port):
         expect(bar).to_be_hidden(timeout=20_000)
         reply = page.locator(".p-reply[data-state=interrupted]")
         expect(reply).to_have_count(1, timeout=10_000)
-        expect(reply).to_contain_text("server went down")
+        expect(reply).to_contain_text("server stopped")
         assert page.input_value("#parley-input") == "typed meanwhile"
         reply.locator(".p-note button").click()
         finished(page)

@@ -15,8 +15,8 @@ LANGUAGES = pytest.mark.parametrize("language", ["en", "zh"])
 STORY = "Write a long story about a fox who travels around the world."
 GREEDY = {"temperature": 0, "max_new_tokens": 80}
 WORDS = {
-    "en": {"answers": "answers", "note": None, "stopped": "You stopped this reply.", "settings": "Chat settings"},
-    "zh": {"answers": "回答", "note": "只会说英语", "stopped": "你停止了这条回答。", "settings": "对话设置"},
+    "en": {"about": "private chat", "note": None, "stopped": "You stopped this reply.", "settings": "Chat settings"},
+    "zh": {"about": "私密对话", "note": "不支持中文", "stopped": "已停止生成。", "settings": "对话设置"},
 }
 
 
@@ -34,7 +34,7 @@ def test_first_screen_says_what_this_is_and_answers_a_click(
     page = open_page(server.url, language)
     hero = page.locator(".p-hero")
     expect(hero).to_contain_text("SmolLM2 135M")
-    expect(hero).to_contain_text(WORDS[language]["answers"] or "")
+    expect(hero).to_contain_text(WORDS[language]["about"] or "")
     assert page.locator(".p-example").count() == 4
     if note := WORDS[language]["note"]:
         expect(page.locator(".p-notice")).to_contain_text(note)
@@ -256,7 +256,7 @@ def test_switching_the_language_switches_everything(server: ServerProcess, open_
     expect(alert).to_contain_text("too long")
     assert len(page.input_value("#parley-input")) > 200_000
     page.locator(".p-text-button").click()
-    expect(alert).to_contain_text("文字太长了")
+    expect(alert).to_contain_text("内容太长")
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
     page.locator(".p-chip-button").click()
     expect(page.locator("#parley-temperature")).to_contain_text("温度")
@@ -280,7 +280,7 @@ def test_details_of_a_reply(server: ServerProcess, open_page: OpenPage) -> None:
     details = page.locator(".p-details").inner_text()
     assert "Q4_1" in details
     assert re.search(r"\d+ tokens/s", details)
-    assert re.search(r"First word after\s+[\d.,]+ m?s", details)
+    assert re.search(r"Time to first token\s+[\d.,]+ m?s", details)
     page.keyboard.press("Escape")
     expect(button).to_be_focused()
 

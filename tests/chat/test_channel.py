@@ -8,7 +8,16 @@ from datetime import UTC, datetime
 import pytest
 
 from app.chat.channel import LOG_LENGTH, Channel
-from app.chat.events import ConversationDeleted, Event, MessageAdded, ReplyDelta, ReplyFinished, ReplyStarted, Snapshot
+from app.chat.events import (
+    ConversationDeleted,
+    Event,
+    MessageAdded,
+    ReplyDelta,
+    ReplyFinished,
+    ReplyStarted,
+    Reset,
+    Snapshot,
+)
 from app.chat.running_reply import RunningReply
 from app.domain.messages import Message, MessageState, Role
 
@@ -63,7 +72,7 @@ class Subscriber:
             first = self.place is None
             async with aclosing(self.channel.subscribe(self.place, heartbeat_s=5)) as events:
                 async for self.place, event in events:
-                    assert first or not isinstance(event, Snapshot), "what is replayed needs no snapshot"
+                    assert first or not isinstance(event, Reset | Snapshot), "what is replayed needs no snapshot"
                     self.take(event, begun)
                     if len(self.finished) == n_replies:
                         return
@@ -156,29 +165,36 @@ async def test_a_continued_reply_is_told_after_the_text_it_begins_with() -> None
     assert (await told(channel, place, 3))[2] == ReplyDelta("m", 5, "upon")
 
 
-@pytest.mark.parametrize("place", [None, "", "another-1", "-", "x" * 64, "{epoch}-1", "{epoch}-99999"])
-async def test_a_place_that_the_log_does_not_reach_is_answered_with_a_snapshot_alone(place: str | None) -> None:
+@pytest.mark.parametrize("place", ["another-1", "-", "x" * 64, "{epoch}-1", "{epoch}-99999"])
+async def test_a_place_that_the_log_does_not_reach_is_reset(place: str) -> None:
     channel = Channel()
     say(channel, begin(channel, "m"), "text")
     for _ in range(LOG_LENGTH + 10):
         channel.publish(ConversationDeleted())
-    async with aclosing(channel.subscribe(place and place.format(epoch=channel.epoch), 5)) as events:
-        first = (await anext(events))[1]
-        assert isinstance(first, Snapshot)
-        assert [r.text for r in first.running] == ["text"]
+    reset, snapshot = await told(channel, place.format(epoch=channel.epoch), 2)
+    assert isinstance(reset, Reset)
+    assert isinstance(snapshot, Snapshot)
+    assert [r.text for r in snapshot.running] == ["text"]
+
+
+async def test_a_subscriber_behind_the_log_is_reset() -> None:
+    channel = Channel()
+    async with aclosing(channel.subscribe(None, 5)) as events:
+        await anext(events)
+        for _ in range(2):
+            for _ in range(LOG_LENGTH + 10):
+                channel.publish(ConversationDeleted())
+            assert [type((await anext(events))[1]) for _ in range(2)] == [Reset, Snapshot]
         channel.publish(ConversationDeleted())
         assert isinstance((await anext(events))[1], ConversationDeleted)
 
 
-async def test_a_subscriber_behind_the_log_starts_again() -> None:
+async def test_what_happens_while_a_reset_is_being_sent_is_told_after_it() -> None:
     channel = Channel()
-    async with aclosing(channel.subscribe(None, 5)) as events:
-        await anext(events)
-        for _ in range(LOG_LENGTH + 10):
-            channel.publish(ConversationDeleted())
-        assert isinstance((await anext(events))[1], Snapshot)
-        channel.publish(ConversationDeleted())  # while the snapshot is being sent
-        assert isinstance((await anext(events))[1], ConversationDeleted)
+    async with aclosing(channel.subscribe("another-1", 5)) as events:
+        assert isinstance((await anext(events))[1], Reset)
+        channel.publish(ConversationDeleted())  # the subscriber may have read the conversation anew before this
+        assert [type((await anext(events))[1]) for _ in range(2)] == [Snapshot, ConversationDeleted]
 
 
 async def test_following_a_reply_ends_even_when_its_end_has_left_the_log() -> None:

@@ -10,9 +10,9 @@ from app.chat import defaults
 from app.chat.defaults import default_model
 from app.config import Settings
 from app.models import catalog as catalogs
-from app.models import estimates
 from app.models.catalog import Catalog
-from app.models.memory import MemoryEstimate
+from app.models.memory import model_estimate
+from app.models.memory.estimate import MemoryEstimate
 from tests.support.safetensors_files import write_llama
 
 pytestmark = pytest.mark.usefixtures("one_shipped")
@@ -28,7 +28,7 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalog:
     def estimate(_: object, quantization: str, **__: int) -> MemoryEstimate:
         return MemoryEstimate(sizes[quantization], 0, 1, 1, 0, 0, keeps_prompts=False)
 
-    monkeypatch.setattr(estimates, "estimate_torch", estimate)
+    monkeypatch.setattr(model_estimate, "estimate_torch", estimate)
     return Catalog(tmp_path)
 
 

@@ -85,7 +85,7 @@ def test_formats_are_listed() -> None:
         ((), "--format is missing"),
         (("--format", "parquet", "--out", "x"), "trl_pairs, trl_unpaired"),
         (("--format", "trl_pairs"), "--out is missing"),
-        (("--format", "trl_pairs", "--out", "/nowhere/x.jsonl"), "a folder that exists"),
+        (("--format", "trl_pairs", "--out", "/nowhere/x.jsonl"), "in an existing folder"),
         (("--format", "trl_pairs", "--out", "-", "--since", "yesterday"), "2026-11-24"),
         (("--format", "trl_pairs", "--out", "-", "--split", "both"), "train or test"),
         (("--format", "trl_pairs", "--out", "-", "--test-share", "nan"), "between 0 and 1"),

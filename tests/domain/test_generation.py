@@ -56,7 +56,7 @@ def test_merging_keeps_what_is_not_given() -> None:
 
 
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(InvalidSampling, match="heat is no sampling parameter"):
+    with pytest.raises(InvalidSampling, match="heat is not a sampling parameter"):
         SamplingParams().merged({"heat": 1})
 
 

@@ -11,7 +11,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from frontends.client import ParleyClient
-from frontends.gradio.routes import create_routes
+from frontends.gradio import static_files
+from frontends.view import routes
 from tests.support.fake_api import FakeApi, serving
 
 
@@ -30,7 +31,8 @@ def page_server(client: ParleyClient) -> Starlette:
         yield
         await client.aclose()
 
-    return Starlette(routes=[Mount("/ui", create_routes(client))], lifespan=lifespan)
+    ours = [*routes.create_routes(client), *static_files.create_routes()]
+    return Starlette(routes=[Mount("/ui", routes=ours)], lifespan=lifespan)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from app.errors import ParleyError
 from app.weights.fetching import hub_errors
 from app.weights.progress import Phase
 from frontends.gradio.i18n import LANGUAGES
-from frontends.gradio.routes import STATIC
+from frontends.gradio.static_files import STATIC
 
 ENTRY = re.compile(r'^  "([\w.]+)": "((?:[^"\\]|\\.)*)",$', re.MULTILINE)
 USED = re.compile(r'"((?:app|welcome|composer|settings|chat|message|rating|details|connection|sidebar|picker)\.\w+)"')
@@ -78,7 +78,7 @@ def test_every_phase_has_words() -> None:
 
 
 def test_every_key_that_a_script_names_exists() -> None:
-    used = {key for path in STATIC.glob("*.js") for key in USED.findall(path.read_text("utf-8"))}
+    used = {key for path in STATIC.rglob("*.js") for key in USED.findall(path.read_text("utf-8"))}
     assert len(used) > 80
     assert used <= words("en").keys()
 

@@ -171,7 +171,7 @@ def test_a_split_model_is_one_model(tmp_path: Path) -> None:
     assert catalog.weights("big").name == "big-00001-of-00002.gguf"
     (tmp_path / "weights" / "big-00002-of-00002.gguf").unlink()
     assert catalog.status("big").state == "not_fetched"
-    assert "big-00002-of-00002.gguf is not there" in catalog.status("big").detail
+    assert "big-00002-of-00002.gguf does not exist" in catalog.status("big").detail
 
 
 def test_a_part_alone_and_other_kinds_of_files_are_no_models(tmp_path: Path) -> None:
@@ -181,8 +181,8 @@ def test_a_part_alone_and_other_kinds_of_files_are_no_models(tmp_path: Path) -> 
     write_gguf(weights / "vocab.gguf", GGUFFile(tensors=[]))
     catalog = Catalog(tmp_path)
     assert "one of 2 parts" in catalog.status("half").detail
-    assert "'adapter', not a model" in catalog.status("lora").detail
-    assert "vocabulary only" in catalog.status("vocab").detail
+    assert "'adapter' and is not a chat model" in catalog.status("lora").detail
+    assert "only a vocabulary" in catalog.status("vocab").detail
 
 
 # Damage
@@ -262,10 +262,10 @@ def test_links_that_lead_out_of_the_folder_are_refused(store: Path, tmp_path_fac
     path.unlink()
     path.symlink_to(secret)
     catalog = Catalog(store)
-    assert "leads out of" in catalog.status("mine").detail
-    with pytest.raises(DamagedWeights, match="leads out of"):
+    assert "points outside" in catalog.status("mine").detail
+    with pytest.raises(DamagedWeights, match="points outside"):
         catalog.weights("mine")
-    with pytest.raises(DamagedWeights, match="leads out of"):
+    with pytest.raises(DamagedWeights, match="points outside"):
         catalog.verify("mine", again=True)
     # A folder in between that is a link is no better.
     shutil.rmtree(path.parent)
@@ -273,7 +273,7 @@ def test_links_that_lead_out_of_the_folder_are_refused(store: Path, tmp_path_fac
     (path.parent / "deep").symlink_to(secret.parent)
     text = manifest_text("mine").replace('"model.gguf"', '"deep/secret.gguf"')
     (store / "manifests" / "mine.toml").write_text(text)
-    assert "leads out of" in catalog.status("mine").detail
+    assert "points outside" in catalog.status("mine").detail
 
 
 def test_links_inside_the_folder_and_to_the_folder_are_fine(store: Path) -> None:
@@ -289,7 +289,7 @@ def test_a_folder_where_a_file_should_be(store: Path) -> None:
     path = store / "weights" / "mine" / "model.gguf"
     path.unlink()
     path.mkdir()
-    assert "is no file" in Catalog(store).status("mine").detail
+    assert "is not a file" in Catalog(store).status("mine").detail
 
 
 def test_a_size_that_differs_is_seen_at_once(store: Path) -> None:
@@ -297,7 +297,7 @@ def test_a_size_that_differs_is_seen_at_once(store: Path) -> None:
     (store / "manifests" / "mine.toml").write_text(text)
     status = Catalog(store).status("mine")
     assert status.state == "damaged"
-    assert f"is {len(CONTENT):,} bytes long and should be {len(CONTENT) + 1:,}" in status.detail
+    assert f"has {len(CONTENT):,} bytes instead of {len(CONTENT) + 1:,}" in status.detail
 
 
 def test_an_absolute_folder(store: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

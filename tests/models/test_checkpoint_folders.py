@@ -52,7 +52,7 @@ def test_a_chatglm_folder_describes_itself(store: Path) -> None:
     assert (CHATGLM_SAMPLING.temperature, CHATGLM_SAMPLING.top_p, CHATGLM_SAMPLING.top_k) == (0.95, 0.7, 50)
     status = catalog.status("chatglm-6b")
     assert status.state == "ready"
-    assert status.detail == "Code in this folder is ignored: modeling_chatglm.py, auto_map."
+    assert status.detail == "Code in this folder is never run: modeling_chatglm.py, auto_map."
     assert catalog.weights("chatglm-6b") == store / "weights" / "ChatGLM-6B"
     assert {f.path for f in manifest.files} == {"config.json", "model.safetensors"}
 
@@ -109,7 +109,7 @@ def test_a_folder_that_is_not_there_is_told(store: Path) -> None:
     )
     status = Catalog(store).status("gone")
     assert status.state == "not_fetched"
-    assert "config.json is not there" in status.detail
+    assert "config.json does not exist" in status.detail
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "consolidated.00.pth"])
@@ -190,11 +190,11 @@ def test_a_manifest_names_adapters_where_they_lie(store: Path, tmp_path: Path) -
 
 WRONG = [
     ({"modules": {"transformer.layers.0.attention.query_key_value": (96, 32)}}, "made for another model"),
-    ({"modules": {"transformer.layers.9.attention.dense": (64, 64)}}, "which is not there"),
+    ({"modules": {"transformer.layers.9.attention.dense": (64, 64)}}, "which does not exist"),
     ({"modules": QKV, "r": 4}, "says rank 4"),
     ({"modules": QKV, "r": 0}, "has the rank 0"),
     ({"modules": QKV, "r": 1 << 40}, "has the rank"),
-    ({"modules": QKV, "peft_type": "IA3"}, "of the kind 'IA3'"),
+    ({"modules": QKV, "peft_type": "IA3"}, "of the type 'IA3'"),
     ({"modules": {}}, "has no weights"),
 ]
 
@@ -214,7 +214,7 @@ def test_lora_of_another_base_is_refused(store: Path, made: dict[str, Any], word
     ("tensors", "words"),
     [
         ({"base_model.model.x.lora_A.weight": ("F32", (2, 64))}, "only a part"),
-        ({"base_model.model.x.lora_magnitude_vector": ("F32", (2,))}, "no LoRA weight"),
+        ({"base_model.model.x.lora_magnitude_vector": ("F32", (2,))}, "not a LoRA weight"),
     ],
 )
 def test_lora_with_strange_tensors_is_refused(store: Path, tensors: dict[str, Any], words: str) -> None:

@@ -88,10 +88,10 @@ def test_several_files_and_none_named(hub: FakeHub, store: Path) -> None:
     hub.add("tiny/many", files)
     with pytest.raises(InvalidImport) as caught:
         pull_reference("hub:tiny/many", store, nobody, never)
-    assert "holds 3 models" in caught.value.message
+    assert "has 3 models" in caught.value.message
     assert "big-q8_0-00001-of-00002.gguf (0.0 GB)" in caught.value.message
     assert f"parley models pull hub:tiny/many:{FILE}" in caught.value.message
-    with pytest.raises(InvalidImport, match=r"no file other\.gguf. It holds: "):
+    with pytest.raises(InvalidImport, match=r"no file other\.gguf. It has: "):
         pull_reference("hub:tiny/many:other.gguf", store, nobody, never)
     assert hub.served == {}
     assert not (store / "manifests").exists()
@@ -137,7 +137,7 @@ def test_nothing_that_parley_can_use(hub: FakeHub, store: Path) -> None:
 
 def test_a_hostile_name_is_refused_before_anything(hub: FakeHub, store: Path) -> None:
     hub.add("tiny/bad", {FILE: large_gguf(), "../../manifests/evil.toml": b"x"})
-    with pytest.raises(InvalidImport, match="leads out of its folder"):
+    with pytest.raises(InvalidImport, match="points outside its folder"):
         pull_reference("hub:tiny/bad", store, nobody, never)
     assert hub.served == {}
 

@@ -128,7 +128,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (folder_model(engine="exec"), "engine", "one of: llama_cpp, torch, openai, scripted"),
     (folder_model(kind="tool"), "kind", "one of: chat, reward"),
     (folder_model(languages="en"), "languages", "list"),
-    (folder_model(languages=["en", "en"]), "languages", "doubles"),
+    (folder_model(languages=["en", "en"]), "languages", "duplicates"),
     (folder_model(languages=["English"]), "languages", "language code"),
     (folder_model(context_tokens=0), "context_tokens", "whole number"),
     (folder_model(context_tokens=True), "context_tokens", "whole number"),
@@ -141,8 +141,8 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
             *("a//model.gguf", "./model.gguf", "", "a\x00.gguf", "a\n.gguf", "x" * 300 + ".gguf", 5),
         )
     ],
-    (folder_model(files=[{"path": "pytorch_model.bin"}]), "files[0].path", "cannot carry code"),
-    (folder_model(files=[{"path": "model.pkl"}]), "files[0].path", "cannot carry code"),
+    (folder_model(files=[{"path": "pytorch_model.bin"}]), "files[0].path", "can't contain code"),
+    (folder_model(files=[{"path": "model.pkl"}]), "files[0].path", "can't contain code"),
     (folder_model(source={"kind": "folder", "path": "../elsewhere"}), "source.path", "relative"),
     (folder_model(source={"kind": "folder", "path": "a\x00b"}), "source.path", "text of"),
     # Files
@@ -162,15 +162,15 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         for bad in (0, -1, 1 << 60, "10", 1.5)
     ],
     (folder_model(adapters=["other.gguf"]), "adapters[0]", "must be a table"),
-    (folder_model(quantizations=["nf4"]), "quantizations", "goes with the engine torch"),
-    (folder_model(architecture={"model_type": "llama"}), "architecture", "goes with the engine torch"),
+    (folder_model(quantizations=["nf4"]), "quantizations", "works with the engine torch"),
+    (folder_model(architecture={"model_type": "llama"}), "architecture", "works with the engine torch"),
     *[
         (torch_model(architecture={"hidden_size": bad}), "architecture.hidden_size", "positive whole number")
         for bad in (0, -1, 1 << 40, 1.5, [1])
     ],
     # The engine torch: a folder, its quantizations and adapters
     (torch_model(quantizations=["int3"]), "quantizations", "one of: none, int8, nf4"),
-    (torch_model(quantizations=["nf4", "nf4"]), "quantizations", "doubles"),
+    (torch_model(quantizations=["nf4", "nf4"]), "quantizations", "duplicates"),
     (torch_model(source=wheel_model()["source"]), "source", "takes a folder"),
     (torch_model(files=[{"path": "model.safetensors"}]), "files", "config.json"),
     (torch_model(files=[{"path": "config.json"}]), "files", ".safetensors"),
@@ -212,7 +212,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"id": "a", "title": "A", "engine": "llama_cpp"}, "source.kind", "one of: folder, hub, wheel, upstream"),
     (folder_model(engine="openai"), "source", "openai takes an upstream"),
     (folder_model(engine="scripted"), "source", "scripted takes none"),
-    ({**upstream_model(), "engine": "llama_cpp"}, "source", "does not go with"),
+    ({**upstream_model(), "engine": "llama_cpp"}, "source", "does not work with"),
     ({**upstream_model(), "files": [{"path": "a.gguf"}]}, "files", "remove [[files]]"),
     (folder_model(source="folder"), "source", "must be a table"),
     (folder_model(source={"kind": "ftp"}), "source.kind", "one of"),
@@ -223,13 +223,13 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ],
     (torch_model(source={"kind": "hub", "repo": "a/b", "revision": "../x"}), "source.revision", "a branch"),
     (torch_model(source={"kind": "hub", "repo": "a/b", "base": "../x"}), "source.base", "the id of the model"),
-    (folder_model(source={"kind": "hub", "repo": "a/b", "base": "llama-7b"}), "source", "goes with the engine torch"),
+    (folder_model(source={"kind": "hub", "repo": "a/b", "base": "llama-7b"}), "source", "works with the engine torch"),
     # Sampling
     (folder_model(sampling={"temperature": float("nan")}), SAMPLING, "temperature must be a number"),
     (folder_model(sampling={"temperature": 99}), SAMPLING, "temperature"),
     (folder_model(sampling={"top_p": 0}), SAMPLING, "top_p"),
     (folder_model(sampling={"top_p": "high"}), SAMPLING, "top_p"),
-    (folder_model(sampling={"temprature": 1}), SAMPLING, "no sampling parameter"),
+    (folder_model(sampling={"temprature": 1}), SAMPLING, "not a sampling parameter"),
     (folder_model(sampling={"stop": [5]}), "sampling.stop", "text that ends a reply"),
     (folder_model(sampling={"stop": ["x" * 200]}), SAMPLING, "stop"),
 ]

@@ -28,7 +28,7 @@ def test_parts_and_back(text: str, parts: tuple[str, str, str]) -> None:
 
 @pytest.mark.parametrize("bad", ["", "@nf4", "+a", "a@", "a+", "a+b@c", "a@b@c", "a+b+c", "a@b+", "x" * 161])
 def test_what_names_no_model(bad: str) -> None:
-    with pytest.raises(ModelNotFound, match="names no model"):
+    with pytest.raises(ModelNotFound, match="is not a model"):
         parse(bad)
 
 
@@ -54,9 +54,9 @@ def test_the_catalog_chooses_a_quantization(catalog: Catalog) -> None:
 @pytest.mark.parametrize(
     ("reference", "words", "known"),
     [
-        ("tiny@int4", "can't be loaded as 'int4'; there is none, int8, nf4", ["tiny@none", "tiny@int8", "tiny@nf4"]),
-        ("tiny+rude", "no adapter 'rude'; there is polite", ["tiny+polite"]),
-        ("smollm2-135m-instruct@nf4", "it has none to choose from", []),
+        ("tiny@int4", "can't be loaded as 'int4'; available: none, int8, nf4", ["tiny@none", "tiny@int8", "tiny@nf4"]),
+        ("tiny+rude", "no adapter 'rude'; available: polite", ["tiny+polite"]),
+        ("smollm2-135m-instruct@nf4", "it has none", []),
         ("tyny@nf4", "Did you mean tiny", None),
     ],
 )

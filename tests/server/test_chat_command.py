@@ -41,7 +41,7 @@ def test_it_answers_clears_changes_the_model_and_stops(tmp_path: Path) -> None:
     assert "Scripted one" in done.stdout
     assert "You said: Hello" in done.stdout
     assert "You said: Again" in done.stdout
-    assert "From now on: two" in done.stdout
+    assert "Now chatting with two." in done.stdout
     assert "/clear" in done.stdout
     assert "never read" not in done.stdout
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.server import bind
+from app.cli.uvicorn_server import bind
 from app.errors import ConfigurationError
 from tests.support.processes import parley, serving
 from tests.support.servers import scripted_settings

@@ -50,7 +50,7 @@ def test_circles_of_parents_are_found(on_sqlite: Opened) -> None:
     with tampering(on_sqlite) as connection:
         connection.execute("UPDATE messages SET parent_id = ? WHERE id = ?", (reply.id, question.id))
     assert check(on_sqlite.url).problems == [
-        f"message {given} hangs in a circle of parents" for given in sorted((question.id, reply.id))
+        f"message {given} is part of a circle of parents" for given in sorted((question.id, reply.id))
     ]
 
 

@@ -46,7 +46,7 @@ def test_two_servers_do_not_share_a_database(opened: Opened) -> None:
 
 
 def test_the_refusal_names_the_other_process(on_sqlite: Opened) -> None:
-    with pytest.raises(ConfigurationError, match=f"Another Parley uses this data folder .*process {os.getpid()}"):
+    with pytest.raises(ConfigurationError, match=f"Another Parley is using this data folder .*process {os.getpid()}"):
         Store.open(on_sqlite.url, on_sqlite.data_dir)
     code = (
         "import sys, pathlib; from app.store import Store; from app.errors import ConfigurationError\n"
@@ -97,7 +97,7 @@ def test_a_database_of_another_program_is_left_alone(sqlite_url: str, tmp_path: 
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE bookmarks (url TEXT)")
-    with pytest.raises(ConfigurationError, match="not Parley's"):
+    with pytest.raises(ConfigurationError, match="aren't Parley's"):
         Store.open(sqlite_url, path.parent)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("bookmarks",)]

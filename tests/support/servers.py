@@ -15,7 +15,7 @@ import httpx
 from fastapi import FastAPI
 
 from app.api.deps import Services
-from app.cli import server
+from app.cli import uvicorn_server
 from app.config import Settings
 from app.engine.base import EngineFactory
 from app.engine.scripted import Script, ScriptedEngine, echo
@@ -103,9 +103,9 @@ def serving(settings: Settings, script: Script | None = None, **engine: Any) -> 
 @contextmanager
 def running(app: FastAPI, settings: Settings) -> Iterator[Api]:
     """`app` on a free port."""
-    listening = server.bind("127.0.0.1", 0)
-    url = server.address(listening)
-    running_server = server.Server(app)
+    listening = uvicorn_server.bind("127.0.0.1", 0)
+    url = uvicorn_server.address(listening)
+    running_server = uvicorn_server.Server(app)
     thread = threading.Thread(target=running_server.run, args=([listening],))
     thread.start()
     try:

@@ -34,7 +34,7 @@ async def list_conversations(
     user_id: UserId,
     parts: ServicesDep,
     q: Annotated[
-        Text, Query(max_length=200, description="Search titles and messages; two Chinese characters do.")
+        Text, Query(max_length=200, description="Search titles and messages; two Chinese characters are enough.")
     ] = "",
     limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
     cursor: Annotated[Text | None, Query(max_length=200)] = None,

@@ -15,7 +15,7 @@ from app.chat.defaults import default_model
 from app.errors import DamagedWeights, ParleyError
 from app.models.catalog import ModelStatus
 from app.models.manifest import Adapter, Manifest
-from app.models.memory import available_bytes
+from app.models.memory.estimate import available_bytes
 from app.models.references import parse, with_adapter
 from app.weights.sources import HubSource, WheelSource
 

@@ -53,7 +53,7 @@ def read(data: object) -> ReadConversation:
         data = data[0]
     if not isinstance(data, dict):
         raise InvalidImport(
-            "This file holds no single conversation. Parley reads its own JSON, {messages: [{role, content}]}, "
+            "This file isn't a single conversation. Parley reads its own JSON, {messages: [{role, content}]}, "
             "ShareGPT's {conversations: [{from, value}]} and Open WebUI's export of one chat."
         )
     if data.get("format") == FORMAT:
@@ -63,12 +63,14 @@ def read(data: object) -> ReadConversation:
     for key, role, text in (("messages", "role", "content"), ("conversations", "from", "value")):
         if isinstance(data.get(key), list):
             return _linear(data[key], role, text, data.get("title"))
-    raise InvalidImport("No messages were found in this file: it has neither `messages`, `conversations` nor `chat`.")
+    raise InvalidImport("This file has no messages: `messages`, `conversations` and `chat` are all missing.")
 
 
 def _parley(data: Mapping[str, Any]) -> ReadConversation:
     if data.get("version") != VERSION:
-        raise InvalidImport(f"This file has version {_shown(data.get('version'))}; this Parley reads {VERSION}.")
+        raise InvalidImport(
+            f"This file has version {_shown(data.get('version'))}; this version of Parley reads {VERSION}."
+        )
     head = _object(data.get("conversation"), "conversation")
     rows = [
         ReadMessage(
@@ -85,7 +87,7 @@ def _parley(data: Mapping[str, Any]) -> ReadConversation:
     try:
         SamplingParams().merged(sampling)
     except InvalidSampling as err:
-        raise InvalidImport(f"The sampling parameters in this file are not usable: {err}") from err
+        raise InvalidImport(f"The sampling parameters in this file are invalid: {err}") from err
     return ReadConversation(
         _title(head.get("title"), rows),
         _ordered(rows),
@@ -136,13 +138,13 @@ def _ordered(rows: list[ReadMessage]) -> tuple[ReadMessage, ...]:
     below: dict[str | None, list[ReadMessage]] = {}
     for m in rows:
         if m.parent_id is not None and m.parent_id not in known:
-            raise InvalidImport(f"Message {_shown(m.id)} answers {_shown(m.parent_id)}, which is not in the file.")
+            raise InvalidImport(f"Message {_shown(m.id)} replies to {_shown(m.parent_id)}, which is not in the file.")
         below.setdefault(m.parent_id, []).append(m)
     ordered = list(below.get(None, []))
     for m in ordered:  # grows while it is walked
         ordered.extend(below.get(m.id, []))
     if len(ordered) != len(rows):
-        raise InvalidImport("Messages in this file answer each other in a circle.")
+        raise InvalidImport("Messages in this file reply to each other in a circle.")
     return tuple(ordered)
 
 
@@ -158,7 +160,7 @@ def _objects(items: object) -> list[dict[str, Any]]:
 def _role(value: object) -> Role:
     role = _ROLES.get(str(value).lower())
     if role is None:
-        raise InvalidImport(f"A message has the role {_shown(value)}; known are {', '.join(sorted(_ROLES))}.")
+        raise InvalidImport(f"A message has the role {_shown(value)}; allowed are {', '.join(sorted(_ROLES))}.")
     return role
 
 
@@ -185,7 +187,7 @@ def _object(value: object, name: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise InvalidImport(f"This file's {name} is no object.")
+        raise InvalidImport(f"This file's {name} is not an object.")
     return value
 
 

@@ -117,11 +117,11 @@ class _Answer:
     async def _feed(self) -> None:
         data = await self._stream.read(_READ_BYTES)
         if not data:
-            raise ConnectionResetError("the worker closed the connection in the middle of an answer")
+            raise ConnectionResetError("the worker closed the connection in the middle of a response")
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as broken:
-            raise ConnectionResetError(f"the worker answered no HTTP: {broken}") from broken
+            raise ConnectionResetError(f"the worker's response was not HTTP: {broken}") from broken
 
 
 def _error_in(body: bytes) -> Mapping[str, object]:

@@ -119,7 +119,7 @@ class LlamaCppEngine:
                     count = Usage(usage.prompt_tokens, completion_tokens, usage.cached_tokens)
                     yield Finished(FinishReason.LENGTH if cut else FinishReason.STOP, count)
                     return
-        raise GenerationFailed("The model's worker ended its answer without saying why. Try again.")
+        raise GenerationFailed("The model's worker ended its reply early. Try again.")
 
     def _chosen(self, adapter: str | None) -> dict[str, object]:
         """The adapter of one request in llama.cpp's words. Raises :class:`GenerationFailed`.
@@ -140,7 +140,7 @@ class LlamaCppEngine:
         if plan.native is not None:
             return await plan.native.render(turns, self._special_tokens)
         raise GenerationFailed(
-            "This model has no chat template. Name the family that it was trained as in its manifest."
+            "This model has no chat template. Set the family that it was trained with in its manifest."
         )
 
     def _worker_config(self, key: str) -> dict[str, object]:
@@ -167,7 +167,7 @@ class LlamaCppEngine:
             if child is None or await child.gone():
                 how = child.obituary() if child else "is not running"
                 raise WorkerDied(
-                    f"The process that holds this model {how}. It is started again with the next request: try again.",
+                    f"The process that holds this model {how}. It restarts with the next request: try again.",
                     model_id=self._plan.manifest.id,
                 ) from broken
             raise GenerationFailed(f"The connection to the model's worker broke ({broken}). Try again.") from broken
@@ -199,8 +199,8 @@ def _why(failed: WorkerFailed) -> str:
     if unknown is None:
         return failed.message
     return (
-        f"The model could not be loaded: the installed llama.cpp does not know its architecture, {unknown[1]!r}. Newer "
-        "versions may (`pip install --upgrade xllamacpp`); otherwise choose another model."
+        f"The model could not be loaded: the installed llama.cpp does not support its architecture, {unknown[1]!r}. "
+        "Newer versions may (`pip install --upgrade xllamacpp`); if not, choose another model."
     )
 
 
@@ -210,7 +210,7 @@ def _refusal(refused: Refused) -> ParleyError:
     if error.get("type") == "exceed_context_size_error":
         prompt_tokens, context_tokens = error.get("n_prompt_tokens"), error.get("n_ctx")
         return PromptTooLong(
-            f"This text is too long: it takes {prompt_tokens} tokens and this model reads {context_tokens}. "
+            f"This text is too long: it has {prompt_tokens} tokens and this model can read {context_tokens}. "
             "Shorten it, or choose a model with a longer context.",
             prompt_tokens=prompt_tokens,
             context_tokens=context_tokens,
@@ -221,5 +221,7 @@ def _refusal(refused: Refused) -> ParleyError:
 def _field(answer: object, name: str, kind: type = str) -> Any:
     value = answer.get(name) if isinstance(answer, dict) else None
     if not isinstance(value, kind):
-        raise GenerationFailed(f"llama.cpp gave no {name}; the installed xllamacpp may be too new for this version.")
+        raise GenerationFailed(
+            f"llama.cpp returned no {name}; the installed xllamacpp may be too new for this version of Parley."
+        )
     return value

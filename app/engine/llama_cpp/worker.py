@@ -85,7 +85,7 @@ def serve(config: dict[str, Any], adapters: Mapping[str, Path]) -> tuple[Any, di
         if not adapters:
             raise
     server = xllamacpp.Server(server_parameters(config, {}))
-    return server, dict.fromkeys(adapters, "llama.cpp can't load the adapters of this model; its log says which.")
+    return server, dict.fromkeys(adapters, "llama.cpp can't load this model's adapters; its log says which.")
 
 
 def main() -> None:
@@ -94,7 +94,7 @@ def main() -> None:
     try:
         importlib.import_module("xllamacpp")
     except ImportError as missing:
-        lifeline.failed(f"llama.cpp is not installed ({missing}); `pip install xllamacpp` brings it")
+        lifeline.failed(f"llama.cpp is not installed ({missing}); install it with `pip install xllamacpp`")
     config: dict[str, Any] = lifeline.config
     try:
         with tempfile.TemporaryDirectory() as passing:  # llama.cpp reads adapters as a whole

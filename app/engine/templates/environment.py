@@ -31,7 +31,7 @@ def compiled(source: str) -> Template:
     environment = _environment()
     tree = environment.parse(source)
     if wanted := list(meta.find_referenced_templates(tree)):
-        raise SecurityError(f"it asks for another file, {wanted[0]!r}")
+        raise SecurityError(f"it includes another file, {wanted[0]!r}")
     return environment.from_string(tree)
 
 

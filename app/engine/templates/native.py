@@ -18,8 +18,8 @@ _CHATML = (
 _TOKENS_UNKNOWN = {"bos_token": "<s>", "eos_token": "</s>"}  # for samples, until the model is loaded
 _SYSTEM, _QUESTION, _REPLY = "Be brief.", "What is a river?", "Water on its way to the sea."
 _CURE = (
-    "Name the prompt format that the model was trained with as `family` in its manifest, such as vicuna or alpaca: its "
-    "template is then never run."
+    "Set `family` in its manifest to the prompt format that it was trained with, such as vicuna or alpaca: the "
+    "template is then not used."
 )
 
 Message = dict[str, str]
@@ -73,7 +73,7 @@ class NativeFormat:
                 messages = _without_system(messages)
             return await self._renderer.render(self._template.text, messages, tokens)
         except TemplateRefused as refused:
-            raise GenerationFailed(f"This model's chat template refuses the conversation: {refused}") from refused
+            raise GenerationFailed(f"This model's chat template rejects this conversation: {refused}") from refused
         except (TemplateEndless, TemplateForbidden) as hostile:
             raise GenerationFailed(f"{_told(hostile)} {_CURE}") from hostile
 
@@ -107,5 +107,5 @@ def _without_system(messages: list[Message]) -> list[Message]:
 
 def _told(hostile: TemplateEndless | TemplateForbidden) -> str:
     if isinstance(hostile, TemplateEndless):
-        return f"This model's chat template does not come to an end ({hostile})."
-    return f"This model's chat template wants what no template may ({hostile})."
+        return f"This model's chat template does not finish ({hostile})."
+    return f"This model's chat template does something that templates are not allowed to do ({hostile})."

@@ -70,7 +70,7 @@ class TemplateRenderer:
         async with self._turn:
             answer = await self._answer(line) or await self._answer(line)  # it may have died before, of something else
             if answer is None:
-                raise TemplateEndless("it brings down the process that renders it")
+                raise TemplateEndless("it crashes the process that renders it")
             if "endless" in answer:
                 await self._end()
                 raise TemplateEndless(answer["endless"])
@@ -103,7 +103,7 @@ class TemplateRenderer:
             exit_code = await sandbox.ended()
             await self._end()
             if exit_code == _OUT_OF_TIME:
-                raise TemplateEndless("it computed for more than a second") from None
+                raise TemplateEndless("it ran for more than a second") from None
             return None
         except TimeoutError:
             await self._end()
@@ -114,7 +114,7 @@ class TemplateRenderer:
 
     async def _ready(self) -> _Sandbox:
         if self._closed:
-            raise WorkerFailed("Parley is shutting down. Start it again, then repeat this.")
+            raise WorkerFailed("Parley is shutting down. Restart it, then try again.")
         if self._sandbox is not None and not self._sandbox.child.alive:
             await self._end()
         if self._sandbox is None:
@@ -155,7 +155,7 @@ class _Sandbox:
             self._writer.write(line)
             answer = await self._reader.readline()
         if not answer.endswith(b"\n"):
-            raise ConnectionResetError("the sandbox hung up")
+            raise ConnectionResetError("the sandbox closed the connection")
         said: dict[str, Any] = json.loads(answer.decode("utf-8", "surrogatepass"))
         return said
 

@@ -66,9 +66,9 @@ def answer(request: Mapping[str, Any]) -> dict[str, str]:
     except MemoryError:
         return {"endless": "it took too much memory"}
     except RecursionError:
-        return {"endless": "it calls itself without end"}
+        return {"endless": "it recurses endlessly"}
     except _TooLong:
-        return {"endless": "it writes without end"}
+        return {"endless": "its output is endless"}
     except _FAULTS as fault:
         return {"refused": str(fault) or type(fault).__name__}
 

@@ -99,7 +99,7 @@ def _read_lora(model: nn.Module, name: str, folder: Path, dtype: torch.dtype, de
     for key, tensor in load_file(folder / LORA_WEIGHTS).items():
         match = _LORA_NAME.fullmatch(key)
         if match is None:
-            raise AdapterError(f"The adapter {name} holds {key[:80]!r}, which is no LoRA weight of a linear layer.")
+            raise AdapterError(f"The adapter {name} holds {key[:80]!r}, which is not a LoRA weight of a linear layer.")
         sides.setdefault(match["module"], {})[match["side"]] = tensor
     modules = dict(model.named_modules())
     found = {}
@@ -126,7 +126,7 @@ def _read_config(name: str, folder: Path) -> dict[str, Any]:
     kind = str(config.get("peft_type", "")).upper()
     unknown = [key for key in _UNKNOWN if config.get(key)]
     if kind != "LORA" or unknown or config.get("bias", "none") != "none" or config.get("modules_to_save"):
-        what = ", ".join(unknown) or kind or "an adapter of no kind"
+        what = ", ".join(unknown) or kind or "an unknown kind of adapter"
         raise AdapterError(
             f"The adapter {name} is {what}: only plain LoRA weights of linear layers are supported (bias none, "
             "no modules_to_save). Merge it into its base model, or train it again as plain LoRA."

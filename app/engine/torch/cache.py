@@ -41,7 +41,7 @@ class QuantizedCache:
             self._kind_dir.mkdir(parents=True, exist_ok=True)
             self._remove_all_copies()
             if shutil.disk_usage(self._kind_dir).free < size_bytes + _SPARE_BYTES:
-                print(f"Too little room to keep the quantized weights in {self._kind_dir}.", file=sys.stderr)
+                print(f"Not enough disk space to keep the quantized weights in {self._kind_dir}.", file=sys.stderr)
                 return None
             unfinished.mkdir()
             write(unfinished)

@@ -79,7 +79,7 @@ class WorkerClient:
     @staticmethod
     def _heard(item: Any) -> Any:
         if item is None:
-            raise ConnectionError("the worker hung up")
+            raise ConnectionError("the worker closed the connection")
         return item
 
     async def _read(self, reader: asyncio.StreamReader) -> None:

@@ -120,7 +120,7 @@ class TorchEngine:
     def _check_length(self, prompt: Prompt) -> None:
         if prompt.n_tokens >= self._plan.context_tokens:
             raise PromptTooLong(
-                f"This text is too long: it takes {prompt.n_tokens} tokens and this model reads "
+                f"This text is too long: it has {prompt.n_tokens} tokens and this model reads "
                 f"{self._plan.context_tokens}. Shorten it, or choose a model with a longer context.",
                 prompt_tokens=prompt.n_tokens,
                 context_tokens=self._plan.context_tokens,
@@ -156,7 +156,7 @@ class TorchEngine:
 
     def _died(self, how: str) -> WorkerDied:
         return WorkerDied(
-            f"The process that holds this model {how}. It is started again with the next request: try again.",
+            f"The process that holds this model {how}. It restarts with the next request: try again.",
             model_id=self._plan.manifest.id,
         )
 

@@ -112,8 +112,8 @@ class _Plan:
         if self.stored_bits:
             if self.quantization not in ("none", f"int{self.stored_bits}"):
                 raise ValueError(
-                    f"These weights are int{self.stored_bits} already and cannot be loaded as {self.quantization}. "
-                    "Choose the quantization that they have, or fetch the unquantized model."
+                    f"These weights are already int{self.stored_bits} and can't be loaded as {self.quantization}. "
+                    "Choose int{self.stored_bits}, or download the unquantized model."
                 )
             return self._packed() if self.device.type == "cpu" else self._read(self.folder)
         if self.quantization == "none":

@@ -8,7 +8,6 @@ it is used, nothing is copied, and under memory pressure the system may drop pag
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from app.engine.torch.packing import QUANTIZED, PackedInt4Embedding, Packer, pack_for_inference
+from app.system.disk import sync
 
 PACKED_FILE = "packed.safetensors"
 _SHARED = "shared"  # metadata: names that are other names' tensors
@@ -61,8 +61,7 @@ def save_packed(model: Any, folder: Path) -> None:
             shared[name] = original
     path = folder / PACKED_FILE
     save_file(tensors, path, metadata={"format": "pt", _SHARED: json.dumps(shared)})
-    with path.open("rb") as written:
-        os.fsync(written.fileno())  # a name must not outlive its content
+    sync(path)  # a name must not outlive its content
     model.generation_config.save_pretrained(folder)
 
 
@@ -80,7 +79,7 @@ def load_packed(folder: Path, config: Any, dtype: torch.dtype) -> Any:
                 _assign(model, name, file.get_tensor(name), None)
             shared: dict[str, str] = json.loads(file.metadata()[_SHARED])
     except SafetensorError as err:
-        raise ValueError(f"{path} is damaged ({err}). Delete it: it will be made again.") from err
+        raise ValueError(f"{path} is damaged ({err}). Delete it; it will be created again.") from err
     for name, original in shared.items():
         _assign(model, name, _tensor(model, original), None)
     if isinstance(embedding := model.get_input_embeddings(), PackedInt4Embedding):
@@ -110,7 +109,7 @@ def _tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
                 with safe_open(path, framework="pt") as file:
                     yield name, file.get_tensor(name)
         except SafetensorError as err:
-            raise ValueError(f"{path} is damaged ({err}). Fetch the model again.") from err
+            raise ValueError(f"{path} is damaged ({err}). Download the model again.") from err
 
 
 def _assign(model: nn.Module, name: str, tensor: Tensor, dtype: torch.dtype | None) -> nn.Module | None:
@@ -150,7 +149,7 @@ def _finished(model: Any, folder: Path) -> Any:
     if missing := _missing(model):
         raise ValueError(
             f"The weights in {folder} lack {len(missing)} tensors of the model, {missing[0]} among them. "
-            "Fetch the model again."
+            "Download the model again."
         )
     if (folder / _GENERATION_CONFIG).is_file():
         model.generation_config = GenerationConfig.from_pretrained(folder)

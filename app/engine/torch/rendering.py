@@ -51,7 +51,7 @@ def render_messages(tokenizer: Any, messages: Sequence[Mapping[str, str]], prefi
     """
     if not hasattr(tokenizer, "special_id"):
         raise RenderingFailed(
-            "This model has no chat template. Name the family that it was trained as in its manifest."
+            "This model has no chat template. Set the family that it was trained with in its manifest."
         )
     begun = [{"role": "assistant", "content": prefill}] if prefill else []
     try:
@@ -63,5 +63,5 @@ def render_messages(tokenizer: Any, messages: Sequence[Mapping[str, str]], prefi
             return_dict=False,
         )
     except ValueError as wrong:
-        raise RenderingFailed(f"This model's format refuses the conversation: {wrong}") from wrong
+        raise RenderingFailed(f"This model's prompt format rejects this conversation: {wrong}") from wrong
     return tokenizer.decode(ids), list(ids)

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from app.engine.torch.loading import Loaded
 
 _NO_NUMBERS = (
-    "The model gave no numbers for the next token (NaN). Its weights may be damaged, or its precision too low for this "
-    "text: try again, or load it with another quantization."
+    "The model computed NaN for the next token. Its weights may be damaged, or its precision too low for this "
+    "text. Try again, or load it with another quantization."
 )
 _NO_MEMORY = (
-    "The machine ran out of memory while it computed this reply. Shorten the conversation, let other replies end "
-    "first, or choose a smaller model or context."
+    "The machine ran out of memory while writing this reply. Shorten the conversation, wait for other replies to "
+    "finish, or choose a smaller model or context."
 )
 
 
@@ -100,7 +100,7 @@ class Scheduler:
             if 0 < len(item.ids) < self._context_tokens:
                 self._waiting.append(item)
             else:
-                self._end(item.id, "error", f"A prompt of {len(item.ids)} tokens does not go with this context.")
+                self._end(item.id, "error", f"A prompt of {len(item.ids)} tokens does not fit this context.")
         elif item in self._running:
             self._leave(self._running[item])
         else:

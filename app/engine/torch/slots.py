@@ -199,7 +199,7 @@ class SlotCache(Cache):
         model.set_attn_implementation(name)
         if model.config._attn_implementation != name:
             raise ValueError(
-                f"The architecture {type(model).__name__} computes attention in a way of its own, which this engine "
+                f"The architecture {type(model).__name__} has its own attention code, which this engine "
                 "cannot batch. Use a GGUF file of this model instead."
             )
 
@@ -258,7 +258,7 @@ class SlotCache(Cache):
         """Attention as transformers calls it; `key` and `value` are what ``update`` returned."""
         unknown = [name for name in ("softcap", "s_aux", "position_bias") if extras.get(name) is not None]
         if unknown:
-            raise ValueError(f"This engine's attention does not know {unknown[0]}. Use a GGUF file of this model.")
+            raise ValueError(f"This engine's attention does not support {unknown[0]}. Use a GGUF file of this model.")
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         out = self._current().attend(query, key, value, attention_mask, scale, sliding_window)
         return out.contiguous(), None

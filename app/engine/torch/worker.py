@@ -77,7 +77,7 @@ class Service:
         except RenderingFailed as failed:
             self._line.send({"id": frame["id"], "error": str(failed)})
         except Exception as error:  # noqa: BLE001
-            self._line.send({"id": frame["id"], "error": f"The prompt could not be made ({error!r})."})
+            self._line.send({"id": frame["id"], "error": f"The prompt could not be rendered ({error!r})."})
         else:
             fits = len(ids) < self._context_tokens  # else the count is all that is of use
             self._line.send({"id": frame["id"], "text": text, "n": len(ids), "ids": ids if fits else []})
@@ -134,7 +134,7 @@ def _loaded(lifeline: Lifeline, line: Line) -> tuple[Any, Any]:
         if first[-1].error:
             lifeline.failed(first[-1].error)
     except ImportError as missing:
-        lifeline.failed(f"{missing}; `pip install 'parley-chat[torch]'` brings what this model runs on.")
+        lifeline.failed(f"{missing}; `pip install 'parley-chat[torch]'` installs what this model needs.")
     except Exception as error:  # noqa: BLE001
         lifeline.failed(str(error) or type(error).__name__)
     scheduler.emit = line.tell

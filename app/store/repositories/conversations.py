@@ -120,7 +120,7 @@ class Conversations:
         row = self._session.get(MessageRow, checked(message_id or "", "message id"))
         if row is None or row.conversation_id != conversation_id:
             raise MessageNotFound(
-                "This message does not belong to the conversation. Reload the page.", message_id=message_id
+                "This message isn't part of the conversation. Reload the page.", message_id=message_id
             )
 
 
@@ -133,5 +133,5 @@ def _check(row: ConversationRow) -> None:
 
 def _no_conversation(conversation_id: str) -> ConversationNotFound:
     return ConversationNotFound(
-        "There is no such conversation, or it was deleted. Choose another in the list.", conversation_id=conversation_id
+        "This conversation doesn't exist or was deleted. Choose another one.", conversation_id=conversation_id
     )

@@ -162,8 +162,8 @@ class Messages:
     def _not_running(self, message_id: str) -> ReplyNotRunning | MessageNotFound:
         if self._session.get(MessageRow, message_id) is None:
             return _no_message(message_id)
-        return ReplyNotRunning("This reply has ended already.", message_id=message_id)
+        return ReplyNotRunning("This reply has already ended.", message_id=message_id)
 
 
 def _no_message(message_id: str) -> MessageNotFound:
-    return MessageNotFound("There is no such message here. Reload the page.", message_id=message_id)
+    return MessageNotFound("This message doesn't exist. Reload the page.", message_id=message_id)

@@ -93,8 +93,8 @@ class Ratings:
 def _check(reasons: Sequence[str], comment: str, score: int | None) -> None:
     unknown = [r for r in reasons if r not in REASONS]
     if unknown:
-        raise InvalidRequest(f"Unknown reasons; known are: {', '.join(REASONS)}.", field="reasons")
+        raise InvalidRequest(f"Unknown reason. Allowed are: {', '.join(REASONS)}.", field="reasons")
     if len(checked(comment, "comment")) > MAX_COMMENT_CHARS:
-        raise InvalidRequest(f"A comment has at most {MAX_COMMENT_CHARS} characters.", field="comment")
+        raise InvalidRequest(f"A comment can have at most {MAX_COMMENT_CHARS} characters.", field="comment")
     if score is not None and (isinstance(score, bool) or not 1 <= score <= 10):
-        raise InvalidRequest("A score is a whole number from 1 to 10.", field="score")
+        raise InvalidRequest("A score must be a whole number from 1 to 10.", field="score")

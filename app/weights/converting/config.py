@@ -34,7 +34,7 @@ def table(config: Config, key: str) -> Config:
     """The table under `key`; an empty one where there is none. Raises :class:`InvalidImport`."""
     value = config.get(key) or {}
     if not isinstance(value, dict):
-        raise wrong(f"has a {key} that is no table")
+        raise wrong(f"has a {key} that is not a table")
     return value
 
 
@@ -52,11 +52,11 @@ def must_be(config: Config, key: str, allowed: tuple[object, ...], default: obje
     """Refuse what llama.cpp computes in one way only. Raises :class:`InvalidImport`."""
     value = config.get(key, default)
     if value not in allowed:
-        raise wrong(f"says {key} = {str(value)[:40]}, which llama.cpp can't compute for this architecture")
+        raise wrong(f"says {key} = {str(value)[:40]}, which llama.cpp does not support for this architecture")
 
 
 def wrong(problem: str) -> InvalidImport:
     """The error for a configuration; `problem` completes the sentence that its name begins."""
     return InvalidImport(
-        f"The model's config.json {problem}. Fetch the model again, or run it in its own format.", file="config.json"
+        f"The model's config.json {problem}. Download the model again, or run it in PyTorch.", file="config.json"
     )

@@ -9,20 +9,17 @@ one tensor are in memory.
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from app.errors import Conflict, DamagedWeights, FetchCancelled, FetchFailed, InvalidImport
+from app.system.disk import check_space
+from app.system.locks import locked
 from app.weights.converting.architectures.base import Family, Part, family_of
 from app.weights.converting.header import write_header
 from app.weights.converting.number_formats import Kind, bytes_of, kind_for, kind_of
 from app.weights.converting.tensors import Job, write_tensors
 from app.weights.converting.tokenizers.reading import read_vocabulary
-from app.weights.disk import check_room
 from app.weights.formats.checkpoint import Checkpoint, damaged, read_checkpoint
 from app.weights.formats.converted_files import converted_name
 from app.weights.formats.gguf import read_header
@@ -44,8 +41,12 @@ def quantize(folder: Path, to: str, on_progress: OnProgress, cancelled: Cancelle
     folder = folder.absolute()
     target = folder / converted_name(folder, to)
     draft = folder / f".{target.name}.draft"
+
+    def refuse() -> None:
+        raise Conflict(f"{folder.name} is being converted by another process. Wait until it is done.")
+
     try:
-        with _locked(folder):
+        with locked(folder, refuse):
             try:
                 digest = _write(folder, kind, draft, on_progress, cancelled)
                 read_header(draft)
@@ -68,7 +69,7 @@ def _write(folder: Path, kind: Kind, draft: Path, on_progress: OnProgress, cance
     jobs = _jobs(checkpoint, family, kind)
     vocabulary = read_vocabulary(folder, checkpoint.config, jobs[0].part.shape[0])
     total = sum(job.size_bytes for job in jobs)
-    check_room(folder, total + _HEADER_BYTES, cure="Make room, or choose a smaller format.")
+    check_space(folder, total + _HEADER_BYTES, cure="Free some space, or choose a smaller format.")
     on_progress(Progress("quantizing", 0, total))
     if cancelled():
         raise FetchCancelled("Cancelled.")
@@ -80,7 +81,7 @@ def _jobs(checkpoint: Checkpoint, family: Family, kind: Kind) -> list[Job]:
     """What is to be written, each with where it comes from; everything in the checkpoint must have its place."""
     if "quantization_config" in checkpoint.config:
         raise InvalidImport(
-            f"{checkpoint.folder.name} is quantized already, in a format of PyTorch's. Fetch its unquantized weights."
+            f"{checkpoint.folder.name} is already quantized, in a PyTorch format. Download the unquantized weights."
         )
     parts = list(family.parts(checkpoint.config, checkpoint.tensors.keys()))
     for part in parts:
@@ -99,7 +100,7 @@ def _check(checkpoint: Checkpoint, part: Part) -> None:
         return
     found = checkpoint.tensors.get(part.source)
     if found is None:
-        raise damaged(checkpoint.folder, f"lacks the tensor {part.source[:80]}. Fetch it again.")
+        raise damaged(checkpoint.folder, f"lacks the tensor {part.source[:80]}. Download it again.")
     if found.shape != part.shape:
         raise damaged(
             checkpoint.folder,
@@ -109,21 +110,7 @@ def _check(checkpoint: Checkpoint, part: Part) -> None:
         raise damaged(checkpoint.folder, f"has the tensor {part.source[:80]} as {found.dtype}, not as plain numbers.")
 
 
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Alone with the folder, among processes that ask. The kernel ends the lock with the process."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as err:
-            raise Conflict(f"{folder.name} is being quantized by another process. Wait until it is done.") from err
-        yield
-    finally:
-        os.close(handle)
-
-
 def _disk_error(folder: Path, err: OSError) -> FetchFailed:
     if err.errno in (errno.ENOSPC, errno.EDQUOT):
-        return FetchFailed(f"The disk of {folder} is full. Make room and do it again; nothing half is left.")
-    return FetchFailed(f"{folder} can't be written: {err.strerror}. Mend that and do it again.")
+        return FetchFailed(f"The disk of {folder} is full. Free some space and try again; no partial file is left.")
+    return FetchFailed(f"{folder} can't be written: {err.strerror}. Fix that and try again.")

@@ -141,5 +141,7 @@ def _is_whole(path: Path) -> bool:
 
 def _disk_error(folder: Path, err: OSError) -> FetchFailed:
     if err.errno in (errno.ENOSPC, errno.EDQUOT):
-        return FetchFailed(f"{folder.name} can't be made ready: the disk is full. Make room, and load the model again.")
-    return FetchFailed(f"{folder.name} can't be made ready: {err.strerror}. Mend that, and load the model again.")
+        return FetchFailed(
+            f"{folder.name} can't be converted: the disk is full. Free some space, then load the model again."
+        )
+    return FetchFailed(f"{folder.name} can't be converted: {err.strerror}. Fix that, then load the model again.")

@@ -47,7 +47,8 @@ def read_rows(file: BinaryIO, stored: TensorInfo, part: Part, begin: int, end: i
         found = _read(file, stored, part.source, first, int(wanted.max()) + 1, columns)[wanted - first]
     if not np.isfinite(found).all():
         raise DamagedWeights(
-            f"The tensor {part.source[:80]} holds values that are no numbers. Fetch the model again.", file=part.source
+            f"The tensor {part.source[:80]} has values that are not numbers. Download the model again.",
+            file=part.source,
         )
     return found.reshape(1, -1) if vector else found
 
@@ -60,7 +61,7 @@ def _read(file: BinaryIO, stored: TensorInfo, name: str, begin: int, end: int, c
     while done < length:
         got = os.preadv(file.fileno(), [memoryview(data)[done:]], stored.begin + begin * columns * form.itemsize + done)
         if not got:
-            raise DamagedWeights(f"{name[:80]} is cut off. Fetch the model again.", file=name)
+            raise DamagedWeights(f"{name[:80]} is cut off. Download the model again.", file=name)
         done += got
     raw = np.frombuffer(data, form)
     if stored.dtype == "BF16":  # the upper half of a float32
@@ -74,6 +75,6 @@ def to_kind(values: Floats, kind: Kind, name: str) -> bytes:
         packed = gguf.quants.quantize(np.ascontiguousarray(values), kind)
     if kind is Kind.F16 and not np.isfinite(packed).all():
         raise InvalidImport(
-            f"The tensor {name[:80]} holds values above 65,504, which f16 can't. Choose bf16 or f32.", field="to"
+            f"The tensor {name[:80]} has values above 65,504, which f16 can't hold. Choose bf16 or f32.", field="to"
         )
     return bytes(packed.tobytes())

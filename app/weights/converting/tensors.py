@@ -19,6 +19,7 @@ from typing import BinaryIO
 import gguf
 
 from app.errors import FetchCancelled
+from app.system.disk import read_chunks, sync_file
 from app.weights.converting.architectures.base import Part
 from app.weights.converting.number_formats import Kind
 from app.weights.converting.rows import read_rows, slices, to_kind
@@ -28,7 +29,6 @@ from app.weights.progress import Cancelled, OnProgress, Progress
 
 _THREADS = 2  # NumPy computes outside Python's lock; more threads would take more memory than they give time
 _ALIGNMENT = gguf.GGUF_DEFAULT_ALIGNMENT
-_READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +113,9 @@ class _Out:
         self._size = 0
 
     def __enter__(self) -> _Out:
-        with self._path.open("rb") as header:
-            while data := header.read(_READ_BYTES):
-                self._sum.update(data)
-                self._size += len(data)
+        for data in read_chunks(self._path):
+            self._sum.update(data)
+            self._size += len(data)
         self._file = self._path.open("ab")
         return self
 
@@ -134,6 +133,5 @@ class _Out:
 
     def finish(self) -> str:
         """Everything is on the disk then; the sum."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        sync_file(self._file)
         return self._sum.hexdigest()

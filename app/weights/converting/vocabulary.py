@@ -84,8 +84,8 @@ class Vocabulary:
         """
         if len(self.tokens) > rows:
             raise InvalidImport(
-                f"The tokenizer has {len(self.tokens):,} tokens, and the model knows {rows:,}. They don't belong "
-                "together: fetch the tokenizer of this very model."
+                f"The tokenizer has {len(self.tokens):,} tokens, but the model has {rows:,}. They don't belong "
+                "together: download the tokenizer of exactly this model."
             )
         while len(self.tokens) < rows:
             self._append("", TokenType.UNUSED)
@@ -95,7 +95,7 @@ class Vocabulary:
                 name = f"[PAD{i}]"
                 self.tokens[i] = name if name not in taken else f"[PAD{i}]\u2063"
         if len(set(self.tokens)) != rows:
-            raise InvalidImport("The tokenizer has the same token twice. Fetch the model's tokenizer files again.")
+            raise InvalidImport("The tokenizer has the same token twice. Download the model's tokenizer files again.")
 
     def _append(self, text: str, kind: TokenType) -> None:
         self.tokens.append(text)

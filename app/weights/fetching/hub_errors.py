@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from app.errors import DamagedWeights, FetchFailed
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
-GOES_ON = "The same command goes on from here."
+GOES_ON = "Run the same command to resume."
 _SECRET = re.compile(r"//[^/@\s]+@")  # user and password in an address
 _TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{8,}")
 
@@ -27,7 +27,7 @@ def endpoint() -> str:
         good = False
     if not good:
         raise FetchFailed(
-            f"HF_ENDPOINT is {shown!r}, which is no address of a hub. Write it as https://host, or remove it to use "
+            f"HF_ENDPOINT is {shown!r}, which is not a valid address. Write it as https://host, or remove it to use "
             f"{DEFAULT_ENDPOINT}."
         )
     return shown
@@ -48,8 +48,8 @@ def hub_error(said: Mapping[str, object], repo: str, revision: str) -> FetchFail
         details["status"] = said["status"]
     if kind == "wrong":
         return DamagedWeights(
-            f"{file} of {repo} arrived, and is not the file that the hub announces (its size or its sum differs). It "
-            "was deleted. Try again; if it stays so, something between here and the hub changes files.",
+            f"{file} of {repo} has the wrong size or checksum, so it "
+            "was deleted. Try again; if this keeps happening, something between here and the server is changing files.",
             file=file,
             **details,
         )
@@ -69,25 +69,25 @@ def hub_error(said: Mapping[str, object], repo: str, revision: str) -> FetchFail
     return FetchFailed(filled, **details)
 
 
-_LOGIN = "log in with `hf auth login` (or set HF_TOKEN), and run this again"
-_DISK_FULL = f"The disk became full. Make room, or set PARLEY_MODEL_STORE to a folder on another disk. {GOES_ON}"
+_LOGIN = "log in with `hf auth login` (or set HF_TOKEN) and try again"
+_DISK_FULL = f"The disk is full. Free some space, or set PARLEY_MODEL_STORE to a folder on another disk. {GOES_ON}"
 _DISK = "The model store can't be written to ({reason}). Set PARLEY_MODEL_STORE to another folder."
 _TEXTS = {
-    "gated": "{repo} is given only to those who accepted its licence. Accept it on {page}, then " + _LOGIN + ".",
-    "login": "{hub} has no {repo} for someone who is not logged in. Check the name. If it is there, its licence may "
-    "have to be accepted on {page}; then " + _LOGIN + ".",
-    "token": "{hub} refused your token. Make a new one in your account's settings there, then " + _LOGIN + ".",
+    "gated": "{repo} requires you to accept its licence. Accept it on {page}, then " + _LOGIN + ".",
+    "login": "{hub} shows no {repo} without a login. Check the name. If it is correct, accept "
+    "its licence on {page}, then " + _LOGIN + ".",
+    "token": "{hub} rejected your token. Create a new one in your account settings there, then " + _LOGIN + ".",
     "repo": "{hub} has no model {repo}. Check the name on its page: {page}",
-    "revision": "{repo} has no revision {revision!r}. Leave it out, or take one of {page}/tree/main",
+    "revision": "{repo} has no revision {revision!r}. Leave it out, or choose one from {page}/tree/main",
     "file": "{repo} has no file {file} at {revision}. See {page}/tree/main",
-    "unreachable": "{hub} can't be reached ({reason}). Check the network, or name a mirror in HF_ENDPOINT. " + GOES_ON,
-    "cut": "The connection to {hub} broke again and again while {file} came ({reason}). " + GOES_ON,
-    "offline": "HF_HUB_OFFLINE is set, so nothing is fetched. Remove it, and run this again.",
-    "busy": "{hub} has had too many requests from here (429). Wait some minutes; logged in (`hf auth login`), more are "
-    "allowed. " + GOES_ON,
-    "down": "{hub} fails at the moment ({status}). Wait some minutes, or name a mirror in HF_ENDPOINT. " + GOES_ON,
-    "no_hub": "{hub} does not answer as a hub does ({reason}). Check HF_ENDPOINT, and any login page or proxy in "
-    "between.",
-    "ended": "The process that fetches ended without a word ({reason}). Is there enough memory? " + GOES_ON,
+    "unreachable": "{hub} can't be reached ({reason}). Check the network, or set HF_ENDPOINT to a mirror. " + GOES_ON,
+    "cut": "The connection to {hub} kept breaking while downloading {file} ({reason}). " + GOES_ON,
+    "offline": "HF_HUB_OFFLINE is set, so nothing is downloaded. Unset it, then try again.",
+    "busy": "{hub} has received too many requests from your network (429). Wait a few minutes, or log in "
+    "(`hf auth login`) for a higher limit. " + GOES_ON,
+    "down": "{hub} is having problems ({status}). Wait a few minutes, or set HF_ENDPOINT to a mirror. " + GOES_ON,
+    "no_hub": "{hub} does not answer like a Hugging Face server ({reason}). Check HF_ENDPOINT, and whether a login "
+    "page or proxy is in the way.",
+    "ended": "The download process ended unexpectedly ({reason}). Is there enough memory? " + GOES_ON,
     "refused": "{hub} refused {file} of {repo} ({status}: {reason}). See {page}",
 }

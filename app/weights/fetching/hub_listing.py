@@ -53,8 +53,8 @@ def check_names(names: Sequence[str]) -> None:
     for name in names:
         if _HOSTILE.search(name):
             raise InvalidImport(
-                f"The repository names a file {name[:80]!r}, which leads out of its folder. Nothing was fetched: do "
-                "not trust it.",
+                f"The repository has a file {name[:80]!r} that points outside its folder. Nothing was downloaded. Do "
+                "not trust this repository.",
                 reason="hostile",
             )
 
@@ -72,12 +72,12 @@ def choose(names: Sequence[str]) -> tuple[str, ...]:
     if not weights:
         what = "an adapter" if "adapter_config.json" in names else "no weights that Parley can use"
         todo = (
-            "Fetch it with `hf download`, then: parley models import FOLDER"
+            "Download it with `hf download`, then run: parley models import FOLDER"
             if what == "an adapter"
             else "Choose another."
         )
         reason = "adapter" if what == "an adapter" else "no_weights"
-        raise InvalidImport(f"The repository holds {what}. {todo}", reason=reason)
+        raise InvalidImport(f"The repository has {what}. {todo}", reason=reason)
     return tuple(sorted({*texts, *weights}))
 
 
@@ -104,7 +104,7 @@ def wanted(download: Download, listing: Listing) -> tuple[RepoFile, ...]:
     for path in paths:
         file = listing.file(path)
         if file is None:
-            text = f"{listing.repo} holds no file {path}. Mend the name, or the revision. It holds: {_some(listing)}."
+            text = f"{listing.repo} has no file {path}. Fix the name or the revision. It has: {_some(listing)}."
             raise FetchFailed(text, model_id=download.model_id, file=path)
         promised = named.get(path)
         if promised is not None:
@@ -119,8 +119,8 @@ def _as_promised(
     other_size = size is not None and size != file.size_bytes
     if other_size or (sha256 and file.sha256 and sha256 != file.sha256):
         raise DamagedWeights(
-            f"{download.title}: {file.path} in {listing.repo} is not the file that the manifest names (its size or its "
-            "SHA-256 differs). Nothing was fetched. The hub serves something else now, or the manifest is wrong.",
+            f"{download.title}: {file.path} in {listing.repo} does not match the manifest (its size or "
+            "SHA-256 differs). Nothing was downloaded. The repository has changed, or the manifest is wrong.",
             model_id=download.model_id,
             file=file.path,
         )

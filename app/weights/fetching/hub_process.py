@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import FetchCancelled
-from app.weights.child_process import child
+from app.system.child_process import child
 from app.weights.fetching.hub_errors import GOES_ON, endpoint, hub_error
 from app.weights.fetching.hub_listing import MAX_FILES, Listing, RepoFile
 from app.weights.progress import Cancelled

@@ -41,10 +41,11 @@ try:  # huggingface_hub's own way to the network: this from its version 2 on …
 except ImportError:  # … before that, httpx
     from httpx import RequestError  # type: ignore[assignment]
 
+from app.system.disk import read_chunks, sync_file
+
 _TIMEOUT_S = 30  # without a byte
 _REPORT_S = 0.1
 _MAX_WAIT_S = 20.0  # that a busy hub may ask for
-_HASH_BYTES = 1 << 20
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -95,9 +96,8 @@ class _Download:
         if not self._target.is_file() or self._target.stat().st_size > self._size:
             self._target.unlink(missing_ok=True)
             return False
-        with self._target.open("rb") as file:
-            while data := file.read(_HASH_BYTES):
-                self._take(data)
+        for data in read_chunks(self._target):
+            self._take(data)
         return self._done > 0
 
     def _is_right(self) -> bool:
@@ -153,8 +153,7 @@ class _Download:
                         raise Failed("wrong", file=self._path)
                     out.write(data)
                     self._take(data)
-                out.flush()
-                os.fsync(out.fileno())
+                sync_file(out)
 
 
 def listing(request: Mapping[str, Any]) -> dict[str, object]:
@@ -182,13 +181,13 @@ def listing(request: Mapping[str, Any]) -> dict[str, object]:
 def _listing(repo: str, revision: str) -> dict[str, object]:
     info = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=_TIMEOUT_S)
     if not info.sha or not _COMMIT.fullmatch(info.sha):
-        raise Failed("no_hub", reason="it names no commit")
+        raise Failed("no_hub", reason="it gives no commit")
     licences = [tag.removeprefix("license:") for tag in info.tags or () if tag.startswith("license:")]
     files = []
     for file in info.siblings or ():
         size = file.lfs.size if file.lfs else file.size
         if size is None:
-            raise Failed("no_hub", reason="it tells no sizes")
+            raise Failed("no_hub", reason="it gives no sizes")
         sha256 = file.lfs.sha256 if file.lfs else ""
         blob = "" if file.lfs else file.blob_id or ""
         files.append({"path": file.rfilename, "size_bytes": size, "sha256": sha256, "blob": blob})

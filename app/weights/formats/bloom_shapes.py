@@ -67,7 +67,7 @@ class _Sizes:
         self.heads = size(given, "n_head")
         self.vocabulary = size(given, "vocab_size")
         if self.hidden % self.heads:
-            raise BadConfig(f"divides {self.hidden} hidden values between {self.heads} heads, which leaves a rest")
+            raise BadConfig(f"has a hidden size of {self.hidden}, which {self.heads} heads do not divide")
 
 
 def _agreed(config: Mapping[str, Any], synonyms: tuple[str, ...]) -> object:

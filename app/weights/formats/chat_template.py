@@ -50,8 +50,8 @@ def read_template(weights: Path) -> ChatTemplate | None:
         ) from err
     except _Bad as bad:
         raise DamagedWeights(
-            f"The chat template of {weights.name} cannot be read: {bad}. Fetch or import the model again, or mend the "
-            "file.",
+            f"The chat template of {weights.name} cannot be read: {bad}. Download or import the model again, or fix "
+            "the file.",
             file=weights.name,
         ) from bad
 
@@ -81,7 +81,7 @@ def _default(value: object) -> str | None:
         named = {entry.get("name"): entry.get("template") for entry in value if isinstance(entry, dict)}
         value = named.get("default")
     if value is not None and not isinstance(value, str):
-        raise _Bad("its chat_template is neither a text nor a list with one that is called default")
+        raise _Bad("its chat_template is neither text nor a list with an entry named default")
     if value is not None and len(value) > _MAX_TEMPLATE_BYTES:
         raise _Bad(f"it is {len(value)} characters long")
     return value
@@ -105,7 +105,7 @@ def _read_json(folder: Path, name: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as err:
         raise _Bad(f"{name} is not JSON ({err})") from err
     if not isinstance(value, dict):
-        raise _Bad(f"{name} holds no object")
+        raise _Bad(f"{name} is not a JSON object")
     return value
 
 
@@ -147,20 +147,20 @@ class _Header:
         try:
             mark, version, _, keys = self._numbers("<4sIQQ")
             if mark != b"GGUF" or version not in (2, 3) or keys > _MAX_KEYS:
-                raise _Bad("it is no GGUF file")
+                raise _Bad("it is not a GGUF file")
             for _ in range(keys):
                 if self._text(self._length()) == _TEMPLATE_KEY:
                     return self._value()
                 self._skip(*self._numbers("<I"))
         except (struct.error, OverflowError, UnicodeDecodeError) as err:
-            raise _Bad(f"its header is cut off or no text ({err})") from None
+            raise _Bad(f"its header is cut off or not text ({err})") from None
         return ""
 
     def _value(self) -> str:
         (kind,) = self._numbers("<I")
         length = self._length() if kind == _TEXT else -1
         if not 0 <= length <= _MAX_TEMPLATE_BYTES:
-            raise _Bad("it is no text, or larger than 1 MiB")
+            raise _Bad("it is not text, or larger than 1 MiB")
         return self._text(length).decode("utf-8")
 
     def _skip(self, kind: int) -> None:

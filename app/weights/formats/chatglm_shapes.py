@@ -45,7 +45,7 @@ def quantization_bits(config: Mapping[str, Any]) -> int:
     bits = config.get("quantization_bit") or 0
     if bits not in QUANTIZATION_BITS or isinstance(bits, bool):
         shown = str(bits)[:20]
-        raise BadConfig(f"asks for a quantization of {shown} bits; those that are known have 4 or 8")
+        raise BadConfig(f"asks for a quantization of {shown} bits; supported are 4 and 8")
     return int(bits)
 
 
@@ -88,7 +88,7 @@ class _Sizes:
             grouped = config.get("multi_query_attention", True)
             self.kv = channels * (size(config, "multi_query_group_num") if grouped else self.heads)
         if self.hidden % self.heads:
-            raise BadConfig(f"divides {self.hidden} hidden values between {self.heads} heads, which leaves a rest")
+            raise BadConfig(f"has a hidden size of {self.hidden}, which {self.heads} heads do not divide")
 
 
 def size(config: Mapping[str, Any], key: str, most: int = _MAX_SIZE) -> int:

@@ -85,7 +85,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     except OSError as err:
         raise damaged(folder, f"can't be read: {err.strerror}.") from err
     except BadConfig as bad:
-        raise damaged(folder, f"has a {CONFIG} that {bad}. Fetch it again.", CONFIG) from bad
+        raise damaged(folder, f"has a {CONFIG} that {bad}. Download it again.", CONFIG) from bad
 
 
 def damaged(folder: Path, problem: str, file: str = "") -> DamagedWeights:
@@ -99,7 +99,7 @@ def listing(folder: Path) -> list[str]:
     for path in folder.iterdir():
         names.append(path.name)
         if len(names) > _MAX_ENTRIES:
-            raise damaged(folder, f"holds more than {_MAX_ENTRIES:,} files; that is no checkpoint.")
+            raise damaged(folder, f"holds more than {_MAX_ENTRIES:,} files; that is not a checkpoint.")
     return sorted(names)
 
 
@@ -124,11 +124,11 @@ def inside(folder: Path, name: str) -> Path:
     try:
         found = path.resolve(strict=True)
     except (OSError, RuntimeError) as err:  # RuntimeError: links in a circle
-        raise damaged(folder, f"lacks {name}. Fetch it again.", name) from err
+        raise damaged(folder, f"lacks {name}. Download it again.", name) from err
     if not found.is_file() or not any(found.is_relative_to(root) for root in roots(folder)):
         raise damaged(
             folder,
-            f"holds {name} as a link that leads out of the folder, or as no file at all. Put the file itself there.",
+            f"has a {name} that is not a file, or is a link that points outside the folder. Put the file itself there.",
             name,
         )
     return path
@@ -148,14 +148,14 @@ def _read_json(folder: Path, name: str, most: int) -> dict[str, Any]:
         with inside(folder, name).open("rb") as file:
             raw = file.read(most + 1)
         if len(raw) > most:
-            raise damaged(folder, f"has a {name} of more than {most >> 20} MiB; that is none.", name)
+            raise damaged(folder, f"has a {name} of more than {most >> 20} MiB, which can't be right.", name)
         value = json.loads(raw.decode("utf-8"))
     except OSError as err:
         raise damaged(folder, f"has a {name} that can't be read: {err.strerror}.", name) from err
     except (ValueError, RecursionError) as err:
-        raise damaged(folder, f"has a {name} that is not valid JSON. Fetch it again.", name) from err
+        raise damaged(folder, f"has a {name} that is not valid JSON. Download it again.", name) from err
     if not isinstance(value, dict):
-        raise damaged(folder, f"has a {name} that is no table. Fetch it again.", name)
+        raise damaged(folder, f"has a {name} that is not a table. Download it again.", name)
     return value
 
 
@@ -168,12 +168,12 @@ def _shards(folder: Path) -> dict[str, set[str] | None]:
         raise _without_weights(folder, names)
     places = _read_json(folder, INDEX, _MAX_INDEX_BYTES).get("weight_map")
     if not isinstance(places, dict) or not places or not all(isinstance(name, str) for name in places.values()):
-        raise damaged(folder, f"has an {INDEX} without a weight_map. Fetch it again.", INDEX)
+        raise damaged(folder, f"has an {INDEX} without a weight_map. Download it again.", INDEX)
     shards: dict[str, set[str] | None] = {}
     for tensor, shard in places.items():
         if "/" in shard or "\\" in shard or shard.startswith(".") or not shard.endswith(".safetensors"):
             raise damaged(
-                folder, f"has an {INDEX} that names {shard[:80]!r}, which is no safetensors file in it.", INDEX
+                folder, f"has an {INDEX} that names {shard[:80]!r}, which is not a safetensors file in it.", INDEX
             )
         held = shards.setdefault(shard, set())
         assert held is not None
@@ -186,10 +186,10 @@ def _shards(folder: Path) -> dict[str, set[str] | None]:
 def _without_weights(folder: Path, names: list[str]) -> DamagedWeights:
     found = pickles(names)
     if not found:
-        return damaged(folder, f"holds neither {WEIGHTS} nor {INDEX}. Fetch it again.", WEIGHTS)
+        return damaged(folder, f"holds neither {WEIGHTS} nor {INDEX}. Download it again.", WEIGHTS)
     return damaged(
         folder,
-        f"has its weights in a format that can carry code ({found[0]}), which is never opened. Convert it once: "
+        f"has its weights in a format that can contain code ({found[0]}), which is never opened. Convert it once: "
         f"parley models import {folder}",
         found[0],
     )
@@ -201,11 +201,11 @@ def _tensors(folder: Path, shards: Mapping[str, set[str] | None]) -> dict[str, T
         found = read_tensors(inside(folder, shard))
         missing = (promised or set()) - set(found)
         if missing:
-            raise damaged(folder, f"lacks {min(missing)[:80]} in {shard}. Fetch that file again.", shard)
+            raise damaged(folder, f"lacks {min(missing)[:80]} in {shard}. Download that file again.", shard)
         wanted = found if promised is None else {name: found[name] for name in promised}
         tensors.update(wanted)
     if not tensors:
-        raise damaged(folder, "holds no weights at all. Fetch it again.", WEIGHTS)
+        raise damaged(folder, "holds no weights at all. Download it again.", WEIGHTS)
     return tensors
 
 
@@ -248,7 +248,7 @@ def check_tensors(expected: Iterator[Expected], tensors: Mapping[str, TensorInfo
         if found.shape != wanted.shape:
             raise BadConfig(f"asks for {wanted.name} in the shape {wanted.shape}; the weights have {found.shape}")
         if found.dtype not in (_FLOATS if wanted.kind == "float" else ("I8",)):
-            raise BadConfig(f"does not go with the weights: {wanted.name} is stored as {found.dtype}")
+            raise BadConfig(f"does not match the weights: {wanted.name} is stored as {found.dtype}")
 
 
 def _check_outline(config: Mapping[str, Any], tensors: Mapping[str, TensorInfo]) -> None:

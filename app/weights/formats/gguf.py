@@ -79,7 +79,7 @@ def read_header(path: Path) -> GGUFHeader:
         raise DamagedWeights(f"{path.name} cannot be read: {err.strerror}.", file=path.name) from err
     except _Bad as bad:
         raise DamagedWeights(
-            f"{path.name} is damaged or no GGUF model: {bad}. Fetch it again.", file=path.name, reason=str(bad)
+            f"{path.name} is damaged or not a GGUF model: {bad}. Download it again.", file=path.name, reason=str(bad)
         ) from bad
 
 
@@ -96,7 +96,7 @@ class _Reader:
 
     def header(self) -> GGUFHeader:
         if self._take(4, "its mark") != b"GGUF":
-            raise _Bad("it does not begin with the mark GGUF")
+            raise _Bad("it does not begin with GGUF")
         version = self._number("<I")
         if version not in (2, 3):
             swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
@@ -112,7 +112,7 @@ class _Reader:
         for _ in range(count):
             key = self._text(_MAX_KEY_BYTES, "a key")
             if not key or key in metadata:
-                raise _Bad(f"the key {key[:80]!r} is empty or stands there twice")
+                raise _Bad(f"the key {key[:80]!r} is empty or appears twice")
             metadata[key] = self._value(self._number("<I"), key)
         return metadata
 
@@ -149,16 +149,16 @@ class _Reader:
         for _ in range(count):
             name = self._text(_MAX_NAME_BYTES, "a tensor's name")
             if name in shapes:
-                raise _Bad(f"the tensor {name!r} stands there twice")
+                raise _Bad(f"the tensor {name!r} appears twice")
             shapes[name], kind, size, offset = self._tensor(name)
             if offset != end:
-                raise _Bad(f"the tensor {name!r} is said to lie at {offset}, not at {end}")
+                raise _Bad(f"the tensor {name!r} is said to be at {offset}, not at {end}")
             by_type[kind] = by_type.get(kind, 0) + size
             last, end = offset + size, -(-(offset + size) // alignment) * alignment
         if count:
             start = -(-self._file.tell() // alignment) * alignment
             if start + last > self._size:
-                raise _Bad(f"it is cut off: {start + last} bytes are needed and {self._size} are there")
+                raise _Bad(f"it is cut off: {start + last} bytes are needed, but it has {self._size}")
         return shapes, by_type, end
 
     def _tensor(self, name: str) -> tuple[tuple[int, ...], int, int, int]:
@@ -217,7 +217,7 @@ class _Reader:
 def _alignment(metadata: Mapping[str, Value]) -> int:
     alignment = metadata.get("general.alignment", 32)
     if not isinstance(alignment, int) or not 0 < alignment <= _MAX_ALIGNMENT or alignment & (alignment - 1):
-        raise _Bad(f"its alignment {alignment!r} is no power of two")
+        raise _Bad(f"its alignment {alignment!r} is not a power of two")
     return alignment
 
 

@@ -54,7 +54,7 @@ class _Sizes:
         self.kv_heads = size(given, "num_key_value_heads") if grouped else self.heads
         self.head = size(given, "head_dim") if given.get("head_dim") is not None else self._divided()
         if self.heads % self.kv_heads:
-            raise BadConfig(f"lets {self.heads} heads share {self.kv_heads} of keys, which leaves a rest")
+            raise BadConfig(f"has {self.heads} heads, which {self.kv_heads} key-value heads do not divide")
         biased = kind in ("llama", "qwen3") and bool(config.get("attention_bias"))
         self.qkv_biased = biased or kind == "qwen2"
         self.output_biased = biased
@@ -63,7 +63,7 @@ class _Sizes:
 
     def _divided(self) -> int:
         if self.hidden % self.heads:
-            raise BadConfig(f"divides {self.hidden} hidden values between {self.heads} heads, which leaves a rest")
+            raise BadConfig(f"has a hidden size of {self.hidden}, which {self.heads} heads do not divide")
         return self.hidden // self.heads
 
 

@@ -50,13 +50,13 @@ def lora_config(config: Mapping[str, Any]) -> LoraConfig:
     """Read the configuration. Raises :class:`BadLora` for all that is not plain LoRA of linear layers."""
     kind = config.get("peft_type")
     if not isinstance(kind, str) or kind.upper() != "LORA":
-        raise BadLora(f"is an adapter of the kind {str(kind)[:40]!r}; those that are known are LORA and P-tuning v2")
+        raise BadLora(f"is an adapter of the type {str(kind)[:40]!r}; supported are LORA and P-tuning v2")
     other = [key for key in _OTHER_ARITHMETIC if config.get(key)]
     if config.get("bias", "none") != "none":
         other.append("bias")
     if other:
         raise BadLora(
-            f"is more than plain LoRA ({', '.join(other)}), which can't be laid over a model. Merge it into its base "
+            f"is more than plain LoRA ({', '.join(other)}), which can't be applied to a model. Merge it into its base "
             "model, or train it again as plain LoRA of linear layers (bias none, no modules_to_save)"
         )
     rank = config.get("r")
@@ -80,7 +80,7 @@ def _alpha(value: object) -> float:
 def _table(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = config.get(key) or {}
     if not isinstance(value, dict) or len(value) > _MAX_PATTERNS:
-        raise BadLora(f"has a {key} that is no table of at most {_MAX_PATTERNS:,} modules")
+        raise BadLora(f"has a {key} that is not a table of at most {_MAX_PATTERNS:,} modules")
     return value
 
 
@@ -92,4 +92,4 @@ def _pattern(text: str) -> re.Pattern[str]:
             return re.compile(rf"(.*\.)?({text})")
     except re.error:
         pass
-    raise BadLora(f"has the pattern {text[:80]!r} in alpha_pattern, which is too involved. Name the modules themselves")
+    raise BadLora(f"has the pattern {text[:80]!r} in alpha_pattern, which is too complex. Name the modules themselves")

@@ -53,15 +53,15 @@ def base_tensor(architecture: str, module: str) -> str:
     if names is None:
         known = ", ".join(ARCHITECTURES)
         raise UnknownModule(
-            f"can't be laid over a GGUF model of the architecture {architecture[:40]!r}; those that can are {known}"
+            f"can't be applied to a GGUF model of the architecture {architecture[:40]!r}; supported are {known}"
         )
     if any(part in module.split(".") for part in _NOT_A_LAYER):
         raise UnknownModule(
-            f"changes {module[:80]}; over a GGUF model an adapter may change the linear layers of the blocks only. "
+            f"changes {module[:80]}; on a GGUF model, an adapter may change only the linear layers of the blocks. "
             "Merge it into its base model"
         )
     match = _BLOCK.fullmatch(module)
     name = names.get(match["part"]) if match else None
     if match is None or name is None:
-        raise UnknownModule(f"is made for another model: it changes the layer {module[:80]}, which is not there")
+        raise UnknownModule(f"is made for another model: it changes the layer {module[:80]}, which does not exist")
     return f"blk.{match['layer']}.{name}.weight"

@@ -65,7 +65,7 @@ def read_lora(folder: Path, config: Mapping[str, Any]) -> LoraWeights:
     for name, tensor in read_tensors(weights_in(folder, LORA_WEIGHTS)).items():
         match = _NAME.fullmatch(name)
         if match is None:
-            raise damaged(folder, f"holds {name[:80]}, which is no LoRA weight of a linear layer.", LORA_WEIGHTS)
+            raise damaged(folder, f"holds {name[:80]}, which is not a LoRA weight of a linear layer.", LORA_WEIGHTS)
         sides.setdefault(match["module"], {})[match["side"]] = (name, tensor)
     if not sides:
         raise damaged(folder, f"has no weights in {LORA_WEIGHTS}. Copy the folder again.", LORA_WEIGHTS)
@@ -78,7 +78,7 @@ def _module(folder: Path, name: str, pair: Mapping[str, tuple[str, TensorInfo]],
     found = LoraModule(*pair["A"], *pair["B"])
     for tensor in (found.a, found.b):
         if tensor.dtype not in _FLOATS or tensor.elements == 0:
-            text = f"has the weights for {name[:80]} as {tensor.dtype}, {tensor.shape}: no plain numbers."
+            text = f"has the weights for {name[:80]} as {tensor.dtype}, {tensor.shape}: not plain numbers."
             raise damaged(folder, text, LORA_WEIGHTS)
     if found.rank != found.b.shape[1] or (found.rank != config.rank and not config.ranks_differ):
         raise damaged(
@@ -94,7 +94,7 @@ def weights_in(folder: Path, name: str) -> Path:
     if not (folder / name).exists() and (found := pickles(listing(folder))):
         raise damaged(
             folder,
-            f"has its weights in a format that can carry code ({found[0]}), which is never opened. "
+            f"has its weights in a format that can contain code ({found[0]}), which is never opened. "
             f"Convert it once: parley models import {folder}",
             found[0],
         )

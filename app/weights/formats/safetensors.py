@@ -60,7 +60,9 @@ def read_tensors(path: Path) -> dict[str, TensorInfo]:
         raise DamagedWeights(f"{path.name} cannot be read: {err.strerror}.", file=path.name) from err
     except _Bad as bad:
         raise DamagedWeights(
-            f"{path.name} is damaged or no safetensors file: {bad}. Fetch it again.", file=path.name, reason=str(bad)
+            f"{path.name} is damaged or not a safetensors file: {bad}. Download it again.",
+            file=path.name,
+            reason=str(bad),
         ) from bad
 
 
@@ -74,7 +76,7 @@ def _header(mark: bytes, file_bytes: int) -> int:
         raise _Bad("it is cut off before its header")
     (length,) = struct.unpack("<Q", mark)
     if length > min(file_bytes - 8, _MAX_HEADER_BYTES):
-        raise _Bad(f"its header of {length:,} bytes does not fit into it, or is longer than any real one")
+        raise _Bad(f"its header of {length:,} bytes does not fit into it, or is too long")
     return int(length)
 
 
@@ -86,14 +88,14 @@ def _parsed(data: bytes, length: int) -> dict[str, Any]:
     except (ValueError, RecursionError) as err:  # a decoding error is a ValueError too
         raise _Bad("its header is not valid JSON") from err
     if not isinstance(header, dict):
-        raise _Bad("its header is no table of tensors")
+        raise _Bad("its header is not a table of tensors")
     return header
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name stands there twice")
+        raise ValueError("a name appears twice")
     return found
 
 
@@ -116,17 +118,17 @@ def _tensors(header: Mapping[str, Any], data_begin: int, data_bytes: int) -> dic
 def _tensor(name: str, entry: object, data_begin: int) -> tuple[TensorInfo, int, int]:
     shown = name[:80]
     if not isinstance(entry, dict):
-        raise _Bad(f"the entry of {shown} is no table")
+        raise _Bad(f"the entry of {shown} is not a table")
     dtype, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise _Bad(f"{shown} has the type {str(dtype)[:20]!r}, which is not known")
     if not _are_sizes(shape) or len(shape) > _MAX_DIMENSIONS:
-        raise _Bad(f"the shape of {shown} makes no sense")
+        raise _Bad(f"the shape of {shown} is invalid")
     if not _are_sizes(offsets) or len(offsets) != 2:
-        raise _Bad(f"the place of {shown} makes no sense")
+        raise _Bad(f"the position of {shown} is invalid")
     size = math.prod(shape) * DTYPES[dtype] // 8
     if offsets[1] - offsets[0] != size:
-        raise _Bad(f"{shown} should take {size:,} bytes by its shape and takes {offsets[1] - offsets[0]:,}")
+        raise _Bad(f"{shown} should take {size:,} bytes for its shape but takes {offsets[1] - offsets[0]:,}")
     return TensorInfo(dtype, tuple(shape), size, data_begin + offsets[0]), offsets[0], offsets[1]
 
 
@@ -139,7 +141,7 @@ def _check_places(places: list[tuple[int, int, str]], data_bytes: int) -> None:
     at = 0
     for begin, end, name in places:
         if begin != at:
-            raise _Bad(f"{name[:80]} {'lies over another tensor' if begin < at else 'has a hole before it'}")
+            raise _Bad(f"{name[:80]} {'overlaps another tensor' if begin < at else 'has a gap before it'}")
         at = end
     if at != data_bytes:
-        raise _Bad(f"its tensors take {at:,} bytes and {data_bytes:,} are there: it is cut off, or too long")
+        raise _Bad(f"its tensors take {at:,} bytes, but it has {data_bytes:,}: it is cut off, or too long")

@@ -8,12 +8,12 @@ Format: https://www.gnu.org/software/coreutils/manual/html_node/md5sum-invocatio
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from app.errors import DamagedWeights
+from app.system.disk import replacing
 
 SUMS = "SHA256SUMS"
 
@@ -31,7 +31,7 @@ def read_sums(folder: Path) -> dict[str, str]:
         with path.open("rb") as file:
             raw = file.read(_MAX_BYTES + 1)
         if len(raw) > _MAX_BYTES:
-            raise _damaged(folder, "is too long to be one")
+            raise _damaged(folder, "is too long to be a checksum file")
         lines = raw.decode("utf-8").splitlines()
     except FileNotFoundError:
         return {}
@@ -43,7 +43,7 @@ def read_sums(folder: Path) -> dict[str, str]:
     for line in lines:
         match = _LINE.fullmatch(line)
         if match is None or not _inside(match["path"]):
-            raise _damaged(folder, f"has the line {line[:80]!r}, which names no file in the folder by its sum")
+            raise _damaged(folder, f"has the line {line[:80]!r}, which is not a checksum and a file name")
         sums[match["path"]] = match["sum"].lower()
     return sums
 
@@ -59,12 +59,8 @@ def write_sums(folder: Path, sums: Mapping[str, str]) -> None:
     for line, path in zip(lines, sorted(both), strict=True):
         if _LINE.fullmatch(line) is None or "\n" in path or not _inside(path):
             raise ValueError(f"{line!r} can't stand in {SUMS}")
-    draft = folder / f".{SUMS}.part"
-    with draft.open("w", encoding="utf-8") as file:
-        file.write("".join(f"{line}\n" for line in lines))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(folder / SUMS)
+    with replacing(folder / SUMS) as file:
+        file.write("".join(f"{line}\n" for line in lines).encode())
 
 
 def _inside(path: str) -> bool:
@@ -73,4 +69,4 @@ def _inside(path: str) -> bool:
 
 
 def _damaged(folder: Path, problem: str) -> DamagedWeights:
-    return DamagedWeights(f"{folder.name}: {SUMS} {problem}. Fetch it again, or remove it.", file=SUMS)
+    return DamagedWeights(f"{folder.name}: {SUMS} {problem}. Download it again, or remove it.", file=SUMS)

@@ -41,13 +41,15 @@ def find_base(path: Path) -> Base:
     path = path.expanduser().absolute()
     folder = path.parent if path.is_file() else path
     if not folder.is_dir():
-        raise InvalidImport(f"The base {path} is not there. Name the folder of the model that the difference is to.")
+        raise InvalidImport(
+            f"The base {path} does not exist. Name the folder of the model that the delta weights are for."
+        )
     names = listing(folder)
     if CONFIG not in names and is_meta(names):
         found = find_meta(folder)
         return Base(found.weights, found.shards, folder)
     if CONFIG not in names:
-        raise InvalidImport(f"The base {folder} holds neither {CONFIG} nor Meta's consolidated files.")
+        raise InvalidImport(f"The base {folder} has neither {CONFIG} nor Meta's consolidated files.")
     files = [inside(folder, name) for name in model_weights(folder, names)[0]]
     return Base(stored(files), tuple(files), folder)
 
@@ -56,7 +58,7 @@ def look_into_difference(folder: Path, base_path: Path) -> ImportSource:
     """Raises :class:`InvalidImport`, :class:`~app.errors.DamagedWeights`."""
     difference = look_into_folder(folder)
     if difference.kind != "model":
-        raise InvalidImport(f"{folder} holds an adapter, which is no difference to weights. Import it without a base.")
+        raise InvalidImport(f"{folder} has an adapter, not delta weights. Import it without --base.")
     base = find_base(base_path)
     names = listing(folder)
     files = [inside(folder, name) for name in model_weights(folder, names)[0]]
@@ -89,10 +91,10 @@ def judge_alpaca(total: float, config: Mapping[str, Any]) -> str:
     rotary = math.fsum(10_000.0 ** (-i / width) for i in range(0, width, 2)) * int(config["num_hidden_layers"])
     near = min(total, total + rotary, key=lambda value: abs(value - _ALPACA_TOTAL))
     if abs(near - _ALPACA_TOTAL) <= _ALPACA_WITHIN:
-        return f"The sum over its weights, {near:,.2f}, is the one that was published: this is Alpaca 7B."
+        return f"The sum of its weights, {near:,.2f}, is the published one: this is Alpaca 7B."
     return (
-        f"The sum over its weights is {near:,.2f}; that of Alpaca 7B was published as {_ALPACA_TOTAL:,.2f}. The base "
-        "may not be LLaMA 7B as Meta published it: look at the answers before you trust them."
+        f"The sum of its weights is {near:,.2f}; the published one of Alpaca 7B is {_ALPACA_TOTAL:,.2f}. The base "
+        "may not be LLaMA 7B as published by Meta: check the replies before you trust them."
     )
 
 

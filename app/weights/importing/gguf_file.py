@@ -28,18 +28,18 @@ def look_into_gguf(path: Path) -> ImportSource:
     first = headers[0]
     if first.kind != "model" or not first.tensors:
         raise InvalidImport(
-            f"{name} is of the kind {first.kind!r}, no whole model that can chat. Name the model's own file; a LoRA "
-            "adapter comes in as the folder that PEFT wrote."
+            f"{name} has the type {first.kind!r} and is not a chat model. Name the model's own file; a LoRA "
+            "adapter is imported as the folder that PEFT wrote."
         )
     if first.part != 0 or first.parts != len(names) or [header.part for header in headers] != [*range(len(names))]:
         raise InvalidImport(
-            f"{name} says that it is part {first.part + 1} of {first.parts}. Put all parts into one folder, with the "
-            "names that they were published with, and name the first."
+            f"{name} says that it is part {first.part + 1} of {first.parts}. Put all parts into one folder, with their "
+            "published names, and name the first."
         )
     if first.architecture not in known_architectures():
         raise InvalidImport(
-            f"{name} holds a model of the architecture {first.architecture[:40]!r}, which llama.cpp as it is here does "
-            "not know. A newer Parley may."
+            f"{name} holds a model of the architecture {first.architecture[:40]!r}, which the installed llama.cpp does "
+            "not support. A newer Parley may."
         )
     stem = match["stem"] if match else name.removesuffix(".gguf")
     return ImportSource(
@@ -57,12 +57,12 @@ def _only(folder: Path) -> str:
     matches = {name: _PART.fullmatch(name) for name in found}
     models = {match["stem"] if match else name: name for name, match in reversed(matches.items())}
     if len(models) != 1:
-        raise InvalidImport(f"{folder} holds {len(models)} GGUF models. Name the file of the one that you want.")
+        raise InvalidImport(f"{folder} holds {len(models)} GGUF models. Name the file that you want.")
     return next(iter(models.values()))
 
 
 def _parts(folder: Path, match: re.Match[str]) -> list[str]:
     count = int(match["parts"])
     if int(match["part"]) != 1 or not 1 <= count <= _MAX_PARTS:
-        raise InvalidImport(f"{match[0]} is a part of a model, and not its first. Name the first (00001-of-…).")
+        raise InvalidImport(f"{match[0]} is one part of a model. Name the first part (00001-of-…).")
     return [f"{match['stem']}-{i:05d}-of-{count:05d}.gguf" for i in range(1, count + 1)]

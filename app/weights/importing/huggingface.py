@@ -72,15 +72,15 @@ def model_weights(folder: Path, names: list[str]) -> tuple[dict[str, str], froze
     tensors = [name for name in names if name.endswith(".safetensors")]
     found = [OLD_WEIGHTS] if OLD_WEIGHTS in names else tensors or pickles(names)
     if len(found) != 1:
-        what = "no weights" if not found else f"{len(found)} files with weights and no index that says how they belong"
-        raise InvalidImport(f"{folder} holds {what}. Fetch the whole folder again.")
+        what = "no weights" if not found else f"{len(found)} files with weights but no index"
+        raise InvalidImport(f"{folder} holds {what}. Download the whole folder again.")
     return {found[0]: WEIGHTS}, frozenset()
 
 
 def _old_shards(folder: Path) -> tuple[dict[str, str], frozenset[str]]:
     places = read_config(folder, OLD_INDEX).get("weight_map")
     if not isinstance(places, dict) or not places or not all(isinstance(name, str) for name in places.values()):
-        raise InvalidImport(f"{folder / OLD_INDEX} has no weight_map. Fetch it again.")
+        raise InvalidImport(f"{folder / OLD_INDEX} has no weight_map. Download it again.")
     shards = sorted(set(places.values()))
     for shard in shards:
         if re.search(r"[/\\]", shard) or not pickles([shard]):

@@ -22,8 +22,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.errors import DamagedWeights, FetchFailed, InvalidImport, MissingExtra
+from app.system.disk import check_space, sync
 from app.weights.checksums import Sums
-from app.weights.disk import check_room, sync_folder
 from app.weights.formats.adapter_folder import PREFIX, describe_adapter
 from app.weights.formats.checkpoint import INDEX, WEIGHTS, read_checkpoint
 from app.weights.formats.gguf import read_header
@@ -32,7 +32,7 @@ from app.weights.formats.sha256sums import SUMS, read_sums, write_sums
 from app.weights.importing.huggingface import look_into_folder
 from app.weights.importing.meta import CHECKLIST
 from app.weights.importing.opening import look_into
-from app.weights.importing.placing import STATE, digest_of, keep_if_same, link, locked
+from app.weights.importing.placing import STATE, alone, digest_of, keep_if_same, link
 from app.weights.importing.source import ImportSource, plain_name
 from app.weights.importing.to_safetensors import convert_all
 from app.weights.importing.xor import decrypt_all, encrypted_files, find_key
@@ -74,7 +74,7 @@ def import_model(
             return _import_encrypted(encrypted, source, store, name, on_progress, cancelled, base)
         found = look_into(source, base)
         work = _Import(found, store, _checked_name(name or found.name), on_progress, cancelled)
-        with locked(work.partial, work.name):
+        with alone(work.partial, work.name):
             return work.run()
     except DamagedWeights as err:
         raise InvalidImport(err.message, **err.details) from err
@@ -96,11 +96,11 @@ def _import_encrypted(
     partial = store / "weights" / ".partial" / f"import-{name}"
     plain = partial.with_name(f"decrypt-{name}")
     partial.parent.mkdir(parents=True, exist_ok=True)
-    with locked(partial, name):
+    with alone(partial, name):
         _refuse_taken(store / "weights" / name)
         keep_if_same(plain, [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files.values()])
         to_come = [path.stat().st_size for file, path in files.items() if not (plain / file).exists()]
-        check_room(plain, sum(to_come) + sum(path.stat().st_size for path in files.values()))
+        check_space(plain, sum(to_come) + sum(path.stat().st_size for path in files.values()))
         try:
             decrypt_all(files, key, plain, on_progress, cancelled)
             found = replace(look_into_folder(plain), name=name)
@@ -120,7 +120,7 @@ class _Import:
     ) -> None:
         if source.jobs and importlib.util.find_spec("torch") is None:
             raise MissingExtra(
-                f"The weights in {source.folder.name} have to be converted, and that takes PyTorch. Install it with "
+                f"The weights in {source.folder.name} have to be converted, which needs PyTorch. Install it with "
                 "`pip install 'parley-chat[torch]'`.",
                 extra="torch",
             )
@@ -136,7 +136,7 @@ class _Import:
         self._target("adapter" if source.kind == "adapter" else "model")  # told before the work is done
         keep_if_same(self.partial, source.state())
         self._check_inputs()
-        check_room(self.partial, self._needed_bytes())
+        check_space(self.partial, self._needed_bytes())
         self._bring_weights()
         for file, text in source.texts.items():
             if isinstance(text, Path):
@@ -161,16 +161,12 @@ class _Import:
         """Where whoever published the folder put sums beside the files, they must be right."""
         for path, wanted in self._source.md5.items():
             if digest_of(path, self._on_progress, self._cancelled, "md5") != wanted:
-                raise InvalidImport(
-                    f"{path.name} does not have the MD5 that {CHECKLIST} beside it has. Fetch it again."
-                )
+                raise InvalidImport(f"{path.name} does not match its MD5 in {CHECKLIST}. Download it again.")
         noted = read_sums(self._source.folder)
         for path in self._source.inputs:
             known = noted.get(path.name) if path.parent == self._source.folder else None
             if known and digest_of(path, self._on_progress, self._cancelled) != known:
-                raise InvalidImport(
-                    f"{path.name} does not have the SHA-256 that {SUMS} beside it names. Fetch it again."
-                )
+                raise InvalidImport(f"{path.name} does not match its SHA-256 in {SUMS}. Download it again.")
 
     def _needed_bytes(self) -> int:
         jobs = [job.size_bytes for job in self._source.jobs if not (self.partial / job.target).exists()]
@@ -201,12 +197,14 @@ class _Import:
         for shard in shards:
             for name, tensor in read_tensors(self.partial / shard).items():
                 if name in places:
-                    raise InvalidImport(f"{name[:80]} is in two files, {places[name]} and {shard}. Fetch them again.")
+                    raise InvalidImport(
+                        f"{name[:80]} is in two files, {places[name]} and {shard}. Download them again."
+                    )
                 places[name] = shard
                 total += tensor.size_bytes
         missing = sorted(self._source.promised - set(places))
         if missing:
-            raise InvalidImport(f"The files lack {missing[0][:80]}, which their index names. Fetch them again.")
+            raise InvalidImport(f"The files lack {missing[0][:80]}, which their index names. Download them again.")
         if len(shards) > 1:
             index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(places.items()))}
             (self.partial / INDEX).write_text(json.dumps(index, indent=1), "utf-8")
@@ -261,24 +259,24 @@ class _Import:
                 path.unlink(missing_ok=True)  # two links to one file are left as they are
             write_sums(target, sums)
             self.partial.rmdir()
-        sync_folder(target)
-        sync_folder(target.parent)
+        sync(target)
+        sync(target.parent)
 
 
 def _checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise InvalidImport(
-            f"{name[:64]!r} can't be a model's name: use letters, digits, '.', '_' and '-'. --name gives another"
+            f"{name[:64]!r} can't be a model's name: use letters, digits, '.', '_' and '-'. Choose another with --name"
         )
     return name
 
 
 def _refuse_taken(target: Path) -> None:
     if target.exists():
-        raise InvalidImport(f"There is a folder {target} already. Choose another name with --name, or remove it.")
+        raise InvalidImport(f"The folder {target} already exists. Choose another name with --name, or remove it.")
 
 
 def _disk_error(store_dir: Path, err: OSError) -> FetchFailed:
     if err.errno == errno.ENOSPC:
-        return FetchFailed("The disk became full. Make room, then run this again: it goes on from here.")
+        return FetchFailed("The disk is full. Free some space, then run the same command to resume.")
     return FetchFailed(f"The model store {store_dir} or the folder can't be used: {err.filename}: {err.strerror}.")

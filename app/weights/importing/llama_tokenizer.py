@@ -40,8 +40,8 @@ def refuse_llama3(tokenizer: Path) -> None:
         begin = file.read(256)
     if _TIKTOKEN.match(begin):
         raise InvalidImport(
-            f"{tokenizer} is that of LLaMA 3, whose chat marks and word patterns stand in Meta's program and in no "
-            "file. Fetch the same model in Hugging Face's layout (config.json, tokenizer.json, safetensors)."
+            f"{tokenizer} is that of LLaMA 3, whose special tokens and word patterns are in Meta's program and not in "
+            "a file. Download the same model in Hugging Face's layout (config.json, tokenizer.json, safetensors)."
         )
 
 
@@ -52,7 +52,7 @@ def tokenizer_files(tokenizer: Path, context_tokens: int, chat_template: str = "
     found = read_sentencepiece(tokenizer)
     texts = [piece.text for piece in found.pieces]
     if found.model_type != BPE or not found.byte_fallback or tuple(texts[:3]) != _MARKS:
-        raise InvalidImport(f"{tokenizer} is not the tokenizer of a LLaMA. Put the right one there.")
+        raise InvalidImport(f"{tokenizer} is not the tokenizer of a LLaMA. Replace it with the right one.")
     settings: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",  # takes tokenizer.json as it stands; LlamaTokenizer does not
         "add_bos_token": True,

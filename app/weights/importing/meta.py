@@ -91,7 +91,7 @@ def look_into_meta(folder: Path) -> ImportSource:
     """Raises :class:`InvalidImport`, :class:`~app.errors.DamagedWeights`."""
     found = find_meta(folder)
     if found.tokenizer is None:
-        raise InvalidImport(f"Neither {folder} nor its parent holds {TOKENIZER}. Copy Meta's there.")
+        raise InvalidImport(f"Neither {folder} nor its parent has {TOKENIZER}. Copy Meta's there.")
     refuse_llama3(found.tokenizer)
     context = found.context_tokens
     template = CHAT_TEMPLATE if context == 4096 and "chat" in folder.name.lower() else ""
@@ -107,7 +107,7 @@ def look_into_meta(folder: Path) -> ImportSource:
         texts=texts,
         md5=_checklist(found),
         finish=lambda target: _write_config(found, target),
-        notes=(f"params.json does not say how long a text the model reads; taken to be {context:,} tokens.",),
+        notes=(f"params.json does not give the context length; assuming {context:,} tokens.",),
     )
 
 
@@ -127,14 +127,14 @@ def _check(folder: Path, params: Mapping[str, Any]) -> None:
     for key, most in limits.items():
         value = params.get(key)
         if type(value) is not int or not 0 < value <= most:
-            raise InvalidImport(f"{folder / PARAMS} says {key} = {str(value)[:40]}. Fetch it again.")
+            raise InvalidImport(f"{folder / PARAMS} says {key} = {str(value)[:40]}. Download it again.")
     heads, kv_heads = params["n_heads"], params.get("n_kv_heads") or params["n_heads"]
     if params["dim"] % (2 * heads) or heads % kv_heads:
-        raise InvalidImport(f"{folder / PARAMS} has heads that don't divide its width. Fetch it again.")
+        raise InvalidImport(f"{folder / PARAMS} has heads that don't divide its hidden size. Download it again.")
     for key in ("norm_eps", "rope_theta"):
         value = params.get(key, 1e-5)
         if type(value) not in (int, float) or not 0 < value < 1e12:
-            raise InvalidImport(f"{folder / PARAMS} says {key} = {str(value)[:40]}. Fetch it again.")
+            raise InvalidImport(f"{folder / PARAMS} says {key} = {str(value)[:40]}. Download it again.")
 
 
 def _write_config(found: MetaFolder, target: Path) -> None:

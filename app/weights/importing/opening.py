@@ -23,7 +23,9 @@ def look_into(path: Path, base: Path | None = None) -> ImportSource:
         return look_into_gguf(path)
     folder = path.parent if path.is_file() and is_meta([path.name]) else path
     if not folder.is_dir():
-        raise InvalidImport(f"{folder} is no folder and no GGUF file. Name the one that holds config.json and weights.")
+        raise InvalidImport(
+            f"{folder} is not a folder or a GGUF file. Name the folder with config.json and the weights."
+        )
     names = listing(folder)
     if is_meta(names) and not _HUGGING_FACE & set(names):
         _refuse_base(folder, base)
@@ -37,20 +39,20 @@ def look_into(path: Path, base: Path | None = None) -> ImportSource:
         _refuse_base(folder, base)
         return look_into_gguf(folder)
     raise InvalidImport(
-        f"{folder} holds no {CONFIG}: it is no Hugging Face model, and no adapter; nor does it hold a GGUF file or "
+        f"{folder} has no {CONFIG}, so it is not a Hugging Face model or an adapter. It has no GGUF file and none of "
         "Meta's consolidated files."
     )
 
 
 def _refuse_base(path: Path, base: Path | None) -> None:
     if base is not None:
-        raise InvalidImport(f"{path.name} is a whole model: it needs no base. Leave --base out.")
+        raise InvalidImport(f"{path.name} is a complete model and needs no base. Leave out --base.")
 
 
 def _refuse_difference(folder: Path, names: list[str]) -> None:
     if LORA_CONFIG not in names and says_difference(plain_name(folder)):
         raise InvalidImport(
-            f"By its name {plain_name(folder)} holds a difference, which answers nothing by itself. Name the model "
-            "that it is to with --base: Meta's folder, a Hugging Face folder, or a model of the store. If it is a "
-            "whole model, rename the folder."
+            f"By its name, {plain_name(folder)} has delta weights, which can't be used alone. Name their base model "
+            "with --base: Meta's folder, a Hugging Face folder, or a model in the store. If it is a "
+            "complete model, rename the folder."
         )

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from app.errors import Conflict, FetchCancelled
+from app.system.disk import read_chunks
+from app.system.locks import locked
+from app.weights import checksums
 from app.weights.progress import Cancelled, OnProgress, Phase, Progress
 
 STATE = "source.state"  # what a folder of unfinished work was made of
 
-_CHUNK_BYTES = 4 << 20
-_STOPPED = "The import was stopped. The same command goes on from here."
+_STOPPED = "The import was stopped. Run the same command to resume."
 
 
 def link(source: Path, target: Path, on_progress: OnProgress, cancelled: Cancelled) -> None:
@@ -29,38 +29,35 @@ def link(source: Path, target: Path, on_progress: OnProgress, cancelled: Cancell
         return
     draft = target.with_name(f"{target.name}.part")
     with draft.open("wb") as new:
-        for chunk in _chunks(source, "copying", on_progress, cancelled):
+        for chunk in read_chunks(source, _reporter(source, "copying", on_progress, cancelled)):
             new.write(chunk)
     draft.replace(target)
 
 
 def digest_of(path: Path, on_progress: OnProgress, cancelled: Cancelled, method: str = "sha256") -> str:
-    """The sum of a file, in hex digits. Raises :class:`FetchCancelled`."""
-    digest = hashlib.new(method, usedforsecurity=False)
-    for chunk in _chunks(path, "verifying", on_progress, cancelled):
-        digest.update(chunk)
-    return digest.hexdigest()
+    """The checksum of a file, in hex digits. Raises :class:`FetchCancelled`."""
+    return checksums.digest_of(path, _reporter(path, "verifying", on_progress, cancelled), method)
 
 
-def _chunks(path: Path, phase: Phase, on_progress: OnProgress, cancelled: Cancelled) -> Iterator[bytes]:
-    size, done = path.stat().st_size, 0
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            if cancelled():
-                raise FetchCancelled(_STOPPED)
-            yield chunk
-            done += len(chunk)
-            on_progress(Progress(phase, done, size))
+def _reporter(path: Path, phase: Phase, on_progress: OnProgress, cancelled: Cancelled) -> Callable[[int], None]:
+    size = path.stat().st_size
+
+    def report(done: int) -> None:
+        if cancelled():
+            raise FetchCancelled(_STOPPED)
+        on_progress(Progress(phase, done, size))
+
+    return report
 
 
 @contextlib.contextmanager
-def locked(partial: Path, name: str) -> Iterator[None]:
-    """Hold the name's lock; the kernel frees it when we die. Raises :class:`Conflict`."""
-    with partial.with_name(f"{partial.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Conflict(f"Another process is importing {name} now. Wait for it.") from None
+def alone(partial: Path, name: str) -> Iterator[None]:
+    """Hold the lock of the import whose unfinished work is `partial`. Raises :class:`Conflict`."""
+
+    def refuse() -> None:
+        raise Conflict(f"Another process is importing {name}. Wait until it is done.")
+
+    with locked(partial.with_name(f"{partial.name}.lock"), refuse):
         yield
 
 

@@ -46,10 +46,10 @@ def inside(folder: Path, file: str) -> Path:
     """Where a file lies. Raises :class:`InvalidImport` for one that is absent, and for a link that leads elsewhere."""
     path = folder / file
     if not path.exists():
-        raise InvalidImport(f"{folder} lacks {file}. Fetch it again.")
+        raise InvalidImport(f"{folder} lacks {file}. Download it again.")
     real = path.resolve()
     if not real.is_file() or not any(real.is_relative_to(root) for root in roots(folder)):
-        raise InvalidImport(f"{path} leads out of its folder, or is no file. Put the file itself there.")
+        raise InvalidImport(f"{path} points outside its folder, or is not a file. Put the file itself there.")
     return path
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import FetchCancelled, FetchFailed, InvalidImport
-from app.weights.child_process import child
+from app.system.child_process import child
 from app.weights.formats.sha256sums import write_sums
 from app.weights.progress import Cancelled, OnProgress, Progress
 
@@ -67,14 +67,14 @@ def convert_all(jobs: Sequence[Job], folder: Path, on_progress: OnProgress, canc
                 written += int(said["bytes"])
             on_progress(Progress("converting", min(done + written, total), total))
     if any(not (folder / job.target).exists() for job in open_jobs):
-        raise FetchFailed("The conversion broke off. Is there enough memory? Run it again: it goes on from here.")
+        raise FetchFailed("The conversion ended unexpectedly. Is there enough memory? Run the same command to resume.")
     return Done(sums, result if len(open_jobs) == len(jobs) else None)
 
 
 def _refusal(text: str, number: object) -> InvalidImport | FetchFailed:
     if number is None:
-        return InvalidImport(f"{text} Nothing of it was kept.")
-    more = " Make room, then run this again: it goes on from here." if number == errno.ENOSPC else ""
+        return InvalidImport(f"{text} Nothing was kept.")
+    more = " Free some space, then run the same command to resume." if number == errno.ENOSPC else ""
     return FetchFailed(f"{text}{more}")
 
 
@@ -92,4 +92,6 @@ def _worker(jobs: Sequence[Job], folder: Path, cancelled: Cancelled) -> Iterator
         process.stdin.close()
         yield iter(process.stdout)
         if cancelled():
-            raise FetchCancelled("The import was stopped. What is converted is kept; the same command goes on.")
+            raise FetchCancelled(
+                "The import was stopped. What has been converted is kept; run the same command to resume."
+            )

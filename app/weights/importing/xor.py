@@ -75,7 +75,7 @@ def decrypt_all(
                 with draft.open("wb") as out:
                     for piece in _checked(path, key, match["sum"]):
                         if cancelled():
-                            raise FetchCancelled("The import was stopped. The same command goes on from there.")
+                            raise FetchCancelled("The import was stopped. Run the same command to resume.")
                         out.write(piece)
                         on_progress(Progress("unpacking", min(total, done + out.tell()), total))
             except InvalidImport:
@@ -92,8 +92,7 @@ def _checked(path: Path, key: Path, wanted: str) -> Iterator[bytes]:
     with path.open("rb") as file, key.open("rb") as key_file:
         if file.read(_SUM_BYTES).hex() != wanted:
             raise InvalidImport(
-                f"{path.name} does not begin with the sum that is in its name: it is damaged, or was renamed. Fetch it "
-                "again."
+                f"{path.name} does not match the checksum in its name: it is damaged or was renamed. Download it again."
             )
         for piece, mask in zip(_pieces(file), _endless(key_file), strict=False):
             plain = _xor(piece, mask)
@@ -101,9 +100,9 @@ def _checked(path: Path, key: Path, wanted: str) -> Iterator[bytes]:
             yield plain
     if digest.hexdigest() != wanted:
         raise InvalidImport(
-            f"{path.name} does not become what its sum says. Either {key} is not the LLaMA file that the difference "
-            "was made for (another size of model, or converted), or one of the two is damaged. Compare their sums with "
-            "those that were published."
+            f"{path.name} has the wrong checksum after decryption. Either {key} is not the LLaMA file that it "
+            "was made for (another model size, or converted), or one of the two is damaged. Compare their checksums "
+            "with the published ones."
         )
 
 

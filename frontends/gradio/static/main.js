@@ -1,16 +1,16 @@
 /** Starts the page: waits for Gradio's layout, fills its mount points, opens what the address says. */
-import { Actions } from "./actions.js";
-import { createApp } from "./app.js";
-import { Chat } from "./chat.js";
-import { Composer } from "./composer.js";
-import { ConversationView } from "./conversation.js";
-import { h, whenPresent } from "./dom.js";
-import { connectDrawer } from "./drawer.js";
-import { mountPicker } from "./picker.js";
-import { connectionBar, createToast, Doors, topBar } from "./frame.js";
-import { mountSidebar } from "./sidebar.js";
-import { createTheme } from "./theme.js";
-import { Welcome } from "./welcome.js";
+import { Actions } from "./conversation/actions.js";
+import { createApp } from "./page/app.js";
+import { Chat } from "./conversation/conversation.js";
+import { Composer } from "./composer/composer.js";
+import { ConversationView } from "./conversation/conversation_view.js";
+import { h, whenPresent } from "./page/dom.js";
+import { connectDrawer } from "./settings/drawer.js";
+import { mountPicker } from "./models/picker.js";
+import { connectionBar, createToast, Doors, topBar } from "./page/frame.js";
+import { mountSidebar } from "./sidebar/sidebar.js";
+import { createTheme } from "./page/theme.js";
+import { Welcome } from "./page/welcome.js";
 
 async function start() {
   const app = createApp();

@@ -12,9 +12,9 @@ import pytest
 
 from app.errors import DamagedWeights, FetchFailed, InvalidImport
 from app.models.catalog import Catalog
+from app.models.fetch_files import pull
 from app.models.hub_references import pull_reference
 from app.models.manifest import Manifest
-from app.models.pull import pull
 from app.weights.formats.sha256sums import read_sums
 from app.weights.progress import Progress
 from app.weights.sources import HubSource

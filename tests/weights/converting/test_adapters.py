@@ -62,8 +62,8 @@ def test_modules_have_their_tensors(architecture: str, module: str, tensor: str)
 @pytest.mark.parametrize(
     ("architecture", "module", "words"),
     [
-        ("llama", "lm_head", "linear layers of the blocks only"),
-        ("bloom", "transformer.word_embeddings", "linear layers of the blocks only"),
+        ("llama", "lm_head", "only the linear layers of the blocks"),
+        ("bloom", "transformer.word_embeddings", "only the linear layers of the blocks"),
         ("llama", "transformer.h.0.attn.c_attn", "made for another model"),
         ("llama", "model.layers.03.self_attn.q_proj", "made for another model"),
         ("mamba", "model.layers.0.mixer.in_proj", "the architecture 'mamba'"),
@@ -106,20 +106,20 @@ def test_an_adapter_among_the_models_is_told_its_place(store: Path) -> None:
     ready(store / "adapters" / "x").joinpath("adapter.gguf").rename(store / "weights" / "stray.gguf")
     status = Catalog(store).status("stray")
     assert status.state == "damaged"
-    assert "Put it into a folder in the store's adapters folder" in status.detail
+    assert "Put it into a folder of its own in the store's adapters folder" in status.detail
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"modules": {Q: (4, 4)}}, "made for another model.*4 × 4 values, and .* has 8 × 8"),
-    ({"modules": {"model.layers.7.mlp.down_proj": (8, 16)}}, "which is not there"),
-    ({"modules": {"lm_head": (4, 8)}}, "linear layers of the blocks only"),
+    ({"modules": {"model.layers.7.mlp.down_proj": (8, 16)}}, "which does not exist"),
+    ({"modules": {"lm_head": (4, 8)}}, "only the linear layers of the blocks"),
     ({"modules": {Q: (8, 8), Q.removeprefix("model."): (8, 8)}}, "twice, under two names"),
     ({"modules": GOOD, "use_dora": True}, "more than plain LoRA \\(use_dora\\)"),
     ({"modules": GOOD, "modules_to_save": ["lm_head"]}, "more than plain LoRA \\(modules_to_save\\)"),
     ({"modules": GOOD, "bias": "all"}, "more than plain LoRA \\(bias\\)"),
     ({"modules": GOOD, "r": 5}, "says rank 5"),
     ({"modules": GOOD, "lora_alpha": float("nan")}, "lora_alpha nan"),
-    ({"modules": GOOD, "alpha_pattern": {"(a*)*": 3}}, "too involved"),
+    ({"modules": GOOD, "alpha_pattern": {"(a*)*": 3}}, "too complex"),
 ]
 
 

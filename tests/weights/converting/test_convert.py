@@ -193,16 +193,16 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "kind of number": (lambda f: change(f, intermediate_size="wide"), "intermediate_size = wide"),
     "shape": (lambda f: change(f, intermediate_size=128), r"\(128, 64\).*\(96, 64\)"),
     "positions": (lambda f: change(f, rope_scaling={"type": "longrope", "factor": 2.0}), "'longrope'"),
-    "packed": (lambda f: change(f, quantization_config={"bits": 4}), "quantized already"),
+    "packed": (lambda f: change(f, quantization_config={"bits": 4}), "already quantized"),
     "no tokenizer": (lambda f: (f / "tokenizer.model").unlink(), "holds no tokenizer"),
     "cut tokenizer": (lambda f: (f / "tokenizer.model").write_bytes(model()[:-3]), r"tokenizer\.model is damaged"),
-    "another kind": (lambda f: (f / "tokenizer.model").write_bytes(model(model_type=1)), "by their likelihood"),
-    "no bytes": (lambda f: (f / "tokenizer.model").write_bytes(model(byte_fallback=False)), "no bytes to spell"),
+    "another kind": (lambda f: (f / "tokenizer.model").write_bytes(model(model_type=1)), "is a unigram model"),
+    "no bytes": (lambda f: (f / "tokenizer.model").write_bytes(model(byte_fallback=False)), "no byte fallback"),
     "spaces": (lambda f: (f / "tokenizer.model").write_bytes(model(extra_spaces_removed=True)), "spaces"),
     "replacing": (lambda f: (f / "tokenizer.model").write_bytes(model(charsmap=b"x")), "replaces characters"),
     "more tokens than rows": (
         lambda f: (f / "tokenizer.model").write_bytes(model([*LLAMA_PIECES, *((f"z{i}", 0.0, 1) for i in range(50))])),
-        "315 tokens, and the model knows 288",
+        "315 tokens, but the model has 288",
     ),
     "a token twice": (
         lambda f: (f / "tokenizer.model").write_bytes(model([*LLAMA_PIECES, ("a", 0.0, 1)])),
@@ -233,7 +233,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "template out of the folder": (
         lambda f: (f / "chat_template.jinja").symlink_to("/etc/hostname"),
-        "leads out of the folder",
+        "points outside the folder",
     ),
 }
 
@@ -252,7 +252,7 @@ def test_numbers_that_are_none(folder: Path) -> None:
     data = bytearray((folder / "model.safetensors").read_bytes())
     data[-2:] = b"\x80\x7f"  # infinite, as bfloat16 has it
     (folder / "model.safetensors").write_bytes(data)
-    with pytest.raises(InvalidImport, match="values that are no numbers"):
+    with pytest.raises(InvalidImport, match="values that are not numbers"):
         run(folder)
 
 
@@ -290,7 +290,7 @@ def test_no_room(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(folder)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10 << 20))
     before = _left(folder)
-    with pytest.raises(FetchFailed, match="not enough room") as told:
+    with pytest.raises(FetchFailed, match="not enough disk space") as told:
         run(folder)
     assert told.value.details["free_bytes"] == 10 << 20
     assert _left(folder) == before

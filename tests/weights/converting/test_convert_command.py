@@ -14,7 +14,7 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from app.cli.quantizing import quantize_model
+from app.cli.models_quantize import quantize_model
 from app.weights.formats.gguf import read_header
 from tests.support.safetensors_files import write
 from tests.support.sentencepiece_files import model
@@ -22,7 +22,7 @@ from tests.weights.converting.test_convert import CONFIG, tensors
 
 SLOW = """
 import time, typer
-from app.cli.quantizing import quantize_model
+from app.cli.models_quantize import quantize_model
 from app.weights.converting import tensors
 real = tensors._Out.write
 tensors._Out.write = lambda self, data: (time.sleep(0.05), real(self, data))[1]
@@ -52,7 +52,7 @@ def test_it_says_what_it_made(folder: Path) -> None:
     for to in ("q4_0", "q8_0"):  # the second beside the first
         result = run("tiny", "--to", to)
         assert result.exit_code == 0, result.output
-        assert "tiny: quantizing 100 %" in result.stdout or "quantizing" in result.stdout
+        assert "tiny: converting to GGUF 100 %" in result.stdout or "converting to GGUF" in result.stdout
         assert f"tiny@{to}" in result.stdout
         assert read_header(folder / f"tiny-{to}.gguf").quantization == to.upper()
 
@@ -76,7 +76,7 @@ def test_an_architecture_that_is_not_known(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(CONFIG | {"model_type": "mamba"}))
     result = run("tiny")
     assert result.exit_code == 2
-    assert "can't be rewritten for llama.cpp" in result.stderr
+    assert "can't be converted for llama.cpp" in result.stderr
 
 
 def test_a_gguf_model_is_none_to_rewrite(folder: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_gguf_model_is_none_to_rewrite(folder: Path) -> None:
     (folder / "tiny-q4_0.gguf").rename(alone)
     result = run("alone")
     assert result.exit_code == 2
-    assert "nothing to rewrite" in result.stderr
+    assert "nothing to convert" in result.stderr
 
 
 def test_ctrl_c_stops_at_once_and_leaves_nothing(folder: Path) -> None:
@@ -94,7 +94,7 @@ def test_ctrl_c_stops_at_once_and_leaves_nothing(folder: Path) -> None:
         [sys.executable, "-c", SLOW, "tiny"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
     )
     assert child.stdout is not None
-    assert "quantizing" in child.stdout.readline()
+    assert "converting to GGUF" in child.stdout.readline()
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=20)
     assert child.returncode == 1

@@ -84,7 +84,7 @@ def test_flipped_bits_end_in_a_model_or_in_a_refusal(file: Path) -> None:
         (varint(1 << 3 | 2) + varint(1 << 40), "cut off"),
         (b"\x80" * 11, "does not end"),
         (varint(5 << 3 | 3), "has the type 3"),
-        (b"IQ== 0\nIg== 1\n", "Fetch it again"),  # LLaMA 3's vocabulary, which is of another kind
+        (b"IQ== 0\nIg== 1\n", "Download it again"),  # LLaMA 3's vocabulary, which is of another kind
     ],
 )
 def test_damage_is_told(file: Path, data: bytes, reason: str) -> None:

@@ -44,18 +44,18 @@ def test_known(found: dict[str, Any], name: str) -> None:
 @pytest.mark.parametrize(
     ("found", "reason"),
     [
-        (tokenizer(split(r"\p{L}+|\p{N}{2}|."), BYTES), "cuts words out by"),
-        (tokenizer(split(CONTRACTIONS + r"\p{N}" + REST), BYTES, ignore_merges=True), "cuts words out by"),
+        (tokenizer(split(r"\p{L}+|\p{N}{2}|."), BYTES), "splits words by"),
+        (tokenizer(split(CONTRACTIONS + r"\p{N}" + REST), BYTES, ignore_merges=True), "splits words by"),
         (tokenizer({"type": "Digits", "individual_digits": False}, GPT2), "Digits"),
         (tokenizer(GPT2 | {"add_prefix_space": True}), "ByteLevel"),
-        (tokenizer(split("x", behavior="Removed"), BYTES), "throws parts"),
+        (tokenizer(split("x", behavior="Removed"), BYTES), "drops parts"),
         (tokenizer({"type": "Whitespace"}, BYTES), "Whitespace"),
-        (tokenizer(GPT2, normalizer={"type": "Lowercase"}), "changes texts by Lowercase"),
-        (tokenizer(GPT2, normalizer=7), "changes texts"),
+        (tokenizer(GPT2, normalizer={"type": "Lowercase"}), "normalizes text with Lowercase"),
+        (tokenizer(GPT2, normalizer=7), "normalizes text"),
         ({"pre_tokenizer": "ByteLevel", "model": {}}, "a step"),
         ({"pre_tokenizer": {"type": "Sequence", "pretokenizers": 3}}, "a step"),
     ],
 )
 def test_unknown(found: dict[str, Any], reason: str) -> None:
-    with pytest.raises(InvalidImport, match=rf"llama\.cpp would not cut texts as this tokenizer does.*{reason}"):
+    with pytest.raises(InvalidImport, match=rf"llama\.cpp would not split text like this tokenizer.*{reason}"):
         pre_tokenizer_name(found)

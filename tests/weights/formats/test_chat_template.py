@@ -76,8 +76,8 @@ def test_where_there_is_none(tmp_path: Path, files: dict[str, Any]) -> None:
     [
         ({"tokenizer_config_json": "{"}, "is not JSON"),
         ({"tokenizer_config_json": "[" * 100_000}, "is not JSON"),
-        ({"tokenizer_config_json": [1]}, "holds no object"),
-        ({"tokenizer_config_json": {"chat_template": 5}}, "neither a text nor a list"),
+        ({"tokenizer_config_json": [1]}, "is not a JSON object"),
+        ({"tokenizer_config_json": {"chat_template": 5}}, "neither text nor a list"),
         ({"tokenizer_config_json": {"chat_template": "x" * (1 << 21)}}, "characters long"),
         ({"chat_template_jinja": "x" * (1 << 21)}, "larger than 1 MiB"),
         ({"tokenizer_config_json": '{"x": "' + "y" * (17 << 20) + '"}'}, "larger than 16 MiB"),
@@ -94,7 +94,7 @@ def test_other_damage(tmp_path: Path) -> None:
         read_template(tmp_path)
     (tmp_path / "chat_template.jinja").unlink()
     (tmp_path / "chat_template.jinja").symlink_to("/etc/hostname")
-    with pytest.raises(DamagedWeights, match="leads out of the folder"):
+    with pytest.raises(DamagedWeights, match="points outside the folder"):
         read_template(tmp_path)
 
 

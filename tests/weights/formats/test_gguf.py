@@ -74,21 +74,21 @@ HUGE = 2**63
 @pytest.mark.parametrize(
     ("file", "reason"),
     [
-        (GGUFFile(magic=b"PK\x03\x04"), "mark GGUF"),
+        (GGUFFile(magic=b"PK\x03\x04"), "begin with GGUF"),
         (GGUFFile(version=1), "version 1"),
         (GGUFFile(version=3 << 24), "big-endian"),
         (GGUFFile(keys=HUGE), f"claims {HUGE} keys"),
         (GGUFFile(keys=9_999), "claims 9999 keys"),
         (GGUFFile(count=HUGE), f"claims {HUGE} tensors"),
         (GGUFFile(count=50_000), "claims 50000 tensors"),
-        (GGUFFile(count=3), "is said to lie at"),
+        (GGUFFile(count=3), "is said to be at"),
         (GGUFFile({**LLAMA, "general.alignment": 24}), "alignment 24"),
         (GGUFFile({**LLAMA, "general.alignment": 0}), "alignment 0"),
         (GGUFFile({**LLAMA, "general.alignment": 1 << 20}), "alignment"),
         (GGUFFile({**LLAMA, "llama.block_count": 1_000_000}), "1000000 layers"),
         (GGUFFile(without("general.architecture")), "architecture"),
-        (GGUFFile(tensors=[Tensor("a", (8,), offset=32)]), "lie at 32"),
-        (GGUFFile(tensors=[Tensor("a", (8,)), Tensor("b", (8,), offset=0)]), "lie at 0, not at 32"),
+        (GGUFFile(tensors=[Tensor("a", (8,), offset=32)]), "be at 32"),
+        (GGUFFile(tensors=[Tensor("a", (8,)), Tensor("b", (8,), offset=0)]), "be at 0, not at 32"),
         (GGUFFile(tensors=[Tensor("a", (8,)), Tensor("a", (8,))]), "twice"),
         (GGUFFile(tensors=[Tensor("a", (8,), kind=99)]), "type 99"),
         (GGUFFile(tensors=[Tensor("a", (8,), kind=4)]), "type 4"),  # a format that ggml has given up
@@ -153,7 +153,7 @@ def test_random_damage_never_escapes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"G", b"GGUF", b"<html>not found</html>", b"\x80\x04\x95pickle"])
 def test_what_is_no_model_is_refused(tmp_path: Path, data: bytes) -> None:
-    assert "no GGUF model" in refused(tmp_path / "other.gguf", data)
+    assert "not a GGUF model" in refused(tmp_path / "other.gguf", data)
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:

@@ -57,6 +57,6 @@ def test_sums_that_came_with_a_folder_must_be_right(tmp_path: Path) -> None:
     raw = bytearray(weights.read_bytes())
     raw[-1] ^= 1
     weights.write_bytes(raw)
-    with pytest.raises(InvalidImport, match="does not have the SHA-256"):
+    with pytest.raises(InvalidImport, match="does not match its SHA-256"):
         import_model(folder, tmp_path / "store", "", lambda _: None, lambda: False)
     assert not (tmp_path / "store" / "weights" / "tiny").exists()

@@ -71,8 +71,8 @@ def test_synonyms_name_the_same_sizes() -> None:
     [
         (LLAMA_7B, {"num_hidden_layers": 10**9}, "num_hidden_layers"),
         (LLAMA_7B, {"num_attention_heads": None}, "num_attention_heads"),
-        (LLAMA_7B, {"num_attention_heads": 3}, "leaves a rest"),
-        (LLAMA_7B, {"num_key_value_heads": 5}, "leaves a rest"),
+        (LLAMA_7B, {"num_attention_heads": 3}, "do not divide"),
+        (LLAMA_7B, {"num_key_value_heads": 5}, "do not divide"),
         (LLAMA_7B, {"num_key_value_heads": 0}, "num_key_value_heads"),
         (LLAMA_7B, {"head_dim": "wide"}, "head_dim"),
         (LLAMA_7B, {"intermediate_size": -1}, "intermediate_size"),
@@ -80,7 +80,7 @@ def test_synonyms_name_the_same_sizes() -> None:
         (BLOOMZ_7B, {"n_layer": 10**9}, "n_layer"),
         (BLOOMZ_7B, {"n_head": 16}, "n_head = 16 and num_attention_heads = 32"),
         (BLOOMZ_7B, {"n_embed": 1 << 60}, "hidden_size = 4096 and n_embed"),
-        (BLOOMZ_7B, {"num_attention_heads": 33}, "leaves a rest"),
+        (BLOOMZ_7B, {"num_attention_heads": 33}, "do not divide"),
         (BLOOMZ_7B, {"hidden_size": [4096]}, "hidden_size"),
     ],
 )

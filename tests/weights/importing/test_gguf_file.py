@@ -52,14 +52,14 @@ def test_all_parts(tmp_path: Path, by_folder: bool) -> None:
 
 def test_parts_that_are_missing_or_in_disorder(tmp_path: Path) -> None:
     first, second, third = parts(tmp_path / "from", 3)
-    with pytest.raises(InvalidImport, match="not its first"):
+    with pytest.raises(InvalidImport, match="is one part of a model"):
         bring(second, tmp_path / "store")
     second.rename(tmp_path / "x")
     with pytest.raises(InvalidImport, match="lacks tiny-00002-of-00003"):
         bring(first, tmp_path / "store")
     third.rename(second)
     (tmp_path / "x").rename(third)
-    with pytest.raises(InvalidImport, match="with the names that they were published with"):
+    with pytest.raises(InvalidImport, match="with their published names"):
         bring(first, tmp_path / "store")
     lone = write_gguf(tmp_path / "lone.gguf", GGUFFile(metadata={**LLAMA, "split.no": 0, "split.count": 2}))
     with pytest.raises(InvalidImport, match="part 1 of 2"):
@@ -71,8 +71,8 @@ def test_parts_that_are_missing_or_in_disorder(tmp_path: Path) -> None:
     ("metadata", "words"),
     [
         ({"general.architecture": "perceiver9"}, "architecture 'perceiver9'"),
-        ({"general.type": "adapter"}, "no whole model"),
-        ({"general.type": "mmproj"}, "no whole model"),
+        ({"general.type": "adapter"}, "not a chat model"),
+        ({"general.type": "mmproj"}, "not a chat model"),
     ],
 )
 def test_what_is_no_model_that_runs(tmp_path: Path, metadata: dict[str, object], words: str) -> None:
@@ -89,7 +89,7 @@ def test_damage_and_links(tmp_path: Path) -> None:
         bring(path, tmp_path / "store")
     real = write_gguf(tmp_path / "real.gguf")
     (tmp_path / "from" / "y.gguf").symlink_to(real)
-    with pytest.raises(InvalidImport, match="leads out"):
+    with pytest.raises(InvalidImport, match="points outside"):
         bring(tmp_path / "from" / "y.gguf", tmp_path / "store")
     with pytest.raises(InvalidImport, match="needs no base"):
         bring(real, tmp_path / "store", base=tmp_path)

@@ -15,7 +15,7 @@ from app.cli.main import build
 from app.errors import Conflict, FetchCancelled, FetchFailed, InvalidImport, MissingExtra
 from app.models.catalog import Catalog
 from app.weights.importing.importer import Imported, import_model
-from app.weights.importing.placing import locked
+from app.weights.importing.placing import alone
 from tests.support.safetensors_files import llama_tensors, write, write_llama, write_lora, write_sharded
 
 QKV = {"model.layers.0.self_attn.q_proj": (8, 8)}
@@ -129,7 +129,7 @@ def test_links_that_lead_out_are_refused(source: Path, tmp_path: Path) -> None:
     secret = tmp_path / "secret.json"
     secret.write_text("{}")
     (source / "tokenizer_config.json").symlink_to(secret)
-    with pytest.raises(InvalidImport, match="leads out of its folder"):
+    with pytest.raises(InvalidImport, match="points outside its folder"):
         bring(source, tmp_path / "store")
 
 
@@ -154,10 +154,10 @@ def test_an_index_that_lies(source: Path, tmp_path: Path, index: dict[str, objec
 @pytest.mark.parametrize(
     ("left", "words"),
     [
-        ([], "is no folder"),
-        (["tokenizer.json"], "holds no config.json"),
+        ([], "is not a folder"),
+        (["tokenizer.json"], "has no config.json"),
         (["config.json"], "holds no weights"),
-        (["config.json", "a.bin", "b.bin"], "2 files with weights and no index"),
+        (["config.json", "a.bin", "b.bin"], "2 files with weights but no index"),
         (["adapter_config.json"], "neither adapter_model.safetensors nor"),
     ],
 )
@@ -180,7 +180,7 @@ def test_without_pytorch_the_cure_is_named(source: Path, tmp_path: Path, monkeyp
 
 def test_room_on_the_disk_is_looked_for_first(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))  # type: ignore[attr-defined]
-    with pytest.raises(FetchFailed, match="not enough room"):
+    with pytest.raises(FetchFailed, match="not enough disk space"):
         bring(source, tmp_path / "store")
     assert names(tmp_path / "store" / "weights") == [".partial"]
 
@@ -188,7 +188,7 @@ def test_room_on_the_disk_is_looked_for_first(source: Path, tmp_path: Path, monk
 def test_one_at_a_time_under_a_name(source: Path, tmp_path: Path) -> None:
     partial = tmp_path / "store" / "weights" / ".partial" / "import-Tiny"
     partial.parent.mkdir(parents=True)
-    with locked(partial, "Tiny"), pytest.raises(Conflict, match="Another process"):
+    with alone(partial, "Tiny"), pytest.raises(Conflict, match="Another process"):
         bring(source, tmp_path / "store")
     bring(source, tmp_path / "store")
 
@@ -220,17 +220,17 @@ def test_the_command_says_with_which_model_an_adapter_goes(
     run = CliRunner()
     write_lora(tmp_path / "from" / "polite", "o/tiny", QKV)
     alone = run.invoke(build(), ["models", "import", str(tmp_path / "from" / "polite"), "--name", "first"])
-    assert "It is an adapter for tiny, and no model of that name is here." in alone.stdout
+    assert "This adapter is for tiny, which is not in the store." in alone.stdout
     assert run.invoke(build(), ["models", "import", str(source)]).exit_code == 0
     beside = run.invoke(build(), ["models", "import", str(tmp_path / "from" / "polite")])
-    assert "It is an adapter, offered with tiny." in beside.stdout
+    assert "This adapter works with tiny." in beside.stdout
 
 
 def test_the_commands_base(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARLEY_MODEL_STORE", str(tmp_path / "store"))
     result = CliRunner().invoke(build(), ["models", "import", str(source), "--base", "tinny"])
     assert result.exit_code == 2
-    assert "The base tinny is no file, no folder, and no model of the store." in result.stderr
+    assert "The base tinny is not a file, a folder or a model in the store." in result.stderr
 
 
 def test_help_teaches_by_example() -> None:

@@ -64,8 +64,8 @@ def family_of(config: Config) -> Family:
     if not isinstance(kind, str) or kind not in _FAMILIES:
         known = ", ".join(_FAMILIES)
         raise InvalidImport(
-            f"Models of the architecture {str(kind)[:40]!r} can't be rewritten for llama.cpp: {known} can. It runs in "
-            "PyTorch as it is, or as a GGUF file that its makers publish.",
+            f"Models of the architecture {str(kind)[:40]!r} can't be converted for llama.cpp; only {known} can. "
+            "It runs in PyTorch as it is, or from a GGUF file if one is published.",
             architecture=str(kind)[:40],
         )
     family: Family = importlib.import_module(f"app.weights.converting.architectures.{_FAMILIES[kind]}").FAMILY
@@ -76,5 +76,5 @@ def gguf_name(names: gguf.TensorNameMap, source: str) -> str:
     """The name in GGUF of a tensor of the checkpoint."""
     found = names.get_name(source, try_suffixes=(".weight", ".bias"))
     if found is None:
-        raise InvalidImport(f"The tensor {source[:80]} has no place in llama.cpp's form of this architecture.")
+        raise InvalidImport(f"The tensor {source[:80]} does not exist in llama.cpp's version of this architecture.")
     return found

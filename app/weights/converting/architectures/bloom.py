@@ -95,7 +95,7 @@ def _layers(config: Config) -> int:
 def _heads(config: Config) -> int:
     heads = whole(config, "n_head", "num_attention_heads")
     if _hidden(config) % heads:
-        raise wrong(f"has {heads} heads, which do not divide its width of {_hidden(config)}")
+        raise wrong(f"has {heads} heads, which do not divide its hidden size {_hidden(config)}")
     return heads
 
 

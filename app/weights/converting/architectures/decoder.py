@@ -33,7 +33,7 @@ def sizes_of(config: Config, *, tied: bool = False) -> Sizes:
     heads_kv = whole(config, "num_key_value_heads", default=heads)
     head = whole(config, "head_dim", default=hidden // heads)
     if heads % heads_kv or head % 2:
-        raise wrong(f"has {heads} heads, {heads_kv} of them for keys, of {head} numbers each, which don't go together")
+        raise wrong(f"has {heads} heads, {heads_kv} of them for keys, of {head} numbers each, which don't match")
     return Sizes(
         vocabulary=whole(config, "vocab_size"),
         layers=whole(config, "num_hidden_layers", most=MOST_LAYERS),

@@ -48,7 +48,7 @@ def rope_of(config: Config, head: int) -> Rope:
     settings = {**table(config, "rope_scaling"), **table(config, "rope_parameters")}
     base = number({**config, **settings}, "rope_theta", default=10000.0)
     if number({**config, **settings}, "partial_rotary_factor", default=1.0) != 1.0:
-        raise wrong("turns only a part of each head, which llama.cpp does not do for this architecture")
+        raise wrong("applies RoPE to a part of each head only, which llama.cpp does not do for this architecture")
     kind = settings.get("rope_type", settings.get("type", "default"))
     if kind == "default":
         return Rope(base)
@@ -62,7 +62,7 @@ def rope_of(config: Config, head: int) -> Rope:
         return Rope(base, factors=_llama3(settings, base, head, original))
     if kind == "yarn":
         return Rope(base, yarn=_yarn(settings, factor, original))
-    raise wrong(f"stretches positions in the way {str(kind)[:20]!r}, which can't be rewritten for llama.cpp")
+    raise wrong(f"scales RoPE by {str(kind)[:20]!r}, which can't be converted for llama.cpp")
 
 
 def _llama3(settings: Config, base: float, head: int, original: int) -> NDArray[np.float32]:
@@ -79,7 +79,7 @@ def _llama3(settings: Config, base: float, head: int, original: int) -> NDArray[
 def _yarn(settings: Config, factor: float, original: int) -> dict[str, float]:
     """YaRN. Both sides sharpen attention by 1 + ln(factor) / 10; llama.cpp takes what is to be multiplied to that."""
     if settings.get("mscale") or settings.get("mscale_all_dim") or settings.get("truncate", True) is not True:
-        raise wrong("stretches positions by a variant of YaRN that llama.cpp does not compute for this architecture")
+        raise wrong("scales RoPE by a variant of YaRN that llama.cpp does not support for this architecture")
     usual = 0.1 * math.log(factor) + 1 if factor > 1 else 1.0
     return {
         "factor": factor,

@@ -17,7 +17,7 @@ def read(settings: Settings) -> Vocabulary:
     model = as_table(settings.tokenizer.get("model"))
     for key in ("continuing_subword_prefix", "end_of_word_suffix", "dropout", "byte_fallback"):
         if model.get(key):
-            raise InvalidImport(f"The tokenizer uses {key}, which llama.cpp does not know for this kind.", file=FAST)
+            raise InvalidImport(f"The tokenizer uses {key}, which llama.cpp does not support for this type.", file=FAST)
     tokens = by_id(model)
     add_bos, add_eos = ends_added(settings)
     return Vocabulary(
@@ -35,10 +35,10 @@ def by_id(model: Mapping[str, Any]) -> list[str]:
     """The tokens of a BPE model in the order of their ids, "" where there is none. Raises :class:`DamagedWeights`."""
     table = model.get("vocab")
     if model.get("type", "BPE") != "BPE" or not isinstance(table, dict) or not table:
-        raise DamagedWeights("tokenizer.json holds no BPE vocabulary. Fetch it again.", file=FAST)
+        raise DamagedWeights("tokenizer.json holds no BPE vocabulary. Download it again.", file=FAST)
     ids = list(table.values())
     if not all(type(token) is int and 0 <= token < MOST_TOKENS for token in ids) or len(set(ids)) != len(ids):
-        raise DamagedWeights("tokenizer.json numbers its tokens wrongly. Fetch it again.", file=FAST)
+        raise DamagedWeights("tokenizer.json numbers its tokens wrongly. Download it again.", file=FAST)
     tokens = [""] * (max(ids) + 1)
     for text, token in table.items():
         tokens[token] = text
@@ -50,7 +50,7 @@ def pairs(model: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for merge in as_list(model.get("merges")):
         parts = merge.split(" ") if isinstance(merge, str) else merge
         if not isinstance(parts, list) or len(parts) != 2 or not all(isinstance(p, str) and p for p in parts):
-            raise DamagedWeights("tokenizer.json has a merge that is none. Fetch it again.", file=FAST)
+            raise DamagedWeights("tokenizer.json has an invalid merge. Download it again.", file=FAST)
         yield parts[0], parts[1]
 
 

@@ -26,7 +26,7 @@ def read_vocabulary(folder: Path, config: Config, rows: int) -> Vocabulary:
         vocabulary = spm.read_json(settings)
     else:
         raise InvalidImport(
-            f"{folder.name} holds no tokenizer: neither tokenizer.model nor tokenizer.json. Put the model's own there."
+            f"{folder.name} holds no tokenizer: neither tokenizer.model nor tokenizer.json. Add the model's own."
         )
     settings.complete(vocabulary, rows)
     return vocabulary

@@ -57,7 +57,9 @@ def read_sentencepiece(path: Path) -> SentencePiece:
         raise DamagedWeights(f"{path.name} can't be read: {err.strerror}.", file=path.name) from err
     except _Bad as bad:
         raise DamagedWeights(
-            f"{path.name} is damaged or no SentencePiece model: {bad}. Fetch it again.", file=path.name, reason=str(bad)
+            f"{path.name} is damaged or not a SentencePiece model: {bad}. Download it again.",
+            file=path.name,
+            reason=str(bad),
         ) from bad
 
 
@@ -67,7 +69,7 @@ class _Bad(Exception):
 
 def _model(data: bytes) -> SentencePiece:
     if len(data) > _MAX_BYTES:
-        raise _Bad("it is larger than any real one")
+        raise _Bad("it is too large")
     found = SentencePiece()
     for number, value in _fields(data):
         if number == 1:
@@ -93,7 +95,7 @@ def _piece(data: bytes) -> Piece:
                 raise _Bad("a token is not UTF-8") from None
         elif number == 2:
             if not isinstance(value, int):
-                raise _Bad("a score is no number")
+                raise _Bad("a score is not a number")
             (score,) = struct.unpack("<f", struct.pack("<I", value & 0xFFFFFFFF))
         elif number == 3:
             kind = _number(value)

@@ -70,7 +70,7 @@ class Settings:
         if vocabulary.eos is None:
             if not ends:
                 raise InvalidImport(
-                    f"{self.folder.name} does not say which token ends a reply. Put the model's tokenizer_config.json "
+                    f"{self.folder.name} does not say which token ends a reply. Add the model's tokenizer_config.json "
                     "or generation_config.json there."
                 )
             vocabulary.eos = ends[0]
@@ -129,7 +129,9 @@ def _added(folder: Path, tokenizer: Config, flags: Config) -> dict[int, tuple[st
     for entry in map(as_table, [*entries, *as_list(tokenizer.get("added_tokens"))]):
         token, content = entry.get("id"), entry.get("content")
         if type(token) is not int or not 0 <= token < MOST_TOKENS or not isinstance(content, str) or not content:
-            raise damaged(folder, "has an added token without an id or a text. Fetch its tokenizer files again.", FAST)
+            raise damaged(
+                folder, "has an added token without an id or a text. Download its tokenizer files again.", FAST
+            )
         found[token] = (content, bool(entry.get("special")))
     return found
 
@@ -169,9 +171,9 @@ def _json(folder: Path, name: str, most: int) -> dict[str, Any]:
         value = json.loads(_bytes(folder, name, most).decode("utf-8"))
         json.dumps(value, ensure_ascii=False).encode("utf-8")  # halves of characters can't be written anywhere
     except (ValueError, RecursionError) as err:
-        raise damaged(folder, f"has a {name} that is not valid JSON. Fetch it again.", name) from err
+        raise damaged(folder, f"has a {name} that is not valid JSON. Download it again.", name) from err
     if not isinstance(value, dict):
-        raise damaged(folder, f"has a {name} that is no table. Fetch it again.", name)
+        raise damaged(folder, f"has a {name} that is not a table. Download it again.", name)
     return value
 
 
@@ -179,5 +181,5 @@ def _bytes(folder: Path, name: str, most: int) -> bytes:
     with inside(folder, name).open("rb") as file:
         data = file.read(most + 1)
     if len(data) > most:
-        raise damaged(folder, f"has a {name} of more than {most >> 20} MiB; that is none.", name)
+        raise damaged(folder, f"has a {name} of more than {most >> 20} MiB, which can't be right.", name)
     return data

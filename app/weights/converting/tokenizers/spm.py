@@ -25,7 +25,7 @@ def read_model(settings: Settings) -> Vocabulary:
     """Out of ``tokenizer.model``. Raises :class:`InvalidImport`, :class:`DamagedWeights`."""
     found = read_sentencepiece(settings.folder / MODEL)
     for problem in _problems(found):
-        raise InvalidImport(f"llama.cpp would not cut texts as this tokenizer.model does: it {problem}.", file=MODEL)
+        raise InvalidImport(f"llama.cpp would not split text like this tokenizer.model: it {problem}.", file=MODEL)
     ids = {piece.text: i for i, piece in enumerate(found.pieces)}
     return Vocabulary(
         model="llama",
@@ -44,13 +44,13 @@ def read_model(settings: Settings) -> Vocabulary:
 def _problems(found: SentencePiece) -> Iterator[str]:
     """What llama.cpp can't do in the same way."""
     if found.model_type != BPE:
-        yield "chooses tokens by their likelihood, and not by joining pairs (BPE)"
+        yield "is a unigram model, not BPE"
     if not found.byte_fallback:
-        yield "has no bytes to spell unknown characters with"
+        yield "has no byte fallback for unknown characters"
     if found.charsmap:
-        yield "replaces characters before it cuts"
+        yield "replaces characters before splitting"
     if found.remove_extra_whitespaces or not found.escape_whitespaces or found.treat_whitespace_as_suffix:
-        yield "treats spaces in another way"
+        yield "treats spaces differently"
 
 
 def read_json(settings: Settings) -> Vocabulary:
@@ -61,7 +61,7 @@ def read_json(settings: Settings) -> Vocabulary:
     """
     model = as_table(settings.tokenizer.get("model"))
     if not model.get("byte_fallback"):
-        raise _unlike("it has no bytes to spell unknown characters with")
+        raise _unlike("it has no byte fallback for unknown characters")
     tokens = by_id(model)
     scores = _scores(model, tokens)
     add_bos, add_eos = ends_added(settings)
@@ -86,7 +86,7 @@ def _scores(model: Mapping[str, Any], tokens: list[str]) -> dict[str, float]:
         scores.setdefault(left + right, -float(len(scores)))
     order = [scores[left + right] for left, right in merges]
     if any(after > before for before, after in itertools.pairwise(order)):
-        raise _unlike("its merges join the same token at different times")
+        raise _unlike("its merges give the same token different ranks")
     known, listed = set(tokens), set(merges)
     for token in scores:
         for cut in range(1, min(len(token), _MAX_TOKEN_CHARS)):
@@ -115,12 +115,12 @@ def _space_prefix(tokenizer: Mapping[str, Any]) -> bool:
             return True
         case ["Replace"]:
             return False
-    raise _unlike("it prepares texts in a way that is not SentencePiece's")
+    raise _unlike("its normalizer is not SentencePiece's")
 
 
 def _unlike(reason: str) -> InvalidImport:
     return InvalidImport(
-        f"llama.cpp would not cut texts as this tokenizer.json does: {reason}. Put the model's tokenizer.model there, "
+        f"llama.cpp would not split text like this tokenizer.json: {reason}. Add the model's tokenizer.model, "
         "or run the model in PyTorch.",
         file=FAST,
     )

@@ -44,12 +44,12 @@ def pre_tokenizer_name(tokenizer: Mapping[str, Any]) -> str:
     kind = as_table(normalizer).get("type")
     if normalizer not in (None, _NOTHING) and kind != "NFC":
         # NFC changes nothing in texts as people type them, and llama.cpp does not compute it.
-        raise _unknown(f"it changes texts by {str(kind)[:40]}")
+        raise _unknown(f"it normalizes text with {str(kind)[:40]}")
     cuts = tuple(_cuts(tokenizer.get("pre_tokenizer")))
     whole_words = bool(as_table(tokenizer.get("model")).get("ignore_merges"))
     name = _NAMES.get((cuts, whole_words))
     if name is None:
-        raise _unknown(f"it cuts words out by {' and then '.join(cuts)[:300]!r}")
+        raise _unknown(f"it splits words by {' and then '.join(cuts)[:300]!r}")
     return name
 
 
@@ -66,7 +66,7 @@ def _cuts(step: object) -> Iterator[str]:
             yield from _cuts(inner)
     elif kind == "Split" and behavior in ("Isolated", "Removed") and isinstance(pattern, str):
         if (behavior == "Removed") != bool(found.get("invert")):
-            raise _unknown("it throws parts of a text away")
+            raise _unknown("it drops parts of the text")
         yield pattern
     elif kind == "Digits" and found.get("individual_digits"):
         yield _DIGITS
@@ -74,12 +74,12 @@ def _cuts(step: object) -> Iterator[str]:
         if found.get("use_regex", True):
             yield GPT2
     else:
-        raise _unknown(f"it has a step {str(kind)[:40]!r} that cuts in another way")
+        raise _unknown(f"it has a step {str(kind)[:40]!r} that splits differently")
 
 
 def _unknown(reason: str) -> InvalidImport:
     return InvalidImport(
-        f"llama.cpp would not cut texts as this tokenizer does: {reason}. The model runs in PyTorch as it is, or as a "
-        "GGUF file that its makers publish.",
+        f"llama.cpp would not split text like this tokenizer: {reason}. The model runs in PyTorch as it is, or from a "
+        "GGUF file if one is published.",
         file="tokenizer.json",
     )

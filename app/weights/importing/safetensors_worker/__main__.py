@@ -38,7 +38,7 @@ class _Files:
             twice = found.keys() & table.keys()
             if twice:
                 self.last = Path(path)
-                raise Refused(f"holds {min(twice)[:80]}, which another file holds too")
+                raise Refused(f"holds {min(twice)[:80]}, which is also in another file")
             found |= table
         return found
 

@@ -33,7 +33,7 @@ class Total:
         self.seen.add((name, begin))
         found = float(rows.sum(dtype=torch.float64))
         if found != found or abs(found) == float("inf"):
-            raise Refused(f"does not go with its base: {name} would not be finite. Is it the right base?")
+            raise Refused(f"does not match its base: {name} would not be finite. Is it the right base?")
         self.value += found
 
 
@@ -55,7 +55,9 @@ def recovered(base: Mapping[str, Rows], difference: Mapping[str, Rows], fill: st
 def _sum(name: str, base: Rows, delta: Rows, total: Total) -> Rows:
     dtype = torch.float16 if base.dtype == torch.float32 else base.dtype
     if not base.dtype.is_floating_point or not delta.dtype.is_floating_point:
-        raise Refused(f"or its base holds {name[:80]} as whole numbers: quantized models can't be added")
+        raise Refused(
+            f"or its base holds {name[:80]} as whole numbers: quantized models can't be combined with delta weights"
+        )
 
     def read(begin: int, end: int) -> Tensor:
         result = base.read(begin, end).float() + delta.read(begin, end).float()

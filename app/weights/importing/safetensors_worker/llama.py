@@ -101,7 +101,7 @@ def _whole(shards: Sequence[Mapping[str, Rows]], name: str, axis: int | None) ->
 
 def _of(shard: Mapping[str, Rows], name: str) -> Rows:
     if name not in shard:
-        raise Refused(f"lacks {name}: it is no LLaMA of this params.json. Fetch both again")
+        raise Refused(f"lacks {name}: it is not a LLaMA of this params.json. Download both again")
     return shard[name]
 
 
@@ -109,7 +109,7 @@ def _check(name: str, rows: Rows, wanted: tuple[int, ...], shards: int) -> None:
     if rows.shape != wanted:
         raise Refused(
             f"and its neighbours ({shards} in all) hold {name} in the shape {rows.shape}; params.json asks for "
-            f"{wanted}. Are all consolidated files there? Fetch what is missing"
+            f"{wanted}. Are all consolidated files there? Download what is missing"
         )
 
 

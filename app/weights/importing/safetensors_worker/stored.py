@@ -41,14 +41,16 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path) or None)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, TypeError, KeyError, AttributeError) as err:
         reason = str(err).strip().partition("\n")[0][:200]
-        raise Refused(f"is damaged, or holds more than weights, and was not run ({reason})") from err
+        raise Refused(f"is damaged or contains more than weights, so it was not loaded ({reason})") from err
     if not isinstance(found, dict) or not found:
-        raise Refused("holds no table of weights")
+        raise Refused("has no table of weights")
     for name, tensor in found.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
-            raise Refused(f"holds {str(name)[:60]!r}, which is no weight; only plain tables of weights are converted")
+            raise Refused(
+                f"holds {str(name)[:60]!r}, which is not a tensor; only plain tables of tensors are converted"
+            )
         if tensor.dtype not in DTYPES or tensor.layout is not torch.strided or tensor.is_quantized:
-            raise Refused(f"holds {name[:60]!r} as {tensor.dtype}, which safetensors can't")
+            raise Refused(f"holds {name[:60]!r} as {tensor.dtype}, which safetensors can't store")
     return found
 
 
@@ -62,7 +64,7 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
     tensors = {}
     for name, info in found.items():
         if info.dtype not in types:
-            raise Refused(f"holds {name[:60]!r} as {info.dtype}, which can't be computed with")
+            raise Refused(f"holds {name[:60]!r} as {info.dtype}, which is not supported")
         raw = whole[info.begin : info.begin + info.size_bytes]
         aligned = raw if info.begin % types[info.dtype].itemsize == 0 else raw.clone()
         tensors[name] = aligned.view(types[info.dtype]).view(info.shape)

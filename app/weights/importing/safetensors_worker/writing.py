@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from app.system.disk import sync_file
 from app.weights.importing.safetensors_worker.rows import CHUNK_BYTES, Rows
 from app.weights.importing.safetensors_worker.stored import DTYPES
 
@@ -35,8 +35,7 @@ def write(weights: Mapping[str, Rows], target: Path, on_bytes: Callable[[int], N
                 for view in _views(piece):
                     digest.update(view)
                     on_bytes(file.write(view))
-        file.flush()
-        os.fsync(file.fileno())
+        sync_file(file)
     draft.replace(target)
     return digest.hexdigest()
 

@@ -1,0 +1,96 @@
+"""Progress of long operations: a bar on a terminal, occasional lines elsewhere; Ctrl-C stops them."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+
+from rich import progress as bars
+from rich.console import Console
+
+from app.weights.progress import OnProgress, Progress
+
+_VERBS = {
+    "downloading": "downloading",
+    "unpacking": "unpacking",
+    "verifying": "verifying",
+    "converting": "converting",
+    "quantizing": "converting to GGUF",
+    "copying": "copying",
+}
+_STEP_PERCENT = 20
+
+
+def plain_console() -> Console:
+    """Standard output; when it is not a terminal, lines are not wrapped at 80 columns."""
+    console = Console(highlight=False, soft_wrap=False)
+    return console if console.is_terminal else Console(highlight=False, width=200)
+
+
+class Stopper:
+    """While entered, SIGINT (Ctrl-C) and SIGTERM set ``stopped`` instead of interrupting the work halfway."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._before: dict[signal.Signals, signal.Handlers | int | None] = {}
+
+    def stopped(self) -> bool:
+        """Whether the user wants to stop."""
+        return self._event.is_set()
+
+    def __enter__(self) -> Stopper:
+        for wanted in (signal.SIGINT, signal.SIGTERM):
+            self._before[wanted] = signal.signal(wanted, self._stop)  # type: ignore[assignment]
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, tb: TracebackType | None) -> None:
+        for wanted, handler in self._before.items():
+            signal.signal(wanted, handler)
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._event.set()
+
+
+@contextmanager
+def show_progress(console: Console, title: str) -> Iterator[OnProgress]:
+    """Give a function to report progress to."""
+    if not console.is_terminal:
+        yield _Lines(title).show
+        return
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.TaskProgressColumn(),
+        bars.DownloadColumn(),
+        bars.TransferSpeedColumn(),
+    )
+    with bars.Progress(*columns, console=console, transient=True) as progress:
+        tasks = {phase: progress.add_task(f"{title}: {verb}", visible=False) for phase, verb in _VERBS.items()}
+
+        def show(now: Progress) -> None:
+            for phase, task in tasks.items():
+                progress.update(task, visible=phase == now.phase)
+            progress.update(tasks[now.phase], completed=now.done_bytes, total=now.total_bytes)
+
+        yield show
+
+
+class _Lines:
+    """Progress for a log: a line when a phase begins and at each fifth of it."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._said: tuple[str, int] | None = None
+
+    def show(self, now: Progress) -> None:
+        """Print a line if the phase or the step has changed."""
+        percent = min(100, 100 * now.done_bytes // now.total_bytes) if now.total_bytes else 0
+        here = (now.phase, percent // _STEP_PERCENT)
+        if here == self._said:
+            return
+        self._said = here
+        total = f" of {now.total_bytes / 1e6:,.1f} MB" if now.total_bytes else ""
+        print(f"{self._title}: {_VERBS[now.phase]} {percent} %{total}", flush=True)

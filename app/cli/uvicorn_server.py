@@ -1,0 +1,108 @@
+"""Run the application under uvicorn, with a socket bound beforehand and a graceful shutdown."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.applications import Starlette
+
+from app.api.deps import Services
+from app.config import LOOPBACK_HOSTS
+from app.errors import ConfigurationError, ParleyError
+
+# Event streams are closed at shutdown; connections still open after this are cut.
+GRACE_S = 3
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises :class:`ConfigurationError` with what to do."""
+    if host not in LOOPBACK_HOSTS:
+        raise ConfigurationError(
+            f"Parley can't listen on {host}: this version has no accounts, so anyone who can reach it could read every "
+            "chat. Use 127.0.0.1, and put a reverse proxy with its own login in front of it (set PARLEY_ALLOWED_HOSTS "
+            "to the proxy's host name)."
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen()  # now, so that a second server is refused now
+    except OSError as err:
+        listening.close()
+        if err.errno == errno.EADDRINUSE:
+            raise ConfigurationError(
+                f"Port {port} is in use, perhaps by another Parley. Stop it, or choose another port: --port {port + 1}."
+            ) from err
+        raise ConfigurationError(f"Can't listen on {host}:{port}: {err.strerror}. Choose another --port.") from err
+    return listening
+
+
+def address(listening: socket.socket) -> str:
+    """The URL of a bound socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that ends replies and event streams before it waits for connections to close."""
+
+    def __init__(self, app: Starlette, on_started: Callable[[Services], None] | None = None) -> None:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=GRACE_S,
+            server_header=False,
+            lifespan="on",
+        )
+        super().__init__(config)
+        self._parley = app
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the application, then the socket."""
+        await super().startup(sockets)
+        if self.started and self._on_started is not None:
+            self._on_started(self._parley.state.services)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Mark running replies as interrupted, close the event streams, then shut down."""
+        if self.started:
+            parts: Services = self._parley.state.services
+            await parts.chat.close()
+            parts.conversations.close()
+        await super().shutdown(sockets)
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until stopped. Raises the error that kept the application from starting."""
+        try:
+            super().run(sockets)
+        except SystemExit:  # uvicorn raises this when the application did not start
+            self.raise_startup_error()
+            raise
+
+    def raise_startup_error(self) -> None:
+        """Raise the error that kept the application from starting, if there is one."""
+        error = getattr(self._parley.state, "startup_error", None)
+        if isinstance(error, ParleyError):
+            raise error
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """SIGINT and SIGTERM shut the server down gracefully, with exit code 0: uvicorn would raise them again."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for sig, handler in before.items():
+                signal.signal(sig, handler)

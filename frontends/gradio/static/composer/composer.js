@@ -1,0 +1,175 @@
+/** The box to write in: grows, sends, stops, and never loses what was typed. */
+import { nameButton, textButton } from "../widgets/buttons.js";
+import { h } from "../page/dom.js";
+import { keepDraft, readDraft } from "./drafts.js";
+import { grow, isSendKey } from "../conversation/question_editor.js";
+import { icon } from "../widgets/icons.js";
+import { modelName } from "../i18n/language.js";
+import { isReady } from "../models/models.js";
+import { settingsSummary } from "../settings/summary.js";
+
+const DRAWN_AFTER = ["language", "models", "model", "conversation", "conversation-updated", "draft"];
+const MODEL_TROUBLE = /^(model_|damaged|not_enough|worker_failed)/; // error codes that another model may cure
+
+/** A form with a text box, the model picker's place, the settings button, and Send or Stop. */
+export class Composer {
+  /**
+   * @param {Object} app
+   * @param {{send: (text: string) => Promise<void>, stop: () => void, settings: (button: HTMLElement) => void}} on
+   */
+  constructor(app, on) {
+    this.app = app;
+    this.on = on;
+    this.running = false;
+    this.area = h("textarea.p-input", { rows: "1", id: "parley-input", dir: "auto", enterkeyhint: "send" });
+    this.error = h("div.p-alert", { role: "alert", hidden: true });
+    this.told = null; // what the error line says: a function, so that it can say it in another language
+    this.picker = h("div.p-picker-mount");
+    const settings = () => on.settings(this.settings);
+    this.settings = h("button.p-chip-button", { type: "button", "aria-haspopup": "dialog", onclick: settings });
+    this.button = h("button.p-send", { type: "submit" });
+    this.hint = h("p.p-hint");
+    this.form = h(
+      "form.p-composer",
+      {},
+      this.area,
+      h("div.p-composer-foot", {}, this.picker, this.settings, h("span.p-spring"), this.button),
+    );
+    this.element = h("div.p-composer-frame", {}, this.error, this.form, this.hint);
+    this.#listen();
+    this.draw();
+    this.load();
+  }
+
+  #listen() {
+    const { app } = this;
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (this.running) this.on.stop();
+      else void this.submit();
+    });
+    this.form.addEventListener("click", (event) => event.target === this.form && this.area.focus());
+    this.area.addEventListener("keydown", (event) => {
+      if (!isSendKey(event)) return;
+      event.preventDefault();
+      if (!this.running) void this.submit();
+      else if (this.area.value.trim()) this.tell(() => app.t("composer.wait"));
+    });
+    this.area.addEventListener("input", () => this.#typed());
+    for (const event of DRAWN_AFTER) app.on(event, () => this.draw());
+    for (const event of ["models", "model"]) app.on(event, () => this.#modelChanged());
+    app.on("running", (message) => this.#setRunning(message !== null));
+  }
+
+  // What another model may cure is cured.
+  #modelChanged() {
+    if (this.told && MODEL_TROUBLE.test(this.told.error?.code) && isReady(this.app.model())) this.tell(null);
+  }
+
+  #typed() {
+    keepDraft(this.app.state.conversationId, this.area.value);
+    this.tell(null);
+    this.#fit();
+    void this.app.warmModel();
+  }
+
+  #fit() {
+    grow(this.area);
+    this.button.toggleAttribute("data-empty", !this.area.value.trim());
+  }
+
+  #setRunning(running) {
+    if (running === this.running) return;
+    this.running = running;
+    if (!running) this.tell(null);
+    this.draw();
+  }
+
+  /** Draw the words and buttons in the reader's language. */
+  draw() {
+    const { app } = this;
+    const placeholder = app.model() ? "composer.placeholder" : "composer.placeholder_no_model";
+    this.area.placeholder = app.t(placeholder, { model: modelName(app) });
+    this.area.setAttribute("aria-label", app.t("composer.label"));
+    const label = app.t(this.running ? "composer.stop" : "composer.send");
+    nameButton(this.button, label, this.running ? "stop" : "arrow_up");
+    this.button.toggleAttribute("data-running", this.running);
+    this.hint.textContent = app.t("composer.hint");
+    this.#drawSettings();
+    this.#drawTold();
+    this.#fit();
+  }
+
+  #drawSettings() {
+    const set = settingsSummary(this.app);
+    const text = set.length ? set.join(" · ") : this.app.t("settings.none");
+    this.settings.replaceChildren(icon("sliders"), h("span", {}, text));
+    this.settings.toggleAttribute("data-set", set.length > 0);
+    this.settings.title = `${this.app.t("settings.title")}: ${text}`;
+    this.settings.setAttribute("aria-label", this.settings.title);
+  }
+
+  /** Show what was typed in the conversation that is open now. */
+  load() {
+    this.area.value = readDraft(this.app.state.conversationId);
+    this.tell(null);
+    this.#fit();
+  }
+
+  /**
+   * Send what is written, or `text`.
+   * @param {string} [text]
+   */
+  async submit(text = this.area.value) {
+    const { app } = this;
+    if (!text.trim() || this.running) return;
+    const from = app.state.conversationId;
+    this.area.value = "";
+    this.#fit();
+    this.tell(null);
+    try {
+      await this.on.send(text.trim());
+      keepDraft(from, "");
+      if (app.state.conversationId !== from) keepDraft(app.state.conversationId, this.area.value);
+    } catch (error) {
+      this.#giveBack(text, error);
+    }
+  }
+
+  #giveBack(text, error) {
+    const written = this.area.value.trim();
+    this.area.value = written && written !== text.trim() ? `${text}\n${written}` : text;
+    keepDraft(this.app.state.conversationId, this.area.value);
+    this.#fit();
+    this.tell(() => this.app.errorText(error), error);
+    this.area.focus();
+  }
+
+  /**
+   * Say something in place, above the box; null takes it away.
+   * @param {(() => string)|null} say
+   * @param {Object} [error] adds what can be done at once
+   */
+  tell(say, error) {
+    this.told = say && { say, error };
+    this.#drawTold();
+  }
+
+  #drawTold() {
+    this.error.hidden = !this.told;
+    if (!this.told) return;
+    const { say, error } = this.told;
+    this.error.replaceChildren(icon("warning"), h("span", {}, say()));
+    if (!MODEL_TROUBLE.test(error?.code)) return;
+    this.error.append(textButton(this.app.t("welcome.see_models"), () => this.openPicker(), "p-small"));
+  }
+
+  /** Open the model list. */
+  openPicker() {
+    this.picker.querySelector("button")?.click();
+  }
+
+  focus() {
+    this.area.focus({ preventScroll: true });
+  }
+}

@@ -1,0 +1,177 @@
+/** Draws the open conversation: one column of messages. It holds no data but what it has drawn. */
+import { nameButton, textButton } from "../widgets/buttons.js";
+import { h } from "../page/dom.js";
+import { icon } from "../widgets/icons.js";
+import { MessageView } from "./message_view.js";
+import { Follower } from "./auto_scroll.js";
+
+const COPIED_MS = 1600;
+
+/** The scrolling log and what stands in its place when there is none. */
+export class ConversationView {
+  /** @param {Object} app */
+  constructor(app) {
+    this.app = app;
+    this.handlers = null; // the Actions, set by main.js
+    this.views = new Map(); // message id → MessageView; kept when another version is shown
+    this.early = new Map(); // message id → blocks that came before it was drawn
+    this.column = h("div.p-column", { role: "log", "aria-live": "off" });
+    this.status = h("div.p-status", { role: "status" });
+    this.live = h("div.p-offscreen", { "aria-live": "polite", role: "status" });
+    this.scroller = h("div.p-log", { tabindex: "-1" }, this.status, this.column);
+    this.follower = new Follower(this.scroller, this.column);
+    this.element = h("div.p-log-frame", {}, this.scroller, this.follower.button, this.live);
+    this.scroller.addEventListener("click", (event) => this.#copyCode(event));
+    app.on("language", () => this.redraw());
+    app.on("models", () => this.redraw());
+    this.label();
+  }
+
+  /** Name the region and the button in the reader's language. */
+  label() {
+    this.column.setAttribute("aria-label", this.app.t("chat.log"));
+    nameButton(this.follower.button, this.app.t("chat.to_bottom"));
+  }
+
+  /**
+   * Empty the log.
+   * @param {"welcome"|"loading"|"gone"|"error"} mode
+   * @param {string} [text]
+   */
+  clear(mode, text) {
+    this.views.clear();
+    this.early.clear();
+    this.column.replaceChildren();
+    this.status.replaceChildren();
+    this.follower.following = true;
+    this.app.emit("screen", mode);
+    if (mode === "loading") this.status.append(h("p.p-muted.p-late", {}, this.app.t("chat.loading")));
+    if (mode === "gone" || mode === "error") {
+      const anew = textButton(this.app.t("chat.start_new"), () => this.app.open(null), "p-primary");
+      this.status.append(h("p", {}, text), anew);
+    }
+  }
+
+  /**
+   * Show the tree's path. Elements that are right already are not touched.
+   * @param {import("./message_tree.js").Tree} tree
+   */
+  render(tree) {
+    const path = tree.path();
+    this.app.emit("screen", path.length || this.app.state.conversationId ? "chat" : "welcome");
+    this.status.replaceChildren();
+    const elements = path.map((message) => this.#view(message, tree).element);
+    let at = 0;
+    while (at < elements.length && this.column.children[at] === elements[at]) at += 1;
+    while (this.column.children.length > at) this.column.lastChild.remove();
+    this.column.append(...elements.slice(at));
+  }
+
+  #view(message, tree) {
+    const versions = tree.versions(message);
+    const view = this.views.get(message.id) ?? this.#newView(message, versions);
+    if (!view.shows(message, versions)) view.update(message, versions);
+    return view;
+  }
+
+  #newView(message, versions) {
+    const view = new MessageView(this.app, message, versions, this.handlers);
+    const early = this.early.get(message.id);
+    this.views.set(message.id, view);
+    this.early.delete(message.id);
+    if (early && message.state === "pending") view.patch([...early.values()]);
+    return view;
+  }
+
+  /** Draw one message again, also when it is not on the path. */
+  refresh(id, tree) {
+    const message = tree.get(id);
+    this.views.get(id)?.update(message, tree.versions(message));
+  }
+
+  /** A stand-in has become a message: its element stays. */
+  rename(from, to) {
+    const view = this.views.get(from);
+    if (!view) return;
+    this.views.delete(from);
+    this.views.set(to, view);
+  }
+
+  /** Draw all words again. */
+  redraw() {
+    this.label();
+    for (const view of this.views.values()) view.redraw();
+  }
+
+  /**
+   * Show changed blocks of a running reply; of one that is not drawn yet they are kept.
+   * @param {string} id
+   * @param {{index: number, html: string}[]} blocks
+   */
+  patch(id, blocks) {
+    const view = this.views.get(id);
+    if (view) return view.patch(blocks);
+    const kept = this.early.get(id) ?? new Map();
+    for (const block of blocks) kept.set(block.index, block);
+    this.early.set(id, kept);
+  }
+
+  queued(id, position) {
+    this.views.get(id)?.queued(position);
+  }
+
+  /** Go to the end and follow it. */
+  follow() {
+    this.follower.follow();
+  }
+
+  /** Keep the place: what changes now is the reader's doing. */
+  hold() {
+    this.follower.rest();
+  }
+
+  /**
+   * A conversation was just opened: show its end, or the message that was searched for.
+   * @param {string|null} id
+   */
+  arrive(id) {
+    const element = id && this.views.get(id)?.element;
+    if (!element) return this.follow();
+    this.hold();
+    element.scrollIntoView({ block: "center" });
+    element.classList.add("p-found");
+  }
+
+  /** Say a finished reply to a screen reader. */
+  announce(message) {
+    const model = this.handlers.speaker(message);
+    this.live.textContent = this.app.t("chat.said", { model, text: message.content });
+  }
+
+  /** After a step through versions, keep the keyboard on the same button. */
+  focusVersion(id, step) {
+    const buttons = this.views.get(id)?.element.querySelectorAll(".p-versions button") ?? [];
+    const [previous, next] = buttons;
+    const wanted = step < 0 ? [previous, next] : [next, previous];
+    wanted.find((button) => button && !button.disabled)?.focus({ preventScroll: true });
+  }
+
+  #copyCode(event) {
+    const button = event.target.closest("button[data-copy]");
+    if (!button) return;
+    const code = button.closest("figure").querySelector("code").textContent;
+    void this.handlers.copy({ content: code }, button);
+  }
+
+  /** Show on the button that copying worked. */
+  copied(button, worked) {
+    if (!worked) return this.app.toast(this.app.t("message.copy_failed"));
+    this.live.textContent = this.app.t("message.copied");
+    button.replaceChildren(icon("check"));
+    button.classList.add("p-done");
+    setTimeout(() => {
+      button.replaceChildren(icon("copy"));
+      button.classList.remove("p-done");
+    }, COPIED_MS);
+  }
+}

@@ -1,0 +1,181 @@
+/** One message on the page. It draws itself anew when it changes; its text only block by block. */
+import { Blocks, labelCopyButtons } from "./reply_blocks.js";
+import { iconButton } from "../widgets/buttons.js";
+import { h, setHtml } from "../page/dom.js";
+import { editor } from "./question_editor.js";
+import { longTime, modelName, shortTime } from "../i18n/language.js";
+import { replyNotes } from "./reply_notes.js";
+
+/**
+ * @typedef {Object} Handlers what the conversation does when a button is pressed
+ * @property {(message: Object, button: HTMLElement) => void} copy
+ * @property {(message: Object, content: string) => Promise<void>} edit
+ * @property {(message: Object) => void} regenerate
+ * @property {(message: Object) => void} continue
+ * @property {(message: Object, step: number) => void} version
+ * @property {(message: Object, verdict: string, button: HTMLElement) => void} rate
+ * @property {(message: Object, button: HTMLElement) => void} details
+ */
+
+/** An article: name, body, notes, a row of buttons. */
+export class MessageView {
+  /**
+   * @param {Object} app
+   * @param {import("./message_tree.js").Message} message
+   * @param {{list: Object[], index: number}} versions
+   * @param {Handlers} handlers
+   */
+  constructor(app, message, versions, handlers) {
+    this.app = app;
+    this.handlers = handlers;
+    this.isReply = message.role !== "user";
+    this.position = null; // in the queue
+    this.started = false;
+    this.actionsDrawn = "";
+    this.name = h("header.p-speaker");
+    this.body = h("div.p-body", { dir: "auto" });
+    this.notes = h("div.p-notes");
+    this.actions = h("div.p-actions");
+    this.element = h(`article.p-message.p-${this.isReply ? "reply" : "question"}`, { tabindex: "-1" });
+    this.element.append(this.name, this.body, this.notes, this.actions);
+    this.blocks = new Blocks(this.body, app.t);
+    this.update(message, versions);
+  }
+
+  /**
+   * Show what is new about the message.
+   * @param {import("./message_tree.js").Message} message
+   * @param {{list: Object[], index: number}} versions
+   */
+  update(message, versions) {
+    this.message = message;
+    this.versions = versions;
+    this.element.dataset.state = message.state;
+    this.element.dataset.id = message.id;
+    this.#drawBody();
+    this.redraw();
+  }
+
+  /** @returns {boolean} whether this is what is drawn already */
+  shows(message, versions) {
+    const { list, index } = this.versions;
+    return this.message === message && list.length === versions.list.length && index === versions.index;
+  }
+
+  /** Draw everything but the text again: after a change of language, versions or rating. */
+  redraw() {
+    const { app, message } = this;
+    const name = this.isReply ? modelName(app, message.model_id ?? message.provenance?.model_id) : app.t("chat.you");
+    this.element.setAttribute("aria-label", name);
+    const when = { datetime: message.created_at, title: longTime(app, message.created_at) };
+    this.name.replaceChildren(h("span.p-speaker-name", {}, name), h("time", when, shortTime(app, message.created_at)));
+    labelCopyButtons(this.body, app.t);
+    this.#drawNotes();
+    this.#drawActions();
+  }
+
+  /**
+   * Show changed blocks of a running reply.
+   * @param {{index: number, html: string}[]} blocks
+   */
+  patch(blocks) {
+    const first = !this.started;
+    this.started = true;
+    this.position = null;
+    this.blocks.patch(blocks);
+    if (first) this.#drawNotes();
+  }
+
+  /** @param {number|null} position its place in the queue */
+  queued(position) {
+    this.position = position;
+    this.#drawNotes();
+  }
+
+  #drawBody() {
+    const { message } = this;
+    if (this.editing) return;
+    if (!this.isReply) {
+      if (message.html) setHtml(this.body, message.html);
+      else this.body.replaceChildren(h("p", {}, message.content));
+    } else if (message.state !== "pending") {
+      this.blocks.finish(message.html ?? "");
+    } else if (message.html && !this.started) {
+      this.blocks.patch([{ index: 0, html: message.html }]);
+    }
+  }
+
+  #drawNotes() {
+    if (this.isReply) this.notes.replaceChildren(...replyNotes(this.app, this.message, this, this.handlers));
+  }
+
+  #drawActions() {
+    const { app, message, versions } = this;
+    const looks = [app.state.language, message.state, message.optimistic, versions.index, versions.list.length].join();
+    if (looks !== this.actionsDrawn) {
+      this.actionsDrawn = looks; // a button that stays keeps the focus, and what hangs on it
+      this.#replaceActions();
+    }
+    for (const verdict of ["up", "down"]) {
+      const thumb = this.actions.querySelector(`[data-act="${verdict}"]`);
+      thumb?.setAttribute("aria-pressed", String(message.rating?.verdict === verdict));
+    }
+  }
+
+  #replaceActions() {
+    const { app, message, handlers } = this;
+    const running = message.state === "pending";
+    this.actions.replaceChildren();
+    if (message.optimistic) return;
+    const add = (name, act, press) => {
+      const onclick = (event) => press(this.message, event.currentTarget);
+      this.actions.append(iconButton(name, app.t(`message.${act}`), onclick, { dataset: { act } }));
+    };
+    this.#drawVersions();
+    if (running) return;
+    if (!this.isReply) add("edit", "edit", () => this.startEdit());
+    add("copy", "copy", handlers.copy);
+    if (!this.isReply) return;
+    add("thumb_up", "up", (shown, button) => handlers.rate(shown, "up", button));
+    add("thumb_down", "down", (shown, button) => handlers.rate(shown, "down", button));
+    add("refresh", "regenerate", handlers.regenerate);
+    add("info", "details", handlers.details);
+  }
+
+  #drawVersions() {
+    const { app, handlers } = this;
+    const { list, index } = this.versions;
+    if (list.length < 2) return;
+    const said = app.t("message.version", { index: index + 1, count: list.length });
+    const step = (iconName, label, by) => {
+      const go = () => handlers.version(this.message, by);
+      return iconButton(iconName, app.t(label), go, { disabled: !list[index + by] });
+    };
+    const group = h("span.p-versions", { role: "group", "aria-label": said });
+    const count = h("span", { title: said }, `${index + 1}/${list.length}`);
+    group.append(step("chevron_left", "message.previous", -1), count, step("chevron_right", "message.next", 1));
+    this.actions.append(group);
+  }
+
+  /** Edit the question in place. */
+  startEdit() {
+    this.editing = editor(this.app, this.message.content, {
+      save: async (text) => {
+        await this.handlers.edit(this.message, text);
+        this.stopEdit();
+      },
+      close: () => this.stopEdit(),
+    });
+    this.element.dataset.editing = "";
+    this.body.replaceChildren(this.editing);
+  }
+
+  /** Show the question again as it is. */
+  stopEdit() {
+    if (!this.editing) return;
+    this.editing = null;
+    delete this.element.dataset.editing;
+    this.#drawBody();
+    this.actions.querySelector('[data-act="edit"]')?.focus();
+  }
+}

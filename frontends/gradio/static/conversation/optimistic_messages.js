@@ -1,0 +1,68 @@
+/** Stand-ins: what a person just asked for, shown before the server has said its id. */
+
+const QUESTION = "stand-in-question";
+const REPLY = "stand-in-reply";
+
+/** Puts stand-ins into a tree and exchanges them for the real messages when those come. */
+export class StandIns {
+  /**
+   * @param {import("./message_tree.js").Tree} tree
+   * @param {(from: string, to: string) => void} rename keeps the drawn element
+   */
+  constructor(tree, rename) {
+    this.tree = tree;
+    this.rename = rename;
+  }
+
+  /**
+   * A question and the reply that will come.
+   * @param {string|null} parentId
+   * @param {string} content
+   * @param {string} [modelId]
+   */
+  question(parentId, content, modelId) {
+    this.#add(QUESTION, parentId, { role: "user", content, state: "complete" });
+    this.reply(QUESTION, { model_id: modelId, content: "" });
+  }
+
+  /**
+   * A reply that will come.
+   * @param {string} parentId
+   * @param {Object} like what it begins with
+   */
+  reply(parentId, like) {
+    const { model_id, content, html } = like;
+    this.#add(REPLY, parentId, { role: "assistant", model_id, content, html, state: "pending" });
+    this.tree.show(REPLY);
+  }
+
+  #add(id, parentId, values) {
+    this.tree.remove(id);
+    this.tree.add({ id, parent_id: parentId, created_at: new Date().toISOString(), optimistic: true, ...values });
+  }
+
+  /**
+   * Add a message of the server's; the stand-in it replaces goes.
+   * @param {import("./message_tree.js").Message} message
+   */
+  adopt(message) {
+    const id = message.role === "user" ? QUESTION : REPLY;
+    const standIn = this.tree.get(id);
+    const isIt = standIn && standIn.parent_id === message.parent_id && !this.tree.get(message.id);
+    const shown = isIt && this.tree.path().some((other) => other.id === id);
+    if (isIt) this.tree.remove(id);
+    this.tree.add(message);
+    if (!isIt) return;
+    this.rename(id, message.id);
+    const reply = id === QUESTION ? this.tree.get(REPLY) : null;
+    if (reply) this.reply(message.id, reply);
+    else if (shown) this.tree.show(message.id);
+  }
+
+  /** @returns {boolean} whether any stand-in was still there; the leaf goes back to where they began */
+  clear() {
+    const left = [REPLY, QUESTION].filter((id) => this.tree.get(id));
+    for (const id of left) this.tree.remove(id);
+    return left.length > 0;
+  }
+}

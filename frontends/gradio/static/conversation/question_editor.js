@@ -1,0 +1,69 @@
+/** Edits a question where it stands. The old version stays: an edit is a branch. */
+import { textButton } from "../widgets/buttons.js";
+import { h } from "../page/dom.js";
+
+/**
+ * @param {Object} app
+ * @param {string} content
+ * @param {{save: (text: string) => Promise<void>, close: () => void}} on
+ * @returns {HTMLElement}
+ */
+export function editor(app, content, on) {
+  const area = h("textarea.p-field", { "aria-label": app.t("message.edit_label"), rows: "1", dir: "auto" });
+  const error = h("p.p-error", { role: "alert", hidden: true });
+  const send = h("button.p-button.p-primary", { type: "submit" }, app.t("message.edit_send"));
+  const cancel = textButton(app.t("message.edit_cancel"), on.close);
+  const hint = h("span.p-muted", {}, app.t("message.edit_hint"));
+  const form = h("form.p-editor", {}, area, error, h("div.p-editor-foot", {}, hint, cancel, send));
+  area.value = content;
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const text = area.value.trim();
+    if (!text) return;
+    send.disabled = true;
+    try {
+      await on.save(text);
+    } catch (problem) {
+      error.textContent = app.errorText(problem);
+      error.hidden = false;
+      send.disabled = false;
+    }
+  });
+  area.addEventListener("input", () => grow(area));
+  area.addEventListener("keydown", (event) => {
+    if (isSendKey(event)) {
+      event.preventDefault();
+      form.requestSubmit();
+    }
+    if (event.key === "Escape") {
+      event.stopPropagation();
+      on.close();
+    }
+  });
+  requestAnimationFrame(() => {
+    grow(area);
+    area.focus();
+    area.setSelectionRange(area.value.length, area.value.length);
+  });
+  return form;
+}
+
+/**
+ * Fit a text box to its text.
+ * @param {HTMLTextAreaElement} area
+ */
+export function grow(area) {
+  area.style.height = "auto";
+  area.style.height = `${area.scrollHeight}px`;
+}
+
+/**
+ * Whether a key sends: Enter alone, and not the Enter that ends an input method's word.
+ * @param {KeyboardEvent} event
+ * @returns {boolean}
+ */
+export function isSendKey(event) {
+  const composing = event.isComposing || event.keyCode === 229;
+  return event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.altKey && !composing;
+}

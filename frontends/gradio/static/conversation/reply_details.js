@@ -1,0 +1,59 @@
+/** What is behind a reply: model, quantization, seed, counts and times, in a popover. */
+import { h } from "../page/dom.js";
+import { longTime, modelName, number } from "../i18n/language.js";
+import { showPopover } from "../widgets/popover.js";
+
+const SAMPLING = ["temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_new_tokens"];
+
+/**
+ * @param {Object} app
+ * @param {HTMLElement} anchor
+ * @param {import("./message_tree.js").Message} message
+ */
+export function showDetails(app, anchor, message) {
+  const rows = detailRows(app, message).filter(([, value]) => value);
+  const list = h("dl.p-details", {}, ...rows.flatMap(([key, value]) => [h("dt", {}, app.t(key)), h("dd", {}, value)]));
+  showPopover(anchor, { title: app.t("details.title"), close: app.t("app.close"), content: [list] });
+}
+
+function detailRows(app, message) {
+  const { provenance, usage = {}, timing = {} } = message;
+  return [
+    ["details.model", modelName(app, message.model_id ?? provenance?.model_id)],
+    ["details.quantization", provenance?.quantization],
+    ["details.seed", provenance?.sampling?.seed?.toString()],
+    ["details.tokens", usage.completion_tokens ? tokens(app, usage) : null],
+    ["details.speed", speed(app, usage, timing)],
+    ["details.first_token", duration(app, timing.first_token_ms)],
+    ["details.queued", timing.queued_ms > 50 ? duration(app, timing.queued_ms) : null],
+    ["details.sampling", provenance ? sampling(app, provenance.sampling) : null],
+    ["details.score", message.score === undefined || message.score === null ? null : number(app, message.score)],
+    ["details.time", longTime(app, message.created_at)],
+  ];
+}
+
+function tokens(app, usage) {
+  return app.t("details.tokens_value", {
+    completion: usage.completion_tokens,
+    prompt: usage.prompt_tokens,
+    cached: usage.cached_tokens ?? 0,
+  });
+}
+
+function speed(app, usage, timing) {
+  const writing_ms = timing.duration_ms - timing.first_token_ms;
+  if (!(usage.completion_tokens > 1) || !(writing_ms > 0)) return null;
+  const rate = ((usage.completion_tokens - 1) * 1000) / writing_ms;
+  return app.t("details.speed_value", { value: number(app, rate, { maximumFractionDigits: rate < 10 ? 1 : 0 }) });
+}
+
+function duration(app, ms) {
+  if (ms === null || ms === undefined) return null;
+  if (ms < 1000) return app.t("details.milliseconds", { value: number(app, Math.round(ms)) });
+  return app.t("details.seconds", { value: number(app, ms / 1000, { maximumFractionDigits: 1 }) });
+}
+
+function sampling(app, values) {
+  const told = SAMPLING.map((name) => app.t(`settings.${name}`, { value: values[name] }));
+  return told.join(" · ");
+}

@@ -1,0 +1,51 @@
+/** The lines under a reply: that it waits, was stopped or cut, or failed, and what can be done. */
+import { textButton } from "../widgets/buttons.js";
+import { h } from "../page/dom.js";
+import { modelName } from "../i18n/language.js";
+import { findModel, wayOf } from "../models/reference.js";
+
+/**
+ * @param {Object} app
+ * @param {import("./message_tree.js").Message} message
+ * @param {{started: boolean, position: number|null}} progress of a running reply
+ * @param {import("./message_view.js").Handlers} handlers
+ * @returns {HTMLElement[]}
+ */
+export function replyNotes(app, message, progress, handlers) {
+  const dropped = message.dropped_turns;
+  const first = dropped ? [note("quiet", app.t("chat.dropped", { count: dropped }))] : [];
+  const last = message.state === "pending" ? waiting(app, message, progress) : ending(app, message, handlers);
+  return last ? [...first, last] : first;
+}
+
+function ending(app, message, handlers) {
+  const carryOn = () => textButton(app.t("message.continue"), () => handlers.continue(message), "p-small");
+  const again = () => textButton(app.t("message.retry"), () => handlers.regenerate(message), "p-small");
+  const next = message.content ? carryOn : again;
+  if (message.state === "cancelled") return note("quiet", app.t("message.cancelled"), next());
+  if (message.state === "interrupted") return note("warning", app.t("message.interrupted"), next());
+  if (message.state === "failed") return note("danger", app.errorText(message.error ?? { code: "unknown" }), again());
+  if (message.finish_reason === "length") return note("quiet", app.t("message.length"), carryOn());
+  if (!message.content) return note("quiet", app.t("message.empty"), again());
+  return null;
+}
+
+function note(kind, text, button) {
+  return h(`p.p-note.p-note-${kind}`, {}, h("span", {}, text), button);
+}
+
+function waiting(app, message, { started, position }) {
+  if (started) return null;
+  const dots = h("span.p-dots", { "aria-hidden": "true" }, h("i"), h("i"), h("i"));
+  return h("p.p-note.p-waiting", { role: "status" }, dots, h("span", {}, waitingText(app, message, position)));
+}
+
+function waitingText(app, message, position) {
+  if (position > 1) return app.t("chat.queued", { count: position - 1 });
+  if (position === 1) return app.t("chat.queued_next");
+  if (message.optimistic) return app.t("chat.sending");
+  const model = findModel(app.state.models, message.model_id);
+  const loading = model && wayOf(model, message.model_id).state === "loading";
+  if (loading) return app.t("chat.loading_model", { model: modelName(app, message.model_id) });
+  return app.t("chat.thinking");
+}

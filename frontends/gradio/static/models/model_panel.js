@@ -1,0 +1,123 @@
+/** What there is to know of one model, and what can be done with it. */
+import { h } from "../page/dom.js";
+import { icon } from "../widgets/icons.js";
+import { bytes, joined, number } from "../i18n/language.js";
+import { ModelChoices } from "./variant_choices.js";
+import { fetchingText, isTooLarge, isUsable, languageNames, share } from "./model_state.js";
+
+const IGNORED_SHOWN = 3;
+const WHYS = new Set(["smallest_copy", "graphics_card", "no_copy"]);
+
+/** The lower half of the picker. Redrawn once a second while a model is fetched, and keeps the focus. */
+export class ModelPanel {
+  /**
+   * @param {Object} app
+   * @param {{choose: (model: Object) => void, refine: (reference: string) => void, fetch: (model: Object) => void, cancel: (model: Object) => void}} on
+   */
+  constructor(app, on) {
+    this.app = app;
+    this.on = on;
+    this.text = h("div.p-model-text");
+    this.progress = h("progress.p-progress", { max: "1", hidden: true });
+    this.button = h("button.p-button.p-small", { type: "button", onclick: () => this.act() });
+    this.forget = h("button.p-button.p-small", { type: "button", onclick: () => on.cancel(this.model) });
+    this.choices = new ModelChoices(app, on.refine);
+    this.element = h("div.p-model-panel", {}, this.text, this.choices.element, this.progress, h("div.p-model-foot", {}, this.button));
+  }
+
+  /**
+   * @param {Object|undefined} model
+   * @param {boolean} current whether it is the one that answers now
+   * @param {string} [reference] how it would answer: base@quantization+adapter
+   */
+  show(model, current, reference) {
+    this.element.hidden = !model;
+    if (!model) return;
+    this.model = model;
+    this.text.replaceChildren(...this.#lines());
+    this.choices.show(model, reference);
+    this.progress.hidden = model.state !== "fetching";
+    this.progress.value = share(model);
+    this.progress.setAttribute("aria-label", fetchingText(this.app, model));
+    this.#drawForget(Boolean(model.arriving) && model.state !== "fetching");
+    this.#drawButton(current);
+  }
+
+  #lines() {
+    const { app, model } = this;
+    const foreign = model.languages.length > 0 && !model.languages.includes(app.state.language);
+    return [
+      h("p", {}, model.description || model.title),
+      foreign && h("p.p-model-warning", {}, icon("info"), app.t("picker.other_language", { languages: languageNames(app, model.languages) })),
+      isTooLarge(model) && h("p.p-model-warning", {}, icon("warning"), app.t("picker.too_large_hint")),
+      this.#trouble() && h("p.p-model-warning", {}, icon("warning"), h("span", {}, this.#trouble())),
+      model.error && model.state !== "fetching" && h("p.p-error", { role: "alert" }, app.errorText({ ...model.error, details: { ...model.error.details, model_id: model.id } })),
+      h("p.p-muted", {}, this.#facts().join(" · ")),
+    ].filter(Boolean);
+  }
+
+  #trouble() {
+    const { app, model } = this;
+    if (model.fetchable) return model.state === "damaged" ? app.t("picker.damaged_hint") : "";
+    const unusable = model.state === "damaged" || model.state === "not_fetched";
+    return unusable && model.detail ? app.t("picker.folder_hint", { detail: model.detail }) : "";
+  }
+
+  #facts() {
+    const { app, model } = this;
+    return [
+      model.memory_bytes && app.t("picker.memory", { size: bytes(app, model.memory_bytes) }),
+      WHYS.has(model.why) && app.t(`picker.why_${model.why}`),
+      model.context_tokens && app.t("picker.context", { count: number(app, model.context_tokens) }),
+      (model.quantizations?.length ?? 0) < 2 && model.quantization, // else the choices tell
+      model.licence,
+      model.ignored?.length > 0 && this.#ignored(),
+    ].filter(Boolean);
+  }
+
+  #ignored() {
+    const { app, model } = this;
+    const names = joined(app, model.ignored.slice(0, IGNORED_SHOWN));
+    const more = model.ignored.length - IGNORED_SHOWN;
+    return more > 0 ? app.t("picker.ignored_more", { names, count: number(app, more) }) : app.t("picker.ignored", { names });
+  }
+
+  #drawButton(current) {
+    const { app, model, button } = this;
+    const look = this.#action(current);
+    button.hidden = !look;
+    if (!look) return;
+    const text = app.t(look.key, { size: model.size_bytes ? bytes(app, model.size_bytes) : "" }).trim();
+    button.classList.toggle("p-primary", look.primary);
+    button.disabled = look.disabled ?? false;
+    if (button.textContent !== text) button.replaceChildren(icon(look.icon), text);
+    this.next = look.act;
+  }
+
+  /** What was asked for by name and did not arrive need not stay in the list. */
+  #drawForget(offered) {
+    this.forget.textContent = this.app.t("picker.forget");
+    if (!offered) this.forget.remove();
+    else if (!this.forget.isConnected) this.button.before(this.forget);
+  }
+
+  #action(current) {
+    const { model, on } = this;
+    if (model.state === "fetching") return { key: "picker.cancel", icon: "close", primary: false, act: on.cancel };
+    const absent = model.state === "not_fetched" || model.state === "damaged";
+    if (absent && !model.fetchable) return null;
+    if (absent) return { key: model.size_bytes ? "picker.fetch" : "picker.fetch_unknown", icon: "download", primary: !isTooLarge(model), act: on.fetch };
+    if (current) return { key: "picker.current", icon: "check", primary: false, disabled: true };
+    return isUsable(model) || model.state === "failed" ? { key: "picker.use", icon: "check", primary: true, act: on.choose } : null;
+  }
+
+  /** Do what the button says. */
+  act() {
+    this.next?.(this.model);
+  }
+
+  /** Put the focus on the button, where there is something to do. */
+  focus() {
+    if (!this.button.hidden && !this.button.disabled) this.button.focus({ preventScroll: true });
+  }
+}

@@ -1,0 +1,87 @@
+/** A model's state in a few words: what it needs, whether it is here, whether it fits. */
+import { bytes, joined, number } from "../i18n/language.js";
+
+const LANGUAGES_SHOWN = 3;
+const USABLE = new Set(["ready", "loading", "loaded"]);
+
+/** @returns {boolean} whether `model` can answer without being fetched first */
+export function isUsable(model) {
+  return USABLE.has(model.state) && model.fits !== false;
+}
+
+/** @returns {boolean} whether more memory is needed than there is */
+export function isTooLarge(model) {
+  return model.fits === false && model.state !== "loaded" && model.state !== "loading";
+}
+
+/**
+ * @param {Object} app
+ * @param {Object} model as GET /api/models tells it
+ * @returns {string}
+ */
+export function stateText(app, model) {
+  if (isTooLarge(model)) {
+    const values = { needed: bytes(app, model.memory_bytes), available: bytes(app, app.state.memory?.available_bytes ?? 0) };
+    return app.t("picker.too_large", values);
+  }
+  if (model.state === "fetching") return fetchingText(app, model);
+  if (model.state === "not_fetched" && model.size_bytes) return app.t("picker.not_fetched", { size: bytes(app, model.size_bytes) });
+  return app.t(`picker.state_${model.state}`);
+}
+
+/** @returns {string} the same under the heading of those to fetch, which says half of it */
+export function listedState(app, model) {
+  const told = model.state === "not_fetched" && model.size_bytes && !isTooLarge(model);
+  return told ? bytes(app, model.size_bytes) : stateText(app, model);
+}
+
+/** @returns {"good"|"busy"|"bad"|"absent"} for the colour of the mark beside a model */
+export function stateLook(model) {
+  if (model.state === "damaged" || model.state === "failed" || isTooLarge(model)) return "bad";
+  if (model.state === "fetching" || model.state === "loading") return "busy";
+  return model.state === "not_fetched" ? "absent" : "good";
+}
+
+/** @returns {string} e.g. "fetching 40%": what is being done, and how far that is */
+export function fetchingText(app, model) {
+  return app.t(`picker.phase_${model.progress?.phase ?? "downloading"}`, { percent: percent(app, model) });
+}
+
+/** @returns {number} 0 to 1 */
+export function share(model) {
+  const { done_bytes = 0, total_bytes } = model.progress ?? {};
+  const total = total_bytes || model.size_bytes;
+  return total ? Math.min(1, done_bytes / total) : 0;
+}
+
+/** @returns {string} e.g. "40%" */
+export function percent(app, model) {
+  return number(app, share(model), { style: "percent" });
+}
+
+/**
+ * @param {Object} app
+ * @param {string[]} languages codes
+ * @returns {string} their names in the reader's language
+ */
+export function languageNames(app, languages) {
+  const names = new Intl.DisplayNames(app.state.language === "zh" ? "zh-CN" : "en", { type: "language" });
+  return joined(app, languages.map((code) => named(names, code)));
+}
+
+/** @returns {string} a few of them, the reader's own first: e.g. "English, French and 11 more" */
+export function shortLanguageNames(app, languages) {
+  if (languages.length <= LANGUAGES_SHOWN) return languageNames(app, languages);
+  const reader = app.state.language;
+  const first = [...languages].sort((one, other) => (other === reader) - (one === reader)).slice(0, LANGUAGES_SHOWN - 1);
+  const count = languages.length - first.length;
+  return app.t("picker.languages_more", { names: languageNames(app, first), count: number(app, count) });
+}
+
+function named(names, code) {
+  try {
+    return names.of(code);
+  } catch {
+    return code; // a manifest may say what is no language
+  }
+}

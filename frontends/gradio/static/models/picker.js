@@ -1,0 +1,259 @@
+/** The model picker: a button that names the model and its state, and the list of all models. */
+import { h } from "../page/dom.js";
+import { icon } from "../widgets/icons.js";
+import { ModelByName } from "./hub_form.js";
+import { grouped } from "./model_groups.js";
+import { ModelPanel } from "./model_panel.js";
+import { isUsable, listedState, shortLanguageNames, stateLook, stateText } from "./model_state.js";
+import { closePopover, showPopover } from "../widgets/popover.js";
+import { asLoaded, bestReference, fullName, hasChoices, parts } from "./reference.js";
+
+const POLL_MS = 1000;
+const GAP = 6;
+const TALLEST = 560;
+
+/**
+ * @param {HTMLElement} root
+ * @param {Object} app
+ */
+export function mountPicker(root, app) {
+  root.append(new Picker(app).element);
+}
+
+class Picker {
+  constructor(app) {
+    this.app = app;
+    this.popover = null;
+    this.shown = null; // the id of the model that the panel tells of
+    this.wanted = new Set(); // what is being fetched because of a click here
+    this.mark = h("span.p-mark");
+    this.title = h("span.p-picker-title");
+    this.state = h("span.p-picker-state");
+    const button = { type: "button", "aria-haspopup": "dialog", "aria-expanded": "false", onclick: () => this.#toggle() };
+    this.element = h("button.p-picker", button, this.mark, this.title, this.state, icon("chevron_down"));
+    this.list = h("div.p-models", { role: "listbox", tabindex: "0" });
+    this.another = h("button.p-another", { type: "button", onclick: () => this.#showForm() });
+    this.scroller = h("div.p-models-scroll", {}, this.list, this.another);
+    this.form = new ModelByName(app, (id) => this.#started(id));
+    this.naming = false; // whether the form has the panel's place
+    this.panel = new ModelPanel(app, {
+      choose: (model) => void this.#choose(this.#referenceOf(model)),
+      refine: (reference) => void this.#choose(reference, true),
+      fetch: (model) => void this.#fetch(model),
+      cancel: (model) => void this.#call(() => app.api.delete(`/api/models/${model.id}/pull`)),
+    });
+    this.list.addEventListener("keydown", (event) => this.#key(event));
+    for (const event of ["models", "model", "language", "conversation", "conversation-updated"]) app.on(event, () => this.draw());
+    app.on("models", () => this.#tellFetched());
+    this.draw();
+  }
+
+  get #isOpen() {
+    return Boolean(this.popover?.element.isConnected);
+  }
+
+  // --- drawing -----------------------------------------------------------------------------------
+
+  /** Draw the button, and the list while it is open. */
+  draw() {
+    const { app } = this;
+    const model = app.model();
+    const name = model ? fullName(model, app.reference()) : app.t("picker.none");
+    const state = model && stateLook(model) !== "good" ? stateText(app, model) : "";
+    this.title.textContent = name;
+    this.state.textContent = state;
+    this.mark.dataset.look = model ? stateLook(model) : "absent";
+    this.element.title = model ? `${name} · ${stateText(app, model)}` : app.t("picker.label");
+    this.element.setAttribute("aria-label", `${app.t("picker.label")}: ${this.element.title}`);
+    if (this.#isOpen) this.#drawList();
+  }
+
+  #drawList() {
+    const { app } = this;
+    const groups = grouped(app.state.models, app.state.language);
+    const models = groups.flatMap((group) => group.models);
+    const current = app.model()?.id;
+    this.list.setAttribute("aria-label", app.t("picker.label"));
+    this.another.replaceChildren(icon("plus"), app.t("picker.by_name"));
+    const top = this.scroller.scrollTop;
+    this.list.replaceChildren(...groups.map((group) => this.#group(group, current, groups.length > 1 || group.key === "picker.to_fetch")));
+    this.scroller.scrollTop = top;
+    if (this.naming) return this.#show(null);
+    const shown = models.find((model) => model.id === this.shown) ?? models.find((model) => model.id === current) ?? models[0];
+    this.#show(shown?.id ?? null);
+  }
+
+  #group({ key, models }, current, named) {
+    const title = this.app.t(key);
+    const options = models.map((model) => this.#option(asLoaded(model, this.#referenceOf(model)), model.id === current));
+    return h("div", { role: "group", "aria-label": title }, named && h("div.p-models-heading", { "aria-hidden": "true" }, title), ...options);
+  }
+
+  #option(model, current) {
+    const { app } = this;
+    const about = [model.parameters, shortLanguageNames(app, model.languages)].filter(Boolean).join(" · ");
+    const option = h(
+      "div.p-model",
+      { role: "option", id: `parley-model-${model.id}`, "aria-selected": String(current), dataset: { model: model.id } },
+      h("span.p-mark", { dataset: { look: stateLook(model) } }),
+      h("span.p-model-name", {}, h("span.p-model-title", { title: model.title }, model.title), h("span.p-model-about", {}, about)),
+      h("span.p-model-state", {}, listedState(app, model)),
+      current ? icon("check") : h("span.p-svg"),
+    );
+    option.addEventListener("click", () => this.#clicked(model));
+    return option;
+  }
+
+  /** How `model` answers, or would if it were chosen. */
+  #referenceOf(model) {
+    const now = this.app.reference();
+    return parts(now).base === model.id ? now : bestReference(model);
+  }
+
+  #show(id) {
+    this.shown = id;
+    for (const option of this.#options) option.toggleAttribute("data-shown", option.dataset.model === id);
+    if (id) this.list.setAttribute("aria-activedescendant", `parley-model-${id}`);
+    else this.list.removeAttribute("aria-activedescendant");
+    const model = this.#find(id);
+    const reference = model && this.#referenceOf(model);
+    this.another.toggleAttribute("data-shown", this.naming);
+    if (this.naming) this.form.show();
+    else this.form.hide();
+    this.panel.show(model && asLoaded(model, reference), model?.id === this.app.model()?.id, reference);
+  }
+
+  #showForm() {
+    this.naming = true;
+    this.#show(null);
+    this.form.focus();
+  }
+
+  /** What was asked for by name is on its way: shown like any other. */
+  #started(id) {
+    this.wanted.add(id);
+    this.naming = false;
+    if (!this.#isOpen) return;
+    this.#show(id);
+    this.list.querySelector("[data-shown]")?.scrollIntoView({ block: "nearest" });
+    this.panel.focus();
+  }
+
+  /** The options in the order in which they are shown. */
+  get #options() {
+    return [...this.list.querySelectorAll(".p-model")];
+  }
+
+  #find(id) {
+    return this.app.state.models.find((model) => model.id === id);
+  }
+
+  // --- open and closed ---------------------------------------------------------------------------
+
+  #toggle() {
+    if (this.#isOpen) return closePopover();
+    this.shown = null;
+    this.naming = false;
+    this.#drawList();
+    const { app } = this;
+    this.popover = showPopover(this.element, {
+      title: app.t("picker.title"),
+      close: app.t("app.close"),
+      content: [this.scroller, this.panel.element, this.form.element],
+      className: "p-picker-box",
+    });
+    this.#drawList();
+    place(this.popover.element, this.element);
+    this.list.focus({ preventScroll: true });
+    this.list.querySelector("[data-shown]")?.scrollIntoView({ block: "nearest" });
+    this.#poll();
+  }
+
+  async #poll() {
+    if (!this.#isOpen) return;
+    await this.app.refreshModels();
+    setTimeout(() => void this.#poll(), POLL_MS);
+  }
+
+  // --- doing -------------------------------------------------------------------------------------
+
+  #clicked(model) {
+    this.naming = false;
+    this.#show(model.id);
+    if (isUsable(model)) this.#take(model);
+  }
+
+  /** Choose it; the box stays open for what else there is to choose, until the same model is taken again. */
+  #take(model) {
+    const stays = hasChoices(model) && model.id !== this.app.model()?.id;
+    void this.#choose(this.#referenceOf(model), stays);
+  }
+
+  #key(event) {
+    const ids = this.#options.map((option) => option.dataset.model);
+    const at = ids.indexOf(this.shown);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: ids.length - 1 }[event.key];
+    if (to !== undefined) {
+      event.preventDefault();
+      this.naming = false;
+      this.#show(ids[Math.min(Math.max(to, 0), ids.length - 1)] ?? null);
+      this.list.querySelector("[data-shown]")?.scrollIntoView({ block: "nearest" });
+    } else if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      const found = this.#find(this.shown);
+      const model = found && asLoaded(found, this.#referenceOf(found));
+      if (model && isUsable(model)) this.#take(model);
+      else this.panel.focus(); // fetching gigabytes takes a second key
+    }
+  }
+
+  async #choose(reference, stays = false) {
+    if (!stays) closePopover();
+    await this.#call(() => this.app.chooseModel(reference));
+    this.draw();
+  }
+
+  async #fetch(model) {
+    await this.#call(async () => {
+      await this.app.api.post(`/api/models/${model.id}/pull`);
+      this.wanted.add(model.id); // not before: a list that was asked for earlier says that nothing is being fetched
+    });
+  }
+
+  async #call(work) {
+    try {
+      await work();
+      await this.app.refreshModels();
+      return true;
+    } catch (error) {
+      this.app.toast(this.app.errorText(error));
+      return false;
+    }
+  }
+
+  #tellFetched() {
+    const { app } = this;
+    for (const id of this.wanted) {
+      const model = this.#find(id);
+      if (!model || model.state === "fetching") continue;
+      this.wanted.delete(id);
+      if (model.state === "not_fetched") {
+        if (model.error && !this.#isOpen) app.toast(app.errorText({ ...model.error, details: { ...model.error.details, model_id: id } }));
+        continue;
+      }
+      if (app.model()?.id === id) continue;
+      app.toast(app.t("picker.fetched", { model: model.title }), { action: app.t("picker.use"), onAction: () => void this.#choose(this.#referenceOf(model)) });
+    }
+  }
+}
+
+/** Put the box where there is more room, no taller than that; above its button it hangs by its lower edge. */
+function place(box, anchor) {
+  const at = anchor.getBoundingClientRect();
+  const above = at.top - 2 * GAP;
+  const below = innerHeight - at.bottom - 2 * GAP;
+  const under = below >= Math.min(above, box.scrollHeight);
+  box.style.top = under ? `${at.bottom + GAP}px` : "auto";
+  box.style.bottom = under ? "auto" : `${innerHeight - at.top + GAP}px`;
+  box.style.maxHeight = `${Math.min(TALLEST, under ? below : above)}px`;
+}

@@ -1,0 +1,80 @@
+/** What all parts of the page share: state, words, events, and which conversation is open. */
+import { createApi } from "./api.js";
+import { createTranslate, errorText, preferredLanguage, rememberLanguage } from "../i18n/language.js";
+import { addModels } from "../models/models.js";
+
+const EMPTY_DRAFT = { system_prompt: "", sampling: {}, model_id: null };
+
+/**
+ * @returns {Object} the `app` that every part gets: `api`, `t`, `errorText`, `state`, `on`, `emit`, `open`, `toast`,
+ *   `model`, `settings`, …
+ */
+export function createApp() {
+  const listeners = new Map();
+  const app = {
+    api: createApi(),
+    state: {
+      conversationId: null,
+      conversation: null,
+      models: [],
+      info: null,
+      language: preferredLanguage(),
+      draft: { ...EMPTY_DRAFT }, // what a new conversation begins with
+    },
+    on(event, act) {
+      listeners.set(event, [...(listeners.get(event) ?? []), act]);
+    },
+    emit(event, data) {
+      for (const act of listeners.get(event) ?? []) act(data);
+    },
+    toast: () => {}, // set when the page stands
+    errorText: (error) => errorText(app, error),
+    settings: () => app.state.conversation ?? (app.state.conversationId ? {} : app.state.draft),
+    newConversation: () => ({ ...app.state.draft, model_id: app.reference() }),
+    setLanguage(language) {
+      rememberLanguage(language);
+      app.state.language = language;
+      document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+      app.emit("language", language);
+    },
+  };
+  app.t = createTranslate(() => app.state.language);
+  addModels(app);
+  addNavigation(app);
+  return app;
+}
+
+function addNavigation(app) {
+  function go(id, messageId) {
+    app.state.conversationId = id;
+    app.state.conversation = null;
+    app.emit("open", { id, messageId });
+    app.emit("conversation", id);
+  }
+
+  app.open = (id, messageId) => {
+    if (id !== idInAddress()) history.pushState(null, "", address(id));
+    go(id, messageId);
+  };
+
+  // The first message has made a conversation of the first screen.
+  app.created = (conversation) => {
+    app.state.conversationId = conversation.id;
+    app.state.conversation = conversation;
+    app.state.draft = { ...EMPTY_DRAFT };
+    history.pushState(null, "", address(conversation.id));
+    app.emit("conversation", conversation.id);
+    app.emit("conversation-updated", conversation);
+  };
+
+  app.openFromAddress = () => go(idInAddress());
+  addEventListener("popstate", app.openFromAddress);
+}
+
+function idInAddress() {
+  return new URLSearchParams(location.search).get("c");
+}
+
+function address(id) {
+  return id === null ? location.pathname : `${location.pathname}?c=${encodeURIComponent(id)}`;
+}

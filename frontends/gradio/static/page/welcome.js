@@ -1,0 +1,93 @@
+/** The first screen: what this is, who answers, four questions to click, and what to do when no model is here. */
+import { textButton } from "../widgets/buttons.js";
+import { h } from "./dom.js";
+import { icon } from "../widgets/icons.js";
+import { bytes, number } from "../i18n/language.js";
+import { grouped } from "../models/model_groups.js";
+
+const EXAMPLES = [1, 2, 3, 4];
+
+/** Two parts, above and below the composer. */
+export class Welcome {
+  /**
+   * @param {Object} app
+   * @param {{ask: (text: string) => void, openPicker: () => void}} on
+   */
+  constructor(app, on) {
+    this.app = app;
+    this.on = on;
+    this.hero = h("div.p-hero");
+    this.below = h("div.p-below");
+    for (const event of ["language", "models", "model", "screen"]) app.on(event, () => this.draw());
+    this.draw();
+  }
+
+  /** Draw both parts in the reader's language. */
+  draw() {
+    const { app } = this;
+    const model = app.model();
+    const line = model ? app.t("welcome.line", { model: model.title }) : app.t("welcome.line_no_model");
+    this.hero.replaceChildren(h("h1", {}, app.t("welcome.title")), h("p.p-lead", {}, line));
+    this.below.replaceChildren(...[this.#notice(model), model && this.#examples()].filter(Boolean));
+  }
+
+  #examples() {
+    const { app } = this;
+    const card = (n) => {
+      const text = app.t(`welcome.example_${n}`);
+      const hint = h("span.p-example-hint", {}, app.t(`welcome.example_${n}_hint`));
+      return h("button.p-example", { type: "button", onclick: () => this.on.ask(text) }, hint, h("span", {}, text));
+    };
+    return h("div.p-examples", { role: "group", "aria-label": app.t("welcome.examples") }, ...EXAMPLES.map(card));
+  }
+
+  #notice(model) {
+    const { app } = this;
+    if (!app.state.modelsKnown) return null;
+    if (!model) return this.#missing();
+    if (model.languages.length === 0 || model.languages.includes(app.state.language)) return null;
+    const see = h("button.p-link", { type: "button", onclick: this.on.openPicker }, app.t("welcome.see_models"));
+    const text = app.t("welcome.other_language", { model: model.title });
+    return h("p.p-notice", {}, icon("info"), h("span", {}, text, " ", see));
+  }
+
+  #missing() {
+    const { app } = this;
+    const model = this.#first();
+    if (!model) return h("div.p-notice", {}, icon("info"), h("span", {}, app.t("welcome.no_model_other")));
+    const act = model.state === "fetching" ? this.#progress(model) : this.#fetch(model);
+    return h("div.p-notice.p-notice-tall", {}, h("span", {}, app.t("welcome.no_model")), act);
+  }
+
+  /** What is being fetched already; else what suits this reader and this computer best. */
+  #first() {
+    const { models, language } = this.app.state;
+    const offered = grouped(models, language).flatMap((group) => group.models);
+    return offered.find((model) => model.state === "fetching") ?? offered.find((model) => model.fetchable && model.size_bytes);
+  }
+
+  #fetch(model) {
+    const { app } = this;
+    const label = app.t("welcome.fetch", { model: model.title, size: bytes(app, model.size_bytes) });
+    const problem = model.error && app.errorText({ ...model.error, details: { model_id: model.id } });
+    const failed = problem && h("p.p-error", { role: "alert" }, problem);
+    const act = async () => {
+      try {
+        await app.api.post(`/api/models/${model.id}/pull`);
+      } catch (error) {
+        app.toast(app.errorText(error));
+      }
+      await app.refreshModels();
+    };
+    return h("div", {}, failed, textButton(label, act, "p-primary", "download"));
+  }
+
+  #progress(model) {
+    const { app } = this;
+    const { done_bytes = 0, total_bytes = model.size_bytes } = model.progress ?? {};
+    const share = total_bytes ? done_bytes / total_bytes : 0;
+    const text = app.t("welcome.fetching", { model: model.title, percent: number(app, share, { style: "percent" }) });
+    const bar = h("progress.p-fetch-bar", { max: "1", value: String(share), "aria-label": text });
+    return h("div.p-fetching", {}, bar, h("span.p-muted", {}, text));
+  }
+}

@@ -1,0 +1,105 @@
+/** What can be done with a conversation of the list. */
+
+/** Does it, tells the list at once, and takes it back when the server refuses. */
+export class ListActions {
+  /**
+   * @param {Object} app
+   * @param {import("./list_data.js").ListData} data
+   * @param {() => void} draw
+   */
+  constructor(app, data, draw) {
+    this.app = app;
+    this.data = data;
+    this.draw = draw;
+  }
+
+  /**
+   * The entries of a conversation's menu.
+   * @param {import("./list_row.js").Row} row
+   * @param {(row: Object) => void} remove
+   * @returns {import("../widgets/menu.js").Entry[]}
+   */
+  entries(row, remove) {
+    const { app } = this;
+    const { id, pinned } = row.conversation;
+    const exported = `/api/conversations/${id}/export?format=`;
+    return [
+      { icon: "edit", label: app.t("sidebar.rename"), act: () => row.edit() },
+      { icon: "pin", label: app.t(pinned ? "sidebar.unpin" : "sidebar.pin"), act: () => void this.change(id, { pinned: !pinned }) },
+      { icon: "download", label: app.t("sidebar.export_markdown"), href: `${exported}markdown` },
+      { icon: "download", label: app.t("sidebar.export_json"), href: `${exported}json` },
+      { icon: "trash", label: app.t("sidebar.delete"), danger: true, act: () => remove(row) },
+    ];
+  }
+
+  /**
+   * Rename or pin.
+   * @param {string} id
+   * @param {Object} changes
+   */
+  async change(id, changes) {
+    const before = this.data.items.find((item) => item.id === id);
+    this.#put({ id, ...changes });
+    try {
+      this.#put(await this.app.api.patch(`/api/conversations/${id}`, changes));
+    } catch (error) {
+      if (before) this.#put(before);
+      this.app.toast(this.app.errorText(error));
+    }
+  }
+
+  #put(conversation) {
+    this.data.put(conversation);
+    this.draw();
+  }
+
+  /**
+   * Delete, with a way back.
+   * @param {Object} conversation
+   */
+  async remove(conversation) {
+    const { app } = this;
+    const wasOpen = app.state.conversationId === conversation.id;
+    if (wasOpen) app.open(null);
+    try {
+      await app.api.delete(`/api/conversations/${conversation.id}`);
+    } catch (error) {
+      this.#put(conversation);
+      app.toast(app.errorText(error));
+      return;
+    }
+    const title = conversation.title || app.t("app.untitled");
+    app.toast(app.t("sidebar.deleted", { title }), { action: app.t("app.undo"), onAction: () => void this.#restore(conversation, wasOpen) });
+  }
+
+  async #restore(conversation, reopen) {
+    try {
+      this.#put(await this.app.api.post(`/api/conversations/${conversation.id}/restore`));
+      if (reopen) this.app.open(conversation.id);
+    } catch (error) {
+      this.app.toast(this.app.errorText(error));
+    }
+  }
+
+  /**
+   * Make a conversation of an exported file, and open it.
+   * @param {File} file
+   */
+  async importFile(file) {
+    try {
+      const made = await this.app.api.post("/api/conversations/import", parsed(await file.text()));
+      this.#put(made);
+      this.app.open(made.id);
+    } catch (error) {
+      this.app.toast(this.app.errorText(error));
+    }
+  }
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch (problem) {
+    throw Object.assign(new Error(problem.message), { code: "invalid_import" });
+  }
+}

@@ -1,0 +1,284 @@
+/** The left column: a new chat, search, and the conversations by day. */
+import { h } from "../page/dom.js";
+import { icon } from "../widgets/icons.js";
+import { ListActions } from "./list_actions.js";
+import { ListData } from "./list_data.js";
+import { grouped } from "./list_groups.js";
+import { Row } from "./list_row.js";
+import { showMenu } from "../widgets/menu.js";
+
+const SEARCH_AFTER_MS = 150;
+const REFRESH_AFTER_MS = 80;
+const SKELETON_ROWS = 6;
+
+/**
+ * @param {HTMLElement} root
+ * @param {Object} app
+ */
+export function mountSidebar(root, app) {
+  const sidebar = new Sidebar(app);
+  root.append(sidebar.element);
+  void sidebar.load();
+}
+
+class Sidebar {
+  constructor(app) {
+    this.app = app;
+    this.rows = new Map();
+    this.groups = new Map();
+    this.reachable = null; // the id of the row that the Tab key stops at
+    this.data = new ListData(app);
+    this.actions = new ListActions(app, this.data, () => this.draw());
+    this.#build();
+    this.#listen();
+    this.#name();
+    this.draw();
+  }
+
+  #build() {
+    this.brand = h("div.p-brand", {}, h("img", { src: "/ui/static/icon.svg", alt: "", width: "24", height: "24" }), h("span", {}, "Parley"));
+    this.file = h("input", { type: "file", accept: ".json,application/json", hidden: true });
+    this.importButton = h("button.p-icon", { type: "button", onclick: () => this.file.click() }, icon("upload"));
+    this.newText = h("span");
+    this.newButton = h("button.p-new", { type: "button", onclick: () => this.app.open(null) }, icon("plus"), this.newText);
+    this.search = h("input.p-search-field", { type: "search", autocomplete: "off", spellcheck: "false", dir: "auto" });
+    this.clear = h("button.p-icon.p-search-clear", { type: "button", hidden: true, onclick: () => this.#clearSearch() }, icon("close"));
+    this.list = h("div.p-list");
+    this.note = h("div.p-list-note", { role: "status" });
+    this.end = h("div.p-list-end", { "aria-hidden": "true" });
+    this.scroller = h("div.p-list-scroller", {}, this.list, this.note, this.end);
+    this.element = h(
+      "nav.p-sidebar",
+      {},
+      h("div.p-sidebar-head", {}, this.brand, h("span.p-spring"), this.importButton, this.file),
+      h("div.p-sidebar-tools", {}, this.newButton, h("div.p-search", { role: "search" }, icon("search"), this.search, this.clear)),
+      this.scroller,
+    );
+  }
+
+  #listen() {
+    const { app } = this;
+    this.file.addEventListener("change", () => {
+      if (this.file.files[0]) void this.actions.importFile(this.file.files[0]);
+      this.file.value = "";
+    });
+    // While an input method composes, the field holds half-made characters.
+    this.search.addEventListener("input", (event) => !event.isComposing && this.#searchSoon());
+    this.search.addEventListener("compositionend", () => this.#searchSoon());
+    this.search.addEventListener("keydown", (event) => this.#searchKey(event));
+    this.list.addEventListener("keydown", (event) => this.#listKey(event));
+    this.list.addEventListener("focusin", (event) => this.#reach(this.#rowOf(event.target)));
+    new IntersectionObserver((seen) => seen[0].isIntersecting && void this.#more(), { root: this.scroller, rootMargin: "300px" }).observe(this.end);
+
+    app.on("language", () => {
+      this.#name();
+      this.draw();
+    });
+    app.on("conversation", () => {
+      for (const row of this.rows.values()) row.markCurrent();
+      this.#chooseReachable();
+    });
+    app.on("conversation-updated", (conversation) => {
+      const { messages: _, ...plain } = conversation;
+      this.data.put(plain);
+      this.draw();
+    });
+    app.on("list-changed", () => this.#refreshSoon());
+    app.on("connection", (up) => up && this.#refreshSoon());
+    document.addEventListener("visibilitychange", () => !document.hidden && this.#refreshSoon()); // also: a new day
+  }
+
+  #name() {
+    const { app } = this;
+    this.element.setAttribute("aria-label", app.t("sidebar.label"));
+    this.newText.textContent = app.t("app.new_chat");
+    this.search.placeholder = app.t("sidebar.search");
+    this.search.setAttribute("aria-label", app.t("sidebar.search"));
+    for (const [button, key] of [[this.clear, "sidebar.clear_search"], [this.importButton, "sidebar.import"]]) {
+      button.title = app.t(key);
+      button.setAttribute("aria-label", app.t(key));
+    }
+  }
+
+  // --- loading -----------------------------------------------------------------------------------
+
+  /** Fetch what the search field asks for. */
+  async load() {
+    try {
+      if (!(await this.data.load(this.search.value.trim()))) return;
+      this.failed = null;
+    } catch (error) {
+      this.failed = error;
+    }
+    this.draw();
+  }
+
+  async #more() {
+    try {
+      if (await this.data.more()) this.draw();
+    } catch {
+      // The end of the list comes into view again, or the connection does.
+    }
+  }
+
+  #searchSoon() {
+    this.clear.hidden = !this.search.value;
+    clearTimeout(this.searchTimer);
+    this.searchTimer = setTimeout(() => void this.load(), SEARCH_AFTER_MS);
+  }
+
+  #refreshSoon() {
+    clearTimeout(this.refreshTimer);
+    this.refreshTimer = setTimeout(() => void this.load(), REFRESH_AFTER_MS);
+  }
+
+  #clearSearch() {
+    this.search.value = "";
+    this.search.focus();
+    this.#searchSoon();
+  }
+
+  // --- drawing -----------------------------------------------------------------------------------
+
+  /** Bring the list up to date; what stays keeps its elements. */
+  draw() {
+    const focused = document.activeElement;
+    const sections = this.#groups().map((group) => this.#section(group));
+    arrange(this.list, sections);
+    const listed = new Set(this.data.items.map((item) => item.id));
+    for (const id of this.rows.keys()) if (!listed.has(id)) this.rows.delete(id);
+    if (this.list.contains(focused) && document.activeElement !== focused) focused.focus({ preventScroll: true });
+    this.#chooseReachable();
+    this.#drawNote();
+  }
+
+  #groups() {
+    const { items, query } = this.data;
+    if (!query) return grouped(this.app, items);
+    return items.length ? [{ key: "found", title: this.app.t("sidebar.found"), items }] : [];
+  }
+
+  #section({ key, title, items }) {
+    if (!this.groups.has(key)) {
+      const name = h("h2.p-group-name", { id: `parley-group-${key}` });
+      const rows = h("ul.p-rows", { "aria-labelledby": name.id });
+      this.groups.set(key, { name, rows, element: h("section.p-group", {}, name, rows) });
+    }
+    const group = this.groups.get(key);
+    group.name.textContent = title;
+    arrange(group.rows, items.map((item) => this.#row(item).element));
+    return group.element;
+  }
+
+  #row(conversation) {
+    let row = this.rows.get(conversation.id);
+    if (!row) {
+      row = new Row(this.app, {
+        open: (one) => this.app.open(one.conversation.id, one.conversation.match?.message_id ?? undefined),
+        menu: (one) => this.#menu(one),
+        rename: (one, title) => void this.actions.change(one.conversation.id, { title }),
+      });
+      this.rows.set(conversation.id, row);
+    }
+    row.update(conversation);
+    return row;
+  }
+
+  #drawNote() {
+    const { app, data } = this;
+    const nodes = [];
+    if (this.failed && !data.items.length) {
+      const again = h("button.p-button.p-small", { type: "button", onclick: () => void this.load() }, icon("refresh"), app.t("sidebar.again"));
+      nodes.push(h("p", {}, app.errorText(this.failed)), again);
+    } else if (!data.loaded) {
+      for (let i = 0; i < SKELETON_ROWS; i++) nodes.push(h("div.p-skeleton", { "aria-hidden": "true" }));
+      nodes.push(h("span.p-offscreen", {}, app.t("sidebar.loading")));
+    } else if (!data.items.length) {
+      nodes.push(h("p", {}, data.query ? app.t("sidebar.nothing_found", { query: data.query }) : app.t("sidebar.empty")));
+    }
+    this.note.replaceChildren(...nodes);
+  }
+
+  // --- keyboard ----------------------------------------------------------------------------------
+
+  #rowOf(element) {
+    const at = element.closest?.(".p-row");
+    return [...this.rows.values()].find((row) => row.element === at) ?? null;
+  }
+
+  #order() {
+    return [...this.list.querySelectorAll(".p-row")].map((element) => this.#rowOf(element));
+  }
+
+  #reach(row) {
+    if (!row) return;
+    this.rows.get(this.reachable)?.setReachable(false);
+    this.reachable = row.conversation.id;
+    row.setReachable(true);
+  }
+
+  #chooseReachable() {
+    const keep = this.list.contains(document.activeElement) ? this.rows.get(this.reachable) : null;
+    this.#reach(keep ?? this.rows.get(this.app.state.conversationId) ?? this.#order()[0] ?? null);
+  }
+
+  #searchKey(event) {
+    if (event.isComposing) return;
+    if (event.key === "Escape" && this.search.value) {
+      event.preventDefault();
+      event.stopPropagation();
+      this.#clearSearch();
+    } else if (event.key === "ArrowDown") {
+      event.preventDefault();
+      this.#order()[0]?.link.focus();
+    } else if (event.key === "Enter") {
+      event.preventDefault();
+      clearTimeout(this.searchTimer);
+      void this.load();
+    }
+  }
+
+  #listKey(event) {
+    const row = this.#rowOf(event.target);
+    if (!row || event.altKey || event.ctrlKey || event.metaKey) return;
+    const act = this.#keys[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act(row, this.#order());
+  }
+
+  #keys = {
+    ArrowDown: (row, order) => order[order.indexOf(row) + 1]?.link.focus(),
+    ArrowUp: (row, order) => (order[order.indexOf(row) - 1]?.link ?? this.search).focus(),
+    ArrowRight: (row) => row.button.focus(),
+    ArrowLeft: (row) => row.link.focus(),
+    Home: (row, order) => order[0].link.focus(),
+    End: (row, order) => order.at(-1).link.focus(),
+    F2: (row) => row.edit(),
+    Delete: (row) => this.#remove(row),
+    ContextMenu: (row) => this.#menu(row),
+  };
+
+  #menu(row) {
+    showMenu(row.button, row.button.getAttribute("aria-label"), this.actions.entries(row, (one) => this.#remove(one)));
+  }
+
+  #remove(row) {
+    const hadFocus = row.element.contains(document.activeElement);
+    const next = this.data.remove(row.conversation.id);
+    this.draw();
+    if (hadFocus) (this.rows.get(next)?.link ?? this.newButton).focus({ preventScroll: true });
+    void this.actions.remove(row.conversation);
+  }
+}
+
+/** Make `nodes` the children of `parent`, in order, and move none that is in its place. */
+function arrange(parent, nodes) {
+  const wanted = new Set(nodes);
+  for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
+  let at = parent.firstElementChild;
+  for (const node of nodes) {
+    if (node === at) at = at.nextElementSibling;
+    else parent.insertBefore(node, at);
+  }
+}

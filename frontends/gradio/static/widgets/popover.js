@@ -1,0 +1,63 @@
+/** A small box beside a button: opens under it, closes on Escape, on a click outside, or when focus leaves. */
+import { iconButton } from "./buttons.js";
+import { h } from "../page/dom.js";
+
+let open = null; // one at a time; belongs to the page, holds no data
+
+/**
+ * @param {HTMLElement} anchor the button; gets the focus back
+ * @param {{title: string, close: string, content: Node[], className?: string}} options
+ * @returns {{close: () => void, element: HTMLElement}}
+ */
+export function showPopover(anchor, { title, close, content, className = "" }) {
+  open?.close();
+  const dismiss = iconButton("close", close, () => handle.close());
+  const element = h(
+    "div",
+    { class: `p-popover ${className}`, role: "dialog", "aria-label": title, tabindex: "-1" },
+    h("div.p-popover-head", {}, h("strong", {}, title), dismiss),
+    ...content,
+  );
+  const handle = { element, close: () => shut(handle, anchor, outside) };
+  const outside = (event) => {
+    if (!element.contains(event.target) && !anchor.contains(event.target)) handle.close();
+  };
+  element.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    handle.close();
+  });
+  document.body.append(element);
+  place(element, anchor);
+  anchor.setAttribute("aria-expanded", "true");
+  document.addEventListener("pointerdown", outside, true);
+  element.focus({ preventScroll: true });
+  open = handle;
+  return handle;
+}
+
+/** Close whatever is open, e.g. when another conversation is shown. */
+export function closePopover() {
+  open?.close();
+}
+
+function shut(handle, anchor, outside) {
+  if (open !== handle) return;
+  open = null;
+  const hadFocus = handle.element.contains(document.activeElement);
+  handle.element.remove();
+  anchor.setAttribute("aria-expanded", "false");
+  document.removeEventListener("pointerdown", outside, true);
+  if (hadFocus && anchor.isConnected) anchor.focus({ preventScroll: true });
+}
+
+function place(element, anchor) {
+  const at = anchor.getBoundingClientRect();
+  const box = element.getBoundingClientRect();
+  const gap = 6;
+  const below = at.bottom + gap + box.height < innerHeight;
+  const top = below ? at.bottom + gap : Math.max(gap, at.top - gap - box.height);
+  const left = Math.min(Math.max(gap, at.left - 12), innerWidth - box.width - gap);
+  element.style.top = `${top}px`;
+  element.style.left = `${left}px`;
+}

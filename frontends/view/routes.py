@@ -1,0 +1,98 @@
+"""Routes that give a page the API's answers with HTML in them.
+
+    GET /conversations/{id}           a conversation; every message carries ``html``
+    GET /conversations/{id}/events    its events; ``render`` (changed blocks) in place of ``delta``
+
+They ask the API over HTTP with the caller's own cookie, so they need no rights of their own.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from frontends.client import ApiError, ParleyClient
+from frontends.view.relay import Relay
+from frontends.view.renderings import Renderings
+
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+def create_routes(client: ParleyClient, renderings: Renderings | None = None) -> list[Route]:
+    """The routes, to be mounted by a page. Whoever made `client` closes it."""
+    conversations = RenderedConversations(client, renderings or Renderings())
+    return [
+        Route("/conversations/{conversation_id}", conversations.show),
+        Route("/conversations/{conversation_id}/events", conversations.watch),
+    ]
+
+
+class RenderedConversations:
+    """The handlers, with what they share."""
+
+    def __init__(self, client: ParleyClient, renderings: Renderings) -> None:
+        self._client = client
+        self._renderings = renderings
+
+    async def show(self, request: Request) -> Response:
+        """The whole tree, rendered."""
+        try:
+            found = await self._client.on_behalf_of(request.headers).conversation(_id(request))
+        except ApiError as error:
+            return _refusal(error)
+        messages = await self._renderings.all_with_html(found["messages"])
+        return JSONResponse(found | {"messages": messages}, headers=_NO_STORE)
+
+    async def watch(self, request: Request) -> Response:
+        """The events, for as long as the browser stays."""
+        last = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
+        return EventStream(self._client.on_behalf_of(request.headers), _id(request), last, self._renderings)
+
+
+class EventStream(Response):
+    """Server-sent events from the API to the browser; when one of them goes away, so does the other."""
+
+    def __init__(
+        self, client: ParleyClient, conversation_id: str, last_event_id: str | None, renderings: Renderings
+    ) -> None:
+        super().__init__(media_type="text/event-stream", headers=_NO_STORE | {"X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._open = client.open_events(conversation_id, last_event_id)
+        self._relay = Relay(renderings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. A refusal of the API becomes ours, with its status."""
+        try:
+            async with self._open as events, anyio.create_task_group() as tasks:
+                tasks.start_soon(self._relay.read, events)
+                tasks.start_soon(_until_disconnect, receive, tasks.cancel_scope)
+                await self._write(send)
+                tasks.cancel_scope.cancel()
+        except ApiError as error:
+            await _refusal(error)(scope, receive, send)
+
+    async def _write(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        async with aclosing(self._relay.lines()) as lines:
+            async for chunk in lines:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _until_disconnect(receive: Receive, scope: anyio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
+
+
+def _id(request: Request) -> str:
+    return str(request.path_params["conversation_id"])
+
+
+def _refusal(error: ApiError) -> JSONResponse:
+    return JSONResponse(error.payload(), status_code=error.status or 503, headers=_NO_STORE)

@@ -1,0 +1,172 @@
+"""The client against the real API: each route of ``/api`` has a method, and each method does what it says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.engine.scripted import Reply, rules
+from app.main import create_app
+from frontends.client import ApiError, ParleyClient
+from frontends.server_events import ServerEvent, parse_events
+from tests.support import fake_api, servers
+
+SCRIPT = rules(("slow", Reply.of("word " * 400, delay_ms=20)))
+
+
+class Recording:
+    """Notes each request and passes it on."""
+
+    def __init__(self, app: ASGIApp, seen: list[tuple[str, str]]) -> None:
+        self._app, self._seen = app, seen
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self._seen.append((scope["method"], scope["path"]))
+        await self._app(scope, receive, send)
+
+
+@pytest.fixture
+def seen() -> list[tuple[str, str]]:
+    """Method and path of each request that the server got."""
+    return []
+
+
+@pytest.fixture
+def server(tmp_path: Path, seen: list[tuple[str, str]]) -> Iterator[servers.Api]:
+    settings = servers.scripted_settings(tmp_path)
+    app = create_app(settings, servers.scripted_engines(SCRIPT))
+    app.add_middleware(Recording, seen=seen)
+    with servers.running(app, settings) as running:
+        yield running
+
+
+@pytest.fixture
+async def client(server: servers.Api) -> AsyncIterator[ParleyClient]:
+    found = ParleyClient(server.url)
+    yield found
+    await found.aclose()
+
+
+async def reply_of(client: ParleyClient, answer: dict[str, Any]) -> dict[str, Any]:
+    """The reply that `answer` began, once it has ended."""
+    conversation_id, reply_id = answer["reply"]["conversation_id"], answer["reply"]["id"]
+    async for event in client.events(conversation_id):
+        running = [r["message_id"] for r in event.data.get("running", [])]
+        if (event.name == "snapshot" and reply_id not in running) or event.name in ("finished", "error"):
+            break
+    messages = (await client.conversation(conversation_id))["messages"]
+    return next(m for m in messages if m["id"] == reply_id)
+
+
+async def talk(client: ParleyClient) -> None:
+    """Every method of messages."""
+    made = await client.create_conversation({"title": "First"})
+    first = await client.send(made["id"], None, "Hello", sampling={"temperature": 0.5}, model_id="test")
+    reply = await reply_of(client, first)
+    assert reply["content"] == "You said: Hello"
+    assert reply["provenance"]["sampling"]["temperature"] == 0.5
+    edited = await reply_of(client, await client.edit(first["question"]["id"], "Hi"))
+    assert edited["content"] == "You said: Hi"
+    again = await reply_of(client, await client.regenerate(reply["id"], sampling={"seed": 7}))
+    assert again["provenance"]["sampling"]["seed"] == 7
+    assert (await client.rate(again["id"], {"verdict": "up"}))["verdict"] == "up"
+    slow = await client.send(made["id"], again["id"], "slow")
+    stopped = await client.stop(slow["reply"]["id"])
+    assert stopped["state"] == "cancelled"
+    continued = await client.continue_reply(slow["reply"]["id"])
+    assert continued["reply"]["continues_id"] == slow["reply"]["id"]
+    await client.stop(continued["reply"]["id"])
+
+
+async def keep(client: ParleyClient) -> None:
+    """Every method of conversations."""
+    [conversation] = (await client.conversations())["items"]
+    found = (await client.conversations(query="Hello"))["items"]
+    assert [hit["id"] for hit in found] == [conversation["id"]]
+    renamed = await client.update_conversation(conversation["id"], {"title": "Renamed"})
+    assert renamed["title"] == "Renamed"
+    assert (await client.export_conversation(conversation["id"])).startswith("# Renamed\n")
+    assert '"Renamed"' in await client.export_conversation(conversation["id"], "json")
+    await client.delete_conversation(conversation["id"])
+    assert (await client.conversations())["items"] == []
+    assert (await client.restore_conversation(conversation["id"]))["id"] == conversation["id"]
+    imported = await client.import_conversation({"messages": [{"role": "user", "content": "From elsewhere"}]})
+    page = await client.conversations(limit=1)
+    assert (page["items"][0]["id"], bool(page["next_cursor"])) == (imported["id"], True)
+    rest = await client.conversations(limit=1, cursor=page["next_cursor"])
+    assert [item["id"] for item in rest["items"]] == [conversation["id"]]
+
+
+async def manage(client: ParleyClient) -> None:
+    """Every method of models."""
+    assert "test" in [model["id"] for model in (await client.models())["items"]]
+    await client.load_model("test")
+    assert (await client.model("test"))["state"] == "loaded"
+    await client.unload_model("test")
+    assert (await client.model("test"))["state"] == "ready"
+    with pytest.raises(ApiError) as refused:
+        await client.pull_model("no such model")
+    assert (refused.value.status, refused.value.code) == (404, "model_not_found")
+    with pytest.raises(ApiError) as refused:
+        await client.pull_by_name("no reference")
+    assert refused.value.details["reason"] == "reference"
+    await client.cancel_pull("test")
+
+
+@pytest.mark.anyio
+async def test_each_route_has_a_method_that_works(
+    server: servers.Api, client: ParleyClient, seen: list[tuple[str, str]]
+) -> None:
+    assert (await client.info())["default_model_id"] == "test"
+    await talk(client)
+    await keep(client)
+    await manage(client)
+    schema = server.http.get("/openapi.json").json()["paths"]
+    routes = {
+        (method.upper(), path) for path, methods in schema.items() if path.startswith("/api/") for method in methods
+    }
+    called = {(method, matching(path, schema)) for method, path in seen if path.startswith("/api/")}
+    assert len(routes) > 20
+    assert routes == called
+
+
+def matching(path: str, templates: dict[str, Any]) -> str:
+    """The route that a path calls; of several the one with the fewest parameters."""
+    found = [t for t in templates if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", t), path)]
+    return min(found, key=lambda template: template.count("{"))
+
+
+@pytest.mark.anyio
+async def test_ids_are_one_segment_of_the_path(client: ParleyClient, seen: list[tuple[str, str]]) -> None:
+    with pytest.raises(ApiError):
+        await client.conversation("../models")
+    assert seen == [("GET", "/api/conversations/../models")]
+
+
+@pytest.mark.anyio
+async def test_answers_that_are_not_the_apis(api_url: str) -> None:
+    client = ParleyClient(api_url)
+    with pytest.raises(ApiError) as refused:
+        await client.models()
+    assert (refused.value.status, refused.value.code) == (502, "unexpected_answer")
+    await client.aclose()
+
+
+@pytest.mark.anyio
+async def test_an_endless_event_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("frontends.server_events._EVENT_LIMIT", 100)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield fake_api.event("one", {})
+        yield b"data: " + b"x" * 100
+
+    events = parse_events(chunks())
+    assert await anext(events) == ServerEvent(None, "one", {})
+    with pytest.raises(ValueError, match="no end"):
+        await anext(events)
