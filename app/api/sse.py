@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.schemas import conversation_json, message_json, rating_json
 from app.chat import events
-from app.chat.channel import Events
+from app.chat.channel import EventStream
 
 MEDIA_TYPE = "text/event-stream"
 DESCRIBED: dict[str, Any] = {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
@@ -54,13 +54,13 @@ def encode(name: str, data: object, event_id: str | None = None) -> bytes:
     return f"{head}event: {name}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
 
 
-async def stream(told: Events) -> AsyncIterator[bytes]:
-    """All of `told`, on the wire."""
+async def encoded(stream: EventStream) -> AsyncIterator[bytes]:
+    """Events and heartbeats on the wire."""
     try:
-        async for event_id, event in told:
+        async for event_id, event in stream:
             yield HEARTBEAT if event is None else encode(*event_json(event), event_id)
     finally:
-        await told.aclose()
+        await stream.aclose()
 
 
 class OwningStream(StreamingResponse):

@@ -1,12 +1,12 @@
-"""One conversation's channel: every subscriber is told everything, in order, at their own pace.
+"""Publishes the events of one conversation to any number of subscribers, each at their own pace.
 
 Nothing is queued per subscriber. What happened is a short log; what is being written is one text per running reply
 (:class:`~app.chat.running_reply.RunningReply`). A subscriber is a place in the log and a cursor into each running
 reply, so a slow one gets fewer, longer deltas and costs no memory, and no delta can be lost, doubled or reordered.
 
-A subscriber who names the last event they saw is told what the log holds after it, and running replies that they
-know from the beginning again. One who names none starts from a ``Snapshot``; one whose place the log no longer reaches
-is told by a ``Reset`` to do so. Nobody gets both what was missed and a snapshot.
+A subscriber who names the last event they received gets a replay: the logged events after it, and the text of replies
+that still run from its beginning. One who names none starts from a ``Snapshot``; one whose event has left the log gets
+a ``Reset`` and a ``Snapshot``. Nobody gets both a replay and a snapshot.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ from app.chat.events import (
 from app.chat.running_reply import ReplyCursor, RunningReply
 from app.domain.messages import MessageState
 
-Told = tuple[str, Event | None]  # an event and the id to resume after it; no event: a heartbeat
-Events = AsyncGenerator[Told, None]
+EventStream = AsyncGenerator[tuple[str, Event | None], None]  # events with their ids; no event: a heartbeat
 
 LOG_LENGTH = 512
 MIN_INTERVAL_S = 1 / 30  # between two rounds of deltas to one subscriber
@@ -86,7 +85,7 @@ class Channel:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    async def subscribe(self, last_event_id: str | None, heartbeat_s: float) -> Events:
+    async def subscribe(self, last_event_id: str | None, heartbeat_s: float) -> EventStream:
         """Yield ``(event id, event)`` until the channel closes; ``(id, None)`` after `heartbeat_s` of silence."""
         self.subscribers += 1
         try:
@@ -101,9 +100,9 @@ class Channel:
                     last_event_id = self._id(seen)
                     yield last_event_id, snapshot
                     continue  # to a slow subscriber this took so long that the log may have gone on
-                changed, told = self._changed, False
+                changed, sent = self._changed, False
                 for seq, event in [entry for entry in self._log if entry[0] > seen]:
-                    told = True
+                    sent = True
                     if isinstance(event, ReplyFinished | ReplyFailed) and (
                         ended := cursors.pop(event.message.id, None)
                     ):
@@ -116,17 +115,17 @@ class Channel:
                 for key, reply in list(self._running.items()):
                     if cursor := cursors.get(key):  # without one, the message that announces it comes first
                         for news in cursor.news(reply):
-                            told = True
+                            sent = True
                             yield self._id(seen), news
                 if self.closed:
                     return
-                if not await _news(changed, heartbeat_s, told=told):
+                if not await _wait(changed, heartbeat_s, pause=sent):
                     yield self._id(seen), None
         finally:
             self.subscribers -= 1
             self.touched = time.monotonic()
 
-    async def follow(self, reply: RunningReply, heartbeat_s: float) -> Events:
+    async def follow(self, reply: RunningReply, heartbeat_s: float) -> EventStream:
         """Yield only what concerns one running reply, from its message up to its end.
 
         It reads the reply itself and not the log, so that a gap in the log can't hide the end.
@@ -136,15 +135,15 @@ class Channel:
             place, cursor = reply.announced_id, ReplyCursor(reply.message_id, len(reply.message.content))
             yield place, MessageAdded(reply.message)
             while True:
-                changed, end, told = self._changed, reply.end, False
+                changed, end, sent = self._changed, reply.end, False
                 for news in cursor.news(reply):
-                    told = True
+                    sent = True
                     yield place, news
                 if end is not None:
                     yield end
                 if end is not None or self.closed:
                     return
-                if not await _news(changed, heartbeat_s, told=told):
+                if not await _wait(changed, heartbeat_s, pause=sent):
                     yield place, None
         finally:
             self.subscribers -= 1
@@ -173,9 +172,9 @@ class Channel:
         return Snapshot(tuple(RunningState(r.message_id, r.text, r.position) for r in self._running.values()))
 
 
-async def _news(changed: asyncio.Event, heartbeat_s: float, *, told: bool) -> bool:
-    """Wait until `changed`; after something was `told` not at once. False when nothing came for `heartbeat_s`."""
-    if told:
+async def _wait(changed: asyncio.Event, heartbeat_s: float, *, pause: bool) -> bool:
+    """Wait until `changed`, at least a short `pause`. False when nothing happened for `heartbeat_s`."""
+    if pause:
         await asyncio.sleep(MIN_INTERVAL_S)
     try:
         async with asyncio.timeout(heartbeat_s):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from app.chat.channel import Channel, Events
+from app.chat.channel import Channel, EventStream
 from app.chat.event_hub import EventHub
 from app.chat.events import ConversationDeleted, ConversationUpdated
 from app.chat.reply_tasks import ReplyTasks
@@ -67,11 +67,11 @@ class ConversationService:
             return conversation, r.messages.all(conversation.id), r.ratings.latest(conversation.id, user_id)
 
         channel = self._hub.channel(conversation_id)
-        event_id = channel.event_id  # before the read: an event told twice does no harm, one never told would
+        event_id = channel.event_id  # before the read: an event received twice does no harm, one never received would
         conversation, messages, ratings = await self._store.read(work)
         return OpenedConversation(conversation, [_up_to_date(m, channel) for m in messages], ratings, event_id)
 
-    async def subscribe(self, user_id: str, conversation_id: str, last_event_id: str | None) -> Events:
+    async def subscribe(self, user_id: str, conversation_id: str, last_event_id: str | None) -> EventStream:
         """The conversation's events, after the one that is named. Raises :class:`~app.errors.ConversationNotFound`."""
         await self._store.read(lambda r: r.conversations.get(user_id, conversation_id))
         return self._hub.channel(conversation_id).subscribe(last_event_id, self._settings.heartbeat_s)
@@ -90,8 +90,8 @@ class ConversationService:
     async def update(self, user_id: str, conversation_id: str, changes: ConversationChanges) -> Conversation:
         """Change title, model, system prompt, sampling, pin or shown leaf.
 
-        Subscribers are not told of another leaf alone: which version is shown is each reader's own choice, kept for
-        the next time the conversation is opened.
+        Another leaf alone is no event: which version is shown is each reader's own choice, kept for the next time the
+        conversation is opened.
         """
         self._must_be_usable(changes.get("model_id"), changes.get("sampling"))
         updated = await self._store.write(lambda r: r.conversations.update(user_id, conversation_id, **changes))

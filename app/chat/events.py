@@ -1,4 +1,4 @@
-"""What can happen in a conversation, as its subscribers are told."""
+"""The events of a conversation, as its subscribers receive them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class ReplyFailed:
 
 @dataclass(frozen=True, slots=True)
 class MessageRated:
-    """Somebody judged a message."""
+    """A reply was rated."""
 
     rating: Rating
 

@@ -22,7 +22,7 @@ from app.store.repositories import Repositories
 
 FLUSH_S = 1.0  # text reaches the store at least so often …
 FLUSH_TOKENS = 64  # … or after so many tokens
-FINISH_RETRY_S = (0.2, 0.5, 1, 2, 4, 8, 15)  # a full disk may get room again
+FINISH_RETRY_S = (0.2, 0.5, 1, 2, 4, 8, 15)  # a full disk may get free space again
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +182,7 @@ class ReplyTask:
         return replace(outcome, timing=self._clock.timing())
 
     async def _save_patiently(self) -> None:
-        """A store that is busy or full is given time to have room again."""
+        """A store that is busy or full is given some time to recover."""
         for pause_s in FINISH_RETRY_S:
             try:
                 await self.save()
@@ -199,7 +199,7 @@ class ReplyTask:
 
 
 def _known(error: BaseException) -> ParleyError:
-    """`error` as it is told; one that nobody foresaw is logged."""
+    """`error` as a client gets it; an unexpected one is logged."""
     if isinstance(error, ParleyError):
         return error
     log.error("a reply failed with an unexpected error", exc_info=error)

@@ -55,7 +55,7 @@ class RunningReply:
 
 
 class ReplyCursor:
-    """How much of one reply a subscriber has been told."""
+    """How much of one reply a subscriber has received."""
 
     def __init__(self, message_id: str, offset: int) -> None:
         self._message_id = message_id
@@ -81,7 +81,7 @@ class ReplyCursor:
             yield self._delta(reply.text_from(self._offset))
 
     def rest(self, ended: Message) -> Iterator[Event]:
-        """What has not been told yet of a reply that has ended, from its row."""
+        """What has not been sent yet of a reply that has ended, from its row."""
         if len(ended.content) > self._offset:
             yield from self._start(ended.provenance.dropped_turns if ended.provenance else 0)
             yield self._delta(ended.content[self._offset :])

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
-from app.chat.channel import Events
+from app.chat.channel import EventStream
 from app.chat.defaults import request_for, require_default_model, sampling_for
 from app.chat.event_hub import EventHub
 from app.chat.events import ConversationUpdated, MessageAdded, MessageRated
@@ -45,8 +45,8 @@ from app.store.repositories import Repositories
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """How a reply is to be made, as the caller asked for it."""
+class ReplyOptions:
+    """What a caller chose for a reply; the rest is the conversation's, then the model's."""
 
     model_id: str | None = None  # a reference: base@quantization+adapter
     sampling: Mapping[str, object] | None = None
@@ -54,7 +54,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class StartedReply:
     """A reply that is being written, and the question that was written with it."""
 
     running: RunningReply
@@ -92,8 +92,8 @@ class ChatService:
         self._tasks = reply_tasks
 
     async def ask(
-        self, user_id: str, conversation_id: str, parent_id: str | None, content: str, asked: Asked
-    ) -> Started:
+        self, user_id: str, conversation_id: str, parent_id: str | None, content: str, options: ReplyOptions
+    ) -> StartedReply:
         """Write a question below `parent_id` and start the reply to it."""
         if not content.strip():
             raise InvalidRequest("The message is empty. Write something first.", field="content")
@@ -104,16 +104,16 @@ class ChatService:
             raise InvalidRequest(
                 "A message must follow a reply. Regenerate the reply or edit your last message instead."
             )
-        return await self._start(_Plan(conversation, path, question=content), user_id, asked)
+        return await self._start(_Plan(conversation, path, question=content), user_id, options)
 
-    async def edit(self, user_id: str, message_id: str, content: str, asked: Asked) -> Started:
+    async def edit(self, user_id: str, message_id: str, content: str, options: ReplyOptions) -> StartedReply:
         """Write another version of a question, beside it, and start the reply to it."""
         message = await self._store.read(lambda r: r.messages.get(user_id, message_id))
         if message.role is not Role.USER:
             raise InvalidRequest("Only your own messages can be edited this way.")
-        return await self.ask(user_id, message.conversation_id, message.parent_id, content, asked)
+        return await self.ask(user_id, message.conversation_id, message.parent_id, content, options)
 
-    async def regenerate(self, user_id: str, message_id: str, asked: Asked) -> Started:
+    async def regenerate(self, user_id: str, message_id: str, options: ReplyOptions) -> StartedReply:
         """Start another version of a reply, beside it. A question without a reply gets its first."""
         message = await self._store.read(lambda r: r.messages.get(user_id, message_id))
         question_id = message.id if message.role is Role.USER else message.parent_id
@@ -121,9 +121,9 @@ class ChatService:
         path = path_to(messages, question_id)
         _must_be_final(path)
         _must_ask_something(path)
-        return await self._start(_Plan(conversation, path), user_id, asked)
+        return await self._start(_Plan(conversation, path), user_id, options)
 
-    async def resume(self, user_id: str, message_id: str, asked: Asked) -> Started:
+    async def continue_reply(self, user_id: str, message_id: str, options: ReplyOptions) -> StartedReply:
         """Go on with a reply that was cut: a new version that begins with its text."""
         message = await self._store.read(lambda r: r.messages.get(user_id, message_id))
         if message.role is not Role.ASSISTANT:
@@ -132,12 +132,12 @@ class ChatService:
         path, message = path_to(messages, message.parent_id), messages[message_id]
         _must_be_final([*path, message])
         _must_ask_something(path)
-        if asked.model_id is None and message.provenance is not None:
+        if options.model_id is None and message.provenance is not None:
             made = message.provenance
-            asked = replace(asked, model_id=with_adapter(made.model_id, made.adapter))
-        return await self._start(_Plan(conversation, path, continues=message), user_id, asked)
+            options = replace(options, model_id=with_adapter(made.model_id, made.adapter))
+        return await self._start(_Plan(conversation, path, continues=message), user_id, options)
 
-    def follow(self, started: Started) -> Events:
+    def follow(self, started: StartedReply) -> EventStream:
         """What concerns one reply that was just started, up to its end."""
         channel = self._hub.channel(started.reply.conversation_id)
         return channel.follow(started.running, self._settings.heartbeat_s)
@@ -177,16 +177,16 @@ class ChatService:
             conversation = r.conversations.get(user_id, conversation_id)
             return conversation, by_id(r.messages.all(conversation.id))
 
-        await self._tasks.settle(conversation_id)  # or nothing could be asked below them
+        await self._tasks.settle(conversation_id)  # or nobody could ask below them
         return await self._store.read(work)
 
-    async def _start(self, plan: _Plan, user_id: str, asked: Asked) -> Started:
+    async def _start(self, plan: _Plan, user_id: str, options: ReplyOptions) -> StartedReply:
         model_id = (
-            asked.model_id
+            options.model_id
             or plan.conversation.model_id
-            or require_default_model(self._catalog, self._settings, asked.languages)
+            or require_default_model(self._catalog, self._settings, options.languages)
         )
-        sampling = sampling_for(self._catalog.get(model_id), plan.conversation.sampling, asked.sampling or {})
+        sampling = sampling_for(self._catalog.get(model_id), plan.conversation.sampling, options.sampling or {})
         async with AsyncExitStack() as stack:
             model = await stack.enter_async_context(self._pool.lease(model_id))
             fitted = await self._fit(plan, model, sampling)
@@ -201,20 +201,20 @@ class ChatService:
             channel.start(running)
             channel.publish(ConversationUpdated(conversation))
             task = ReplyTask(self._store, channel, running, model, request, ticket, stack.pop_all())
-        # From the commit up to here nothing is awaited: what is committed is told, and runs.
+        # From the commit up to here nothing is awaited: what is committed is published, and runs.
         self._tasks.add(task)
-        return Started(running, question)
+        return StartedReply(running, question)
 
     async def _fit(self, plan: _Plan, model: LoadedModel, sampling: SamplingParams) -> FittedPrompt:
         prefill = plan.continues.content if plan.continues else ""
-        asked = turns(plan.path, plan.conversation.system_prompt)
+        prompt_turns = turns(plan.path, plan.conversation.system_prompt)
         if plan.question is not None:
-            asked.append(Turn(Role.USER, plan.question))
+            prompt_turns.append(Turn(Role.USER, plan.question))
 
         async def render(some: Sequence[Turn]) -> Prompt:
             return await model.render(some, prefill)
 
-        return await fit(asked, render, model.capabilities.context_tokens, sampling.max_new_tokens)
+        return await fit(prompt_turns, render, model.capabilities.context_tokens, sampling.max_new_tokens)
 
     async def _write(
         self, plan: _Plan, user_id: str, model: LoadedModel, request: GenerationRequest, fitted: FittedPrompt
@@ -240,7 +240,7 @@ class ChatService:
                 continues_id=plan.continues.id if plan.continues else None,
             )
             changes: ConversationChanges = {"leaf_id": reply.id}
-            # Asked anew: it may have been renamed while the model was loaded.
+            # Read again: it may have been renamed while the model was loaded.
             if plan.question is not None and not r.conversations.get(user_id, conversation.id).title:
                 changes["title"] = title_from(plan.question)
             return r.conversations.update(user_id, conversation.id, **changes), question, reply

@@ -113,7 +113,7 @@ async def export_conversation(
 
 
 def _attachment(title: str, ending: str) -> dict[str, str]:
-    """A download's name: any script, but nothing a file system minds (RFC 6266)."""
+    """A download's name: letters of any script, but no characters that a file system refuses (RFC 6266)."""
     name = re.sub(r"[^\w\- ]+", "", title).strip()[:60] or "conversation"
     plain = f'attachment; filename="conversation.{ending}"'
     return {"Content-Disposition": f"{plain}; filename*=UTF-8''{quote(name)}.{ending}"}
@@ -130,4 +130,4 @@ async def subscribe(
 ) -> StreamingResponse:
     """Everything that happens in the conversation, as server-sent events (see docs/api.md)."""
     events = await parts.conversations.subscribe(user_id, conversation_id, header_id or last_event_id)
-    return sse.response(sse.stream(events))
+    return sse.response(sse.encoded(events))

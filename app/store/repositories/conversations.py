@@ -1,4 +1,4 @@
-"""Conversations: always asked for with their owner; another's is as good as none."""
+"""Conversations, read and changed only together with their owner: another user's does not exist."""
 
 from __future__ import annotations
 
