@@ -17,7 +17,7 @@ serve:  ## Chat: install the light core (EXTRA=torch: PyTorch too), fetch a smal
 	@exec $(BIN)/parley serve $(ARGS)
 
 test:  ## Lint, types, layers and all tests, on the real default model and in a real browser.
-	@$(SETUP) dev browser
+	@$(SETUP) dev page
 	@$(BIN)/parley models pull $(DEFAULT_MODEL)
 	@exec $(BIN)/python scripts/check.py $(ARGS)
 
@@ -26,7 +26,7 @@ wheel-test:  ## Build the wheel, install it elsewhere, start it in an empty fold
 	@exec $(BIN)/python scripts/try_wheel.py
 
 bench:  ## What the performance claims rest on; several minutes on an otherwise idle machine.
-	@$(SETUP) dev
+	@$(SETUP) dev page
 	@$(BIN)/parley models pull $(DEFAULT_MODEL)
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 

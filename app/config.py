@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     slots: int = Field(0, ge=0, le=64, description="Replies at once per model; 0: as memory allows, up to 4.")
     max_waiting: int = Field(64, ge=0, description="Requests that may wait per model; more get 503.")
     threads: int = Field(0, ge=0, description="Threads per model; 0: one per core.")
-    memory_limit_mib: int = Field(0, ge=0, description="Memory for all models; 0: all that is free.")
+    memory_limit_mib: int = Field(0, ge=0, description="RAM for all models; 0: all that is free.")
     upstream_timeout_s: float = Field(
         120.0, gt=0, description="Seconds without data after which an upstream request fails."
     )

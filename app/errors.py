@@ -1,17 +1,17 @@
 """Every error that Parley raises on purpose.
 
     ParleyError
-    ├── InvalidRequest          what was asked for makes no sense          (the caller's to mend)
+    ├── InvalidRequest          the request is wrong; the caller can fix it
     │   ├── InvalidSampling
     │   ├── PromptTooLong
     │   ├── InvalidImport
     │   └── UnsupportedRequest
-    ├── Forbidden               a wrong Host or Origin, a page that is not ours
+    ├── Forbidden               a wrong Host or Origin: another site's page
     ├── NotFound
     │   ├── ConversationNotFound
     │   ├── MessageNotFound
     │   └── ModelNotFound
-    ├── Conflict                right request, wrong moment
+    ├── Conflict                a valid request at the wrong moment
     │   ├── ReplyRunning
     │   ├── ReplyNotRunning
     │   └── ModelBusy
@@ -26,8 +26,8 @@
     ├── EngineError             the engine could not do it
     │   ├── QueueFull
     │   ├── WorkerFailed        the worker would not start
-    │   ├── WorkerDied          it died with requests in it
-    │   ├── GenerationFailed    this request failed; its neighbours did not
+    │   ├── WorkerDied          the worker died while it had requests
+    │   ├── GenerationFailed    this request failed; others did not
     │   ├── UpstreamFailed
     │   └── UpstreamTimeout
     ├── StoreError

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 
 from fastapi import FastAPI
+from fastapi.middleware.gzip import GZipMiddleware
 
 from app import __version__
 from app.api import errors
@@ -25,7 +27,7 @@ from app.engine.factories import EngineFactories
 from app.engine.pool import ModelPool
 from app.errors import ParleyError
 from app.models.catalog import Catalog
-from app.models.fetches import Pulls
+from app.models.service import ModelService
 from app.store.database import Store
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(OwnPagesOnly, hosts=(*LOOPBACK_HOSTS, *settings.allowed_hosts))
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)  # never event streams
     return app
 
 
@@ -81,22 +84,23 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
         if store.opening.interrupted:
             log.warning("%d replies were interrupted when the server last stopped", store.opening.interrupted)
         catalog = Catalog.from_settings(settings)
+        await asyncio.to_thread(catalog.budget.read)  # what the machine has in all: no request waits for it
         pool = ModelPool(settings, catalog, engines)
         stack.push_async_callback(pool.close)
         pool.warm_up()
-        pulls = Pulls(catalog)
-        stack.push_async_callback(pulls.close)
-        hub, reply_tasks = EventHub(), ReplyTasks()
-        chat = ChatService(settings, store, catalog, pool, hub, reply_tasks)
+        model_service = ModelService(settings, catalog, pool)
+        stack.push_async_callback(model_service.close)
+        await model_service.start()
+        hub, reply_tasks = EventHub(settings.heartbeat_s), ReplyTasks()
+        chat = ChatService(store, model_service, pool, hub, reply_tasks)
         stack.push_async_callback(chat.close)
         yield Services(
             settings=settings,
-            catalog=catalog,
-            pulls=pulls,
+            models=model_service,
             pool=pool,
             chat=chat,
-            conversations=ConversationService(settings, store, catalog, hub, reply_tasks),
-            completions=Completions(settings, catalog, pool),
+            conversations=ConversationService(store, model_service, hub, reply_tasks),
+            completions=Completions(model_service, pool),
             transfers=Transfers(store),
             local_user_id=await store.write(lambda r: r.users.ensure_local()),
         )

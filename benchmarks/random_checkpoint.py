@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from app.weights.formats.chatglm_shapes import Expected
-from app.weights.formats.shapes import expected_for
+from app.weights.architectures import expected_for
+from app.weights.architectures.base import Expected
 
 # As published, but for names and what no one needs to load them.
 CONFIGS: Mapping[str, Mapping[str, object]] = {

@@ -20,8 +20,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from app.engine.process import worker_environment
-from app.engine.torch.engine import THREADING
+from app.engine.threads import OPENMP_FOR_TORCH
+from app.engine.worker_process import worker_environment
 from benchmarks.engine_throughput import load
 from benchmarks.loadgen import WORDS, question
 from benchmarks.processes import Server, parley
@@ -106,13 +106,13 @@ class InProcess:
     def scheduled(self, questions: list[str]) -> float:
         """Seconds of our scheduler, all prompts at once."""
         from app.domain.generation import SamplingParams
-        from app.engine.torch.sequences import Job
+        from app.engine.torch.sequences import GenerationJob
 
         greedy = SamplingParams(temperature=0.0, max_new_tokens=self._new_tokens, seed=0, ignore_eos=True)
         prompts = self._prompts(questions)
         began = time.perf_counter()
         for ids in prompts:
-            self._scheduler.submit(Job(next(self._numbers), ids, greedy))
+            self._scheduler.submit(GenerationJob(next(self._numbers), ids, greedy))
         self._scheduler.step()
         while self._scheduler.busy:
             self._scheduler.step()
@@ -177,7 +177,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--new-tokens", type=int, default=128)
     given = parser.parse_args(arguments)
-    os.environ.update(worker_environment({}) | THREADING)  # as in the worker; before torch loads
+    os.environ.update(worker_environment({}) | OPENMP_FOR_TORCH)  # as in the worker; before torch loads
     lines = measure(given.chats, given.repeats, given.new_tokens)
     rows = []
     for n_chats in given.chats:

@@ -50,8 +50,9 @@ class ParleyClient:
         self._base_url = base_url
         self._headers = dict(headers or {})
         # Each open page holds a connection of its own, so their number isn't limited here. The API is ours
-        # and near: no proxy from the environment may come between.
+        # and near: no proxy from the environment may come between, and compressing answers would only cost time.
         self._http = httpx.AsyncClient(
+            headers={"Accept-Encoding": "identity"},
             timeout=_USUAL_TIMEOUT,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
             trust_env=False,

@@ -1,19 +1,23 @@
 """Every check of `make test`, one after the other; stops at the first that fails.
 
-Runs in `.venv`. Arguments go to pytest: `make test ARGS="tests/store -x"`.
+Runs in `.venv`. Arguments go to pytest: `make test ARGS="tests/store -x"`. The whole suite runs in several processes;
+tests that are named run in one, which prints as it goes and starts sooner.
 """
 
 from __future__ import annotations
 
-import shutil
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from page_scripts import check_page_scripts
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
+MOST_PROCESSES = 4  # each imports PyTorch and collects all tests: more of them gain little
 
 
 def command(*parts: str) -> Callable[[], int]:
@@ -21,20 +25,14 @@ def command(*parts: str) -> Callable[[], int]:
     return lambda: subprocess.run([BIN / parts[0], *parts[1:]], cwd=ROOT, check=False).returncode
 
 
-def scripts_parse() -> int:
-    """Let Node.js, where it is installed, read every script of the page as the module that it is."""
-    node = shutil.which("node")
-    if node is None:
-        print("skipped: Node.js is not installed")
-        return 0
-    failed = 0
-    for script in sorted((ROOT / "frontends").rglob("*.js")):
-        with script.open("rb") as source:
-            result = subprocess.run([node, "--input-type=module", "--check"], stdin=source, check=False)
-        if result.returncode:
-            print(f"↑ {script.relative_to(ROOT)}")
-            failed = 1
-    return failed
+def pytest(arguments: list[str]) -> Callable[[], int]:
+    """The tests: a process for each core, and a file's tests in one process, where its servers and workers run."""
+    paths = [argument.partition("::")[0] for argument in arguments]
+    if any(path and (ROOT / path).exists() for path in paths):
+        return command("pytest", *arguments)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processes = str(min(cores, MOST_PROCESSES))
+    return command("pytest", "--numprocesses", processes, "--dist", "loadfile", *arguments)
 
 
 def main(pytest_arguments: list[str]) -> int:
@@ -44,8 +42,8 @@ def main(pytest_arguments: list[str]) -> int:
         "format": command("ruff", "format", "--check", "."),
         "types": command("mypy"),
         "layers": command("lint-imports", "--no-logo"),
-        "page scripts": scripts_parse,
-        "tests": command("pytest", *pytest_arguments),
+        "page scripts": check_page_scripts,
+        "tests": pytest(pytest_arguments),
     }
     started = time.monotonic()
     for name, check in checks.items():

@@ -3,7 +3,7 @@
     setup.py core       the light core, for `make serve`
     setup.py torch      the core with PyTorch, for `make serve EXTRA=torch`
     setup.py dev        all of that, training and the tools of `make test`
-    setup.py browser    Chromium, for the browser tests
+    setup.py page       Chromium and Node.js, for the tests of the page
 
 Runs on any Python 3.11 with the standard library alone. What is there already is left alone, so that every
 later start takes no time: a stamp in `.venv` remembers the folder and the pyproject.toml it was made from.
@@ -120,15 +120,17 @@ def apt_install(*packages: str) -> None:
     run(f"apt-get install {' '.join(packages)}", ["apt-get", "install", "-y", "--no-install-recommends", *packages])
 
 
-def install_browser() -> None:
-    """Chromium for the browser tests; without root they skip, and this says so."""
-    if any(shutil.which(name) for name in BROWSERS):
+def install_page_tools() -> None:
+    """Chromium for the browser tests, Node.js for those of the scripts; without root they skip, and this says so."""
+    missing = [] if any(shutil.which(name) for name in BROWSERS) else ["chromium"]
+    missing += [] if shutil.which("node") else ["nodejs"]
+    if not missing:
         return
-    print("Installing Chromium for the browser tests: about 400 MB.", flush=True)
+    print(f"Installing {' and '.join(missing)} for the tests of the page: up to 500 MB.", flush=True)
     try:
-        apt_install("chromium")
+        apt_install(*missing)
     except SetupFailed as failure:
-        print(f"No Chromium, so the browser tests will be skipped. {failure}", flush=True)
+        print(f"Without {' and '.join(missing)}, some tests of the page will be skipped. {failure}", flush=True)
 
 
 def _stamp_path(level: str) -> Path:
@@ -148,7 +150,7 @@ def _fingerprint() -> str:
 
 def main(arguments: list[str]) -> int:
     """Carry out the named steps; the exit code."""
-    steps = {level: partial(install, level) for level in REQUIREMENTS} | {"browser": install_browser}
+    steps = {level: partial(install, level) for level in REQUIREMENTS} | {"page": install_page_tools}
     if not arguments or not set(arguments) <= set(steps):
         print(__doc__, file=sys.stderr)
         return 2

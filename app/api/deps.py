@@ -13,8 +13,7 @@ from app.chat.service import ChatService
 from app.chat.transfer.transfers import Transfers
 from app.config import Settings
 from app.engine.pool import ModelPool
-from app.models.catalog import Catalog
-from app.models.fetches import Pulls
+from app.models.service import ModelService
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +21,7 @@ class Services:
     """Everything a running application holds; made and closed in `app.main`."""
 
     settings: Settings
-    catalog: Catalog
-    pulls: Pulls
+    models: ModelService
     pool: ModelPool
     chat: ChatService
     conversations: ConversationService

@@ -6,8 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from app.chat.defaults import request_for, require_default_model, sampling_for
-from app.config import Settings
+from app.chat.defaults import request_for, sampling_for
 from app.domain.context import fit, remaining_tokens
 from app.domain.generation import (
     Delta,
@@ -20,7 +19,7 @@ from app.domain.generation import (
 from app.domain.messages import Turn
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
-from app.models.catalog import Catalog
+from app.models.service import ModelService
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +45,8 @@ class Completion:
 class Completions:
     """Starts such replies. One per application."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, pool: ModelPool) -> None:
-        self._settings, self._catalog, self._pool = settings, catalog, pool
+    def __init__(self, models: ModelService, pool: ModelPool) -> None:
+        self._models, self._pool = models, pool
 
     @asynccontextmanager
     async def open(
@@ -66,8 +65,8 @@ class Completions:
         refusing. `total_tokens`: a smaller context.
         Raises :class:`~app.errors.PromptTooLong`, :class:`~app.errors.QueueFull` and what leasing a model raises.
         """
-        model_id = model_id or require_default_model(self._catalog, self._settings)
-        sampling = sampling_for(self._catalog.get(model_id), overrides)
+        model_id = model_id or self._models.require_default_model()
+        sampling = sampling_for(self._models.get(model_id), overrides)
         async with self._pool.lease(model_id) as model:
             context_tokens = min(model.capabilities.context_tokens, total_tokens or model.capabilities.context_tokens)
             if drop_oldest:

@@ -9,11 +9,10 @@ from app.chat.channel import Channel, EventStream
 from app.chat.event_hub import EventHub
 from app.chat.events import ConversationDeleted, ConversationUpdated
 from app.chat.reply_tasks import ReplyTasks
-from app.config import Settings
 from app.domain.feedback import Rating
 from app.domain.generation import SamplingParams
 from app.domain.messages import Conversation, ConversationChanges, Message, SearchHit
-from app.models.catalog import Catalog
+from app.models.service import ModelService
 from app.store.database import Store
 from app.store.repositories import Repositories
 
@@ -39,11 +38,8 @@ class OpenedConversation:
 class ConversationService:
     """The use-cases. One per application."""
 
-    def __init__(
-        self, settings: Settings, store: Store, catalog: Catalog, hub: EventHub, reply_tasks: ReplyTasks
-    ) -> None:
-        self._settings, self._store, self._catalog, self._hub = settings, store, catalog, hub
-        self._reply_tasks = reply_tasks
+    def __init__(self, store: Store, models: ModelService, hub: EventHub, reply_tasks: ReplyTasks) -> None:
+        self._store, self._models, self._hub, self._reply_tasks = store, models, hub, reply_tasks
 
     @property
     def subscribers(self) -> int:
@@ -74,7 +70,7 @@ class ConversationService:
     async def subscribe(self, user_id: str, conversation_id: str, last_event_id: str | None) -> EventStream:
         """The conversation's events, after the one that is named. Raises :class:`~app.errors.ConversationNotFound`."""
         await self._store.read(lambda r: r.conversations.get(user_id, conversation_id))
-        return self._hub.channel(conversation_id).subscribe(last_event_id, self._settings.heartbeat_s)
+        return self._hub.channel(conversation_id).subscribe(last_event_id, self._hub.heartbeat_s)
 
     async def create(
         self, user_id: str, *, title: str, model_id: str | None, system_prompt: str, sampling: Mapping[str, object]
@@ -118,7 +114,7 @@ class ConversationService:
 
     def _must_be_usable(self, model_id: str | None, sampling: Mapping[str, object] | None) -> None:
         """Raises :class:`~app.errors.ModelNotFound` and :class:`~app.errors.InvalidSampling`."""
-        default = self._catalog.get(model_id).default_sampling if model_id else SamplingParams()
+        default = self._models.get(model_id).default_sampling if model_id else SamplingParams()
         default.merged(sampling or {})
 
 

@@ -10,7 +10,8 @@ from app.chat.channel import Channel
 class EventHub:
     """A channel lives while it is used, and a while longer so that subscribers can resume."""
 
-    def __init__(self, keep_s: float = 120.0) -> None:
+    def __init__(self, heartbeat_s: float = 15.0, keep_s: float = 120.0) -> None:
+        self.heartbeat_s = heartbeat_s  # of silence, after which subscribers get a heartbeat
         self._channels: dict[str, Channel] = {}
         self._keep_s = keep_s
         self._closed = False

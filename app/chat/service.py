@@ -12,13 +12,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from app.chat.channel import EventStream
-from app.chat.defaults import request_for, require_default_model, sampling_for
+from app.chat.defaults import request_for, sampling_for
 from app.chat.event_hub import EventHub
 from app.chat.events import ConversationUpdated, MessageAdded, MessageRated
 from app.chat.reply_task import ReplyTask
 from app.chat.reply_tasks import ReplyTasks
 from app.chat.running_reply import RunningReply
-from app.config import Settings
 from app.domain.context import FittedPrompt, fit
 from app.domain.feedback import Rating, Verdict
 from app.domain.generation import GenerationRequest, Prompt, SamplingParams
@@ -38,8 +37,8 @@ from app.domain.messages import (
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
 from app.errors import InvalidRequest, ReplyNotRunning, ReplyRunning
-from app.models.catalog import Catalog
 from app.models.references import with_adapter
+from app.models.service import ModelService
 from app.store.database import Store
 from app.store.repositories import Repositories
 
@@ -80,15 +79,9 @@ class ChatService:
     """The use-cases. One per application."""
 
     def __init__(
-        self,
-        settings: Settings,
-        store: Store,
-        catalog: Catalog,
-        pool: ModelPool,
-        hub: EventHub,
-        reply_tasks: ReplyTasks,
+        self, store: Store, models: ModelService, pool: ModelPool, hub: EventHub, reply_tasks: ReplyTasks
     ) -> None:
-        self._settings, self._store, self._catalog, self._pool, self._hub = settings, store, catalog, pool, hub
+        self._store, self._models, self._pool, self._hub = store, models, pool, hub
         self._tasks = reply_tasks
 
     async def ask(
@@ -140,7 +133,7 @@ class ChatService:
     def follow(self, started: StartedReply) -> EventStream:
         """What concerns one reply that was just started, up to its end."""
         channel = self._hub.channel(started.reply.conversation_id)
-        return channel.follow(started.running, self._settings.heartbeat_s)
+        return channel.follow(started.running, self._hub.heartbeat_s)
 
     async def stop(self, user_id: str, message_id: str) -> Message:
         """End a running reply, and return it once it is committed.
@@ -182,11 +175,9 @@ class ChatService:
 
     async def _start(self, plan: _Plan, user_id: str, options: ReplyOptions) -> StartedReply:
         model_id = (
-            options.model_id
-            or plan.conversation.model_id
-            or require_default_model(self._catalog, self._settings, options.languages)
+            options.model_id or plan.conversation.model_id or self._models.require_default_model(options.languages)
         )
-        sampling = sampling_for(self._catalog.get(model_id), plan.conversation.sampling, options.sampling or {})
+        sampling = sampling_for(self._models.get(model_id), plan.conversation.sampling, options.sampling or {})
         async with AsyncExitStack() as stack:
             model = await stack.enter_async_context(self._pool.lease(model_id))
             fitted = await self._fit(plan, model, sampling)

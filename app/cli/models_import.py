@@ -8,14 +8,12 @@ from typing import Annotated
 import typer
 
 from app.cli.errors import reported
-from app.cli.models_pull import ToOption, copy_of
+from app.cli.models_pull import ToOption
 from app.cli.progress_bar import Stopper, plain_console, show_progress
 from app.config import Settings
-from app.errors import InvalidImport, ModelNotFound, UnsupportedRequest
-from app.models.catalog import Catalog
-from app.models.gguf_conversion import ensure_copy
+from app.models.gguf_conversion import parse_convert_to
+from app.models.service import ModelService
 from app.weights.formats.adapter_folder import describe_adapter
-from app.weights.importing.importer import import_model
 
 
 @reported
@@ -50,38 +48,22 @@ def import_command(
 
         parley models import ~/Downloads/BELLE-LLaMA-7B-2M-enc --base ~/LLaMA/7B --name belle-llama-7b
     """
-    copy = copy_of(to)
-    catalog = Catalog.from_settings(Settings())
-    found = _base(catalog, base) if base else None
+    convert_to = parse_convert_to(to)
+    models = ModelService.from_settings(Settings())
     label = name or source.name
     with Stopper() as stopper, show_progress(plain_console(), label) as on_progress:
-        done = import_model(source, catalog.store_dir, name, on_progress, stopper.stopped, base=found)
-        if done.kind == "model":
-            ensure_copy(done.folder, catalog.store_dir, on_progress, stopper.stopped, copy=copy)
+        done = models.import_files(source, name, base, convert_to, on_progress, stopper.stopped)
     print(f"{done.folder.name} is in {done.folder}. See: parley models list")
     for note in done.notes:
         print(note)
     if done.kind == "adapter":
-        print(_shown_with(catalog, done.folder))
+        print(_offered_with(models, done.folder))
 
 
-def _base(catalog: Catalog, base: str) -> Path:
-    """A path, or the folder of a model of the store. Raises :class:`InvalidImport`."""
-    path = Path(base).expanduser()
-    if path.exists():
-        return path
-    try:
-        manifest = catalog.get(base)
-    except (ModelNotFound, UnsupportedRequest) as err:
-        raise InvalidImport(f"The base {base} is not a file, a folder or a model in the store. {err.message}") from err
-    return catalog.files.folder(manifest)
-
-
-def _shown_with(catalog: Catalog, folder: Path) -> str:
-    """With which models an adapter will be offered."""
-    models = [m.id for m in catalog.list() if any(Path(adapter.path) == folder for adapter in m.adapters)]
-    if models:
-        return f"This adapter works with {', '.join(models)}. See: parley models show {models[0]}"
+def _offered_with(models: ModelService, folder: Path) -> str:
+    ids = models.offered_with(folder)
+    if ids:
+        return f"This adapter works with {', '.join(ids)}. See: parley models show {ids[0]}"
     bases = " or ".join(dict.fromkeys(describe_adapter(folder).bases)) or "an unnamed model"
     return (
         f"This adapter is for {bases}, which is not in the store. Import that model under this name, or write a "

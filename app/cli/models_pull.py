@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
 from app.cli.errors import reported
 from app.cli.progress_bar import Stopper, plain_console, show_progress
 from app.config import Settings
-from app.errors import InvalidImport, InvalidManifest
-from app.models.catalog import Catalog
-from app.models.gguf_conversion import Copy, ensure_copy, provision
-from app.models.hub_references import is_hub_reference, pull_reference
-from app.models.manifest import Manifest
-from app.weights.progress import Cancelled, OnProgress
+from app.models.gguf_conversion import parse_convert_to
+from app.models.hub_references import is_hub_reference
+from app.models.service import ModelService
 
 ToOption = Annotated[
     str,
@@ -48,36 +44,10 @@ def pull_command(
 
         parley models pull hub:OWNER/NAME-GGUF:name-q4_k_m.gguf
     """
-    copy = copy_of(to)
-    catalog = Catalog.from_settings(Settings())
-    if is_hub_reference(model):
-        with Stopper() as stopper, show_progress(plain_console(), model) as on_progress:
-            manifest = _pull_any(catalog, model, copy, on_progress, stopper.stopped)
-    else:
-        manifest = known(catalog, model)
-        with Stopper() as stopper, show_progress(plain_console(), manifest.title) as on_progress:
-            provision(manifest, catalog.store_dir, on_progress, stopper.stopped, copy=copy)
+    convert_to = parse_convert_to(to)
+    models = ModelService.from_settings(Settings())
+    label = model if is_hub_reference(model) else models.get_readable(model).title
+    with Stopper() as stopper, show_progress(plain_console(), label) as on_progress:
+        manifest = models.fetch(model, convert_to, on_progress, stopper.stopped)
     print(f"{manifest.title} is ready.")
     print(f"Chat with it: parley chat --model {manifest.base_id}")
-
-
-def _pull_any(catalog: Catalog, reference: str, copy: Copy, on_progress: OnProgress, cancelled: Cancelled) -> Manifest:
-    manifest = pull_reference(reference, catalog.store_dir, on_progress, cancelled)
-    ensure_copy(catalog.files.folder(manifest), catalog.store_dir, on_progress, cancelled, copy=copy)
-    return manifest
-
-
-def copy_of(text: str) -> Copy:
-    """What ``--to`` asks for. Raises :class:`InvalidImport`."""
-    for copy in get_args(Copy):
-        if copy == text:
-            return copy  # type: ignore[no-any-return]
-    raise InvalidImport(f"There is no GGUF conversion {text[:40]!r}. Choose one of {', '.join(get_args(Copy))}.")
-
-
-def known(catalog: Catalog, model_id: str) -> Manifest:
-    """The model; for one whose manifest is invalid, that error rather than "unknown model"."""
-    for problem in catalog.problems:
-        if Path(str(problem.details.get("path", ""))).name == f"{model_id}.toml":
-            raise InvalidManifest(problem.message, **problem.details)
-    return catalog.get(model_id)

@@ -9,10 +9,7 @@ import typer
 from app.cli.errors import reported
 from app.cli.progress_bar import Stopper, plain_console, show_progress
 from app.config import Settings
-from app.errors import InvalidImport
-from app.models.catalog import Catalog
-from app.models.gguf_conversion import make_copy
-from app.weights.formats.checkpoint import CONFIG
+from app.models.service import ModelService
 
 
 @reported
@@ -33,13 +30,9 @@ def quantize_model(
 
         parley models quantize bloomz-7b1-mt --to q8_0
     """
-    catalog = Catalog.from_settings(Settings())
-    manifest = catalog.get(model)
-    folder = catalog.files.folder(manifest)
-    if not (folder / CONFIG).is_file():
-        catalog.files.present(manifest)
-        raise InvalidImport(f"{manifest.base_id} is not a Hugging Face model, so there is nothing to convert.")
+    models = ModelService.from_settings(Settings())
+    manifest = models.get(model)
     with Stopper() as stopper, show_progress(plain_console(), manifest.title) as on_progress:
-        path = make_copy(folder, catalog.store_dir, to, on_progress, stopper.stopped)
+        path = models.convert(model, to, on_progress, stopper.stopped)
     print(f"{path} is ready: {path.stat().st_size / 1e6:,.0f} MB.")
     print(f"Chat with it: parley chat --model {manifest.base_id}@{to}")

@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from app.api.deps import Services
-from app.chat.defaults import default_model
 from app.cli import uvicorn_server
 from app.cli.errors import reported
 from app.config import Settings
@@ -63,8 +62,8 @@ def serve(
 
     def started(parts: Services) -> None:
         _greet(parts, url, ui)
-        if fetch and default_model(parts.catalog, settings) is None:
-            parts.pulls.start(EMBEDDED_DEFAULT)
+        if fetch and parts.models.default_model() is None:
+            parts.models.start_fetch(EMBEDDED_DEFAULT)
             app.state.fetching = asyncio.ensure_future(_tell_progress(parts, EMBEDDED_DEFAULT))
 
     running = uvicorn_server.Server(app, started)
@@ -72,8 +71,8 @@ def serve(
 
 
 def _greet(parts: Services, url: str, ui: UI) -> None:
-    default = default_model(parts.catalog, parts.settings)
-    model = parts.catalog.get(default).title if default else "none yet"
+    default = parts.models.default_model()
+    model = parts.models.get(default).title if default else "none yet"
     if ui is not UI.NONE:
         print(f"Chat here:     {url}")
     print(f"OpenAI API:    {url}/v1")
@@ -84,13 +83,13 @@ def _greet(parts: Services, url: str, ui: UI) -> None:
 
 async def _tell_progress(parts: Services, model_id: str) -> None:
     """Print the progress of the first download, a line per 10 %; if it fails, the server keeps running."""
-    manifest, said = parts.catalog.get(model_id), -1
+    manifest, said = parts.models.get(model_id), -1
     print(f"Downloading {manifest.title} …", flush=True)
-    while (progress := parts.pulls.progress(model_id)) is not None:
+    while (progress := parts.models.fetches.progress(model_id)) is not None:
         percent = 100 * progress.done_bytes // max(1, progress.total_bytes or 1)
         if progress.total_bytes and percent // 10 > said // 10:
             said = percent
             print(f"  {percent:3d} % of {progress.total_bytes / 1e6:.0f} MB ({progress.phase})", flush=True)
         await asyncio.sleep(0.2)
-    error = parts.pulls.last_error(model_id)
+    error = parts.models.fetches.last_error(model_id)
     print(f"{error.message}" if error else f"{manifest.title} is ready.", flush=True)

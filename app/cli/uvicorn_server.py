@@ -78,6 +78,7 @@ class Server(uvicorn.Server):
             parts: Services = self._parley.state.services
             await parts.chat.close()
             parts.conversations.close()
+            parts.models.events.close()
         await super().shutdown(sockets)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from app.domain.generation import EngineEvent, GenerationRequest, Prompt
 from app.domain.messages import Turn
-from app.engine.templates.native import NativeFormat
+from app.engine.templates.native_format import NativeFormat
 from app.families.base import Family
 from app.models.manifest import Manifest
 
@@ -35,6 +35,10 @@ class Engine(Protocol):
     @property
     def alive(self) -> bool:
         """Whether requests can be taken now."""
+
+    @property
+    def pid(self) -> int | None:
+        """The process that holds the weights, from its start on; ``None``: there is none."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -74,7 +78,7 @@ class LoadPlan:
     upstream_timeout_s: float = 120.0
     quantization: str = ""  # how to load it: none, int8, nf4, or the checkpoint's own; "" as "none": as stored
     adapters: Mapping[str, Path] = field(default_factory=dict)  # name → folder; they were checked
-    cache_dir: Path | None = None  # where quantized copies may be kept
+    cache_dir: Path | None = None  # where quantized weights may be kept
     native: NativeFormat | None = None  # the checkpoint's own chat template, for a family that leaves prompts to it
 
 

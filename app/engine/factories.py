@@ -40,12 +40,6 @@ def collect(modules: Iterable[ModuleType]) -> EngineFactories:
     return found
 
 
-def is_installed(engine: str) -> bool:
-    """Whether what `engine` runs on is here, as far as a look at the installed packages tells."""
-    extra = _EXTRAS.get(engine)
-    return extra is None or importlib.util.find_spec(extra) is not None
-
-
 def factory_for(engine: str, factories: EngineFactories) -> EngineFactory:
     """The factory of `engine`. Raises :class:`MissingExtra`, also where what it runs on is not installed."""
     factory = factories.get(engine)

@@ -11,7 +11,6 @@ so its token counts are ours: a piece is taken for a token.
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -22,9 +21,10 @@ import httpx
 from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Prompt, Usage
 from app.domain.messages import Turn
 from app.engine.base import Capabilities, EngineFactory, LoadPlan
+from app.engine.openai_errors import Refusal, cut_off, refusal_error, unreachable
 from app.engine.sse import EventReader
 from app.engine.stopping import TextGate
-from app.engine.upstream_errors import Refusal, cut_off, refusal_error, unreachable
+from app.engine.token_estimate import estimated_tokens
 from app.errors import ConfigurationError, UnsupportedRequest, UpstreamFailed, UpstreamTimeout
 from app.models.manifest import UpstreamSource
 
@@ -49,6 +49,11 @@ class OpenAIEngine:
     def alive(self) -> bool:
         """Whether requests can be tried; the upstream's own health shows when one is made."""
         return self._client is not None
+
+    @property
+    def pid(self) -> int | None:
+        """There is no process of its own."""
+        return None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -212,15 +217,6 @@ class _Reply:
             raise UpstreamFailed("This model's server blocked the reply with its content filter.")
         if reason:
             self.reason = FinishReason.LENGTH if reason == "length" else FinishReason.STOP
-
-
-def estimated_tokens(text: str) -> int:
-    """Tokens of `text`, rather too many than too few for a tokenizer that knows its language.
-
-    A third of the ASCII characters, half of the other bytes: 1.5 for a Chinese character, 2 for an emoji.
-    """
-    ascii_chars = sum(ch.isascii() for ch in text)
-    return math.ceil(ascii_chars / 3 + (len(text.encode(errors="replace")) - ascii_chars) / 2)
 
 
 def _status_in(error: object) -> int:

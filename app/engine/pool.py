@@ -1,6 +1,6 @@
 """The models in memory: loaded on demand, kept while someone uses them, unloaded least recently used first.
 
-The pool promises memory before it loads, by the estimates of app.models, and never promises more than its budget.
+The pool asks the memory budget (:mod:`app.models.memory.budget`) before it loads, the same that the catalog asks.
 It knows no engine by name; they are found by :mod:`app.engine.factories`.
 """
 
@@ -8,41 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal
 
 from app.config import Settings
 from app.engine.admission import Ticket
-from app.engine.base import EngineFactory, LoadPlan
+from app.engine.base import Engine, EngineFactory
 from app.engine.factories import EngineFactories, factory_for, find_factories
 from app.engine.loaded import LoadedModel
-from app.engine.process import available_cores
-from app.engine.templates.native import native_format
+from app.engine.planning import Planner
 from app.engine.templates.renderer import TemplateRenderer
-from app.errors import (
-    DamagedWeights,
-    InvalidManifest,
-    MissingExtra,
-    ModelBusy,
-    NotEnoughMemory,
-    ParleyError,
-    UnsupportedRequest,
-    WorkerFailed,
-)
-from app.families import Family, load_families
+from app.errors import MissingExtra, ModelBusy, ParleyError, UnsupportedRequest, WorkerFailed
 from app.models.catalog import Catalog
+from app.models.loaded_models import LoadState
 from app.models.manifest import Manifest
-from app.models.memory.estimate import MemoryEstimate, available_bytes
+from app.models.memory import MemoryEstimate
 from app.models.references import parse
 
-__all__ = ["EngineFactories", "LoadedModel", "ModelPool", "ModelSnapshot", "ModelState", "Ticket"]
+__all__ = ["EngineFactories", "LoadedModel", "ModelPool", "ModelSnapshot", "Ticket"]
 
 _MIB = 1 << 20
-
-ModelState = Literal["unloaded", "loading", "loaded", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +37,7 @@ class ModelSnapshot:
     """One model of the pool at one moment, for metrics."""
 
     model_id: str
-    state: ModelState
+    state: LoadState
     leases: int
     running: int
     waiting: int
@@ -61,12 +48,25 @@ class ModelSnapshot:
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """A model that is loaded or being loaded."""
+    """A model that is loaded or being loaded; a :class:`~app.models.memory.budget.MemoryHolder`."""
 
+    model_id: str
     loading: asyncio.Task[LoadedModel]
+    engine: Engine | None = None  # from the moment that it starts
     leases: int = 0
-    memory_bytes: int = 0
     last_used_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def pid(self) -> int | None:
+        return self.engine.pid if self.engine else None
+
+    @property
+    def loaded(self) -> bool:
+        return self.model is not None
+
+    @property
+    def in_use(self) -> bool:
+        return self.leases > 0
 
     @property
     def model(self) -> LoadedModel | None:
@@ -78,21 +78,17 @@ class ModelPool:
     """Leases models. Belongs to one event loop; close it before the loop ends."""
 
     def __init__(self, settings: Settings, catalog: Catalog, factories: EngineFactories | None = None) -> None:
-        self.budget_bytes = settings.memory_limit_mib * _MIB or available_bytes()
         self._settings = settings
         self._catalog = catalog
+        self.budget = catalog.budget
         self._factories = find_factories() if factories is None else factories
-        self._families = load_families()
         self._entries: dict[str, _Entry] = {}
         self._errors: dict[str, ParleyError] = {}
-        self._room = asyncio.Lock()
+        self._listeners: list[Callable[[], None]] = []
+        self._reserving = asyncio.Lock()  # memory is promised to one model after the other
         self._templates = TemplateRenderer()
+        self._planner = Planner(settings, catalog, self._templates)
         self._closed = False
-
-    @property
-    def promised_bytes(self) -> int:
-        """Memory promised to the models that are loaded or being loaded. May be asked from any thread."""
-        return sum(entry.memory_bytes for entry in tuple(self._entries.values()))
 
     def warm_up(self) -> None:
         """Prepare what every first loading would wait for, in the background."""
@@ -128,7 +124,7 @@ class ModelPool:
     async def unload(self, reference: str) -> None:
         """Free the model's memory. Raises :class:`ModelBusy` while someone uses it."""
         model_id = self._key(reference)
-        async with self._room:
+        async with self._reserving:
             entry = self._entries.get(model_id)
             if entry is None:
                 return
@@ -141,11 +137,12 @@ class ModelPool:
     async def close(self) -> None:
         """Unload everything, whoever uses it. Idempotent."""
         self._closed = True
-        for model_id in list(self._entries):
-            await self._drop(model_id)
+        async with self._reserving:
+            for model_id in list(self._entries):
+                await self._drop(model_id)
         await self._templates.close()
 
-    def state(self, model_id: str) -> ModelState:
+    def state(self, model_id: str) -> LoadState:
         """Where the model is; of a ``failed`` one :meth:`error` tells more."""
         entry = self._entries.get(model_id)
         if entry is not None:
@@ -155,6 +152,14 @@ class ModelPool:
     def error(self, model_id: str) -> ParleyError | None:
         """Why the last loading failed, until it is tried again."""
         return self._errors.get(model_id)
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever the state of a model has changed."""
+        self._listeners.append(listener)
+
+    def _changed(self) -> None:
+        for listener in self._listeners:
+            listener()
 
     def missing_extra(self, engine: str) -> MissingExtra | None:
         """What must be installed before a model of `engine` can be loaded."""
@@ -178,7 +183,7 @@ class ModelPool:
             waiting=model.queue.waiting if model else 0,
             slots=model.queue.slots if model else 0,
             restarts=model.restarts if model else 0,
-            memory_bytes=entry.memory_bytes,
+            memory_bytes=self.budget.promised_to(entry),
         )
 
     def _key(self, reference: str) -> str:
@@ -199,7 +204,7 @@ class ModelPool:
         if loaded is not None and adapter in loaded.capabilities.adapters:
             return
         await asyncio.to_thread(self._catalog.check_adapter, reference)
-        async with self._room:
+        async with self._reserving:
             entry = self._entries.get(model_id)
             if entry is None or entry.model is None or adapter in entry.model.capabilities.adapters:
                 return
@@ -230,118 +235,69 @@ class ModelPool:
         manifest = self._catalog.get(model_id)
         factory = factory_for(manifest.engine, self._factories)
         self._errors.pop(model_id, None)
-        entry = _Entry(asyncio.create_task(self._load(manifest, factory), name=f"load {model_id}"))
+        entry = _Entry(model_id, asyncio.create_task(self._load(manifest, factory), name=f"load {model_id}"))
         self._entries[model_id] = entry
         entry.loading.add_done_callback(lambda task: self._loaded(model_id, entry, task))
+        self._changed()
         return entry
 
     def _loaded(self, model_id: str, entry: _Entry, task: asyncio.Task[LoadedModel]) -> None:
         error = None if task.cancelled() else task.exception()
         if error is None and not task.cancelled():
-            return
-        if self._entries.get(model_id) is entry:
-            del self._entries[model_id]
-        if isinstance(error, ParleyError):
-            self._errors[model_id] = error
+            self.budget.loaded()
+        else:
+            self.budget.release(entry)
+            if self._entries.get(model_id) is entry:
+                del self._entries[model_id]
+            if isinstance(error, ParleyError):
+                self._errors[model_id] = error
+        self._changed()
 
     async def _load(self, manifest: Manifest, factory: EngineFactory) -> LoadedModel:
         entry = self._entries[manifest.id]
         self.warm_up()
-        plan, estimate, digest = await asyncio.to_thread(self._plan, manifest, factory)
+        planned = await asyncio.to_thread(self._planner.plan, manifest, factory)
+        plan = planned.plan
         if plan.native is not None:
             await plan.native.check(manifest.id)
-        if estimate is not None:
-            async with self._room:
-                granted = await self._make_room(manifest.id, estimate)
-                entry.memory_bytes = granted.total_bytes
+        if planned.estimate is not None:
+            granted = await self._reserve(entry, planned.estimate)
             plan = replace(plan, slots=granted.slots, cache_mib=granted.prompt_cache_bytes // _MIB)
-        engine = factory.build(plan)
+        entry.engine = engine = factory.build(plan)
         try:
             await engine.start()
         except BaseException:
             await engine.stop()
             raise
-        check = partial(self._check_unchanged, manifest.id, digest)
-        return LoadedModel(manifest, engine, digest, self._settings.max_waiting, check)
+        check = partial(self._planner.check_unchanged, manifest.id, planned.digest)
+        return LoadedModel(manifest, engine, planned.digest, self._settings.max_waiting, check)
 
-    def _plan(self, manifest: Manifest, factory: EngineFactory) -> tuple[LoadPlan, MemoryEstimate | None, str]:
-        """What the engine is told, what that takes, and the weights' digest; blocks while sums are computed."""
-        settings = self._settings
-        plan = LoadPlan(
-            manifest=manifest,
-            family=self._family(manifest),
-            weights=None,
-            context_tokens=manifest.context_tokens or settings.context_tokens,
-            slots=settings.slots or factory.slots,
-            threads=settings.threads or available_cores(),
-            upstream_timeout_s=settings.upstream_timeout_s,
-            quantization=manifest.load_as,
-            cache_dir=self._catalog.store_dir / "cache",
-        )
-        digest = self._catalog.digest(manifest.id)
-        if not manifest.files:
-            return plan, None, digest
-        weights, adapters = self._catalog.weights(manifest.id), self._catalog.adapters(manifest.id)
-        native = native_format(self._templates, weights) if plan.family.render is None else None
-        plan = replace(plan, weights=weights, adapters=adapters, native=native)
-        estimate = self._catalog.memory(manifest.id)
-        if estimate is None:
-            return plan, None, digest
-        return replace(plan, context_tokens=estimate.context_tokens, slots=estimate.slots), estimate, digest
+    async def _reserve(self, entry: _Entry, wanted: MemoryEstimate) -> MemoryEstimate:
+        """Promise memory to `entry`, with fewer slots if it must be, once enough idle models are unloaded.
 
-    def _check_unchanged(self, model_id: str, digest: str) -> None:
-        """Raises :class:`DamagedWeights` when the files are not those that were loaded; blocks."""
-        if self._catalog.get(model_id).files:
-            self._catalog.weights(model_id)
-        if self._catalog.digest(model_id) != digest:
-            raise DamagedWeights(
-                "This model's weights were replaced while it was loaded. Unload it, then load it again.",
-                model_id=model_id,
-            )
-
-    def _family(self, manifest: Manifest) -> Family:
-        if manifest.family not in self._families:
-            known = ", ".join(sorted(self._families))
-            raise InvalidManifest(
-                f"The manifest of {manifest.id} names the unknown family {manifest.family!r}. Choose one of {known}."
-            )
-        return self._families[manifest.family]
-
-    async def _make_room(self, model_id: str, wanted: MemoryEstimate) -> MemoryEstimate:
-        """Unload idle models until `wanted` fits, with fewer slots if it must be; holds the lock."""
-        choices = [replace(wanted, slots=slots) for slots in range(wanted.slots, 0, -1)]
-        while True:  # each time anew: while one is unloaded, another may be leased or released
-            in_use = sum(entry.memory_bytes for entry in self._entries.values() if entry.leases)
-            granted = next((c for c in choices if c.total_bytes <= self.budget_bytes - in_use), None)
-            if granted is None:
-                raise self._too_large(model_id, choices[-1].total_bytes, in_use)
-            if granted.total_bytes <= self.budget_bytes - self.promised_bytes:
-                return granted
-            await self._drop(min(self._idle(), key=lambda idle: self._entries[idle].last_used_s))
-
-    def _idle(self) -> list[str]:
-        return [model_id for model_id, entry in self._entries.items() if not entry.leases and entry.memory_bytes]
-
-    def _too_large(self, model_id: str, needed_bytes: int, in_use_bytes: int) -> NotEnoughMemory:
-        busy = [m for m, entry in self._entries.items() if entry.leases and entry.memory_bytes]
-        cure = (
-            f"These models are in use: {', '.join(busy)}. Wait for their replies, or stop them."
-            if needed_bytes <= self.budget_bytes
-            else "Choose a smaller model or a smaller quantization, lower PARLEY_CONTEXT_TOKENS, or raise "
-            "PARLEY_MEMORY_LIMIT_MIB if the machine has more."
-        )
-        free_bytes = self.budget_bytes - in_use_bytes
-        return NotEnoughMemory(
-            f"This model needs {needed_bytes / _MIB:.0f} MiB of memory, but only {free_bytes / _MIB:.0f} MiB are free "
-            f"for models. {cure}",
-            model_id=model_id,
-            needed_bytes=needed_bytes,
-            available_bytes=free_bytes,
-        )
+        Raises :class:`~app.errors.NotEnoughMemory`.
+        """
+        async with self._reserving:
+            while True:  # each time anew: while one is unloaded, another may be leased or released
+                reading = await asyncio.to_thread(self.budget.read)
+                now = self.budget.snapshot(reading)
+                granted = now.granted(wanted)
+                if granted is None:
+                    raise now.refusal(entry.model_id, wanted)
+                idle = now.to_unload(granted)
+                if not idle:
+                    self.budget.promise(entry, granted)
+                    return granted
+                await self._drop(min(idle, key=lambda model_id: self._entries[model_id].last_used_s))
 
     async def _drop(self, model_id: str) -> None:
+        """End the model's loading, or the model; holds the lock."""
         entry = self._entries.pop(model_id)
-        entry.loading.cancel()
-        await asyncio.wait([entry.loading])
-        if (model := entry.model) is not None:
-            await model.engine.stop()
+        try:
+            entry.loading.cancel()
+            await asyncio.wait([entry.loading])
+            if (model := entry.model) is not None:
+                await model.engine.stop()
+        finally:
+            self.budget.release(entry)
+            self._changed()

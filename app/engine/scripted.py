@@ -104,6 +104,11 @@ class ScriptedEngine:
         return not self._death.is_set()
 
     @property
+    def pid(self) -> int | None:
+        """There is no process of its own."""
+        return None
+
+    @property
     def capabilities(self) -> Capabilities:
         """As it was built."""
         return self._capabilities

@@ -13,6 +13,7 @@ from app.errors import DamagedWeights
 from app.models.manifest import Adapter, Manifest
 from app.weights.formats.adapter_folder import describe_adapter
 from app.weights.formats.gguf import GGUFHeader
+from app.weights.formats.shards import model_stem
 from app.weights.sources import FolderSource, HubSource
 
 # What a file's or a repository's name says of the format only: "Qwen2.5-0.5B-Instruct-Q4_K_M", "…-GGUF".
@@ -45,8 +46,7 @@ def names_of(manifest: Manifest, folder: Path, header: GGUFHeader | None) -> lis
     if isinstance(manifest.source, HubSource):
         names.append(manifest.source.repo.rpartition("/")[2])
     if header is not None and manifest.weights_file is not None:
-        file = manifest.weights_file.path.rpartition("/")[2].removesuffix(".gguf")
-        names += [re.sub(r"-\d{5}-of-\d{5}$", "", file), header.name, header.basename]
+        names += [model_stem(manifest.weights_file.path.rpartition("/")[2]), header.name, header.basename]
     return names
 
 

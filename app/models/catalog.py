@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import difflib
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from app.errors import DamagedWeights, InvalidManifest, ModelNotFetched, ModelNotFound, UnsupportedRequest
 from app.models.discovery import Discovery, Found
 from app.models.manifest import Manifest, UpstreamSource
-from app.models.memory.estimate import MemoryEstimate, available_bytes, total_bytes
-from app.models.memory.model_estimate import estimate, estimate_before, size_before
+from app.models.memory import MemoryBudget, MemoryEstimate, MemorySnapshot, download_bytes, estimate_model
 from app.models.model_files import ModelFiles, OnProgress
 from app.models.references import MAX_REFERENCE_CHARS, parse
+from app.models.store_stamp import StoreStamp, store_stamp
 from model_store import manifests_dir
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ def _or_none(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """What can be said of a model without loading it. ``fits`` is ``None`` where its need is not known."""
+    """What can be said of a model without loading it.
+
+    ``fits`` is ``None`` where its need is not known, or where nobody asked.
+    """
 
     state: State
     size_bytes: int | None
@@ -45,8 +49,32 @@ class ModelStatus:
     verified: bool = False  # every sum that the manifest names was computed and is right
 
 
+@dataclass(frozen=True, slots=True)
+class CatalogEntry:
+    """A model as its files are; ``status.fits`` is ``None``, since that changes with the memory that is free."""
+
+    manifest: Manifest
+    status: ModelStatus
+    suits: bool  # whether this machine could hold it, if nothing else needed its memory
+    variants: tuple[CatalogEntry, ...] = ()  # all of them, the default first; none where there is no choice
+    adapter_problems: Mapping[str, str] = field(default_factory=dict)  # by the adapter's name: why it can't be used
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """What was found when the store had this stamp."""
+
+    stamp: StoreStamp
+    found: Found
+    entries: tuple[CatalogEntry, ...]
+
+
 class Catalog:
-    """All models of a store. Its methods may be called from any thread; only those that say so block."""
+    """All models of a store. Its methods may be called from any thread.
+
+    By default each call looks at the store, which takes some milliseconds. Once :meth:`cache` was called, ``list``,
+    ``get``, ``entries`` and ``problems`` answer from memory, as the store was at the last :meth:`refresh`.
+    """
 
     def __init__(
         self,
@@ -55,14 +83,17 @@ class Catalog:
         shipped_dir: Path | None = None,
         context_tokens: int = 4096,
         slots: int = 0,
-        memory_limit_bytes: int = 0,
+        budget: MemoryBudget | None = None,
     ) -> None:
         self.store_dir = store_dir.absolute()
         self._context_tokens = context_tokens
         self._slots = slots
-        self._memory_limit_bytes = memory_limit_bytes
+        self.budget = budget or MemoryBudget()
         self.files = ModelFiles(self.store_dir)
-        self._discovery = Discovery(self.store_dir, shipped_dir or manifests_dir(), self.files)
+        self._shipped_dir = shipped_dir or manifests_dir()
+        self._discovery = Discovery(self.store_dir, self._shipped_dir, self.files)
+        self._snapshot: _Snapshot | None = None
+        self._refreshing = threading.Lock()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Catalog:
@@ -71,8 +102,36 @@ class Catalog:
             settings.model_store,
             context_tokens=settings.context_tokens,
             slots=settings.slots,
-            memory_limit_bytes=settings.memory_limit_mib << 20,
+            budget=MemoryBudget(settings.memory_limit_mib << 20),
         )
+
+    def cache(self) -> None:
+        """From now on answer from memory; someone must call :meth:`refresh` now and then. Blocks."""
+        with self._refreshing:
+            self._snapshot = self._look_at_store(self._discovery.scan())
+
+    def refresh(self) -> bool:
+        """See whether the store has changed, and return that. Blocks, mostly for less than a millisecond.
+
+        Does nothing for a catalog that does not :meth:`cache`.
+        """
+        with self._refreshing:
+            before = self._snapshot
+            if before is None or self._stamp(before.found) == before.stamp:
+                return False
+            self._snapshot = self._look_at_store(before.found)
+            return self._snapshot.entries != before.entries or self._snapshot.found != before.found
+
+    def entries(self) -> tuple[CatalogEntry, ...]:
+        """All models in the order of :meth:`list`, with the state of their files."""
+        snapshot = self._snapshot
+        return snapshot.entries if snapshot else self._entries(self._found())
+
+    def entry(self, manifest: Manifest) -> CatalogEntry:
+        """One model, which need not be in the catalog, with its variants and adapters. Looks at its files."""
+        variants = tuple(self._variant(manifest.loaded_as(name)) for name in manifest.quantizations)
+        usual = self._variant(manifest)
+        return replace(usual, variants=variants, adapter_problems=self._adapter_problems(manifest))
 
     @property
     def problems(self) -> list[InvalidManifest]:
@@ -110,33 +169,34 @@ class Catalog:
             )
         return manifest.loaded_as(wanted.quantization)
 
-    def status(self, reference: str, *, freeable_bytes: int = 0) -> ModelStatus:
+    def status(self, reference: str, *, memory: MemorySnapshot | None = None) -> ModelStatus:
         """The status of the model that `reference` names. Raises :class:`ModelNotFound`."""
-        return self.status_of(self.get(reference), freeable_bytes=freeable_bytes)
+        return self.status_of(self.get(reference), memory=memory)
 
-    def status_of(self, manifest: Manifest, *, freeable_bytes: int = 0) -> ModelStatus:
-        """State, size, memory. Cheap enough to be asked each second: nothing is hashed, headers are cached.
+    def status_of(self, manifest: Manifest, *, memory: MemorySnapshot | None = None) -> ModelStatus:
+        """State, size, memory. Looks at its files: nothing is hashed, headers are cached.
 
-        `freeable_bytes`: what unloading other models would free; it counts as available for ``fits``.
+        `memory`: one snapshot of ``budget`` for all models that are asked about; without it ``fits`` isn't told.
         """
         if not manifest.files:
             return ModelStatus("ready", None, None, None, "", verified=True)
         try:
             paths = self.files.present(manifest)
-            memory = self._memory(manifest)
+            estimate = self._estimate(manifest)
             size = sum(path.stat().st_size for path in paths)
             verified = self._verified(manifest)
         except ModelNotFetched as err:
-            memory = self._unseen(manifest)
-            fetched = size_before(manifest)
-            return ModelStatus("not_fetched", fetched, memory, self._fits(memory, freeable_bytes), err.message)
+            estimate = self._estimate(manifest, fetched=False)
+            fits = memory.fits(estimate, manifest.id) if memory else None
+            return ModelStatus("not_fetched", download_bytes(manifest), estimate, fits, err.message)
         except DamagedWeights as err:
             return ModelStatus("damaged", manifest.size_bytes, None, None, err.message)
         except OSError as err:  # taken away between two looks
             return ModelStatus(
                 "damaged", manifest.size_bytes, None, None, f"Its files are changing right now: {err.strerror}."
             )
-        return ModelStatus("ready", size, memory, self._fits(memory, freeable_bytes), manifest.note, verified)
+        fits = memory.fits(estimate, manifest.id) if memory else None
+        return ModelStatus("ready", size, estimate, fits, manifest.note, verified)
 
     def memory(self, reference: str) -> MemoryEstimate | None:
         """What it takes when loaded with the context and slots of the settings; ``None`` where that is unknown.
@@ -147,13 +207,8 @@ class Catalog:
         try:
             self.files.present(manifest)
         except ModelNotFetched:
-            return self._unseen(manifest)
-        return self._memory(manifest)
-
-    def suits(self, reference: str) -> bool:
-        """Whether this machine could hold the model if nothing else needed its memory; true where that is unknown."""
-        memory = self.status(reference).memory
-        return memory is None or memory.total_bytes <= min(total_bytes(), self._memory_limit_bytes or total_bytes())
+            return self._estimate(manifest, fetched=False)
+        return self._estimate(manifest)
 
     def weights(self, reference: str) -> Path:
         """What an engine opens (a file; torch: the folder), once all is checked. **Blocks** where sums are computed.
@@ -211,7 +266,33 @@ class Catalog:
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def _found(self) -> Found:
-        return self._discovery.scan()
+        snapshot = self._snapshot
+        return snapshot.found if snapshot else self._discovery.scan()
+
+    def _look_at_store(self, known: Found) -> _Snapshot:
+        stamp = self._stamp(known)  # first: what changes during the scan is then noticed the next time
+        found = self._discovery.scan()
+        return _Snapshot(stamp, found, self._entries(found))
+
+    def _stamp(self, found: Found) -> StoreStamp:
+        folders = (self.files.folder(manifest) for manifest in found.manifests.values())
+        return store_stamp(self.store_dir, self._shipped_dir, folders)
+
+    def _entries(self, found: Found) -> tuple[CatalogEntry, ...]:
+        return tuple(self.entry(manifest.loaded_as("")) for manifest in found.manifests.values())
+
+    def _variant(self, manifest: Manifest) -> CatalogEntry:
+        status = self.status_of(manifest)
+        return CatalogEntry(manifest, status, self.budget.could_hold(status.memory))
+
+    def _adapter_problems(self, manifest: Manifest) -> dict[str, str]:
+        problems = {}
+        for adapter in manifest.adapters:
+            try:
+                self.files.adapter(manifest, adapter)
+            except DamagedWeights as err:
+                problems[adapter.name] = err.message
+        return problems
 
     def _verified(self, manifest: Manifest) -> bool:
         folder = self.files.folder(manifest)
@@ -220,14 +301,7 @@ class Catalog:
     def _context(self, manifest: Manifest) -> int:
         return min(self._context_tokens, manifest.context_tokens or self._context_tokens)
 
-    def _memory(self, manifest: Manifest) -> MemoryEstimate | None:
-        return estimate(manifest, self.files, context_tokens=self._context(manifest), slots=self._slots)
-
-    def _unseen(self, manifest: Manifest) -> MemoryEstimate | None:
-        return estimate_before(manifest, context_tokens=self._context(manifest), slots=self._slots)
-
-    def _fits(self, memory: MemoryEstimate | None, freeable_bytes: int) -> bool | None:
-        if memory is None:
-            return None
-        available = available_bytes() + freeable_bytes
-        return memory.total_bytes <= min(available, self._memory_limit_bytes or available)
+    def _estimate(self, manifest: Manifest, *, fetched: bool = True) -> MemoryEstimate | None:
+        return estimate_model(
+            manifest, self.files if fetched else None, context_tokens=self._context(manifest), slots=self._slots
+        )

@@ -14,9 +14,11 @@ from app.domain.generation import SamplingParams
 from app.errors import DamagedWeights
 from app.models import placement
 from app.models.manifest import FOUND, Manifest
-from app.models.memory.model_estimate import planned, shape_of
+from app.models.memory import gpus
+from app.models.memory.planned_checkpoint import planned_checkpoint, shape_of
 from app.models.model_files import ModelFiles
-from app.weights.formats import chatglm_shapes
+from app.weights.architectures import chatglm
+from app.weights.converting.model_types import convertible
 from app.weights.formats.checkpoint import (
     CONFIG,
     INDEX,
@@ -73,7 +75,7 @@ def completed(manifest: Manifest, files: ModelFiles) -> Manifest:
         quantization=manifest.quantization or _quantization(config),
         context_tokens=manifest.context_tokens or _context_tokens(config),
     )
-    manifest = _with_ways(manifest, config, listing(folder))
+    manifest = _with_variants(manifest, config, listing(folder))
     if config.get("model_type") == "chatglm":
         usual = manifest.default_sampling == SamplingParams()
         manifest = replace(
@@ -90,24 +92,24 @@ def completed(manifest: Manifest, files: ModelFiles) -> Manifest:
 
 def _foretold(manifest: Manifest) -> Manifest:
     """A model that is not here yet, as it will be once it was fetched, as far as its [architecture] tells."""
-    outline = planned(shape_of(manifest))
+    outline = planned_checkpoint(shape_of(manifest))
     if outline is None:
         return manifest
     manifest = replace(manifest, parameters=manifest.parameters or size_label(outline))
-    wanted = placement.copy_to_make(manifest.architecture, card=placement.has_card())
-    return _with_ways(manifest, manifest.architecture, [f"{manifest.id}-{wanted}.gguf"] if wanted else [])
+    wanted = placement.conversion_to_make(manifest.architecture, gpu=gpus.has_gpu())
+    return _with_variants(manifest, manifest.architecture, [f"{manifest.id}-{wanted}.gguf"] if wanted else [])
 
 
-def _with_ways(manifest: Manifest, config: Mapping[str, Any], names: Sequence[str]) -> Manifest:
-    """The manifest with all ways of loading it; those that it names itself come first."""
-    found = placement.ways(
+def _with_variants(manifest: Manifest, config: Mapping[str, Any], names: Sequence[str]) -> Manifest:
+    """The manifest with all variants; those that it names itself come first."""
+    found = placement.variants(
         manifest,
         choices(config),
-        placement.copies(names),
-        convertible=config.get("model_type") in placement.CONVERTIBLE,
-        card=placement.has_card(),
+        placement.conversions(names),
+        convertible=config.get("model_type") in convertible(),
+        gpu=gpus.has_gpu(),
     )
-    return replace(manifest, ways=found, quantizations=tuple(way.name for way in found))
+    return replace(manifest, variants=found, quantizations=tuple(variant.name for variant in found))
 
 
 def _family(config: Mapping[str, Any], folder: Path) -> str:
@@ -134,7 +136,7 @@ def chatglm_family(config: Mapping[str, Any], folder: Path) -> str:
 
     The third has the second's architecture; its tokenizer knows roles, or a name says so.
     """
-    if chatglm_shapes.generation(config) == "chatglm":
+    if chatglm.generation(config) == "chatglm":
         return "chatglm"
     names = f"{config.get('_name_or_path', '')} {folder.name}".lower()
     if "chatglm3" in names or _knows_roles(folder):

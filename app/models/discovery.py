@@ -2,7 +2,7 @@
 
     <store>/manifests/*.toml     a user's own; one with the id of a shipped one takes its place
     <store>/weights/*.gguf       without a manifest: gets one made of its header
-    <store>/weights/*/*.gguf     the same, where there is no config.json beside it (then it is a copy of that model)
+    <store>/weights/*/*.gguf     the same, where there is no config.json beside it (then it is its conversion)
     <store>/weights/*/           a Hugging Face folder without a manifest: gets one made of its config.json
     <store>/adapters/*/          LoRA weights and P-tuning prefixes: shown with the models that they name as their base
 
@@ -26,10 +26,8 @@ from app.models.model_files import FolderStamp, ModelFiles, folder_stamp
 from app.weights.checksums import Stamp, stamp
 from app.weights.formats.gguf import GGUFHeader
 from app.weights.formats.sha256sums import SUMS, read_sums
+from app.weights.formats.shards import model_stem, parse_shard
 from app.weights.sources import FolderSource, HubSource, ModelFile, WheelSource, safe_relative
-
-_PART = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})\.gguf")
-_MAX_PARTS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +111,8 @@ class Discovery:
         def summed(files: tuple[ModelFile, ...]) -> tuple[ModelFile, ...]:
             return tuple(replace(file, sha256=file.sha256 or sums.get(file.path)) for file in files)
 
-        ways = tuple(replace(way, files=summed(way.files)) for way in manifest.ways)
-        return replace(manifest, files=summed(manifest.files), ways=ways)
+        variants = tuple(replace(variant, files=summed(variant.files)) for variant in manifest.variants)
+        return replace(manifest, files=summed(manifest.files), variants=variants)
 
     def _header(self, manifest: Manifest) -> GGUFHeader | None:
         """Of a GGUF model that is there and whole as far as can be seen."""
@@ -172,13 +170,13 @@ class Discovery:
         """GGUF files of no Hugging Face folder, each with what its model is called: one alone in a folder like it."""
         weights = self._store / "weights"
         for path in sorted(weights.glob("*.gguf")):
-            yield path, _stem(path.name)
+            yield path, model_stem(path.name)
         for folder in sorted(weights.glob("*/")):
             if folder.name.startswith(".") or is_model_folder(folder) or not safe_relative(folder.name):
                 continue
             paths = [path for path in sorted(folder.glob("*.gguf")) if _parts(path.name)]
             for path in paths:
-                yield path, folder.name if len(paths) == 1 else _stem(path.name)
+                yield path, folder.name if len(paths) == 1 else model_stem(path.name)
 
     def _implied_folders(self, claimed: set[Path], taken: Iterable[str]) -> dict[str, Manifest]:
         implied: dict[str, Manifest] = {}
@@ -194,7 +192,7 @@ class Discovery:
     def _describe(self, model_id: str, folder: Path, names: list[str]) -> Manifest:
         bare = Manifest(
             id=model_id,
-            title=_stem(names[0]) if folder == Path("weights") else folder.name,
+            title=model_stem(names[0]) if folder == Path("weights") else folder.name,
             family="native",
             engine="llama_cpp",
             description=FOUND["en"],
@@ -227,18 +225,10 @@ def _sums_in(folder: Path) -> dict[str, str]:
 
 def _parts(name: str) -> list[str]:
     """The names of all parts when this is the first of them; nothing for a later part; else just the name."""
-    match = _PART.fullmatch(name)
-    if match is None:
+    shard = parse_shard(name)
+    if shard is None:
         return [name]
-    parts = int(match["parts"])
-    if int(match["part"]) != 1 or not 1 <= parts <= _MAX_PARTS:
-        return []
-    return [f"{match['stem']}-{i:05d}-of-{parts:05d}.gguf" for i in range(1, parts + 1)]
-
-
-def _stem(name: str) -> str:
-    match = _PART.fullmatch(name)
-    return match["stem"] if match else name.removesuffix(".gguf")
+    return shard.all_names() if shard.is_first else []
 
 
 def _ids(stem: str) -> Iterator[str]:

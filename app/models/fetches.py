@@ -1,21 +1,21 @@
-"""The fetches of a running server: started by whoever asks, owned by the application, watched by anyone."""
+"""Fetches in the background of a running server: anyone starts them, the application owns them."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 from app.errors import FetchCancelled, FetchFailed, ParleyError
 from app.models.catalog import Catalog
-from app.models.gguf_conversion import provision
-from app.models.hub_references import bring, resolve
+from app.models.fetch_model import fetch_model
+from app.models.hub_references import resolve
 from app.models.manifest import Manifest
-from app.weights.progress import Cancelled, OnProgress, Progress
+from app.weights.progress import Progress
 
 _AT_ONCE = 2  # more would only share the same line; the others wait
 _LISTING_S = 10.0  # that someone waits to hear whether there is such a model
@@ -23,7 +23,7 @@ _LISTING_PAUSES_S = (0.5, 1.0)
 
 
 @dataclass(slots=True)
-class _Job:
+class _Fetch:
     """One fetch. The thread writes ``progress`` and reads ``cancelled``; the rest belongs to the event loop."""
 
     progress: Progress
@@ -31,31 +31,36 @@ class _Job:
     task: asyncio.Task[None] | None = None
 
 
-class Pulls:
-    """Runs :func:`provision` in threads of its own. All methods are for the event loop's thread.
+class Fetches:
+    """Runs :func:`~app.models.fetch_model.fetch_model` in threads of its own.
+
+    What starts, cancels, waits and closes is for the event loop's thread; what only tells may be called from any.
 
     A model that was asked for by its name on a hub is not in the catalog before it is here. Until then it is known as
     one that is ``arriving``; it stays so after a failure, for another try, and is forgotten when it is cancelled.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, on_change: Callable[[], None] = lambda: None) -> None:
+        """`on_change` is called when a fetch begins, ends or is forgotten; not for its progress."""
         self._catalog = catalog
-        self._jobs: dict[str, _Job] = {}
+        self._on_change = on_change
+        self._running: dict[str, _Fetch] = {}
         self._errors: dict[str, ParleyError] = {}
         self._arriving: dict[str, Manifest] = {}
         self._naming = asyncio.Lock()  # one listing at a time: each must know the names that were given before
         self._closing = threading.Event()
-        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pull")
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="fetch")
 
     def start(self, model_id: str) -> None:
         """Begin a fetch; nothing happens where one runs. Raises :class:`~app.errors.ModelNotFound`."""
         manifest = self._arriving.get(model_id) or self._catalog.get(model_id)
-        if model_id in self._jobs:
+        if model_id in self._running:
             return
         self._errors.pop(model_id, None)
         total = getattr(manifest.source, "download_bytes", None) or manifest.as_published().size_bytes
-        job = self._jobs[model_id] = _Job(Progress("downloading", 0, total))
-        job.task = asyncio.create_task(self._run(model_id, manifest, job), name=f"pull {model_id}")
+        fetch = self._running[model_id] = _Fetch(Progress("downloading", 0, total))
+        fetch.task = asyncio.create_task(self._run(model_id, manifest, fetch), name=f"fetch {model_id}")
+        self._on_change()
 
     async def start_by_name(self, name: str) -> str:
         """Begin to fetch what ``hub:OWNER/NAME[:FILE][@REVISION]`` names, once the hub has said what that is.
@@ -88,12 +93,16 @@ class Pulls:
 
     def running(self, model_id: str) -> bool:
         """Whether a fetch of this model runs or waits its turn."""
-        return model_id in self._jobs
+        return model_id in self._running
+
+    def any_running(self) -> bool:
+        """Whether any fetch runs or waits its turn."""
+        return bool(self._running)
 
     def progress(self, model_id: str) -> Progress | None:
         """How far the fetch is, or ``None`` when none runs."""
-        job = self._jobs.get(model_id)
-        return job.progress if job else None
+        fetch = self._running.get(model_id)
+        return fetch.progress if fetch else None
 
     def last_error(self, model_id: str) -> ParleyError | None:
         """Why the last fetch failed; ``None`` after a success, a cancel, or a new start."""
@@ -101,49 +110,46 @@ class Pulls:
 
     def cancel(self, model_id: str) -> None:
         """Ask a fetch to end; it does within a moment. Where none runs, one that failed to arrive is forgotten."""
-        if job := self._jobs.get(model_id):
-            job.cancelled.set()
+        if fetch := self._running.get(model_id):
+            fetch.cancelled.set()
         elif self._arriving.pop(model_id, None) is not None:
             self._errors.pop(model_id, None)
+            self._on_change()
 
     async def wait(self, model_id: str) -> None:
         """Return when no fetch of this model runs any more. Raises what it failed with, if it did."""
-        job = self._jobs.get(model_id)
-        if job is not None and job.task is not None:
-            await asyncio.shield(job.task)
+        fetch = self._running.get(model_id)
+        if fetch is not None and fetch.task is not None:
+            await asyncio.shield(fetch.task)
         if (error := self._errors.get(model_id)) is not None:
             raise error
 
     async def close(self) -> None:
         """Cancel everything and wait for its end. Idempotent."""
         self._closing.set()
-        for job in self._jobs.values():
-            job.cancelled.set()
-        tasks = [job.task for job in self._jobs.values() if job.task is not None]
+        for fetch in self._running.values():
+            fetch.cancelled.set()
+        tasks = [fetch.task for fetch in self._running.values() if fetch.task is not None]
         await asyncio.gather(*tasks, return_exceptions=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, model_id: str, manifest: Manifest, job: _Job) -> None:
+    async def _run(self, model_id: str, manifest: Manifest, fetch: _Fetch) -> None:
         def on_progress(progress: Progress) -> None:
-            job.progress = progress
+            fetch.progress = progress
 
-        work = _bring_by_name if model_id in self._arriving else provision
-        doing = partial(work, manifest, self._catalog.store_dir, on_progress, job.cancelled.is_set)
+        work = partial(fetch_model, manifest, self._catalog.store_dir, on_progress, fetch.cancelled.is_set)
         try:
-            await asyncio.get_running_loop().run_in_executor(self._threads, doing)
+            await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except FetchCancelled:
             pass
         except ParleyError as err:
             self._errors[model_id] = err
         finally:
+            await asyncio.to_thread(self._catalog.refresh)
             if model_id not in self._errors or self._is_known(model_id):
                 self._arriving.pop(model_id, None)
-            del self._jobs[model_id]
+            del self._running[model_id]
+            self._on_change()
 
     def _is_known(self, model_id: str) -> bool:
         return any(manifest.base_id == model_id for manifest in self._catalog.list())
-
-
-def _bring_by_name(manifest: Manifest, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled) -> None:
-    """The model gets a manifest of its own as soon as it is here; then what every other gets."""
-    provision(bring(manifest, store_dir, on_progress, cancelled), store_dir, on_progress, cancelled)

@@ -1,62 +1,61 @@
-"""Bring a model and make it run well here: fetch it, then make the copy of it that this machine's processor wants."""
+"""Convert models to GGUF for llama.cpp, where this machine's processor runs them faster so."""
 
 from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from app.errors import InvalidImport
 from app.models import placement
-from app.models.fetch_files import pull
-from app.models.manifest import Manifest
-from app.models.model_files import ModelFiles
+from app.models.memory import gpus
 from app.weights.checksums import Sums
 from app.weights.formats.checkpoint import CONFIG, listing, read_config
 from app.weights.formats.sha256sums import read_sums
 from app.weights.progress import Cancelled, OnProgress
 
-Copy = Literal["auto", "none", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "f16", "bf16", "f32"]
+# Number formats, "none", or "auto": the fastest, where a processor will run the model.
+ConvertTo = Literal["auto", "none", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "f16", "bf16", "f32"]
 
 
-def provision(
-    manifest: Manifest, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled, *, copy: Copy = "auto"
-) -> None:
-    """Fetch what is not there, and see to its copy. Blocks. Raises as :func:`pull` and :func:`ensure_copy` do."""
-    published = manifest.as_published()
-    pull(published, store_dir, on_progress, cancelled)
-    if published.engine == "torch":
-        folder = ModelFiles(store_dir.absolute()).folder(published)
-        ensure_copy(folder, store_dir, on_progress, cancelled, copy=copy)
+def parse_convert_to(text: str) -> ConvertTo:
+    """`text` as a choice. Raises :class:`InvalidImport`."""
+    for choice in get_args(ConvertTo):
+        if choice == text:
+            return choice  # type: ignore[no-any-return]
+    raise InvalidImport(f"There is no GGUF conversion {text[:40]!r}. Choose one of {', '.join(get_args(ConvertTo))}.")
 
 
-def ensure_copy(
-    folder: Path, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled, *, copy: Copy = "auto"
+def convert_where_wanted(
+    folder: Path, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled, *, to: ConvertTo = "auto"
 ) -> str:
-    """Make the GGUF copy of a Hugging Face folder that is wanted and not there; returns its type, or "". Blocks.
+    """Make the converted file of a Hugging Face folder that is wanted and not there; returns its type, or "". Blocks.
 
-    "auto" is the fastest where the processor will run it and nothing else is known against it. Raises
-    :class:`InvalidImport` for a model that can't be copied (not with "auto"), :class:`~app.errors.FetchFailed`,
+    With "auto" a model that can't be converted, or has a converted file, stays as it is. Raises :class:`InvalidImport`
+    for a model that can't be converted (not with "auto"), :class:`~app.errors.FetchFailed`,
     :class:`~app.errors.FetchCancelled`.
     """
-    if copy == "none" or not (folder / CONFIG).is_file():
+    if to == "none" or not (folder / CONFIG).is_file():
         return ""
-    found = placement.copies(listing(folder))
-    wanted: str = copy
-    if copy == "auto":
-        wanted = "" if found else placement.copy_to_make(read_config(folder), card=placement.has_card())
+    found = placement.conversions(listing(folder))
+    wanted: str = to
+    if to == "auto":
+        wanted = "" if found else placement.conversion_to_make(read_config(folder), gpu=gpus.has_gpu())
     if not wanted or wanted in found:
         return ""
-    with contextlib.suppress(*([InvalidImport] if copy == "auto" else [])):  # then it runs as it was published
-        make_copy(folder, store_dir, wanted, on_progress, cancelled)
+    with contextlib.suppress(*([InvalidImport] if to == "auto" else [])):  # then it runs as it was published
+        convert_folder(folder, store_dir, wanted, on_progress, cancelled)
         return wanted
     return ""
 
 
-def make_copy(folder: Path, store_dir: Path, copy_type: str, on_progress: OnProgress, cancelled: Cancelled) -> Path:
-    """Rewrite a Hugging Face folder for llama.cpp; an old copy is replaced. Blocks. Raises as ``ensure_copy``."""
-    from app.weights.converting.convert import quantize  # brings NumPy, which starting the server does without
+def convert_folder(folder: Path, store_dir: Path, to: str, on_progress: OnProgress, cancelled: Cancelled) -> Path:
+    """Convert a Hugging Face folder, replacing an earlier file of that type. Blocks.
 
-    path = quantize(folder, copy_type, on_progress, cancelled)
+    Raises as :func:`convert_where_wanted`.
+    """
+    from app.weights.converting.convert import quantize  # imports NumPy, which starting the server does without
+
+    path = quantize(folder, to, on_progress, cancelled)
     Sums(store_dir.absolute()).remember(path, read_sums(folder)[path.name])
     return path

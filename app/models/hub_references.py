@@ -9,14 +9,13 @@ from pathlib import Path
 
 from app.errors import InvalidImport, ModelNotFound
 from app.models.catalog import Catalog
-from app.models.checkpoint_folders import completed, implied_model
-from app.models.fetch_files import pull
+from app.models.checkpoint_folders import completed
 from app.models.manifest import Manifest
-from app.models.manifest_writer import write_manifest
 from app.models.model_files import ModelFiles
+from app.weights.fetching.hub_client import hub_client
 from app.weights.fetching.hub_listing import Listing, RepoFile, check_names, choose
-from app.weights.fetching.hub_process import hub_process
-from app.weights.progress import Cancelled, OnProgress
+from app.weights.formats.shards import model_stem, parse_shard
+from app.weights.progress import Cancelled
 from app.weights.sources import HubSource, ModelFile, safe_relative
 
 PREFIX = "hub:"
@@ -26,7 +25,6 @@ _WORD = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 _REFERENCE = re.compile(
     rf"hub:(?P<repo>{_WORD}/{_WORD})(?::(?P<file>[^:@\s]{{1,200}}\.gguf))?(?:@(?P<revision>[A-Za-z0-9][A-Za-z0-9._/-]{{0,127}}))?"
 )
-_PART = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})\.gguf")
 _NUMBERS = re.compile(r"[._-](?P<type>(?:I?Q\d\w*|B?F16|F32))(?:-\d{5}-of-\d{5})?\.gguf$", re.IGNORECASE)
 _ID_CHARS = 56
 _ADVISED = "q4_k_m"
@@ -60,11 +58,6 @@ def parse_hub_reference(text: str) -> HubReference:
     return HubReference(match["repo"], match["file"] or "", match["revision"] or "")
 
 
-def pull_reference(text: str, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled) -> Manifest:
-    """Fetch the model that `text` names: :func:`resolve`, then :func:`bring`. Blocks. Raises as they do."""
-    return bring(resolve(text, store_dir, cancelled), store_dir, on_progress, cancelled)
-
-
 def resolve(
     text: str,
     store_dir: Path,
@@ -81,7 +74,7 @@ def resolve(
     where there are several to choose from), :class:`~app.errors.FetchFailed`, :class:`~app.errors.FetchCancelled`.
     """
     wanted = parse_hub_reference(text)
-    with hub_process(cancelled) as hub:
+    with hub_client(cancelled) as hub:
         listing = hub.list(wanted.repo, wanted.revision or "main", pauses_s)
     manifest = describe(listing, wanted.file)
     known = [other.as_published() for other in (*Catalog(store_dir).list(), *others)]
@@ -90,20 +83,6 @@ def resolve(
         return same
     manifest = replace(manifest, id=_free(manifest.id, {other.base_id for other in known}))
     return completed(manifest, ModelFiles(store_dir.absolute())) if manifest.engine == "torch" else manifest
-
-
-def bring(manifest: Manifest, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled) -> Manifest:
-    """Fetch a model that :func:`resolve` gave, and write its manifest where the store has none; returns that.
-
-    Blocks. Raises what :func:`~app.models.fetch_files.pull` raises.
-    """
-    known = {other.base_id for other in Catalog(store_dir).list()}
-    pull(manifest, store_dir, on_progress, cancelled)
-    if manifest.base_id in known:
-        return manifest
-    manifest = _filled_in(manifest, ModelFiles(store_dir.absolute()))
-    write_manifest(manifest, store_dir / "manifests")
-    return manifest
 
 
 def describe(listing: Listing, file: str = "") -> Manifest:
@@ -117,7 +96,7 @@ def describe(listing: Listing, file: str = "") -> Manifest:
         chosen: tuple[RepoFile, ...] = ()
     else:
         chosen = _parts(ggufs, file) if file else _only(ggufs, listing)
-        name = _stem(chosen[0].path)
+        name = model_stem(chosen[0].path.rpartition("/")[2])
     number = _NUMBERS.search(chosen[0].path) if chosen else None
     return Manifest(
         id=re.sub(r"[^a-z0-9._-]+", "-", name.lower()).lstrip("._-")[:_ID_CHARS] or "model",
@@ -142,7 +121,7 @@ def _only_gguf(listing: Listing) -> bool:
 
 def _only(ggufs: list[RepoFile], listing: Listing) -> tuple[RepoFile, ...]:
     """The one model that there is, in all its parts."""
-    models = [found for found in ggufs if (match := _PART.fullmatch(found.path)) is None or int(match["part"]) == 1]
+    models = [found for found in ggufs if (shard := parse_shard(found.path)) is None or shard.number == 1]
     models = [found for found in models if "mmproj" not in found.path.lower()]  # a model's eyes: none to chat with
     if len(models) == 1:
         return _parts(ggufs, models[0].path)
@@ -163,11 +142,8 @@ def _only(ggufs: list[RepoFile], listing: Listing) -> tuple[RepoFile, ...]:
 
 def _parts(ggufs: list[RepoFile], file: str) -> tuple[RepoFile, ...]:
     by_name = {found.path: found for found in ggufs}
-    match = _PART.fullmatch(file)
-    names = [file]
-    if match is not None and 0 < int(match["parts"]) <= len(ggufs):
-        parts = int(match["parts"])
-        names = [f"{match['stem']}-{i:05d}-of-{parts:05d}.gguf" for i in range(1, parts + 1)]
+    shard = parse_shard(file)
+    names = shard.all_names() if shard is not None and 0 < shard.count <= len(ggufs) else [file]
     missing = [name for name in names if name not in by_name]
     if missing:
         there = ", ".join(sorted(by_name)[:12]) or "no GGUF files"
@@ -175,12 +151,6 @@ def _parts(ggufs: list[RepoFile], file: str) -> tuple[RepoFile, ...]:
             f"The repository has no file {missing[0]}. It has: {there}.", reason="no_file", file=missing[0]
         )
     return tuple(by_name[name] for name in names)
-
-
-def _stem(path: str) -> str:
-    name = path.rpartition("/")[2]
-    match = _PART.fullmatch(name)
-    return match["stem"] if match else name.removesuffix(".gguf")
 
 
 def _same(known: Manifest, new: Manifest, *, exact: bool) -> bool:
@@ -195,22 +165,3 @@ def _same(known: Manifest, new: Manifest, *, exact: bool) -> bool:
 def _free(model_id: str, taken: set[str]) -> str:
     candidates = [model_id, *(f"{model_id}-{number}" for number in range(2, len(taken) + 3))]
     return next(name for name in candidates if name not in taken)
-
-
-def _filled_in(m: Manifest, files: ModelFiles) -> Manifest:
-    """With what the files say of themselves, now that they are here."""
-    if m.engine == "torch":
-        found = completed(implied_model(m.id, files.folder(m)), files)
-        return replace(
-            m, family=found.family, parameters=found.parameters, context_tokens=found.context_tokens, files=()
-        )
-    header = files.header(m)
-    if header is None:
-        return m
-    return replace(
-        m,
-        parameters=header.size_label,
-        licence=m.licence or header.licence,
-        quantization=m.quantization or header.quantization,
-        context_tokens=header.context_tokens,
-    )

@@ -19,7 +19,7 @@ ENGINES = ("llama_cpp", "torch", "openai", "scripted")
 KINDS = ("chat", "reward")
 SOURCES = ("folder", "hub", "wheel", "upstream")
 # How a Hugging Face folder may be loaded: by the engine torch (int4 only as the checkpoint's own layout), and by
-# llama.cpp from a copy of it in these number formats, the smallest and fastest first.
+# llama.cpp from a conversion of it to these number formats, the smallest and fastest first.
 TORCH_QUANTIZATIONS = ("none", "int8", "nf4", "int4")
 QUANTIZATIONS = (*TORCH_QUANTIZATIONS, *GGUF_TYPES)
 _CODE_SHOWN = 3
@@ -54,14 +54,14 @@ class Adapter:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Variant:
     """One way of loading a model: its name among the model's quantizations, and what runs it from which files."""
 
     name: str
     engine: str
     files: tuple[ModelFile, ...]
     quantization: str  # for people
-    why: str  # a code: why this way is taken; see app.models.placement
+    why: str  # a code: why this variant is taken; see app.models.placement
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Manifest:
     source: Source | None = None
     files: tuple[ModelFile, ...] = ()
     quantizations: tuple[str, ...] = ()  # how it may be loaded, the default first; empty: as it is, no choice
-    ways: tuple[Way, ...] = ()  # what each of them means, where they differ in more than a word to the engine
+    variants: tuple[Variant, ...] = ()  # what each of them means, where they differ in more than a word to the engine
     why: str = "only_engine"  # it runs in this engine; a code of app.models.placement
     load_as: str = ""  # the one of ``quantizations`` chosen; ``id`` then names it, unless it is the default
     adapters: tuple[Adapter, ...] = ()
@@ -103,21 +103,21 @@ class Manifest:
             return self
         default = self.quantizations[0]
         chosen = quantization or default
-        usual = Way(chosen, self.engine, self.files, self.quantization if chosen == "none" else chosen, self.why)
-        way = next((way for way in self.ways if way.name == chosen), usual)
+        usual = Variant(chosen, self.engine, self.files, self.quantization if chosen == "none" else chosen, self.why)
+        variant = next((variant for variant in self.variants if variant.name == chosen), usual)
         return replace(
             self,
             id=self.base_id if chosen == default else f"{self.base_id}@{chosen}",
             load_as=chosen,
-            engine=way.engine,
-            files=way.files,
-            quantization=way.quantization,
-            why=way.why,
+            engine=variant.engine,
+            files=variant.files,
+            quantization=variant.quantization,
+            why=variant.why,
         )
 
     def as_published(self) -> Manifest:
-        """This model in its own files: not as a copy that was made of them."""
-        own = next((way.name for way in self.ways if way.engine == "torch"), "")
+        """This model in its own files: not in a conversion of them."""
+        own = next((variant.name for variant in self.variants if variant.engine == "torch"), "")
         return self.loaded_as(own)
 
     def described(self, languages: Iterable[str]) -> str:

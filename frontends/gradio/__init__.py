@@ -23,19 +23,22 @@ def mount(app: FastAPI, api_url: str) -> FastAPI:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio as gr
     from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.routing import Route
 
     from frontends.client import ParleyClient
-    from frontends.gradio import static_files
     from frontends.gradio.page import build
     from frontends.gradio.shell import HeadFirst, head
+    from frontends.gradio.static_files import PageFiles
     from frontends.gradio.theme import theme
     from frontends.view import routes
 
     client = ParleyClient(api_url)
-    app.mount("/ui", Starlette(routes=[*routes.create_routes(client), *static_files.create_routes()]))
-    app.add_middleware(HeadFirst, head=head())
+    files = PageFiles()
+    app.mount("/ui", Starlette(routes=[*routes.create_routes(client), Route("/static/{name}", files.serve)]))
+    app.user_middleware.append(Middleware(HeadFirst, head=head(files)))  # innermost: what it writes is compressed too
     _close_with(app, client)
-    page = build(client)
+    page = build()
     # Gradio's queue, through which nothing of ours passes, looks for work so often: a thousand times a second.
     page._queue.sleep_when_free = QUEUE_PAUSE_S
     mounted: FastAPI = gr.mount_gradio_app(

@@ -12,18 +12,12 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from frontends.gradio.static_files import STATIC
+from frontends.gradio.static_files import PageFiles
 
 # Gradio resets headings, buttons and lists everywhere on the page. In a cascade layer its sheet gives way to ours.
 # The link that is left, for no medium, keeps Gradio's script from adding the sheet again.
 SHEET = re.compile(rb'<link rel="stylesheet" crossorigin href="(\./assets/[\w.-]+\.css)">')
 LAYERED = rb'<link rel="stylesheet" media="not all" href="\1"><style>@import url("\1") layer(gradio);</style>'
-
-STYLES = (
-    *("page/tokens", "page/page", "widgets/buttons", "page/gradio", "sidebar/sidebar", "widgets/menu"),
-    *("models/picker", "models/variant_choices", "models/hub_form"),
-    *("conversation/conversation", "conversation/rating", "conversation/markdown", "highlight", "composer/composer"),
-)
 
 # Read before the first paint: the colours chosen earlier, and the language (for the browser's own fonts and hyphens).
 EARLY = """<script>
@@ -37,17 +31,13 @@ EARLY = """<script>
 </script>"""
 
 
-def head(static_url: str = "/ui/static") -> str:
-    """The lines: early script, icon, style sheets, our module and, so that they load side by side, all it imports."""
-    modules = sorted(path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*.js"))
-    return "".join(
-        [
-            EARLY,
-            f'<link rel="icon" href="{static_url}/icon.svg" type="image/svg+xml">',
-            *(f'<link rel="stylesheet" href="{static_url}/{name}.css">' for name in STYLES),
-            *(f'<link rel="modulepreload" href="{static_url}/{path}">' for path in modules),
-            f'<script type="module" src="{static_url}/main.js"></script>',
-        ]
+def head(files: PageFiles, static_url: str = "/ui/static") -> str:
+    """The lines: early script, icon, style sheet, script."""
+    return (
+        f"{EARLY}"
+        f'<link rel="icon" href="{static_url}/icon.svg" type="image/svg+xml">'
+        f'<link rel="stylesheet" href="{static_url}/{files.styles}">'
+        f'<script type="module" src="{static_url}/{files.script}"></script>'
     )
 
 

@@ -1,63 +1,78 @@
-"""Serves the page's scripts and style sheets."""
+"""The page's script, style sheet and icon, bundled and compressed once at the server's start.
+
+A bundle's name holds a hash of what is in it, so a browser keeps it for ever and never asks again; the icon is asked
+about each time and answered by 304.
+"""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-from os import PathLike, stat_result
+from collections.abc import Mapping
 from pathlib import Path
 
+import brotli  # a dependency of Gradio's
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.responses import Response
 
+from frontends.gradio.bundle import bundle_scripts, bundle_styles
 from frontends.render import highlight_css
 
 STATIC = Path(__file__).parent / "static"
-MEDIA_TYPES = {  # the system's own table is wrong on some machines, and a module with a wrong type doesn't run
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-    ".woff2": "font/woff2",
-}
-_REVALIDATE = {"Cache-Control": "no-cache"}
+STYLES = (
+    *("page/tokens", "page/page", "page/gradio"),
+    *("widgets/buttons", "widgets/choices", "widgets/menu", "widgets/popover", "widgets/toast"),
+    *("sidebar/sidebar", "settings/settings", "models/picker", "models/variant_choices", "models/hub_form"),
+    *("conversation/conversation", "conversation/question_editor", "conversation/rating"),
+    *("conversation/reply_details", "conversation/markdown", "composer/composer", "page/welcome"),
+)
+_FOR_EVER = "public, max-age=31536000, immutable"
+_ASK_EACH_TIME = "no-cache"
 
 
-def create_routes() -> list[BaseRoute]:
-    """The routes of ``/static/…``, the colours of code among them."""
-    return [
-        Route("/static/highlight.css", HighlightStyles().serve),
-        Mount("/static", RevalidatedFiles(directory=STATIC)),
-    ]
+class StaticFile:
+    """One file with its compressed forms."""
+
+    def __init__(self, content: bytes, media_type: str, cache_control: str) -> None:
+        self.digest = hashlib.sha256(content).hexdigest()[:16]
+        self._forms = {
+            "br": brotli.compress(content, quality=9),
+            "gzip": gzip.compress(content, mtime=0),
+            "identity": content,
+        }
+        self._headers = {"Content-Type": media_type, "Cache-Control": cache_control, "Vary": "Accept-Encoding"}
+
+    def answer(self, headers: Mapping[str, str]) -> Response:
+        """The response to a request with these headers: the smallest form that is accepted, or 304."""
+        accepted = {part.partition(";")[0].strip() for part in headers.get("accept-encoding", "").split(",")}
+        encoding = next(name for name in self._forms if name in accepted or name == "identity")
+        own = self._headers | {"ETag": f'"{self.digest}-{encoding}"'}
+        if headers.get("if-none-match") == own["ETag"]:
+            return Response(status_code=304, headers=own)
+        if encoding != "identity":
+            own["Content-Encoding"] = encoding
+        return Response(self._forms[encoding], headers=own)
 
 
-class HighlightStyles:
-    """The colours of code, as a style sheet."""
+class PageFiles:
+    """All files of the page, and the names of its script and its style sheet."""
 
     def __init__(self) -> None:
-        self._css = highlight_css().encode()
-        self._headers = _REVALIDATE | {"ETag": f'"{hashlib.sha256(self._css).hexdigest()[:32]}"'}
+        sheets = [(name, (STATIC / f"{name}.css").read_text(encoding="utf-8")) for name in STYLES]
+        sheets.append(("highlight", highlight_css()))
+        script = StaticFile(
+            bundle_scripts(STATIC, "main.js").encode(),
+            # The system's own table is wrong on some machines, and a module with a wrong type doesn't run.
+            "text/javascript; charset=utf-8",
+            _FOR_EVER,
+        )
+        styles = StaticFile(bundle_styles(sheets).encode(), "text/css; charset=utf-8", _FOR_EVER)
+        self.script = f"app-{script.digest}.js"
+        self.styles = f"app-{styles.digest}.css"
+        icon = StaticFile((STATIC / "icon.svg").read_bytes(), "image/svg+xml", _ASK_EACH_TIME)
+        self._files = {self.script: script, self.styles: styles, "icon.svg": icon}
 
     async def serve(self, request: Request) -> Response:
-        """The sheet, or 304."""
-        if request.headers.get("if-none-match") == self._headers["ETag"]:
-            return Response(status_code=304, headers=self._headers)
-        return Response(self._css, media_type=MEDIA_TYPES[".css"], headers=self._headers)
-
-
-class RevalidatedFiles(StaticFiles):
-    """Files that the browser keeps but asks about each time: 304 unless they changed."""
-
-    def file_response(
-        self, full_path: str | PathLike[str], stat_result: stat_result, scope: Scope, status_code: int = 200
-    ) -> Response:
-        """One file, or 304."""
-        response = super().file_response(full_path, stat_result, scope, status_code)
-        response.headers.update(_REVALIDATE)
-        media_type = MEDIA_TYPES.get(Path(full_path).suffix)
-        if isinstance(response, FileResponse) and media_type:
-            response.headers["content-type"] = media_type
-        return response
+        """Answer ``/static/{name}``."""
+        file = self._files.get(request.path_params["name"])
+        return file.answer(request.headers) if file else Response(status_code=404)

@@ -130,7 +130,7 @@ class Relay:
         data = event.data
         match event.name:
             case "delta":
-                # One that no message or snapshot told of: a browser that resumes is told it from its beginning.
+                # On resuming, running replies come from their beginning, without a message or snapshot before.
                 reply = self._replies.setdefault(data["message_id"], StreamedReply(self._renderings, ""))
                 reply.add(data["offset"], data["text"], event.id)
                 return

@@ -1,4 +1,4 @@
-"""Models that can be loaded in several ways, and their adapters, over HTTP: listed, asked, stored."""
+"""Models with several variants, and their adapters, over HTTP: listed, asked, stored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from app.domain.generation import GenerationRequest
 from app.engine.base import Capabilities, EngineFactory, LoadPlan
 from app.engine.scripted import Reply, ScriptedEngine
 from app.main import create_app
+from app.models.memory import MemoryBudget, gpus
+from app.models.memory.snapshot import Amount
 from tests.support.fake_hub import FakeHub
+from tests.support.fake_machine import FakeMachine
 from tests.support.safetensors_files import write_llama, write_lora
 from tests.support.servers import Api, running, scripted_settings
 from tests.weights.fetching.repos import large_gguf
@@ -66,7 +69,7 @@ def item(api: Api, model_id: str) -> dict[str, Any]:
     return next(m for m in api.http.get("/api/models").json()["items"] if m["id"] == model_id)
 
 
-def test_the_list_tells_every_way_before_anything_is_loaded(api: Api, built: list[LoadPlan]) -> None:
+def test_the_list_tells_every_variant_before_anything_is_loaded(api: Api, built: list[LoadPlan]) -> None:
     tiny = item(api, "tiny")
     ways = {way["name"]: way for way in tiny["quantizations"]}
     assert [(way["name"], way["id"], way["default"]) for way in tiny["quantizations"]] == [
@@ -85,6 +88,39 @@ def test_the_list_tells_every_way_before_anything_is_loaded(api: Api, built: lis
     assert not tiny["fetchable"]
     assert item(api, "test")["quantizations"] == []
     assert built == []
+
+
+def test_models_on_a_gpu_are_told_with_its_memory(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    gib = 1 << 30
+    machine = FakeMachine(Amount(64 * gib, 16 * gib), gpu=True)
+    budget = MemoryBudget(machine=machine)
+    monkeypatch.setattr(api.parts.models.catalog, "budget", budget)
+    before = api.http.get("/api/models").json()["memory"]
+    assert before == {
+        "total_bytes": 64 * gib,
+        "available_bytes": 64 * gib,
+        "gpu": {"total_bytes": 16 * gib, "available_bytes": 16 * gib},
+    }
+    assert {item(api, "tiny")["device"], item(api, "smollm2-135m-instruct")["device"]} == {"cpu"}
+    monkeypatch.setattr(gpus, "has_gpu", lambda: True)
+    api.parts.models.catalog.cache()  # nobody plugs a GPU into a running server
+    tiny = item(api, "tiny")
+    assert (tiny["device"], tiny["fits"]) == ("gpu", True)
+    assert item(api, "smollm2-135m-instruct")["device"] == "cpu"
+    machine.others = Amount(vram=16 * gib)
+    assert item(api, "tiny")["fits"] is False
+    machine.others = Amount(vram=16 * gib - tiny["memory_bytes"])
+    assert item(api, "tiny")["fits"] is True
+
+
+def test_one_look_at_the_machine_serves_a_whole_listing(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = FakeMachine(Amount(1 << 36))
+    budget = MemoryBudget(machine=machine)
+    budget.read()
+    monkeypatch.setattr(api.parts.models.catalog, "budget", budget)
+    machine.readings = 0
+    assert len(api.http.get("/api/models").json()["items"]) > 1
+    assert machine.readings == 1
 
 
 def test_the_openai_list_tells_them_too(api: Api) -> None:

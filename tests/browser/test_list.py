@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PHONE, OpenPage, scripted
+from tests.browser.conftest import PHONE, OpenPage, ask, finished, scripted
 from tests.support.processes import ServerProcess
 
 
@@ -215,3 +215,24 @@ def test_on_a_phone(server: ServerProcess, ids: list[str], open_page: OpenPage) 
     page.get_by_role("link", name="Lentil soup").click()
     expect(page.locator("#parley-sidebar")).not_to_be_in_viewport()
     expect(page.locator(".p-title")).to_have_text("Lentil soup")
+
+
+def test_another_version_is_shown_without_reloading_the_list(server: ServerProcess, open_page: OpenPage) -> None:
+    """In none of the tabs that show the conversation."""
+    one = open_page(server.url)
+    ask(one, "first")
+    finished(one)
+    one.locator("[data-act=regenerate]").click()
+    expect(one.locator(".p-versions span")).to_have_text("2/2")
+    finished(one)
+    two = open_page(one.url, beside=one)
+    expect(two.locator(".p-versions span")).to_have_text("2/2")
+    two.wait_for_timeout(300)
+    asked: list[str] = []
+    for page in (one, two):
+        page.on("request", lambda request: asked.append(request.url) if "/api/conversations?" in request.url else None)
+    with one.expect_response(lambda response: response.request.method == "PATCH"):
+        one.locator(".p-versions button").first.click()
+    expect(one.locator(".p-versions span")).to_have_text("1/2")
+    one.wait_for_timeout(500)
+    assert asked == []

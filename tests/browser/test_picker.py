@@ -188,7 +188,7 @@ def test_of_a_model_to_fetch_every_precision_is_told(server: ServerProcess, open
         {"name": "q4_0", "id": "llama", "memory_bytes": 2.9e9, "fits": True, "default": True, **rest},
         {"name": "none", "id": "llama@none", "memory_bytes": 14e9, "fits": False, "default": False, **rest},
     ]
-    ways[0]["why"] = "smallest_copy"
+    ways[0]["why"] = "smallest_gguf"
     models = Models()
     models.items.append(model("llama", "not_fetched", quantizations=ways, memory_bytes=2.9e9, size_bytes=int(13.5e9)))
     page = opened(open_page(server.url), models)

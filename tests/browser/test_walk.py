@@ -182,15 +182,15 @@ def test_thumbs(server: ServerProcess, open_page: OpenPage, language: str) -> No
     expect(page.locator("[data-act=down]")).to_have_attribute("aria-pressed", "false")
 
 
-def test_settings_in_the_drawer(server: ServerProcess, open_page: OpenPage) -> None:
+def test_settings(server: ServerProcess, open_page: OpenPage) -> None:
     """12: kept on the first screen, used for the new conversation, shown at a glance, reset."""
     page = open_page(server.url)
     chip = page.locator(".p-chip-button")
     chip.click()
-    drawer = page.locator("#parley-drawer")
-    expect(drawer.locator("#parley-preset input").first).to_be_checked()  # it knows the model's settings
-    drawer.locator("#parley-system-prompt textarea").fill("Answer in one word.")
-    drawer.locator("#parley-preset label").nth(2).click()
+    panel = page.locator("#parley-settings")
+    expect(panel.locator("#parley-preset input").first).to_be_checked()  # it knows the model's settings
+    panel.locator("#parley-system-prompt").fill("Answer in one word.")
+    panel.locator("#parley-preset label").nth(2).click()
     expect(chip).to_contain_text("Temperature 1.1")
     expect(chip).to_contain_text("Instructions")
     ask(page, "What is the capital of France?")
@@ -204,15 +204,15 @@ def test_settings_in_the_drawer(server: ServerProcess, open_page: OpenPage) -> N
     found = stored()
     assert found["system_prompt"] == "Answer in one word."
     assert found["sampling"] == {"temperature": 1.1, "top_p": 0.95, "top_k": 100}
-    drawer.locator("#parley-advanced .label-wrap").click()
-    drawer.locator("#parley-seed input, #parley-seed textarea").fill("42")
+    panel.locator("#parley-advanced summary").click()
+    panel.locator("#parley-seed").fill("42")
     page.keyboard.press("Tab")
     expect(chip).to_contain_text("Seed 42")
-    drawer.locator("#parley-temperature input[type=range]").focus()
+    panel.locator("#parley-temperature input[type=range]").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Tab")
     expect(chip).to_contain_text("Temperature 1.15")
-    drawer.locator("#parley-reset").click()
+    panel.locator("#parley-reset").click()
     expect(chip).not_to_contain_text("Temperature")
     assert stored()["sampling"] == {}
     page.keyboard.press("Escape")
@@ -249,7 +249,7 @@ def test_two_tabs_show_the_same(server: ServerProcess, open_page: OpenPage) -> N
 
 
 def test_switching_the_language_switches_everything(server: ServerProcess, open_page: OpenPage) -> None:
-    """21: the drawer, an error that stands there, and dates too; it is remembered."""
+    """21: the settings, an error that stands there, and dates too; it is remembered."""
     page = open_page(chat(server))
     ask(page, "word " * 60_000)
     alert = page.locator(".p-alert")
@@ -260,7 +260,7 @@ def test_switching_the_language_switches_everything(server: ServerProcess, open_
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
     page.locator(".p-chip-button").click()
     expect(page.locator("#parley-temperature")).to_contain_text("温度")
-    expect(page.locator("#parley-drawer h2")).to_have_text("对话设置")
+    expect(page.locator("#parley-settings h2")).to_have_text("对话设置")
     page.fill("#parley-input", "")
     ask(page, "What is the capital of France?")
     finished(page)
@@ -326,7 +326,7 @@ def test_by_keyboard_alone(server: ServerProcess, open_page: OpenPage) -> None:
 
 @LANGUAGES
 def test_on_a_phone(server: ServerProcess, open_page: OpenPage, language: str) -> None:
-    """24: nothing overflows, the list and the drawer slide in, targets are large."""
+    """24: nothing overflows, the list and the settings slide in, targets are large."""
     page = open_page(chat(server), language, PHONE)
     width, height = PHONE
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -345,8 +345,8 @@ def test_on_a_phone(server: ServerProcess, open_page: OpenPage, language: str) -
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator(".p-log").evaluate("(e) => e.scrollWidth - e.clientWidth") == 0
     page.locator(".p-chip-button").click()
-    expect(page.locator("#parley-drawer h2")).to_have_text(WORDS[language]["settings"] or "")
+    expect(page.locator("#parley-settings h2")).to_have_text(WORDS[language]["settings"] or "")
     page.wait_for_timeout(300)
-    box = page.locator("#parley-drawer").bounding_box()
+    box = page.locator("#parley-settings").bounding_box()
     assert box is not None
     assert (round(box["x"]), round(box["width"])) == (0, width)

@@ -17,11 +17,11 @@ from app.engine.base import LoadPlan
 from app.engine.llama_cpp.client import WorkerClient
 from app.engine.llama_cpp.engine import LlamaCppEngine
 from app.engine.openai import OpenAIEngine
-from app.engine.process import Child
 from app.engine.scripted import Reply, ScriptedEngine, babble, rules, tokens
-from app.engine.templates.native import native_format
+from app.engine.templates.native_format import native_format
 from app.engine.templates.renderer import TemplateRenderer
 from app.engine.torch.engine import TorchEngine
+from app.engine.worker_process import WorkerProcess
 from app.families.base import Family
 from app.models.manifest import Manifest
 from tests.engine import fake_upstream
@@ -88,7 +88,7 @@ async def torch_engine(folder: Path) -> AsyncIterator[Subject]:
 async def openai_real(weights: Path) -> AsyncIterator[Subject]:
     """Our own worker's /v1 as an upstream that is not ours."""
     key = "upstream-key"
-    child = Child(
+    child = WorkerProcess(
         "app.engine.llama_cpp.worker",
         {"weights": str(weights), "key": key, "slots": SLOTS, "context_tokens": CONTEXT, "threads": 2, "cache_mib": 64},
     )

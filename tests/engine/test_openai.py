@@ -11,8 +11,9 @@ import pytest
 
 from app.domain.generation import Delta, Finished, FinishReason, Usage
 from app.domain.messages import Role, Turn
-from app.engine.openai import OpenAIEngine, estimated_tokens
-from app.engine.upstream_errors import Refusal, refusal_error
+from app.engine.openai import OpenAIEngine
+from app.engine.openai_errors import Refusal, refusal_error
+from app.engine.token_estimate import estimated_tokens
 from app.errors import ParleyError, PromptTooLong, UnsupportedRequest, UpstreamFailed, UpstreamTimeout
 from tests.engine import fake_upstream
 from tests.engine.engine_contract import QUESTION, ask, request, until
@@ -77,12 +78,12 @@ async def test_extras_are_left_out_for_a_server_that_refuses_them() -> None:
 @pytest.mark.parametrize(
     ("status", "hint"),
     [
-        (400, "did not accept"),
+        (400, "rejected the request"),
         (401, "api_key_env"),
         (404, "base_url"),
         (429, "Try again"),
         (500, "its log"),
-        (302, "not"),
+        (302, "rejected"),
     ],
 )
 async def test_refusals_say_what_to_do(status: int, hint: str) -> None:

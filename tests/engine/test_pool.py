@@ -162,7 +162,7 @@ async def test_many_who_want_one_model_load_it_once(make_pool: MakePool, worksho
     await pool.close()
 
 
-async def test_the_one_unused_for_longest_makes_room(make_pool: MakePool, workshop: Workshop) -> None:
+async def test_the_one_unused_for_longest_is_unloaded(make_pool: MakePool, workshop: Workshop) -> None:
     pool = make_pool(memory_limit_mib=2 * await need_mib(make_pool))
     workshop.built.clear()
     for name in ("one", "two", "one", "three"):
@@ -170,7 +170,7 @@ async def test_the_one_unused_for_longest_makes_room(make_pool: MakePool, worksh
             pass
     assert workshop.loaded() == ["one", "three"]
     assert (pool.state("one"), pool.state("two"), pool.state("three")) == ("loaded", "unloaded", "loaded")
-    assert pool.promised_bytes <= pool.budget_bytes
+    assert 0 < pool.budget.promised_bytes <= pool.budget.limit_bytes
     await pool.close()
     assert workshop.loaded() == []
 
@@ -180,7 +180,7 @@ async def test_a_model_in_use_is_never_unloaded(make_pool: MakePool, workshop: W
     pool = make_pool(memory_limit_mib=need)
     workshop.built.clear()
     async with pool.lease("one"):
-        with pytest.raises(NotEnoughMemory, match="one: wait until") as refused:
+        with pytest.raises(NotEnoughMemory, match="in use: one") as refused:
             async with pool.lease("two"):
                 pass
         assert int(str(refused.value.details["needed_bytes"])) > int(str(refused.value.details["available_bytes"]))
@@ -229,7 +229,7 @@ async def test_a_failed_load_is_tried_again(make_pool: MakePool, workshop: Works
     with pytest.raises(WorkerFailed):
         await pool.load("one")
     assert pool.state("one") == "failed"
-    assert pool.promised_bytes == 0
+    assert pool.budget.promised_bytes == 0
     await pool.load("one")
     assert pool.state("one") == "loaded"
     await pool.close()
@@ -250,12 +250,12 @@ async def test_a_worker_that_died_is_started_again(make_pool: MakePool, workshop
     await pool.close()
 
 
-async def test_room_is_made_though_the_next_to_go_is_taken_meanwhile(make_pool: MakePool, workshop: Workshop) -> None:
+async def test_memory_is_freed_though_the_next_idle_model_is_leased(make_pool: MakePool, workshop: Workshop) -> None:
     pool = make_pool(memory_limit_mib=2 * await need_mib(make_pool), slots=2)
     for name in ("one", "two"):
         await pool.load(name)
     workshop.stop_delay_s = 0.1
-    pool.budget_bytes //= 2  # so that both must go
+    pool.budget.limit_bytes //= 2  # so that both must go
     loading = asyncio.create_task(pool.load("three"))
     await asyncio.sleep(0.05)  # the first is being unloaded
     async with pool.lease("two"):

@@ -20,7 +20,7 @@ from app.engine.base import EngineFactory, LoadPlan
 from app.engine.pool import ModelPool
 from app.engine.scripted import ScriptedEngine, babble
 from app.engine.templates import renderer as renderer_module
-from app.engine.templates.native import NativeFormat, native_format
+from app.engine.templates.native_format import NativeFormat, native_format
 from app.engine.templates.renderer import TemplateEndless, TemplateForbidden, TemplateRefused, TemplateRenderer
 from app.errors import DamagedWeights, GenerationFailed, WorkerFailed
 from app.models.catalog import Catalog
@@ -79,7 +79,7 @@ async def ends(renderer: TemplateRenderer, name: str) -> None:
     """An endless template is ended, and the next rendered."""
     assert await fine(renderer)
     pid, began = renderer.pid, time.monotonic()
-    with pytest.raises(TemplateEndless, match="computed for more than a second"):
+    with pytest.raises(TemplateEndless, match="ran for more than a second"):
         await renderer.render(chat_templates.ENDLESS[name], HELLO)
     assert time.monotonic() - began < WITHIN_S
     assert await fine(renderer)
@@ -99,7 +99,7 @@ async def test_it_may_compute_for_a_second(renderer: TemplateRenderer) -> None:
 
 @pytest.mark.parametrize("name", chat_templates.GREEDY)
 async def test_a_greedy_template_is_ended(renderer: TemplateRenderer, name: str) -> None:
-    with pytest.raises(TemplateEndless, match=r"too much memory|without end"):
+    with pytest.raises(TemplateEndless, match=r"too much memory|endless"):
         await renderer.render(chat_templates.GREEDY[name], HELLO)
     assert await fine(renderer)
 
@@ -165,7 +165,7 @@ async def test_a_template_that_brings_it_down_twice_is_blamed(renderer: Template
         if renderer.pid is not None and renderer.pid not in killed:
             killed.append(renderer.pid)
             os.kill(killed[-1], signal.SIGKILL)
-    with pytest.raises(TemplateEndless, match="brings down the process"):
+    with pytest.raises(TemplateEndless, match="crashes the process"):
         await rendering
     assert await fine(renderer)
 
@@ -235,7 +235,7 @@ async def test_what_a_template_says_and_what_is_to_be_done(hasty: TemplateRender
     hello = [Turn(Role.USER, "Hello")]
     strict = NativeFormat(hasty, ChatTemplate("{{ raise_exception('roles must alternate') }}"))
     await strict.check("tiny")  # other conversations may please it
-    with pytest.raises(GenerationFailed, match="refuses the conversation: roles must alternate"):
+    with pytest.raises(GenerationFailed, match="rejects this conversation: roles must alternate"):
         await strict.render([Turn(Role.SYSTEM, "Be brief."), *hello])
     endless = NativeFormat(hasty, ChatTemplate(chat_templates.ENDLESS["loops"]))
     with pytest.raises(GenerationFailed, match=r"does not come to an end.*`family` in its manifest"):
@@ -274,11 +274,12 @@ async def test_a_folder_with_a_hostile_template_is_refused_before_an_engine_is_b
         return ScriptedEngine(babble(5, delay_ms=0))
 
     settings = Settings(model_store=tmp_path, context_tokens=256, slots=1)
-    pool = ModelPool(settings, Catalog.from_settings(settings), {"torch": EngineFactory("torch", build)})
+    catalog = Catalog.from_settings(settings)
+    pool = ModelPool(settings, catalog, {"torch": EngineFactory("torch", build)})
     with pytest.raises(DamagedWeights, match="`family` in its manifest"):
         await pool.load("tiny")
     assert built == []
-    assert pool.promised_bytes == 0
+    assert catalog.budget.promised_bytes == 0
     (folder / "chat_template.jinja").write_text(PLAIN)
     await pool.load("tiny")
     assert [plan.native is not None for plan in built] == [True]

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 
 from frontends.client import ParleyClient
-from frontends.gradio import static_files
+from frontends.gradio.static_files import PageFiles
 from frontends.view import routes
 from tests.support.fake_api import FakeApi, serving
 
@@ -31,7 +31,7 @@ def page_server(client: ParleyClient) -> Starlette:
         yield
         await client.aclose()
 
-    ours = [*routes.create_routes(client), *static_files.create_routes()]
+    ours = [*routes.create_routes(client), Route("/static/{name}", PageFiles().serve)]
     return Starlette(routes=[Mount("/ui", routes=ours)], lifespan=lifespan)
 
 
@@ -54,5 +54,5 @@ def ui_url(api_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def browser(ui_url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=ui_url, timeout=20, trust_env=False) as client:
+    with httpx.Client(base_url=ui_url, timeout=20, trust_env=False, verify=False) as client:
         yield client

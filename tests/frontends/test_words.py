@@ -7,18 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-import pytest
-
 import app.errors
 from app.domain.feedback import REASONS
 from app.errors import ParleyError
 from app.weights.fetching import hub_errors
 from app.weights.progress import Phase
-from frontends.gradio.i18n import LANGUAGES
 from frontends.gradio.static_files import STATIC
 
 ENTRY = re.compile(r'^  "([\w.]+)": "((?:[^"\\]|\\.)*)",$', re.MULTILINE)
-USED = re.compile(r'"((?:app|welcome|composer|settings|chat|message|rating|details|connection|sidebar|picker)\.\w+)"')
+LITERAL = re.compile(r'"([a-z]+\.\w+)"')
+TEMPLATE = re.compile(r"`([a-z]+\.\w*\$\{[^`]*)`")  # `picker.state_${…}`
+PAGE_ERRORS = {"error.unknown", "error.unreachable", "error.too_large"}  # codes that the page makes itself
 
 
 def words(language: str) -> dict[str, str]:
@@ -51,7 +50,8 @@ def test_every_line_of_the_word_files_is_read_by_this_test() -> None:
 
 def test_chinese_is_chinese() -> None:
     untranslated = {key for key, text in words("zh").items() if not re.search(r"[\u4e00-\u9fff]", text)}
-    assert untranslated <= {"settings.top_p", "settings.top_k", "settings.min_p", "app.language"}
+    names = {f"settings.{key}" for name in ("top_p", "top_k", "min_p") for key in (f"set_{name}", f"{name}_label")}
+    assert untranslated <= names | {"app.language"}
 
 
 def test_every_error_and_reason_has_words() -> None:
@@ -61,30 +61,43 @@ def test_every_error_and_reason_has_words() -> None:
     assert codes | reasons <= words("en").keys()
 
 
-def test_everything_that_a_hub_may_refuse_has_words() -> None:
+def hub_reasons() -> set[str]:
+    """Why a hub's files may not come."""
     kinds = {"wrong", *hub_errors._TEXTS} - {"disk"}
-    named = {
-        reason
-        for path in Path(hub_errors.__file__).parents[1].rglob("*.py")
-        for reason in re.findall(r'reason="(\w+)"', path.read_text("utf-8"))
-    }
+    sources = [path.read_text("utf-8") for path in Path(app.errors.__file__).parent.rglob("*.py")]
+    named = {reason for text in sources for reason in re.findall(r'reason ?= ?"(\w+)"', text)}
     assert len(kinds) > 12
     assert {"several", "reference", "slow", "room", "base"} <= named
-    assert {f"error.hub_{reason}" for reason in kinds | named} <= words("en").keys()
+    return kinds | named
+
+
+def test_everything_that_a_hub_may_refuse_has_words() -> None:
+    assert {f"error.hub_{reason}" for reason in hub_reasons()} <= words("en").keys()
 
 
 def test_every_phase_has_words() -> None:
     assert {f"picker.phase_{phase}" for phase in get_args(Phase)} <= words("en").keys()
 
 
+def scripts() -> str:
+    """All scripts but the words themselves."""
+    return "".join(path.read_text("utf-8") for path in STATIC.rglob("*.js") if path.stem not in ("en", "zh"))
+
+
 def test_every_key_that_a_script_names_exists() -> None:
-    used = {key for path in STATIC.rglob("*.js") for key in USED.findall(path.read_text("utf-8"))}
-    assert len(used) > 80
+    groups = {key.split(".")[0] for key in words("en")}
+    used = {key for key in LITERAL.findall(scripts()) if key.split(".")[0] in groups}
+    assert len(used) > 120
     assert used <= words("en").keys()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_drawer_has_the_same_words_in_each_language(language: str) -> None:
-    said, english = LANGUAGES[language], LANGUAGES["en"]
-    assert said.keys() == english.keys()
-    assert [placeholders(said[key]) for key in english] == [placeholders(text) for text in english.values()]
+def test_every_key_is_used() -> None:
+    literals, templates = set(LITERAL.findall(scripts())), TEMPLATE.findall(scripts())
+    made = [re.compile(r"\w+".join(map(re.escape, re.split(r"\$\{[^}]*\}", text)))) for text in templates]
+    texts = {key for key in words("en") if not key.startswith("error.")}
+    assert [key for key in texts - literals if not any(pattern.fullmatch(key) for pattern in made)] == []
+
+
+def test_every_error_text_belongs_to_an_error() -> None:
+    codes = {f"error.{cls.code}" for cls in error_classes()} | {f"error.hub_{reason}" for reason in hub_reasons()}
+    assert {key for key in words("en") if key.startswith("error.")} <= codes | PAGE_ERRORS

@@ -11,6 +11,7 @@ import pytest
 from app.config import Settings
 from app.errors import DamagedWeights, ModelNotFetched, ModelNotFound
 from app.models.catalog import Catalog
+from app.models.memory import MemoryBudget
 from app.weights.checksums import Sums
 from model_store import manifests_dir
 from tests.support.gguf_files import LLAMA, GGUFFile, Tensor, write_gguf
@@ -53,7 +54,7 @@ def test_an_empty_store_has_the_shipped_models(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path / "none")
     assert DEFAULT in ids(catalog)
     assert catalog.problems == []
-    status = catalog.status(DEFAULT)
+    status = catalog.status(DEFAULT, memory=catalog.budget.snapshot())
     assert (status.state, status.size_bytes, status.fits) == ("not_fetched", 98_362_432, True)
     assert f"parley models pull {DEFAULT}" in status.detail
     with pytest.raises(ModelNotFetched) as caught:
@@ -209,7 +210,7 @@ def test_sums_are_computed_once_and_survive_a_restart(store: Path, monkeypatch: 
         raise AssertionError("hashed again")
 
     with monkeypatch.context() as patch:
-        patch.setattr("app.weights.checksums._hash", refuse)
+        patch.setattr("app.weights.checksums.digest_of", refuse)
         assert Catalog(store).weights("mine").exists()
         assert Catalog(store).status("mine").verified
         with pytest.raises(AssertionError):
@@ -310,16 +311,17 @@ def test_an_absolute_folder(store: Path, tmp_path_factory: pytest.TempPathFactor
 # Memory, digests, cost
 
 
-def test_fits_counts_what_can_be_freed_and_the_limit(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.models.catalog.available_bytes", lambda: 1000)
+def test_a_status_tells_whether_the_model_fits_when_asked(store: Path) -> None:
     catalog = Catalog(store)
     memory = catalog.memory("mine")
     assert memory is not None
     assert (memory.context_tokens, memory.slots) == (512, 4)
-    assert catalog.status("mine").fits is False
-    assert catalog.status("mine", freeable_bytes=memory.total_bytes).fits is True
-    limited = Catalog(store, memory_limit_bytes=memory.total_bytes - 1)
-    assert limited.status("mine", freeable_bytes=memory.total_bytes).fits is False
+    assert catalog.status("mine").fits is None
+    assert catalog.status("mine", memory=catalog.budget.snapshot()).fits is True
+    least = memory.with_slots(1).total_bytes  # fewer slots are granted before a model is refused
+    for limit_bytes, fits in ((least, True), (least - 1, False)):
+        limited = Catalog(store, budget=MemoryBudget(limit_bytes))
+        assert limited.status("mine", memory=limited.budget.snapshot()).fits is fits
 
 
 def test_settings_are_followed(store: Path) -> None:
@@ -327,7 +329,7 @@ def test_settings_are_followed(store: Path) -> None:
     memory = catalog.memory("mine")
     assert memory is not None
     assert (memory.context_tokens, memory.slots) == (256, 7)
-    assert catalog.status("mine").fits is False
+    assert catalog.status("mine", memory=catalog.budget.snapshot()).fits is False
 
 
 def test_digests_name_what_answers(store: Path) -> None:

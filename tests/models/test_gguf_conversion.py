@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from app.errors import DamagedWeights, FetchCancelled, InvalidImport
-from app.models import placement
 from app.models.catalog import Catalog
-from app.models.gguf_conversion import Copy, ensure_copy, provision
+from app.models.fetch_model import fetch_model
+from app.models.gguf_conversion import ConvertTo, convert_where_wanted
+from app.models.memory import gpus
+from app.weights.converting.model_types import convertible
 from app.weights.progress import Progress
 from tests.support.safetensors_files import write_llama
 
@@ -31,9 +33,9 @@ def folder(tiny: Path, tmp_path: Path) -> Path:
     return target
 
 
-def ensure(folder: Path, copy: Copy = "auto", **more: Any) -> str:
+def ensure(folder: Path, to: ConvertTo = "auto", **more: Any) -> str:
     on_progress, cancelled = more.get("on_progress", lambda _p: None), more.get("cancelled", lambda: False)
-    return ensure_copy(folder, folder.parents[1], on_progress, cancelled, copy=copy)
+    return convert_where_wanted(folder, folder.parents[1], on_progress, cancelled, to=to)
 
 
 def ggufs(folder: Path) -> list[str]:
@@ -52,7 +54,7 @@ def test_on_a_processor_a_copy_is_made_once(folder: Path) -> None:
 
 def test_not_where_nobody_wants_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ensure(folder, "none") == ""
-    monkeypatch.setattr(placement, "has_card", lambda: True)
+    monkeypatch.setattr(gpus, "has_gpu", lambda: True)
     assert ensure(folder) == ""
     assert ggufs(folder) == []
 
@@ -77,17 +79,17 @@ def test_stopping_leaves_nothing_and_the_next_time_makes_it(folder: Path) -> Non
     assert ensure(folder) == "q4_0"
 
 
-def test_provision_by_the_name_of_any_way(folder: Path, tmp_path: Path) -> None:
+def test_fetch_model_by_the_name_of_any_way(folder: Path, tmp_path: Path) -> None:
     catalog = Catalog(tmp_path, shipped_dir=tmp_path / "none")
     assert catalog.get("tiny").engine == "torch"
-    provision(catalog.get("tiny@nf4"), tmp_path, lambda _p: None, lambda: False)
+    fetch_model(catalog.get("tiny@nf4"), tmp_path, lambda _p: None, lambda: False)
     manifest = catalog.get("tiny")
-    assert (manifest.engine, manifest.load_as, manifest.why) == ("llama_cpp", "q4_0", "smallest_copy")
+    assert (manifest.engine, manifest.load_as, manifest.why) == ("llama_cpp", "q4_0", "smallest_gguf")
     assert catalog.status("tiny").state == "ready"
     assert all(file.sha256 for file in manifest.files)  # from SHA256SUMS
-    provision(catalog.get("tiny"), tmp_path, lambda _p: None, lambda: False)  # all is there
+    fetch_model(catalog.get("tiny"), tmp_path, lambda _p: None, lambda: False)  # all is there
     config = json.loads((folder / "config.json").read_text())
-    assert {config["model_type"]} <= placement.CONVERTIBLE
+    assert {config["model_type"]} <= convertible()
 
 
 def test_a_flipped_bit_in_a_copy_is_found_before_it_is_loaded(folder: Path, tmp_path: Path) -> None:
@@ -103,9 +105,9 @@ def test_a_flipped_bit_in_a_copy_is_found_before_it_is_loaded(folder: Path, tmp_
 
 
 def test_every_architecture_that_is_said_to_be_convertible_is(tmp_path: Path) -> None:
-    from app.weights.converting.architectures.base import family_of
+    from app.weights.converting.converter import converter_for
 
-    for kind in placement.CONVERTIBLE:
-        assert family_of({"model_type": kind})
+    for kind in convertible():
+        assert converter_for({"model_type": kind})
     with pytest.raises(InvalidImport):
-        family_of({"model_type": "gpt_neox"})
+        converter_for({"model_type": "gpt_neox"})

@@ -9,11 +9,11 @@ import pytest
 
 from app.errors import DamagedWeights, FetchFailed, InvalidImport, InvalidManifest, ModelNotFound
 from app.models.catalog import Catalog
-from app.models.hub_references import HubReference, parse_hub_reference, pull_reference
+from app.models.hub_references import HubReference, parse_hub_reference
 from app.models.manifest_reader import load_manifest
 from app.models.manifest_writer import manifest_text, write_manifest
 from app.weights.sources import HubSource, ModelFile
-from tests.support.fake_hub import COMMIT, FakeHub
+from tests.support.fake_hub import COMMIT, FakeHub, fetched
 from tests.weights.fetching.repos import gguf_manifest, large_gguf, llama_files, never, nobody
 
 FILE = "Tiny-Model-Q4_K_M.gguf"
@@ -48,7 +48,7 @@ def test_what_is_no_reference(text: str) -> None:
 def test_a_file_by_name(hub: FakeHub, store: Path) -> None:
     data = large_gguf()
     hub.add("tiny/Tiny-GGUF", {FILE: data, "Tiny-Model-Q8_0.gguf": data, "README.md": b""})
-    manifest = pull_reference(f"hub:tiny/Tiny-GGUF:{FILE}", store, nobody, never)
+    manifest = fetched(f"hub:tiny/Tiny-GGUF:{FILE}", store, nobody, never)
     assert manifest == load_manifest(store / "manifests" / "tiny-model-q4_k_m.toml")
     assert manifest.title == "Tiny-Model-Q4_K_M"
     assert (manifest.quantization, manifest.context_tokens, manifest.parameters) == ("Q4_K_M", 512, "1K")
@@ -67,11 +67,11 @@ def test_a_file_by_name(hub: FakeHub, store: Path) -> None:
 def test_the_same_again_fetches_nothing_and_another_of_that_name_gets_a_number(hub: FakeHub, store: Path) -> None:
     hub.add("tiny/one", {FILE: large_gguf(1)})
     hub.add("tiny/two", {FILE: large_gguf(2)})
-    first = pull_reference("hub:tiny/one", store, nobody, never)
+    first = fetched("hub:tiny/one", store, nobody, never)
     served = hub.served.total()
-    assert pull_reference(f"hub:tiny/one:{FILE}", store, nobody, never).id == first.id
+    assert fetched(f"hub:tiny/one:{FILE}", store, nobody, never).id == first.id
     assert hub.served.total() == served
-    assert pull_reference("hub:tiny/two", store, nobody, never).id == f"{first.id}-2"
+    assert fetched("hub:tiny/two", store, nobody, never).id == f"{first.id}-2"
     assert {manifest.id for manifest in Catalog(store).list()} >= {first.id, f"{first.id}-2"}
 
 
@@ -79,7 +79,7 @@ def test_a_shipped_model_is_known_by_its_repository(hub: FakeHub, store: Path) -
     name = "qwen2.5-0.5b-instruct-q4_k_m.gguf"
     hub.add("Qwen/Qwen2.5-0.5B-Instruct-GGUF", {name: large_gguf()})
     with pytest.raises(FetchFailed, match="has no revision"):  # it asks for the commit that the manifest names
-        pull_reference(f"hub:Qwen/Qwen2.5-0.5B-Instruct-GGUF:{name}", store, nobody, never)
+        fetched(f"hub:Qwen/Qwen2.5-0.5B-Instruct-GGUF:{name}", store, nobody, never)
 
 
 def test_several_files_and_none_named(hub: FakeHub, store: Path) -> None:
@@ -87,19 +87,19 @@ def test_several_files_and_none_named(hub: FakeHub, store: Path) -> None:
     files = {FILE: large_gguf(), "Tiny-Model-Q8_0.gguf": large_gguf(), "mmproj-model.gguf": b"x", **parts}
     hub.add("tiny/many", files)
     with pytest.raises(InvalidImport) as caught:
-        pull_reference("hub:tiny/many", store, nobody, never)
+        fetched("hub:tiny/many", store, nobody, never)
     assert "has 3 models" in caught.value.message
     assert "big-q8_0-00001-of-00002.gguf (0.0 GB)" in caught.value.message
     assert f"parley models pull hub:tiny/many:{FILE}" in caught.value.message
     with pytest.raises(InvalidImport, match=r"no file other\.gguf. It has: "):
-        pull_reference("hub:tiny/many:other.gguf", store, nobody, never)
+        fetched("hub:tiny/many:other.gguf", store, nobody, never)
     assert hub.served == {}
     assert not (store / "manifests").exists()
 
 
 def test_a_checkpoint(hub: FakeHub, store: Path, tmp_path: Path) -> None:
     hub.add("tiny/Tiny.Chat", llama_files(tmp_path / "made"))
-    manifest = pull_reference("hub:tiny/Tiny.Chat", store, nobody, never)
+    manifest = fetched("hub:tiny/Tiny.Chat", store, nobody, never)
     assert manifest == load_manifest(store / "manifests" / "tiny.chat.toml")
     assert (manifest.id, manifest.engine, manifest.family) == ("tiny.chat", "torch", "transcript")
     assert (manifest.files, manifest.context_tokens) == ((), 256)
@@ -107,38 +107,38 @@ def test_a_checkpoint(hub: FakeHub, store: Path, tmp_path: Path) -> None:
     assert catalog.status("tiny.chat").state == "ready"
     assert catalog.get("tiny.chat").source == HubSource("tiny/Tiny.Chat", COMMIT)
     hub.asked.clear()
-    assert pull_reference("hub:tiny/Tiny.Chat", store, nobody, never).id == "tiny.chat"
+    assert fetched("hub:tiny/Tiny.Chat", store, nobody, never).id == "tiny.chat"
     assert len(hub.asked) == 1  # the listing
 
 
 def test_a_flipped_bit_in_a_checkpoint_is_mended(hub: FakeHub, store: Path, tmp_path: Path) -> None:
     files = llama_files(tmp_path / "made")
     hub.add("tiny/model", files)
-    manifest = pull_reference("hub:tiny/model", store, nobody, never)
+    manifest = fetched("hub:tiny/model", store, nobody, never)
     weights = store / "weights" / manifest.id / "model.safetensors"
     weights.write_bytes(files["model.safetensors"][:-1] + bytes([files["model.safetensors"][-1] ^ 1]))
-    pull_reference("hub:tiny/model", store, nobody, never)
+    fetched("hub:tiny/model", store, nobody, never)
     assert weights.read_bytes() == files["model.safetensors"]
 
 
 def test_nothing_that_parley_can_use(hub: FakeHub, store: Path) -> None:
     hub.add("tiny/onnx", {"model.onnx": b"x", "config.json": b"{}"})
     with pytest.raises(InvalidImport, match="no weights that Parley can use"):
-        pull_reference("hub:tiny/onnx", store, nobody, never)
+        fetched("hub:tiny/onnx", store, nobody, never)
     hub.add("tiny/lora", {"adapter_config.json": b"{}", "adapter_model.safetensors": b"x"})
     with pytest.raises(InvalidImport, match="an adapter"):
-        pull_reference("hub:tiny/lora", store, nobody, never)
+        fetched("hub:tiny/lora", store, nobody, never)
     with pytest.raises(FetchFailed, match="has no model tiny/nothing"):
-        pull_reference("hub:tiny/nothing", store, nobody, never)
+        fetched("hub:tiny/nothing", store, nobody, never)
     with pytest.raises(FetchFailed, match="no revision 'v2'"):
-        pull_reference("hub:tiny/onnx@v2", store, nobody, never)
+        fetched("hub:tiny/onnx@v2", store, nobody, never)
     assert not (store / "manifests").exists()
 
 
 def test_a_hostile_name_is_refused_before_anything(hub: FakeHub, store: Path) -> None:
     hub.add("tiny/bad", {FILE: large_gguf(), "../../manifests/evil.toml": b"x"})
     with pytest.raises(InvalidImport, match="points outside its folder"):
-        pull_reference("hub:tiny/bad", store, nobody, never)
+        fetched("hub:tiny/bad", store, nobody, never)
     assert hub.served == {}
 
 

@@ -1,4 +1,4 @@
-"""Which engine runs a model: a copy for llama.cpp on a processor, PyTorch on a graphics card, or what was asked for."""
+"""Which engine runs a model: a GGUF conversion on a processor, PyTorch on a GPU, or what was asked for."""
 
 from __future__ import annotations
 
@@ -20,48 +20,48 @@ TORCH = Manifest("m", "M", "native", "torch", quantization="float16", files=(Mod
 NAMES = ["config.json", "m-q8_0.gguf", "m-q4_0.gguf", "m-q9_9.gguf", "other.gguf"]
 
 
-def ways(manifest: Manifest = TORCH, *, card: bool = False, names: list[str] = NAMES) -> dict[str, str]:
-    found = placement.ways(manifest, CHOICES, placement.copies(names), convertible=True, card=card)
-    return {way.name: way.why for way in found}
+def variants(manifest: Manifest = TORCH, *, gpu: bool = False, names: list[str] = NAMES) -> dict[str, str]:
+    found = placement.variants(manifest, CHOICES, placement.conversions(names), convertible=True, gpu=gpu)
+    return {variant.name: variant.why for variant in found}
 
 
-def test_on_a_processor_the_smallest_copy_comes_first() -> None:
-    assert list(ways()) == ["q4_0", "q8_0", *CHOICES]
-    assert ways()["q4_0"] == "smallest_copy"
-    assert ways()["q8_0"] == ways()["nf4"] == "chosen"
+def test_on_a_processor_the_smallest_conversion_comes_first() -> None:
+    assert list(variants()) == ["q4_0", "q8_0", *CHOICES]
+    assert variants()["q4_0"] == "smallest_gguf"
+    assert variants()["q8_0"] == variants()["nf4"] == "chosen"
 
 
-def test_on_a_graphics_card_pytorch_comes_first() -> None:
-    assert list(ways(card=True)) == [*CHOICES, "q4_0", "q8_0"]
-    assert ways(card=True)["none"] == "graphics_card"
+def test_on_a_gpu_pytorch_comes_first() -> None:
+    assert list(variants(gpu=True)) == [*CHOICES, "q4_0", "q8_0"]
+    assert variants(gpu=True)["none"] == "gpu"
 
 
-def test_without_a_copy_pytorch_says_what_would_be_faster() -> None:
-    assert ways(names=[]) == {"none": "no_copy", "int8": "chosen", "nf4": "chosen"}
-    assert placement.ways(TORCH, ("int4",), {}, convertible=False, card=False)[0].why == "only_engine"
+def test_without_a_conversion_pytorch_says_what_would_be_faster() -> None:
+    assert variants(names=[]) == {"none": "no_gguf", "int8": "chosen", "nf4": "chosen"}
+    assert placement.variants(TORCH, ("int4",), {}, convertible=False, gpu=False)[0].why == "only_engine"
 
 
 def test_a_manifest_overrides_and_never_names_what_is_not_there() -> None:
     wished = Manifest("m", "M", "native", "torch", quantizations=("nf4", "q5_1", "q8_0"))
-    assert list(ways(wished)) == ["nf4", "q8_0", "q4_0", "none", "int8"]
-    assert ways(wished)["nf4"] == "chosen"
+    assert list(variants(wished)) == ["nf4", "q8_0", "q4_0", "none", "int8"]
+    assert variants(wished)["nf4"] == "chosen"
 
 
-def test_a_way_changes_the_engine_and_its_files_and_back() -> None:
-    found = placement.ways(TORCH, CHOICES, placement.copies(NAMES), convertible=True, card=False)
-    manifest = replace(TORCH, ways=found, quantizations=tuple(way.name for way in found))
-    copy, stored = manifest.loaded_as(""), manifest.loaded_as("").loaded_as("none")
-    assert (copy.id, copy.engine, copy.quantization, copy.files) == (
+def test_a_variant_changes_the_engine_and_its_files_and_back() -> None:
+    found = placement.variants(TORCH, CHOICES, placement.conversions(NAMES), convertible=True, gpu=False)
+    manifest = replace(TORCH, variants=found, quantizations=tuple(variant.name for variant in found))
+    converted, stored = manifest.loaded_as(""), manifest.loaded_as("").loaded_as("none")
+    assert (converted.id, converted.engine, converted.quantization, converted.files) == (
         *("m", "llama_cpp", "q4_0"),
         (ModelFile("m-q4_0.gguf"),),
     )
     assert (stored.id, stored.engine, stored.quantization) == ("m@none", "torch", "float16")
-    assert copy.as_published() == stored
+    assert converted.as_published() == stored
     assert stored.files == TORCH.files
 
 
 @pytest.mark.parametrize(
-    ("config", "card", "wanted"),
+    ("config", "gpu", "wanted"),
     [
         ({"model_type": "llama"}, False, "q4_0"),
         ({"model_type": "llama"}, True, ""),
@@ -70,24 +70,8 @@ def test_a_way_changes_the_engine_and_its_files_and_back() -> None:
         ({}, False, ""),
     ],
 )
-def test_which_copy_to_make(config: dict[str, Any], card: bool, wanted: str) -> None:
-    assert placement.copy_to_make(config, card=card) == wanted
-
-
-def test_a_graphics_card_counts_where_pytorch_was_built_for_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def has_card(root: Path, build: str) -> bool:
-        monkeypatch.setattr(placement, "version", lambda _name: build)
-        monkeypatch.setattr(placement.importlib.util, "find_spec", lambda _name: object())
-        return placement.has_card.__wrapped__(root)
-
-    assert not has_card(tmp_path, "2.13.0")
-    (tmp_path / "dev").mkdir()
-    (tmp_path / "dev" / "nvidia0").touch()
-    assert has_card(tmp_path, "2.13.0")
-    assert has_card(tmp_path, "2.13.0+cu130")
-    assert not has_card(tmp_path, "2.13.0+cpu")
+def test_which_conversion_to_make(config: dict[str, Any], gpu: bool, wanted: str) -> None:
+    assert placement.conversion_to_make(config, gpu=gpu) == wanted
 
 
 LLAMA: dict[str, Any] = {
@@ -107,7 +91,7 @@ def toml(**values: Any) -> str:
     return f'{head}[source]\nkind = "hub"\nrepo = "owner/llama-7b"\n[architecture]\n{shape}'.replace("'", '"')
 
 
-def test_a_model_to_fetch_is_told_with_all_its_ways(tmp_path: Path) -> None:
+def test_a_model_to_fetch_is_told_with_all_its_variants(tmp_path: Path) -> None:
     """Weights and cache by the published figures of LLaMA 7B: 6.74 billion parameters, 512 KiB of cache a token."""
     (tmp_path / "manifests").mkdir()
     (tmp_path / "manifests" / "llama-7b.toml").write_text(toml())
@@ -125,13 +109,13 @@ def test_a_model_to_fetch_is_told_with_all_its_ways(tmp_path: Path) -> None:
     assert nf4.weights_bytes == pytest.approx(6.476e9 * 0.5625 + 0.262e9 * 2, rel=0.3)
 
 
-def test_copies_in_a_folder_become_its_ways(tmp_path: Path) -> None:
+def test_copies_in_a_folder_become_its_variants(tmp_path: Path) -> None:
     folder = write_llama(tmp_path / "weights" / "tiny")
     write_gguf(folder / "tiny-q8_0.gguf")
     catalog = Catalog(tmp_path, shipped_dir=tmp_path / "none")
-    assert [m.id for m in catalog.list()] == ["tiny"]  # the copy is no model of its own
+    assert [m.id for m in catalog.list()] == ["tiny"]  # the conversion is no model of its own
     manifest = catalog.get("tiny")
-    assert (manifest.engine, manifest.load_as, manifest.why) == ("llama_cpp", "q8_0", "smallest_copy")
+    assert (manifest.engine, manifest.load_as, manifest.why) == ("llama_cpp", "q8_0", "smallest_gguf")
     assert catalog.get("tiny@none").engine == "torch"
     assert catalog.weights("tiny") == folder / "tiny-q8_0.gguf"
     assert catalog.weights("tiny@nf4") == folder

@@ -25,6 +25,11 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from app.models.fetch_model import fetch_model
+from app.models.hub_references import resolve
+from app.models.manifest import Manifest
+from app.weights.progress import Cancelled, OnProgress
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LFS_SUFFIXES = (".safetensors", ".bin", ".pth", ".gguf", ".model", ".enc")
 _CHUNK_BYTES = 16_384
@@ -190,3 +195,8 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
             """Nobody reads it."""
 
     return Handler
+
+
+def fetched(text: str, store: Path, on_progress: OnProgress, cancelled: Cancelled) -> Manifest:
+    """What ``parley models pull hub:… --to none`` does: the manifest of the model that is now in `store`."""
+    return fetch_model(resolve(text, store, cancelled), store, on_progress, cancelled, to="none")

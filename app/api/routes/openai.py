@@ -7,7 +7,6 @@ Format: https://platform.openai.com/docs/api-reference/chat. Sampling extras tha
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -23,7 +22,6 @@ from app.api.deps import Services, ServicesDep, UserId
 from app.api.disconnect import unless_gone
 from app.api.schemas import MAX_MESSAGE_CHARS, ModelRef, Text
 from app.chat.completion import Completion
-from app.chat.defaults import ready_models
 from app.domain.generation import Delta, Finished, FinishReason, Usage
 from app.domain.messages import Role, Turn
 from app.errors import InvalidRequest, ParleyError, UnsupportedRequest
@@ -119,8 +117,7 @@ class ChatRequest(BaseModel):
 @router.get("/models")
 async def list_models(_: UserId, parts: ServicesDep) -> dict[str, Any]:
     """The chat models whose weights are here, each with what may stand behind its id (``@nf4``, ``+adapter``)."""
-    ready = await asyncio.to_thread(ready_models, parts.catalog)
-    return {"object": "list", "data": [_listed(manifest) for manifest in ready]}
+    return {"object": "list", "data": [_listed(manifest) for manifest in parts.models.ready_models()]}
 
 
 def _listed(m: Manifest) -> dict[str, Any]:

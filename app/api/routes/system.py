@@ -10,7 +10,6 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from app import __version__
 from app.api.deps import Anyone, Languages, ServicesDep, UserId
 from app.api.schemas import MAX_MESSAGE_CHARS
-from app.chat.defaults import default_model
 from app.domain.feedback import REASONS
 from app.domain.generation import SamplingParams
 
@@ -24,7 +23,7 @@ async def info(user_id: UserId, parts: ServicesDep, languages: Languages) -> dic
         "version": __version__,
         "user": {"id": user_id},
         "reasons": list(REASONS),
-        "default_model_id": default_model(parts.catalog, parts.settings, languages),
+        "default_model_id": parts.models.default_model(languages),
         "default_sampling": SamplingParams().as_dict(),
         "limits": {"message_chars": MAX_MESSAGE_CHARS, "body_bytes": parts.settings.max_body_bytes},
         "trash_days": parts.settings.trash_days,
@@ -41,7 +40,7 @@ async def healthz() -> dict[str, str]:
 async def readyz(parts: ServicesDep) -> Response:
     """The store answers. A server without any model is ready too: its page says what to do."""
     await parts.conversations.list(parts.local_user_id, limit=1)
-    return JSONResponse({"status": "ready", "default_model_id": default_model(parts.catalog, parts.settings)})
+    return JSONResponse({"status": "ready", "default_model_id": parts.models.default_model()})
 
 
 @router.get("/metrics", dependencies=[Anyone], response_class=PlainTextResponse)

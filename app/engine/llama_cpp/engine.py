@@ -20,8 +20,8 @@ from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, Ge
 from app.domain.messages import Turn
 from app.engine.base import Capabilities, LoadPlan
 from app.engine.llama_cpp.client import Refused, WorkerClient
-from app.engine.process import Child
 from app.engine.stopping import TextGate
+from app.engine.worker_process import WorkerProcess
 from app.errors import GenerationFailed, ParleyError, PromptTooLong, WorkerDied, WorkerFailed
 
 _MODULE = "app.engine.llama_cpp.worker"
@@ -33,7 +33,7 @@ class LlamaCppEngine:
 
     def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
-        self._child: Child | None = None
+        self._child: WorkerProcess | None = None
         self._client = WorkerClient("", 0, "")
         self._special_tokens: dict[str, str] = {}  # by the names that chat templates use
         self._adapters: dict[str, int] = {}  # by name: llama.cpp's number
@@ -47,7 +47,7 @@ class LlamaCppEngine:
 
     @property
     def pid(self) -> int | None:
-        """The worker's process id."""
+        """The worker's process id, also while it loads."""
         return self._child.pid if self._child else None
 
     @property
@@ -62,12 +62,11 @@ class LlamaCppEngine:
             if self.alive:
                 return
             key = secrets.token_urlsafe(32)
-            child = Child(_MODULE, self._worker_config(key))
+            child = self._child = WorkerProcess(_MODULE, self._worker_config(key))
             try:
                 said = await child.start()
             except WorkerFailed as failed:
                 raise WorkerFailed(_why(failed), model_id=self._plan.manifest.id, **failed.details) from failed
-            self._child = child
             self._adapters = {str(name): i for i, name in enumerate(_field(said, "adapters", list))}
             self._refused = _field(said, "refused", dict)
             address = urlsplit(str(said["address"]))

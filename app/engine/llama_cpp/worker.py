@@ -1,7 +1,7 @@
 """The child process that holds the weights: llama.cpp's own server on a loopback port, behind a key.
 
-Run by :class:`app.engine.process.Child` as ``python -m app.engine.llama_cpp.worker``; the only module that imports
-xllamacpp. Its configuration: what :class:`app.engine.llama_cpp.engine.LlamaCppEngine` sends.
+Run by :class:`app.engine.worker_process.WorkerProcess` as ``python -m app.engine.llama_cpp.worker``; the only module
+that imports xllamacpp. Its configuration: what :class:`app.engine.llama_cpp.engine.LlamaCppEngine` sends.
 """
 
 from __future__ import annotations
@@ -13,13 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from app.domain.prefill import LLAMA_CPP_BATCH_TOKENS
 from app.engine.lifeline import attach
 from app.errors import ParleyError
 from app.weights.formats.gguf import read_header
-
-# Of a prompt at once. While a batch is computed no other reply goes on, and nobody's leaving is noticed. Measured
-# beside a prompt of 2,000 tokens (2 cores): 8 s with llama.cpp's own 2,048, 0.6 s with 128; a prompt takes 3 % longer.
-_BATCH_TOKENS = 128
 
 _LOG_FLUSH_S = 0.1  # llama.cpp writes its log from a thread of its own, and the log has the reason
 
@@ -38,7 +35,7 @@ def server_parameters(config: dict[str, Any], adapters: Mapping[str, Path]) -> A
     params.verbosity = 1  # errors: they become the reason in our messages
     params.n_parallel = config["slots"]
     params.n_ctx = config["slots"] * config["context_tokens"]
-    params.n_batch = _BATCH_TOKENS
+    params.n_batch = LLAMA_CPP_BATCH_TOKENS
     params.kv_unified = False  # each slot has its own context, whatever the others use
     params.ctx_shift = False  # a full context ends the reply; nothing is forgotten silently
     params.fit_params = False  # the supervisor decides what fits

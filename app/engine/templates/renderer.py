@@ -15,7 +15,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.engine.process import Child
+from app.engine.worker_process import WorkerProcess
 from app.errors import WorkerFailed
 
 _MODULE = "app.engine.templates.sandbox"
@@ -130,7 +130,7 @@ class TemplateRenderer:
 class _Sandbox:
     """One run of the process, and the line to it."""
 
-    def __init__(self, child: Child, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, child: WorkerProcess, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.child = child
         self._reader = reader
         self._writer = writer
@@ -142,7 +142,7 @@ class _Sandbox:
         try:
             with theirs:
                 fd = theirs.fileno()
-                child = Child(_MODULE, {"fd": fd}, start_timeout_s=_START_TIMEOUT_S, pass_fds=(fd,))
+                child = WorkerProcess(_MODULE, {"fd": fd}, start_timeout_s=_START_TIMEOUT_S, pass_fds=(fd,))
                 await child.start()
         except BaseException:
             ours.close()

@@ -1,12 +1,12 @@
-"""The child process that runs chat templates, with next to nothing in its hands.
+"""Child process that renders chat templates with almost no rights.
 
-Run by :class:`app.engine.process.Child` as ``python -m app.engine.templates.sandbox``. It can open no file and no
-connection, start no process, and has little memory; each rendering has a second or two of computing, after which
-the kernel ends the process. What it hears, one JSON object a line, over the socket that it inherits:
+Run by :class:`app.engine.worker_process.WorkerProcess` as ``python -m app.engine.templates.sandbox``. It can open no
+file and no connection, start no process, and has little memory; each rendering has a second or two of CPU time, after
+which the kernel ends the process. Requests arrive over the inherited socket, one JSON object a line:
 
     {"template", "messages", "variables"}
 
-and what it answers, one of
+Each gets one of these answers:
 
     {"text"}        the conversation, ready for the reply
     {"refused"}     the template's own words, or what is wrong with it

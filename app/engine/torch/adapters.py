@@ -2,7 +2,7 @@
 
 LoRA (Hu et al., 2021, arXiv:2106.09685) adds ``scaling * B(A(x))`` to what a linear layer gives. Here a hook on each
 target module adds it for the adapter that is active, so that it works on any kind of linear layer, quantized and
-packed ones too. The files are PEFT's: ``adapter_config.json`` and ``adapter_model.safetensors``.
+packed ones too. The files are PEFT's, read by :mod:`app.weights.formats.lora_weights`.
 
 A prefix is a few keys and values that stand before the prompt in every layer; the model computes them from the
 prefix encoder's weights (:meth:`prefix_key_values`), and the engine puts them into the slot.
@@ -10,9 +10,6 @@ prefix encoder's weights (:meth:`prefix_key_values`), and the engine puts them i
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,15 +19,12 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-LORA_CONFIG = "adapter_config.json"
-LORA_WEIGHTS = "adapter_model.safetensors"
-PREFIX_PART = "prefix_encoder."
+from app.errors import DamagedWeights
+from app.weights.formats.adapter_folder import PREFIX
+from app.weights.formats.checkpoint import read_config
+from app.weights.formats.lora_weights import LORA_CONFIG, LORA_WEIGHTS, read_lora
 
 Prefix = list[tuple[Tensor, Tensor]]  # per layer: keys and values, each [kv_heads, P, head_dim]
-
-_LORA_NAME = re.compile(r"(?:base_model\.model\.)?(?P<module>.+)\.lora_(?P<side>[AB])(?:\.default)?\.weight")
-# What changes the arithmetic in ways that the hook does not know.
-_UNKNOWN = ("use_dora", "lora_bias", "megatron_config", "alora_invocation_tokens")
 
 
 class AdapterError(ValueError):
@@ -94,54 +88,28 @@ def attach(model: nn.Module, folders: Mapping[str, Path], dtype: torch.dtype) ->
 
 
 def _read_lora(model: nn.Module, name: str, folder: Path, dtype: torch.dtype, device: torch.device) -> dict[str, _Pair]:
-    config = _read_config(name, folder)
-    sides: dict[str, dict[str, Tensor]] = {}
-    for key, tensor in load_file(folder / LORA_WEIGHTS).items():
-        match = _LORA_NAME.fullmatch(key)
-        if match is None:
-            raise AdapterError(f"The adapter {name} holds {key[:80]!r}, which is not a LoRA weight of a linear layer.")
-        sides.setdefault(match["module"], {})[match["side"]] = tensor
+    try:
+        lora = read_lora(folder, read_config(folder, LORA_CONFIG))
+    except DamagedWeights as bad:
+        raise AdapterError(f"The adapter {name}: {bad.message}") from bad
+    tensors = load_file(folder / LORA_WEIGHTS)
     modules = dict(model.named_modules())
     found = {}
-    for module_name, pair in sides.items():
+    for module_name, weights in lora.modules.items():
         module = modules.get(module_name)
-        if module is None or set(pair) != {"A", "B"}:
+        if module is None:
             raise AdapterError(
                 f"The adapter {name} is made for another model: it has no layer {module_name[:80]!r} that fits."
             )
-        a, b = pair["A"], pair["B"]
         wanted = (getattr(module, "in_features", None), getattr(module, "out_features", None))
-        if a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1] or (a.shape[1], b.shape[0]) != wanted:
+        if (weights.columns, weights.rows) != wanted:
             raise AdapterError(
                 f"The adapter {name} is made for another model: {module_name[:80]} takes {wanted[0]} values and gives "
-                f"{wanted[1]}, the adapter's weights are {tuple(a.shape)} and {tuple(b.shape)}."
+                f"{wanted[1]}, the adapter's weights are {weights.a.shape} and {weights.b.shape}."
             )
-        scaled = b.float() * _scaling(config, module_name, rank=a.shape[0])
-        found[module_name] = _Pair(a.to(device, dtype), scaled.to(device, dtype))
+        scaled = tensors[weights.b_name].float() * lora.config.scaling(module_name, weights.rank)
+        found[module_name] = _Pair(tensors[weights.a_name].to(device, dtype), scaled.to(device, dtype))
     return found
-
-
-def _read_config(name: str, folder: Path) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((folder / LORA_CONFIG).read_text(encoding="utf-8"))
-    kind = str(config.get("peft_type", "")).upper()
-    unknown = [key for key in _UNKNOWN if config.get(key)]
-    if kind != "LORA" or unknown or config.get("bias", "none") != "none" or config.get("modules_to_save"):
-        what = ", ".join(unknown) or kind or "an unknown kind of adapter"
-        raise AdapterError(
-            f"The adapter {name} is {what}: only plain LoRA weights of linear layers are supported (bias none, "
-            "no modules_to_save). Merge it into its base model, or train it again as plain LoRA."
-        )
-    return config
-
-
-def _scaling(config: Mapping[str, Any], module_name: str, rank: int) -> float:
-    """PEFT's factor: alpha / r, or alpha / √r with rsLoRA; patterns name single modules by the end of their path."""
-    alpha = float(config.get("lora_alpha", rank))
-    for pattern, value in (config.get("alpha_pattern") or {}).items():
-        if re.fullmatch(rf"(.*\.)?({pattern})", module_name):
-            alpha = float(value)
-            break
-    return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
 
 
 def _read_prefix(model: nn.Module, name: str, folder: Path, dtype: torch.dtype, device: torch.device) -> Prefix:
@@ -149,10 +117,10 @@ def _read_prefix(model: nn.Module, name: str, folder: Path, dtype: torch.dtype, 
     if compute is None:
         raise AdapterError(f"The adapter {name} is a P-tuning prefix, and this model's architecture takes none.")
     weights = {
-        key.rpartition(PREFIX_PART)[2]: tensor
+        key.rpartition(PREFIX)[2]: tensor
         for path in sorted(folder.glob("*.safetensors"))
         for key, tensor in load_file(path).items()
-        if PREFIX_PART in key
+        if PREFIX in key
     }
     if not weights:
         raise AdapterError(

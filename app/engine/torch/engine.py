@@ -14,15 +14,15 @@ from contextlib import aclosing, asynccontextmanager
 from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Prompt, Usage
 from app.domain.messages import Turn
 from app.engine.base import Capabilities, LoadPlan
-from app.engine.process import Child
 from app.engine.stopping import TextGate
+from app.engine.threads import OPENMP_FOR_TORCH
 from app.engine.torch.client import Refused, WorkerClient
+from app.engine.worker_process import WorkerProcess
 from app.errors import GenerationFailed, PromptTooLong, WorkerDied, WorkerFailed
 
 _MODULE = "app.engine.torch.worker"
-# Threads wait some 50 µs for the next of many small products before they give their core away; more than other workers
-# do, but it is worth a tenth of the speed.
-THREADING = {"GOMP_SPINCOUNT": "3000"}
+# GPUs in the order in which nvidia-smi lists them: its memory is that of the one that the model is loaded on.
+_GPU_ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 _START_TIMEOUT_S = 1800.0  # the first start of a large model may quantize it
 
 
@@ -31,7 +31,7 @@ class TorchEngine:
 
     def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
-        self._child: Child | None = None
+        self._child: WorkerProcess | None = None
         self._client: WorkerClient | None = None
         self._special_tokens: dict[str, str] = {}  # by the names that chat templates use
         self._starting = asyncio.Lock()
@@ -43,7 +43,7 @@ class TorchEngine:
 
     @property
     def pid(self) -> int | None:
-        """The worker's process id."""
+        """The worker's process id, also while it loads."""
         return self._child.pid if self._child else None
 
     @property
@@ -63,7 +63,13 @@ class TorchEngine:
             with theirs:
                 fd = theirs.fileno()
                 config = {**self._worker_config(), "fd": fd}
-                child = Child(_MODULE, config, start_timeout_s=_START_TIMEOUT_S, pass_fds=(fd,), environment=THREADING)
+                child = self._child = WorkerProcess(
+                    _MODULE,
+                    config,
+                    start_timeout_s=_START_TIMEOUT_S,
+                    pass_fds=(fd,),
+                    environment=OPENMP_FOR_TORCH | _GPU_ORDER,
+                )
                 try:
                     said = await child.start()
                 except WorkerFailed as failed:
@@ -72,7 +78,6 @@ class TorchEngine:
                 except BaseException:
                     ours.close()
                     raise
-            self._child = child
             self._special_tokens = _texts(said.get("special_tokens"))
             self._client = await WorkerClient.over(ours)
 

@@ -1,8 +1,8 @@
 """Products with 4- and 8-bit matrices on a CPU.
 
-Four bits go through :mod:`app.engine.torch.native` where that can be built. Everything else is done with what PyTorch
-brings: a product is computed with the integers, which bfloat16 holds exactly, and each row's scale is applied to the
-result in float32. There are two ways:
+Four bits go through :mod:`app.engine.torch.c_kernels` where that can be built. Everything else is done with what
+PyTorch brings: a product is computed with the integers, which bfloat16 holds exactly, and each row's scale is applied
+to the result in float32. There are two ways:
 
 - *few rows* (decoding): PyTorch's own kernels read the packed integers once, ``_weight_int4pack_mm_for_cpu`` and
   ``_weight_int8pack_mm``. Only their bfloat16 variants are vectorized.
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from app.engine.torch.native import NativeInt4, native_int4
+from app.engine.torch.c_kernels import Int4Library, int4_library
 from app.families.glm.quantization import unpack
 
 # Columns that share a scale in PyTorch's int4 kernel: all 1 here, so the more the better.
@@ -44,7 +44,7 @@ class Kernels:
     half: int
     packed_product: bool  # whether PyTorch has a vectorized kernel for few rows
     wide: torch.dtype  # in which many rows are multiplied
-    native: NativeInt4 | None = None  # for four bits, instead of all that
+    library: Int4Library | None = None  # for four bits, instead of all that
     _scratch: dict[torch.dtype, Tensor] = field(default_factory=dict)
     _neutral: dict[tuple[int, ...], Tensor] = field(default_factory=dict)
 
@@ -59,26 +59,26 @@ class Kernels:
             half=16 if capability == "AVX2" else 32,
             packed_product=capability == "AVX2" or capability.startswith("AVX512"),
             wide=torch.bfloat16 if fast_bfloat16 else torch.float32,
-            native=native_int4(),
+            library=int4_library(),
         )
 
     @property
     def layout(self) -> str:
         """A name for the order of packed integers: files of another one are of no use."""
-        return "native" if self.native else f"torch-{self.half}"
+        return "native" if self.library else f"torch-{self.half}"
 
     def pack_int4(self, weight: Tensor) -> Tensor:
         """A checkpoint's int8 [out, in / 2], even columns in high nibbles → uint8 in the order that is fast here."""
-        return self.native.pack(weight) if self.native else pack_int4(weight, self.half)
+        return self.library.pack(weight) if self.library else pack_int4(weight, self.half)
 
     def int4_rows(self, packed: Tensor, rows: Tensor) -> Tensor:
         """The integers of some rows [n] of a packed matrix, int8 [n, in]."""
-        return self.native.rows(packed, rows) if self.native else int4_rows(packed, rows)
+        return self.library.rows(packed, rows) if self.library else int4_rows(packed, rows)
 
     def int4(self, x: Tensor, packed: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
         """``x`` [m, in], ``packed`` of :meth:`pack_int4`, ``scale``, ``bias`` float32 [out] → [m, out], like ``x``."""
-        if self.native:
-            return self.native.product(x, packed, scale, bias)
+        if self.library:
+            return self.library.product(x, packed, scale, bias)
         if len(x) > _FEW_INT4_ROWS or not self.packed_product:
             return self._many(x, scale, bias, self._int4_pieces(packed), halves=2)
         blocks, columns, half = packed.shape

@@ -6,8 +6,8 @@ Three ways, by what is in the folder and what was asked for:
 - ``int8`` and ``nf4`` go through bitsandbytes, which quantizes while it loads.
 - everything else is loaded in the precision that this machine computes fast (:func:`compute_dtype`).
 
-What took work, packing or quantizing, is kept on disk (:mod:`app.engine.torch.cache`). Nothing of the checkpoint is
-run: no remote code, no pickles. Runs in the worker; imports torch.
+What took work, packing or quantizing, is kept on disk (:mod:`app.engine.torch.prepared_weights`). Nothing of the
+checkpoint is run: no remote code, no pickles. Runs in the worker; imports torch.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 import app.families.bloom
 import app.families.chatglm  # noqa: F401
 from app.engine.torch.adapters import Adapters, attach
-from app.engine.torch.cache import QuantizedCache
 from app.engine.torch.heap import giving_back
 from app.engine.torch.kernels import Kernels
 from app.engine.torch.packed_files import load_packed, read_checkpoint, save_packed
+from app.engine.torch.prepared_weights import PreparedWeights
 from app.engine.torch.tokenizing import load_tokenizer
 
 QUANTIZATIONS = ("none", "int8", "nf4")
@@ -134,22 +134,22 @@ class _Plan:
         )
 
     def _packed(self) -> Any:
-        cache = self._cache("packed")
-        if cache and cache.folder:
-            return load_packed(cache.folder, self.config, self.dtype)
+        prepared = self._prepared("packed")
+        if prepared and prepared.folder:
+            return load_packed(prepared.folder, self.config, self.dtype)
         model = read_checkpoint(self.folder, self.config, self.dtype)
-        if cache:
-            cache.store(lambda place: save_packed(model, place), _size_bytes(model))
+        if prepared:
+            prepared.store(lambda place: save_packed(model, place), _size_bytes(model))
         return model
 
     def _bitsandbytes(self) -> Any:
         """Saved before anything is computed: with AVX512-BF16 the first pass repacks 4-bit weights in place."""
-        cache = self._cache(self.quantization)
-        if cache and cache.folder:
-            return self._read(cache.folder)
+        prepared = self._prepared(self.quantization)
+        if prepared and prepared.folder:
+            return self._read(prepared.folder)
         model = self._read(self.folder, quantization_config=self._bitsandbytes_config())
-        if cache:
-            cache.store(model.save_pretrained, _size_bytes(model))
+        if prepared:
+            prepared.store(model.save_pretrained, _size_bytes(model))
         return model
 
     def _bitsandbytes_config(self) -> BitsAndBytesConfig:
@@ -157,7 +157,7 @@ class _Plan:
             return BitsAndBytesConfig(load_in_8bit=True)
         return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=self.dtype)
 
-    def _cache(self, kind: str) -> QuantizedCache | None:
+    def _prepared(self, kind: str) -> PreparedWeights | None:
         if self.cache_root is None:
             return None
         made_with = (
@@ -167,7 +167,7 @@ class _Plan:
             self.device.type,
             str(self.dtype),
         )
-        return QuantizedCache(self.cache_root, self.folder, kind, made_with)
+        return PreparedWeights(self.cache_root, self.folder, kind, made_with)
 
 
 def _eos_ids(model: Any, tokenizer: Any) -> frozenset[int]:

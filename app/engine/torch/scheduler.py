@@ -19,7 +19,7 @@ import torch
 from app.engine.torch.detokenizer import Detokenizer
 from app.engine.torch.frames import News
 from app.engine.torch.sampling import Row, sample
-from app.engine.torch.sequences import PAUSE_S, Job, Pace, Sequence
+from app.engine.torch.sequences import PAUSE_S, GenerationJob, Pace, Sequence
 from app.engine.torch.slot_model import SlotModel
 from app.engine.torch.slot_table import Place, SlotTable
 
@@ -51,8 +51,8 @@ class Scheduler:
         self.emit = emit
         self._model = SlotModel(loaded, n_slots, context_tokens)
         self._table = SlotTable(n_slots, reuses_prompts=self._model.reuses_prompts)
-        self._inbox: SimpleQueue[Job | int] = SimpleQueue()  # a number: cancel that job
-        self._waiting: deque[Job] = deque()
+        self._inbox: SimpleQueue[GenerationJob | int] = SimpleQueue()  # a number: cancel that job
+        self._waiting: deque[GenerationJob] = deque()
         self._running: dict[int, Sequence] = {}
         self._pace = Pace()
         self._news: list[News] = []
@@ -62,7 +62,7 @@ class Scheduler:
         """Requests that are being computed, or wait for that."""
         return len(self._running) + len(self._waiting)
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: GenerationJob) -> None:
         """Let `job` begin with the next step."""
         self._inbox.put(job)
 
@@ -95,8 +95,8 @@ class Scheduler:
             except Empty:
                 return
 
-    def _take(self, item: Job | int) -> None:
-        if isinstance(item, Job):
+    def _take(self, item: GenerationJob | int) -> None:
+        if isinstance(item, GenerationJob):
             if 0 < len(item.ids) < self._context_tokens:
                 self._waiting.append(item)
             else:
@@ -120,7 +120,7 @@ class Scheduler:
                 self._table.release(place.slot)
                 self._end(job.id, "error", _explained(error))
 
-    def _begun(self, job: Job, place: Place) -> Sequence:
+    def _begun(self, job: GenerationJob, place: Place) -> Sequence:
         """`job` in its slot, with what that or another slot holds of its prompt already."""
         slot = place.slot
         prefix = self._model.begin(slot.index, job.adapter)

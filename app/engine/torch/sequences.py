@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from app.domain.generation import SamplingParams
+from app.domain.prefill import TORCH_CHUNK_TOKENS
 from app.engine.torch.detokenizer import Detokenizer
 from app.engine.torch.sampling import Row
 from app.engine.torch.slot_model import Reading
@@ -15,11 +16,11 @@ from app.engine.torch.slot_table import Slot
 
 # Reading prompts may make those who are decoding wait about so long: a pause that still reads as a flow.
 PAUSE_S = 0.25
-_SMALLEST_PIECE, _LARGEST_PIECE = 16, 128  # tokens; a larger piece is hardly faster per token
+_SMALLEST_PIECE = 16  # tokens
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class GenerationJob:
     """What is asked for."""
 
     id: int
@@ -32,7 +33,7 @@ class Job:
 class Sequence:
     """A job in its slot: its prompt is being read while there is a ``reading``, then it is decoded."""
 
-    job: Job
+    job: GenerationJob
     slot: Slot
     cached: int  # prompt tokens that need not be read
     prefix: int  # keys before them
@@ -61,9 +62,9 @@ class Pace:
     def piece(self) -> int:
         """Tokens of the next piece."""
         if not self.others_wait or not self._tokens_per_s:
-            return _LARGEST_PIECE
+            return TORCH_CHUNK_TOKENS
         fitting = int(self._tokens_per_s * PAUSE_S) // _SMALLEST_PIECE * _SMALLEST_PIECE
-        return max(_SMALLEST_PIECE, min(_LARGEST_PIECE, fitting))
+        return max(_SMALLEST_PIECE, min(TORCH_CHUNK_TOKENS, fitting))
 
     def begin(self) -> None:
         """A piece is begun."""

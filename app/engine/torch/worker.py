@@ -1,7 +1,7 @@
 """The child process that holds the weights: one thread computes, one reads requests, one renders prompts.
 
-Run by :class:`app.engine.process.Child` as ``python -m app.engine.torch.worker``. Its configuration: what
-:class:`app.engine.torch.engine.TorchEngine` sends. What it says and hears: :mod:`app.engine.torch.frames`.
+Run by :class:`app.engine.worker_process.WorkerProcess` as ``python -m app.engine.torch.worker``. Its configuration:
+what :class:`app.engine.torch.engine.TorchEngine` sends. What it says and hears: :mod:`app.engine.torch.frames`.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ class Service:
                 self._handle(frame)
 
     def _handle(self, frame: dict[str, Any]) -> None:
-        from app.engine.torch.sequences import Job
+        from app.engine.torch.sequences import GenerationJob
 
         op, number = frame["op"], frame["id"]
         if op == "generate":
             params = SamplingParams(**frame["sampling"])
-            self._scheduler.submit(Job(number, frame["ids"], params, frame["adapter"]))
+            self._scheduler.submit(GenerationJob(number, frame["ids"], params, frame["adapter"]))
         elif op == "cancel":
             self._scheduler.cancel(number)
         else:
@@ -111,7 +111,7 @@ def _loaded(lifeline: Lifeline, line: Line) -> tuple[Any, Any]:
     """The batch, warm, and the tokenizer; what cannot be loaded is told to the parent."""
     config: Mapping[str, Any] = lifeline.config
     if not Path(config["folder"]).is_dir():
-        lifeline.failed(f"The model's folder {config['folder']} is not there.")
+        lifeline.failed(f"The model's folder {config['folder']} does not exist.")
     try:
         import torch
 
@@ -119,7 +119,7 @@ def _loaded(lifeline: Lifeline, line: Line) -> tuple[Any, Any]:
         from app.engine.torch.loading import load
         from app.engine.torch.rendering import render_text
         from app.engine.torch.scheduler import Scheduler
-        from app.engine.torch.sequences import Job
+        from app.engine.torch.sequences import GenerationJob
 
         loaded = load(config)
         first: list[News] = []
@@ -128,7 +128,7 @@ def _loaded(lifeline: Lifeline, line: Line) -> tuple[Any, Any]:
         )
         _, ids = render_text(loaded.tokenizer, "Hello", "")
         few = SamplingParams(max_new_tokens=2, ignore_eos=True)
-        scheduler.submit(Job(-1, ids[: config["context_tokens"] - 2], few))
+        scheduler.submit(GenerationJob(-1, ids[: config["context_tokens"] - 2], few))
         while not first or first[-1].end is None:
             scheduler.step()
         if first[-1].error:

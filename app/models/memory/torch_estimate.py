@@ -1,4 +1,4 @@
-"""How much memory a PyTorch model takes, for each way of loading it, from its headers alone.
+"""How much memory a model takes in PyTorch, for each number format, from its headers alone.
 
 Bytes of one weight:
 
@@ -10,12 +10,15 @@ Bytes of one weight:
 
 Embeddings, heads, norms and biases are never quantized by bitsandbytes. The cache holds keys and values in the
 precision of the activations. The activations are those of one pass over a prompt: ChatGLM's first generation reads a
-prompt as a whole, layer by layer; causal models read it in chunks. bitsandbytes needs more: what quantizing took stays
-with the process, and ``int8`` spreads a layer's weights and products out in 32 bits.
+prompt as a whole, layer by layer; causal models read it in chunks of TORCH_CHUNK_TOKENS. bitsandbytes needs more: what
+quantizing took stays with the process, and ``int8`` spreads a layer's weights and products out in 32 bits.
 
-Measured on ChatGLM's first architecture with 607 million parameters (12 layers of 2,048), bfloat16, two slots, a prompt
-of 1,401 tokens: 1,789 MiB resident at most as stored, 1,632 int8, 1,132 nf4, 982 in ChatGLM's own int4. Promised here,
-but for the 266 MiB of cache that stayed empty: 1,823, 1,760, 1,123, 992.
+On a GPU all of that is in its memory, in half precision, beside what CUDA takes for itself; the process in RAM is
+larger by CUDA's libraries. These two figures are allowances, not measurements.
+
+Measured on a CPU: ChatGLM's first architecture with 607 million parameters (12 layers of 2,048), bfloat16, two slots, a
+prompt of 1,401 tokens: 1,789 MiB resident at most as stored, 1,632 int8, 1,132 nf4, 982 in ChatGLM's own int4.
+Estimated here, but for the 266 MiB of cache that stayed empty: 1,823, 1,760, 1,123, 992.
 """
 
 from __future__ import annotations
@@ -26,28 +29,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.models.memory.estimate import MemoryEstimate, slots_for
-from app.weights.formats import chatglm_shapes
+from app.domain.prefill import TORCH_CHUNK_TOKENS
+from app.models.memory.estimate import MIB, MemoryEstimate, slots_for
+from app.weights.architectures import chatglm, kv_values_for
 from app.weights.formats.checkpoint import Checkpoint
 from app.weights.formats.safetensors import TensorInfo
-from app.weights.formats.shapes import kv_values_for
 
-_MIB = 1 << 20
-_PROCESS_BYTES = 400 * _MIB  # Python, torch, transformers, a tokenizer: measured 370, with bitsandbytes 409
-_CHUNK_TOKENS = 512
+_PROCESS_BYTES = 400 * MIB  # Python, torch, transformers, a tokenizer: measured 370, with bitsandbytes 409
+_GPU_PROCESS_BYTES = 1024 * MIB  # with CUDA's libraries
+_GPU_CONTEXT_BYTES = 512 * MIB  # CUDA's context, its kernels and workspaces, in the GPU's memory
 _NF4_BLOCK = 64
 _SCALE_BYTES = 4
-_LEAST_COMPUTE_BYTES = 64 * _MIB
+_LEAST_COMPUTE_BYTES = 64 * MIB
 _BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16", "bf16")
 # What bitsandbytes leaves alone though it is a matrix.
 _NOT_LINEAR = re.compile(r"embed|wte|wpe|lm_head|output_layer|norm|prefix_encoder", re.IGNORECASE)
 
 
 def estimate_torch(
-    checkpoint: Checkpoint, quantization: str, *, context_tokens: int, slots: int = 0
+    checkpoint: Checkpoint, quantization: str, *, context_tokens: int, slots: int = 0, on_gpu: bool = False
 ) -> MemoryEstimate | None:
     """The estimate; `slots` 0: as many as for llama.cpp. ``None`` for an architecture whose cache isn't known."""
-    width = 2 if checkpoint.quantization_bits else float_bytes()
+    width = 2 if on_gpu or checkpoint.quantization_bits else float_bytes()
     kv_values = _kv_values(checkpoint.config)
     if kv_values is None:
         return None
@@ -59,9 +62,11 @@ def estimate_torch(
         context_tokens=context_tokens,
         slots=granted,
         compute_bytes=_compute_bytes(checkpoint, quantization, context_tokens, width)
-        + granted * _logits_bytes(checkpoint.config),
-        process_bytes=_PROCESS_BYTES,
+        + granted * _logits_bytes(checkpoint.config)
+        + (_GPU_CONTEXT_BYTES if on_gpu else 0),
+        process_bytes=_GPU_PROCESS_BYTES if on_gpu else _PROCESS_BYTES,
         keeps_prompts=False,
+        on_gpu=on_gpu,
     )
 
 
@@ -103,8 +108,8 @@ def _compute_bytes(checkpoint: Checkpoint, quantization: str, context_tokens: in
     config = checkpoint.config
     hidden = whole(config, "hidden_size", "n_embd")
     inner = whole(config, "inner_hidden_size", "ffn_hidden_size", "intermediate_size", "n_inner") or 4 * hidden
-    at_once = checkpoint.is_chatglm and chatglm_shapes.generation(config) == "chatglm"
-    rows = context_tokens if at_once else min(context_tokens, _CHUNK_TOKENS)
+    at_once = checkpoint.is_chatglm and chatglm.generation(config) == "chatglm"
+    rows = context_tokens if at_once else min(context_tokens, TORCH_CHUNK_TOKENS)
     mask_bytes = rows * context_tokens * (1 + width)  # as booleans, and as the numbers that are added to the scores
     extra_bytes = width * inner * hidden if checkpoint.quantization_bits else 0  # one matrix, unpacked for a prompt
     if quantization in ("int8", "nf4") and not checkpoint.quantization_bits:

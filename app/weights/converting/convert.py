@@ -15,10 +15,10 @@ from pathlib import Path
 from app.errors import Conflict, DamagedWeights, FetchCancelled, FetchFailed, InvalidImport
 from app.system.disk import check_space
 from app.system.locks import locked
-from app.weights.converting.architectures.base import Family, Part, family_of
+from app.weights.converting.converter import Converter, Part, converter_for
 from app.weights.converting.header import write_header
 from app.weights.converting.number_formats import Kind, bytes_of, kind_for, kind_of
-from app.weights.converting.tensors import Job, write_tensors
+from app.weights.converting.tensors import TensorJob, write_tensors
 from app.weights.converting.tokenizers.reading import read_vocabulary
 from app.weights.formats.checkpoint import Checkpoint, damaged, read_checkpoint
 from app.weights.formats.converted_files import converted_name
@@ -65,34 +65,34 @@ def _write(folder: Path, kind: Kind, draft: Path, on_progress: OnProgress, cance
     """The file's SHA-256."""
     read_sums(folder)  # damage in it is told before the work is done
     checkpoint = read_checkpoint(folder)
-    family = family_of(checkpoint.config)
-    jobs = _jobs(checkpoint, family, kind)
+    converter = converter_for(checkpoint.config)
+    jobs = _jobs(checkpoint, converter, kind)
     vocabulary = read_vocabulary(folder, checkpoint.config, jobs[0].part.shape[0])
     total = sum(job.size_bytes for job in jobs)
     check_space(folder, total + _HEADER_BYTES, cure="Free some space, or choose a smaller format.")
     on_progress(Progress("quantizing", 0, total))
     if cancelled():
         raise FetchCancelled("Cancelled.")
-    write_header(draft, checkpoint, family, vocabulary, jobs, kind)
+    write_header(draft, checkpoint, converter, vocabulary, jobs, kind)
     return write_tensors(draft, checkpoint, jobs, on_progress, cancelled)
 
 
-def _jobs(checkpoint: Checkpoint, family: Family, kind: Kind) -> list[Job]:
+def _jobs(checkpoint: Checkpoint, converter: Converter, kind: Kind) -> list[TensorJob]:
     """What is to be written, each with where it comes from; everything in the checkpoint must have its place."""
     if "quantization_config" in checkpoint.config:
         raise InvalidImport(
             f"{checkpoint.folder.name} is already quantized, in a PyTorch format. Download the unquantized weights."
         )
-    parts = list(family.parts(checkpoint.config, checkpoint.tensors.keys()))
+    parts = list(converter.parts(checkpoint.config, checkpoint.tensors.keys()))
     for part in parts:
         _check(checkpoint, part)
     used = {part.source for part in parts}
     for name in checkpoint.tensors:
-        if name not in used and not family.is_left_out(name, checkpoint.config):
+        if name not in used and not converter.is_left_out(name, checkpoint.config):
             raise damaged(checkpoint.folder, f"holds the tensor {name[:80]}, which its architecture does not have.")
     tied = not any(part.name == "output.weight" for part in parts)
     kinds = [kind_for(part.name, part.shape, kind, tied=tied) for part in parts]
-    return [Job(part, one, bytes_of(part.shape, one)) for part, one in zip(parts, kinds, strict=True)]
+    return [TensorJob(part, one, bytes_of(part.shape, one)) for part, one in zip(parts, kinds, strict=True)]
 
 
 def _check(checkpoint: Checkpoint, part: Part) -> None:

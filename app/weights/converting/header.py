@@ -9,9 +9,9 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from app.weights.converting.architectures.base import Family
+from app.weights.converting.converter import Converter
 from app.weights.converting.number_formats import Kind, file_type
-from app.weights.converting.tensors import Job
+from app.weights.converting.tensors import TensorJob
 from app.weights.converting.vocabulary import Vocabulary
 from app.weights.formats.checkpoint import Checkpoint
 
@@ -20,11 +20,15 @@ _LICENCE = re.compile(r"^license:\s*([A-Za-z0-9][A-Za-z0-9.+_-]{0,40})\s*$", re.
 
 
 def write_header(
-    path: Path, checkpoint: Checkpoint, family: Family, vocabulary: Vocabulary, jobs: Sequence[Job], kind: Kind
+    path: Path,
+    checkpoint: Checkpoint,
+    converter: Converter,
+    vocabulary: Vocabulary,
+    jobs: Sequence[TensorJob],
+    kind: Kind,
 ) -> None:
     """Write everything that stands before the tensors' data. Raises ``OSError``."""
-    architecture = family.architecture(checkpoint.config)
-    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[architecture])
+    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[converter.architecture])
     try:
         writer.add_type(gguf.GGUFType.MODEL)
         writer.add_name(checkpoint.folder.name)
@@ -32,7 +36,7 @@ def write_header(
             writer.add_license(licence)
         writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
         writer.add_file_type(file_type(kind))
-        family.describe(checkpoint.config, writer)
+        converter.describe(checkpoint.config, writer)
         vocabulary.describe(writer)
         for job in jobs:
             writer.add_tensor_info(job.part.name, job.part.shape, np.dtype(np.float32), job.size_bytes, job.kind)

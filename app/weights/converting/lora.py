@@ -25,9 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import DamagedWeights, FetchFailed
-from app.weights.converting.architectures.base import Part
-from app.weights.converting.architectures.bloom import queries_keys_values
-from app.weights.converting.architectures.llama import pairs_together
+from app.weights.converting.converter import Part, converter_for_gguf
 from app.weights.converting.rows import Floats, read_rows
 from app.weights.formats.adapter_folder import describe_adapter
 from app.weights.formats.checkpoint import damaged, inside
@@ -111,12 +109,10 @@ def _values(folder: Path, lora: LoraWeights, base: GGUFHeader, tensor: str, name
 def _row_order(folder: Path, base: GGUFHeader, tensor: str, module: LoraModule) -> NDArray[np.intp] | None:
     """Which row of the checkpoint's stands at each place of the base's; ``None``: they stand in the same order."""
     layer, kind = int(tensor.split(".")[1]), tensor.split(".")[2]
-    if (base.architecture, kind) == ("bloom", "attn_qkv"):
-        order = queries_keys_values(base.heads, base.key_length)
-    elif base.architecture == "llama" and kind in ("attn_q", "attn_k"):
-        by_layer = base.heads_kv[layer] if layer < len(base.heads_kv) else 0
-        order = pairs_together(base.heads if kind == "attn_q" else by_layer, base.key_length)
-    else:
+    heads_kv = base.heads_kv[layer] if layer < len(base.heads_kv) else 0
+    converter = converter_for_gguf(base.architecture)
+    order = None if converter is None else converter.row_order(kind, base.heads, heads_kv, base.key_length)
+    if order is None:
         return None
     if len(order) != module.rows:
         raise damaged(folder, f"is made for another model: {tensor} has {len(order)} rows there, not {module.rows}.")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import DamagedWeights, InvalidImport
-from app.weights.converting.architectures.base import Part
+from app.weights.converting.converter import Part
 from app.weights.converting.number_formats import Kind
 from app.weights.formats.safetensors import TensorInfo
 

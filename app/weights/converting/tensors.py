@@ -20,7 +20,7 @@ import gguf
 
 from app.errors import FetchCancelled
 from app.system.disk import read_chunks, sync_file
-from app.weights.converting.architectures.base import Part
+from app.weights.converting.converter import Part
 from app.weights.converting.number_formats import Kind
 from app.weights.converting.rows import read_rows, slices, to_kind
 from app.weights.formats.checkpoint import Checkpoint, weight_files
@@ -32,7 +32,7 @@ _ALIGNMENT = gguf.GGUF_DEFAULT_ALIGNMENT
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class TensorJob:
     """One tensor to write."""
 
     part: Part
@@ -41,7 +41,7 @@ class Job:
 
 
 def write_tensors(
-    draft: Path, checkpoint: Checkpoint, jobs: Sequence[Job], on_progress: OnProgress, cancelled: Cancelled
+    draft: Path, checkpoint: Checkpoint, jobs: Sequence[TensorJob], on_progress: OnProgress, cancelled: Cancelled
 ) -> str:
     """Append all tensors to `draft`, which holds the header; returns the SHA-256 of the whole file.
 
@@ -67,9 +67,11 @@ def write_tensors(
         return out.finish()
 
 
-def _packed(pool: ThreadPoolExecutor, sources: _Sources, jobs: Sequence[Job]) -> Iterator[tuple[Job | None, bytes]]:
+def _packed(
+    pool: ThreadPoolExecutor, sources: _Sources, jobs: Sequence[TensorJob]
+) -> Iterator[tuple[TensorJob | None, bytes]]:
     """The slices of all tensors in order, and ``None`` behind each tensor; a few are computed ahead."""
-    waiting: deque[tuple[Job | None, Future[bytes] | None]] = deque()
+    waiting: deque[tuple[TensorJob | None, Future[bytes] | None]] = deque()
     for job in jobs:
         for begin, end in slices(job.part.shape):
             waiting.append((job, pool.submit(sources.packed, job, begin, end)))
@@ -80,7 +82,7 @@ def _packed(pool: ThreadPoolExecutor, sources: _Sources, jobs: Sequence[Job]) ->
         yield _next(waiting)
 
 
-def _next(waiting: deque[tuple[Job | None, Future[bytes] | None]]) -> tuple[Job | None, bytes]:
+def _next(waiting: deque[tuple[TensorJob | None, Future[bytes] | None]]) -> tuple[TensorJob | None, bytes]:
     job, future = waiting.popleft()
     return job, future.result() if future else b""
 
@@ -95,7 +97,7 @@ class _Sources:
             file = stack.enter_context(path.open("rb"))
             self._places |= {tensor: (file, info) for tensor, info in read_tensors(path).items()}
 
-    def packed(self, job: Job, begin: int, end: int) -> bytes:
+    def packed(self, job: TensorJob, begin: int, end: int) -> bytes:
         """Some rows in their new format."""
         part = job.part
         if part.values is not None:

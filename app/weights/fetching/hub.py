@@ -17,8 +17,8 @@ from pathlib import Path
 from app.errors import DamagedWeights, FetchFailed, InvalidImport, MissingExtra, ModelNotFetched
 from app.system.disk import check_space, sync
 from app.weights.checksums import Sums
+from app.weights.fetching.hub_client import hub_client
 from app.weights.fetching.hub_listing import RepoFile, to_convert, wanted
-from app.weights.fetching.hub_process import hub_process
 from app.weights.formats.checkpoint import INDEX, WEIGHTS, read_checkpoint
 from app.weights.formats.gguf import read_header
 from app.weights.formats.sha256sums import SUMS, write_sums
@@ -38,7 +38,7 @@ def fetch_from_hub(
     """
     target, partial = download.target, download.partial
     base = _base(download, source, target.parent)
-    with hub_process(cancelled) as hub:
+    with hub_client(cancelled) as hub:
         listing = hub.list(source.repo, source.revision)
         chosen = wanted(download, listing)
         paths = [file.path for file in chosen]

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 
 from app.errors import DamagedWeights, FetchFailed, InvalidImport
 from app.weights.formats.checkpoint import INDEX, TEXT_SUFFIXES, WEIGHTS
+from app.weights.formats.shards import parse_shard
 from app.weights.sources import Download, safe_relative
 
 MAX_FILES = 20_000  # of a repository
 
 _OLD_WEIGHTS, _OLD_INDEX, _META_PARAMS = "pytorch_model.bin", "pytorch_model.bin.index.json", "params.json"
-_SHARD = re.compile(r"(?:model|pytorch_model)-\d{5}-of-\d{5}\.(?P<suffix>safetensors|bin)")
+_SHARD_STEMS = ("model", "pytorch_model")
 _META = re.compile(r"consolidated\.\d\d\.pth")
 _HOSTILE = re.compile(r"[\x00-\x1f\x7f\\]|^/|(^|/)\.\.?(/|$)|//")
 # What training leaves behind; and lists of weights that are not fetched.
@@ -133,17 +134,23 @@ def _safetensors(top: list[str]) -> list[str]:
     found = [name for name in top if name.endswith(".safetensors") and not name.startswith("adapter_")]
     if INDEX not in top:
         return found if len(found) == 1 else []
-    shards = [name for name in found if _SHARD.fullmatch(name)]
+    shards = _shards(found, ".safetensors")
     return [INDEX, *(shards or [name for name in found if not name.startswith("consolidated")])]
 
 
 def _pickles(top: list[str]) -> list[str]:
     if _OLD_INDEX in top:
-        shards = [name for name in top if (match := _SHARD.fullmatch(name)) and match["suffix"] == "bin"]
+        shards = _shards(top, ".bin")
         return [_OLD_INDEX, *shards] if shards else []
     if _OLD_WEIGHTS in top:
         return [_OLD_WEIGHTS]
     return []
+
+
+def _shards(names: list[str], suffix: str) -> list[str]:
+    """The shards among `names`, as transformers calls them."""
+    found = ((name, parse_shard(name)) for name in names)
+    return [name for name, shard in found if shard and shard.stem in _SHARD_STEMS and shard.suffix == suffix]
 
 
 def _meta(top: list[str]) -> list[str]:

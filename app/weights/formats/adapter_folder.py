@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from app.weights.formats import chatglm_shapes
-from app.weights.formats.chatglm_shapes import BadConfig
+from app.weights.architectures import chatglm
+from app.weights.architectures.base import BadConfig
 from app.weights.formats.checkpoint import (
     CONFIG,
     Checkpoint,
@@ -180,4 +180,4 @@ def _check_prefix(adapter: AdapterFolder, base: Checkpoint) -> None:
                 found[f"transformer.{PREFIX}{rest}"] = tensor
     if not found:
         raise damaged(folder, f"has no tensors {PREFIX}* in its weights. Copy the folder again.")
-    check_tensors(chatglm_shapes.prefix_tensors(base.config, adapter.config), found)
+    check_tensors(chatglm.prefix_tensors(base.config, adapter.config), found)

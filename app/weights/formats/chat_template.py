@@ -8,9 +8,7 @@ Where transformers keeps it in a model's folder: ``chat_template.jinja``, else `
 from __future__ import annotations
 
 import json
-import mmap
 import os
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +16,10 @@ from typing import Any
 
 from app.errors import DamagedWeights
 from app.weights.formats.checkpoint import inside
+from app.weights.formats.gguf import read_header
 
 _MAX_TEMPLATE_BYTES = 1 << 20  # real ones have some 10 KB
 _MAX_CONFIG_BYTES = 16 << 20  # a tokenizer_config.json lists added tokens, thousands in some models
-_MAX_KEYS = 10_000
-_TEMPLATE_KEY = b"tokenizer.chat_template"
-_TEXT, _LIST = 8, 9
-_WIDTHS = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}  # bytes, by the number of a type
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +37,11 @@ def read_template(weights: Path) -> ChatTemplate | None:
     any case, whatever it says: its tokenizer makes role tokens that no text can spell.
     Raises :class:`DamagedWeights` for what cannot be read or is larger than any template.
     """
+    if not weights.is_dir():
+        text = read_header(weights).chat_template
+        return ChatTemplate(text) if text else None
     try:
-        return _of_folder(weights) if weights.is_dir() else _of_gguf(weights)
+        return _of_folder(weights)
     except OSError as err:
         raise DamagedWeights(
             f"The chat template of {weights.name} cannot be read: {err.strerror}.", file=weights.name
@@ -120,84 +118,3 @@ def _read_text(folder: Path, name: str, limit: int) -> str | None:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         raise _Bad(f"{name} is not UTF-8") from None
-
-
-def _of_gguf(path: Path) -> ChatTemplate | None:
-    with path.open("rb") as file:
-        try:
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                text = _Header(data).template()
-        except ValueError:  # nothing to map
-            raise _Bad("the file is empty") from None
-    return ChatTemplate(text) if text else None
-
-
-class _Header:
-    """Walks over a GGUF header up to the template. :mod:`app.weights.formats.gguf` checks the rest of it.
-
-    Offsets only grow, and reading past the end raises: no length that a file claims can make this long or large.
-    """
-
-    def __init__(self, data: mmap.mmap) -> None:
-        self._data = data
-        self._at = 0
-
-    def template(self) -> str:
-        """The text, "" where there is none."""
-        try:
-            mark, version, _, keys = self._numbers("<4sIQQ")
-            if mark != b"GGUF" or version not in (2, 3) or keys > _MAX_KEYS:
-                raise _Bad("it is not a GGUF file")
-            for _ in range(keys):
-                if self._text(self._length()) == _TEMPLATE_KEY:
-                    return self._value()
-                self._skip(*self._numbers("<I"))
-        except (struct.error, OverflowError, UnicodeDecodeError) as err:
-            raise _Bad(f"its header is cut off or not text ({err})") from None
-        return ""
-
-    def _value(self) -> str:
-        (kind,) = self._numbers("<I")
-        length = self._length() if kind == _TEXT else -1
-        if not 0 <= length <= _MAX_TEMPLATE_BYTES:
-            raise _Bad("it is not text, or larger than 1 MiB")
-        return self._text(length).decode("utf-8")
-
-    def _skip(self, kind: int) -> None:
-        if kind == _TEXT:
-            self._text(self._length(), keep=False)
-        elif kind == _LIST:
-            inner, count = self._numbers("<IQ")
-            if inner == _TEXT:
-                self._skip_texts(count)
-            else:
-                self._at += count * self._width(inner)
-        else:
-            self._at += self._width(kind)
-
-    def _skip_texts(self, count: int) -> None:
-        """Over a vocabulary: hundreds of thousands of texts."""
-        data, at, unpack = self._data, self._at, struct.Struct("<Q").unpack_from
-        for _ in range(count):
-            at += 8 + unpack(data, at)[0]
-        self._at = at
-
-    def _width(self, kind: int) -> int:
-        if kind not in _WIDTHS:
-            raise _Bad(f"its header has the unknown type {kind}")
-        return _WIDTHS[kind]
-
-    def _length(self) -> int:
-        length: int = self._numbers("<Q")[0]
-        return length
-
-    def _text(self, length: int, *, keep: bool = True) -> bytes:
-        start, self._at = self._at, self._at + length
-        if self._at > len(self._data):
-            raise _Bad("its header is cut off")
-        return self._data[start : self._at] if keep else b""
-
-    def _numbers(self, form: str) -> tuple[Any, ...]:
-        numbers = struct.unpack_from(form, self._data, self._at)
-        self._at += struct.calcsize(form)
-        return numbers

@@ -2,7 +2,7 @@
 
 Nothing is allocated here but headers, and those within limits. Weights count as whole when every tensor that the
 index names is there, and as fitting when their shapes are those that ``config.json`` asks for: exactly so for the
-architectures of :mod:`app.weights.formats.shapes`, by their outline for every other one. Code in the folder
+architectures of :mod:`app.weights.architectures`, by their outline for every other one. Code in the folder
 (``*.py``, and ``auto_map`` which names it) is never run; pickles (``.bin``, ``.pth``) are never opened.
 """
 
@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import DamagedWeights
-from app.weights.formats import chatglm_shapes
-from app.weights.formats.chatglm_shapes import BadConfig, Expected
+from app.weights.architectures import chatglm, expected_for, is_tied
+from app.weights.architectures.base import BadConfig, Expected, size
 from app.weights.formats.safetensors import TensorInfo, read_tensors
-from app.weights.formats.shapes import expected_for, is_tied
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 TEXT_SUFFIXES = (".json", ".model", ".txt", ".jinja")  # what else a loader may open: tokenizers, templates, settings
@@ -50,7 +49,7 @@ class Checkpoint:
     @property
     def quantization_bits(self) -> int:
         """The width of ChatGLM's own quantized layout, 0 for none."""
-        return chatglm_shapes.quantization_bits(self.config) if self.is_chatglm else 0
+        return chatglm.quantization_bits(self.config) if self.is_chatglm else 0
 
     @property
     def held(self) -> dict[str, TensorInfo]:
@@ -258,11 +257,11 @@ def _check_outline(config: Mapping[str, Any], tensors: Mapping[str, TensorInfo])
     """
     sizes = {n for tensor in tensors.values() for n in tensor.shape}
     for key in ("hidden_size", "vocab_size"):
-        if key in config and chatglm_shapes.size(config, key) not in sizes:
+        if key in config and size(config, key) not in sizes:
             raise BadConfig(f"says {key} = {config[key]}, and no tensor has that size")
     layers = {int(match[1]) for name in tensors if (match := _LAYER.search(name))}
     if layers and "num_hidden_layers" in config:
-        wanted = chatglm_shapes.size(config, "num_hidden_layers")
+        wanted = size(config, "num_hidden_layers")
         if wanted != max(layers) + 1:
             raise BadConfig(f"says num_hidden_layers = {wanted}, and the weights have {max(layers) + 1}")
 

@@ -54,7 +54,7 @@ class GGUFHeader:
     heads_kv: tuple[int, ...]
     key_length: int  # of one head
     value_length: int
-    has_chat_template: bool
+    chat_template: str  # "": none
     part: int  # of a split model, from 0
     parts: int
     tensors: int
@@ -129,8 +129,7 @@ class _Reader:
     def _array(self, key: str) -> Value:
         kind = self._number("<I")
         if kind == _TEXT:
-            for _ in range(self._count(f"strings in {key}", self._size, least_bytes=8)):
-                self._skip(self._number("<Q"), key)
+            self._skip_texts(self._count(f"strings in {key}", self._size, least_bytes=8), key)
             return None
         if kind not in _NUMBERS:
             raise _Bad(f"the list {key} holds the unknown type {kind}")
@@ -205,6 +204,17 @@ class _Reader:
             raise _Bad(f"it is cut off inside its header (at {what})")
         return data
 
+    def _skip_texts(self, count: int, key: str) -> None:
+        """Over a vocabulary: hundreds of thousands of short texts, so without a call of ours for each."""
+        read, number = self._file.read, int.from_bytes
+        for _ in range(count):
+            prefix = read(8)
+            length = number(prefix, "little")
+            if length > _MAX_KEPT_TEXT_BYTES:
+                self._skip(length, key)
+            elif len(prefix) < 8 or len(read(length)) < length:
+                raise _Bad(f"it is cut off inside its header (at {key})")
+
     def _skip(self, length: int, what: str) -> None:
         if length > self._size:
             raise _Bad(f"{what} holds {length} bytes and the whole file has {self._size}")
@@ -267,7 +277,7 @@ def _summary(
         heads_kv=by_layer if len(by_layer) == layers else by_layer[:1] * layers,
         key_length=largest("attention.key_length") or head_length,
         value_length=largest("attention.value_length") or head_length,
-        has_chat_template=bool(text("tokenizer.chat_template")),
+        chat_template=text("tokenizer.chat_template"),
         part=part,
         parts=parts,
         tensors=len(shapes),

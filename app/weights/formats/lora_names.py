@@ -8,25 +8,9 @@ architectures in the way that PEFT does.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-_LLAMA: Mapping[str, str] = {
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-}
-_BLOOM: Mapping[str, str] = {
-    "self_attention.query_key_value": "attn_qkv",
-    "self_attention.dense": "attn_output",
-    "mlp.dense_h_to_4h": "ffn_up",
-    "mlp.dense_4h_to_h": "ffn_down",
-}
-# By ``general.architecture``.
-ARCHITECTURES: Mapping[str, Mapping[str, str]] = {"llama": _LLAMA, "qwen2": _LLAMA, "qwen3": _LLAMA, "bloom": _BLOOM}
+from app.weights.architectures import lora_tensors
 
 _BLOCK = re.compile(r"(?:model\.layers|layers|transformer\.h|h)\.(?P<layer>0|[1-9]\d{0,3})\.(?P<part>[a-z_0-9.]+)")
 _NOT_A_LAYER = ("embed_tokens", "word_embeddings", "lm_head")
@@ -49,9 +33,10 @@ def base_tensors(architecture: str, modules: Iterable[str]) -> dict[str, str]:
 
 def base_tensor(architecture: str, module: str) -> str:
     """The tensor of the base model that `module` is, such as ``blk.3.attn_q.weight``. Raises :class:`UnknownModule`."""
-    names = ARCHITECTURES.get(architecture)
+    layers = lora_tensors()
+    names = layers.get(architecture)
     if names is None:
-        known = ", ".join(ARCHITECTURES)
+        known = ", ".join(layers)
         raise UnknownModule(
             f"can't be applied to a GGUF model of the architecture {architecture[:40]!r}; supported are {known}"
         )

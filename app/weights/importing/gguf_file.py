@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from app.errors import InvalidImport
 from app.weights.converting.known_architectures import known_architectures
 from app.weights.formats.checkpoint import listing
 from app.weights.formats.gguf import read_header
+from app.weights.formats.shards import model_stem, parse_shard
 from app.weights.importing.source import ImportSource, inside, plain_name
-
-_PART = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})\.gguf")
-_MAX_PARTS = 512
 
 
 def look_into_gguf(path: Path) -> ImportSource:
@@ -21,8 +18,7 @@ def look_into_gguf(path: Path) -> ImportSource:
     Raises :class:`InvalidImport`, and :class:`~app.errors.DamagedWeights` for a broken file.
     """
     folder, name = (path, _only(path)) if path.is_dir() else (path.parent, path.name)
-    match = _PART.fullmatch(name)
-    names = _parts(folder, match) if match else [name]
+    names = _parts(name)
     files = {part: inside(folder, part) for part in names}
     headers = [read_header(file) for file in files.values()]
     first = headers[0]
@@ -41,10 +37,9 @@ def look_into_gguf(path: Path) -> ImportSource:
             f"{name} holds a model of the architecture {first.architecture[:40]!r}, which the installed llama.cpp does "
             "not support. A newer Parley may."
         )
-    stem = match["stem"] if match else name.removesuffix(".gguf")
     return ImportSource(
         folder=folder,
-        name=plain_name(folder) if path.is_dir() else stem,
+        name=plain_name(folder) if path.is_dir() else model_stem(name),
         kind="gguf",
         inputs=tuple(files.values()),
         links=files,
@@ -54,15 +49,16 @@ def look_into_gguf(path: Path) -> ImportSource:
 def _only(folder: Path) -> str:
     """The one GGUF model in a folder: its only file, or the first of its parts."""
     found = [name for name in listing(folder) if name.endswith(".gguf")]
-    matches = {name: _PART.fullmatch(name) for name in found}
-    models = {match["stem"] if match else name: name for name, match in reversed(matches.items())}
+    models = {shard.stem if (shard := parse_shard(name)) else name: name for name in reversed(found)}
     if len(models) != 1:
         raise InvalidImport(f"{folder} holds {len(models)} GGUF models. Name the file that you want.")
     return next(iter(models.values()))
 
 
-def _parts(folder: Path, match: re.Match[str]) -> list[str]:
-    count = int(match["parts"])
-    if int(match["part"]) != 1 or not 1 <= count <= _MAX_PARTS:
-        raise InvalidImport(f"{match[0]} is one part of a model. Name the first part (00001-of-…).")
-    return [f"{match['stem']}-{i:05d}-of-{count:05d}.gguf" for i in range(1, count + 1)]
+def _parts(name: str) -> list[str]:
+    shard = parse_shard(name)
+    if shard is None:
+        return [name]
+    if not shard.is_first:
+        raise InvalidImport(f"{name} is one part of a model. Name the first part (00001-of-…).")
+    return shard.all_names()

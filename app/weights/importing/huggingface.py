@@ -18,8 +18,8 @@ from app.weights.formats.checkpoint import (
     read_config,
     weight_files,
 )
-from app.weights.importing.source import ImportSource, inside, plain_name, shard_names
-from app.weights.importing.to_safetensors import Job
+from app.weights.importing.source import ImportSource, inside, plain_name, weight_names
+from app.weights.importing.to_safetensors import ConversionJob
 
 OLD_WEIGHTS, OLD_INDEX, OLD_LORA = "pytorch_model.bin", "pytorch_model.bin.index.json", "adapter_model.bin"
 _MAX_SHARDS = 512
@@ -43,7 +43,9 @@ def look_into_folder(folder: Path) -> ImportSource:
         inputs=(*files.values(), *texts.values()),
         links={} if to_convert else {new: files[old] for old, new in weights.items()},
         jobs=tuple(
-            Job(stored([files[old]]), new, files[old].stat().st_size) for old, new in weights.items() if to_convert
+            ConversionJob(stored([files[old]]), new, files[old].stat().st_size)
+            for old, new in weights.items()
+            if to_convert
         ),
         texts={**texts},
         promised=promised,
@@ -87,7 +89,7 @@ def _old_shards(folder: Path) -> tuple[dict[str, str], frozenset[str]]:
             raise InvalidImport(f"{folder / OLD_INDEX} names {shard[:80]!r}: no weights in the folder.")
     if len(shards) > _MAX_SHARDS:
         raise InvalidImport(f"{folder / OLD_INDEX} names more than {_MAX_SHARDS} files.")
-    return dict(zip(shards, shard_names(len(shards)), strict=True)), frozenset(places)
+    return dict(zip(shards, weight_names(len(shards)), strict=True)), frozenset(places)
 
 
 def _lora_weights(folder: Path, names: list[str]) -> tuple[dict[str, str], frozenset[str]]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.errors import InvalidImport
-from app.weights.formats.checkpoint import roots
-from app.weights.importing.to_safetensors import Job
+from app.weights.formats import shards
+from app.weights.formats.checkpoint import WEIGHTS, roots
+from app.weights.importing.to_safetensors import ConversionJob
 
 Kind = Literal["model", "adapter", "gguf"]
 
@@ -28,7 +29,7 @@ class ImportSource:
     kind: Kind
     inputs: tuple[Path, ...]  # all that it is made of: when one of them changed, work is begun anew
     links: Mapping[str, Path] = field(default_factory=dict)  # weights that are taken as they are, by their new names
-    jobs: tuple[Job, ...] = ()  # weights that are converted
+    jobs: tuple[ConversionJob, ...] = ()  # weights that are converted
     texts: Mapping[str, Path | str] = field(default_factory=dict)  # what goes with them: files, or what to write
     md5: Mapping[Path, str] = field(default_factory=dict)  # that whoever published some of the files gave with them
     promised: frozenset[str] = frozenset()  # tensors that the index of pickles names
@@ -65,14 +66,14 @@ def says_difference(name: str) -> bool:
     return _DIFFERENCE.search(name.lower()) is not None
 
 
-def shard_names(parts: int) -> list[str]:
-    """What the files of a model in so many parts are called."""
-    if parts == 1:
-        return ["model.safetensors"]
-    return [f"model-{i:05d}-of-{parts:05d}.safetensors" for i in range(1, parts + 1)]
+def weight_names(parts: int) -> list[str]:
+    """What the safetensors files of a model in so many parts are called."""
+    return [WEIGHTS] if parts == 1 else shards.shard_names("model", parts, ".safetensors")
 
 
-def jobs_of(weights: Mapping[str, Any], size_bytes: int) -> tuple[Job, ...]:
+def jobs_of(weights: Mapping[str, Any], size_bytes: int) -> tuple[ConversionJob, ...]:
     """Weights as files of about :data:`SHARD_BYTES` each; `size_bytes` is what they will take, about."""
     parts = max(1, -(-size_bytes // SHARD_BYTES))
-    return tuple(Job(weights, name, size_bytes // parts, i, parts) for i, name in enumerate(shard_names(parts)))
+    return tuple(
+        ConversionJob(weights, name, size_bytes // parts, i, parts) for i, name in enumerate(weight_names(parts))
+    )

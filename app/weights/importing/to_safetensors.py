@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import FetchCancelled, FetchFailed, InvalidImport
-from app.system.child_process import child
+from app.system.child_process import child_process
 from app.weights.formats.sha256sums import write_sums
 from app.weights.progress import Cancelled, OnProgress, Progress
 
@@ -19,7 +19,7 @@ _MODULE = "app.weights.importing.safetensors_worker"
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ConversionJob:
     """One file that the worker writes."""
 
     weights: Mapping[str, Any]  # what it is made of, as the worker's protocol has it
@@ -37,7 +37,7 @@ class Done:
     total: float | None  # the sum over all numbers of a difference's result, unless a part of it was there before
 
 
-def convert_all(jobs: Sequence[Job], folder: Path, on_progress: OnProgress, cancelled: Cancelled) -> Done:
+def convert_all(jobs: Sequence[ConversionJob], folder: Path, on_progress: OnProgress, cancelled: Cancelled) -> Done:
     """Write what is not in `folder` yet. Blocks. Sums are noted there as files are finished.
 
     Raises :class:`InvalidImport` for a file that is refused, :class:`FetchFailed` when the disk is full or the process
@@ -79,13 +79,13 @@ def _refusal(text: str, number: object) -> InvalidImport | FetchFailed:
 
 
 @contextmanager
-def _worker(jobs: Sequence[Job], folder: Path, cancelled: Cancelled) -> Iterator[Iterator[str]]:
+def _worker(jobs: Sequence[ConversionJob], folder: Path, cancelled: Cancelled) -> Iterator[Iterator[str]]:
     """The lines that a running worker says."""
     wanted = [
         {"weights": job.weights, "part": job.part, "parts": job.parts, "target": str(folder / job.target)}
         for job in jobs
     ]
-    with child(_MODULE, cancelled) as process:
+    with child_process(_MODULE, cancelled) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps({"jobs": wanted}) + "\n")

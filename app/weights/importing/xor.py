@@ -48,8 +48,8 @@ def find_key(base: Path | None) -> Path:
     key = base / FIRST_SHARD if base.is_dir() else base
     if not key.is_file() or not key.stat().st_size:
         raise InvalidImport(
-            f"{key} is not there, or is empty. These files are encrypted with Meta's own {FIRST_SHARD}; a Hugging Face "
-            "folder of the same model does not help."
+            f"{key} does not exist or is empty. These files are encrypted with Meta's own {FIRST_SHARD}; a Hugging "
+            "Face folder of the same model does not help."
         )
     return key
 

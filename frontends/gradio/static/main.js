@@ -1,38 +1,40 @@
 /** Starts the page: waits for Gradio's layout, fills its mount points, opens what the address says. */
-import { Actions } from "./conversation/actions.js";
-import { createApp } from "./page/app.js";
-import { Chat } from "./conversation/conversation.js";
 import { Composer } from "./composer/composer.js";
+import { Actions } from "./conversation/actions.js";
 import { ConversationView } from "./conversation/conversation_view.js";
-import { h, whenPresent } from "./page/dom.js";
-import { connectDrawer } from "./settings/drawer.js";
+import { OpenConversation } from "./conversation/open_conversation.js";
 import { mountPicker } from "./models/picker.js";
-import { connectionBar, createToast, Doors, topBar } from "./page/frame.js";
-import { mountSidebar } from "./sidebar/sidebar.js";
+import { createApp } from "./page/app.js";
+import { connectionBar } from "./page/connection_bar.js";
+import { h, whenPresent } from "./page/dom.js";
+import { Panels } from "./page/panels.js";
 import { createTheme } from "./page/theme.js";
+import { topBar } from "./page/top_bar.js";
 import { Welcome } from "./page/welcome.js";
+import { mountSettings } from "./settings/settings_panel.js";
+import { mountSidebar } from "./sidebar/sidebar.js";
+import { createToast } from "./widgets/toast.js";
 
 async function start() {
   const app = createApp();
-  app.setLanguage(app.state.language);
   const theme = createTheme(app);
   const known = loadBasics(app);
-  const mountPoints = ["#parley-sidebar", "#parley-conversation", "#parley-drawer"];
-  const [sidebar, main, drawer] = await Promise.all(mountPoints.map(whenPresent));
+  const mountPoints = ["#parley-sidebar", "#parley-conversation", "#parley-settings"];
+  const [sidebar, main, settings] = await Promise.all(mountPoints.map(whenPresent));
 
   app.toast = createToast();
-  const doors = new Doors(app, { sidebar, drawer });
-  const { chat, actions, composer } = fill(app, main, { theme, doors });
+  const panels = new Panels(app, { sidebar, settings });
+  const { conversation, actions, composer } = fill(app, main, { theme, panels });
   mountSidebar(sidebar, app);
   mountPicker(composer.picker, app);
+  mountSettings(settings, app, () => panels.set("settings", false));
   document.body.prepend(skipLink(app, composer));
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !event.defaultPrevented && chat.running) void actions.stop();
+    if (event.key === "Escape" && !event.defaultPrevented && conversation.running) void actions.stop();
   });
 
   await known;
   app.openFromAddress();
-  await connectDrawer(app, drawer, () => doors.set("drawer", false));
   document.documentElement.dataset.ready = "";
 }
 
@@ -43,37 +45,37 @@ async function loadBasics(app) {
   await models;
 }
 
-function fill(app, main, { theme, doors }) {
+function fill(app, main, { theme, panels }) {
   const view = new ConversationView(app);
-  const chat = new Chat(app, view);
-  const actions = new Actions(app, chat, view);
+  const conversation = new OpenConversation(app, view);
+  const actions = new Actions(app, conversation, view);
   view.handlers = handlersOf(actions);
   const composer = new Composer(app, {
     send: (text) => actions.send(text),
     stop: () => void actions.stop(),
-    settings: (button) => doors.toggle("drawer", button),
+    settings: (button) => panels.toggle("settings", button),
   });
   const welcome = new Welcome(app, {
     ask: (text) => void composer.submit(text),
     openPicker: () => composer.openPicker(),
   });
-  const room = h("main.p-main", {}, topBar(app, { theme, doors }), connectionBar(app));
-  room.append(welcome.hero, view.element, composer.element, welcome.below);
+  const page = h("main.p-main", {}, topBar(app, { theme, panels }), connectionBar(app));
+  page.append(welcome.hero, view.element, composer.element, welcome.below);
 
-  app.on("screen", (mode) => (room.dataset.screen = mode));
+  app.on("screen", (mode) => (page.dataset.screen = mode));
   app.on("open", ({ id, messageId }) => {
-    chat.open(id, messageId);
+    conversation.open(id, messageId);
     composer.load();
-    doors.leaveSidebar();
-    if (!doors.narrow.matches) composer.focus();
+    panels.leaveSidebar();
+    if (!panels.narrow.matches) composer.focus();
   });
-  main.append(room);
-  return { chat, actions, composer };
+  main.append(page);
+  return { conversation, actions, composer };
 }
 
 /** The methods of `actions`, bound: what the buttons of a message call. */
 function handlersOf(actions) {
-  const names = ["copy", "edit", "regenerate", "continue", "version", "rate", "details", "speaker"];
+  const names = ["copy", "edit", "regenerate", "continue", "version", "rate", "details", "authorName"];
   return Object.fromEntries(names.map((name) => [name, actions[name].bind(actions)]));
 }
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+import re
+from importlib.resources import files as files_of
 
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from frontends.gradio.shell import SHEET, STYLES, HeadFirst, head
-from frontends.gradio.static_files import STATIC
+from frontends.gradio.shell import SHEET, HeadFirst, head
+from frontends.gradio.static_files import PageFiles
 
 PAGE = '<html><head><title>x</title><link rel="stylesheet" crossorigin href="./assets/index-A1_b.css"></head></html>'
 
@@ -40,13 +41,12 @@ def test_everything_else_passes_untouched() -> None:
 
 def test_gradios_page_is_as_we_expect_it() -> None:
     """A new Gradio that names its sheet differently must not pass unnoticed."""
-    template = files("gradio") / "templates" / "frontend" / "index.html"
+    template = files_of("gradio") / "templates" / "frontend" / "index.html"
     assert len(SHEET.findall(template.read_bytes())) == 1
 
 
-def test_the_head_names_files_that_exist() -> None:
-    text = head()
-    for name in STYLES:
-        assert name == "highlight" or (STATIC / f"{name}.css").exists()
-    assert text.count("modulepreload") == len(list(STATIC.rglob("*.js")))
-    assert "http" not in text
+def test_the_head_asks_for_one_script_one_sheet_and_the_icon() -> None:
+    files = PageFiles()
+    asked = re.findall(r'(?:href|src)="/ui/static/([^"]+)"', head(files))
+    assert asked == ["icon.svg", files.styles, files.script]
+    assert "http" not in head(files)

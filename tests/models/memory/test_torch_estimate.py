@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from app.domain.prefill import TORCH_CHUNK_TOKENS
 from app.models.checkpoint_folders import size_label
 from app.models.memory import torch_estimate
 from app.models.memory.torch_estimate import estimate_torch, float_bytes
-from app.weights.formats.chatglm_shapes import expected_tensors
+from app.weights.architectures.chatglm import expected_tensors
 from app.weights.formats.checkpoint import Checkpoint, read_checkpoint
 from app.weights.formats.safetensors import TensorInfo
 from tests.support.safetensors_files import write_llama
@@ -95,6 +96,28 @@ def test_any_other_architecture(tmp_path: Path) -> None:
     assert estimate_torch(tied, "none", context_tokens=64).weights_bytes == estimate.weights_bytes - 2 * 32 * 8  # type: ignore[union-attr]
     nested = read_checkpoint(write_llama(tmp_path / "nested", model_type="nested", num_attention_heads=None))
     assert estimate_torch(nested, "none", context_tokens=64) is None
+
+
+def test_on_a_gpu_the_process_alone_is_in_ram(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_estimate, "float_bytes", lambda: 4)  # the processor's precision does not matter
+    model = estimate_torch(published(SECOND), "none", context_tokens=2048, on_gpu=True)
+    assert model is not None
+    assert model.weights_bytes / GIB == pytest.approx(11.63, rel=0.01)
+    assert model.ram_bytes == model.process_bytes
+    assert model.vram_bytes == model.weights_bytes + model.kv_bytes + model.compute_bytes
+    assert model.total_bytes == model.ram_bytes + model.vram_bytes
+
+
+def test_causal_models_read_prompts_in_the_engines_chunks(tmp_path: Path) -> None:
+    """A longer context makes the attention mask longer, and nothing else that is computed at once."""
+    wide = {"hidden_size": 1 << 16, "num_hidden_layers": 1, "num_attention_heads": 1}
+
+    def compute_bytes(context_tokens: int) -> int:
+        estimate = estimate_torch(Checkpoint(tmp_path, wide, {}, ()), "none", context_tokens=context_tokens)
+        assert estimate is not None
+        return estimate.compute_bytes - TORCH_CHUNK_TOKENS * context_tokens * 3
+
+    assert compute_bytes(4096) == compute_bytes(TORCH_CHUNK_TOKENS) > compute_bytes(TORCH_CHUNK_TOKENS // 2)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 from app.domain.generation import SamplingParams  # noqa: E402
 from app.engine.torch.adapters import attach  # noqa: E402
 from app.engine.torch.loading import load  # noqa: E402
-from app.engine.torch.sequences import Job  # noqa: E402
+from app.engine.torch.sequences import GenerationJob  # noqa: E402
 from app.engine.torch.slots import SlotCache  # noqa: E402
-from app.weights.formats.bloom_shapes import kv_values_per_token  # noqa: E402
+from app.weights.architectures.bloom import kv_values_per_token  # noqa: E402
 from tests.support.tiny_models import tiny_bloom  # noqa: E402
 from tests.torch.bloom.tiny import ids, original, ours  # noqa: E402
 from tests.torch.engine import tiny  # noqa: E402
@@ -29,9 +29,9 @@ def prompt(n_tokens: int, seed: int = 0) -> list[int]:
     return found
 
 
-def job(number: int, tokens: list[int], adapter: str | None = None) -> Job:
+def job(number: int, tokens: list[int], adapter: str | None = None) -> GenerationJob:
     params = SamplingParams(temperature=0.0, max_new_tokens=NEW, seed=0, ignore_eos=True)
-    return Job(number, tokens, params, adapter)
+    return GenerationJob(number, tokens, params, adapter)
 
 
 def alone(tokens: list[int], its: Any) -> list[int]:

@@ -99,13 +99,19 @@ def changed(folder: Path, **values: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "values",
-    [{"use_dora": True}, {"peft_type": "IA3"}, {"bias": "all"}, {"modules_to_save": ["lm_head"]}],
-    ids=lambda v: next(iter(v)),
+    ("values", "why"),
+    [
+        ({"use_dora": True}, "Merge it"),
+        ({"bias": "all"}, "Merge it"),
+        ({"modules_to_save": ["lm_head"]}, "Merge it"),
+        ({"target_parameters": ["experts"]}, "Merge it"),
+        ({"peft_type": "IA3"}, "kind 'IA3'"),
+    ],
+    ids=lambda v: next(iter(v)) if isinstance(v, dict) else "",
 )
-def test_what_is_not_plain_lora_is_refused(trained: tuple[Path, Any], values: dict[str, object]) -> None:
+def test_what_is_not_plain_lora_is_refused(trained: tuple[Path, Any], values: dict[str, object], why: str) -> None:
     changed(trained[0], **values)
-    with pytest.raises(AdapterError, match="Merge it"):
+    with pytest.raises(AdapterError, match=why):
         attach(tiny_llama(), {"polite": trained[0]}, torch.float32)
 
 

@@ -14,7 +14,7 @@ from transformers.utils.chat_template_utils import render_jinja_template
 
 from app.domain.messages import Role, Turn
 from app.engine.templates.environment import compiled
-from app.engine.templates.native import native_format
+from app.engine.templates.native_format import native_format
 from app.engine.templates.renderer import TemplateRefused, TemplateRenderer
 from tests.support.chat_templates import GEMMA, SPECIAL, TEMPLATES
 from tests.torch.engine import tiny

@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM  # noqa: E402
 import app.families.chatglm  # noqa: E402, F401  (makes the architectures known)
 from app.domain.generation import SamplingParams  # noqa: E402
 from app.engine.torch.adapters import attach  # noqa: E402
-from app.engine.torch.sequences import Job  # noqa: E402
+from app.engine.torch.sequences import GenerationJob  # noqa: E402
 from tests.torch.engine import tiny  # noqa: E402
 from tests.torch.engine.tiny import Batch, Loaded  # noqa: E402
 
@@ -43,9 +43,9 @@ def cases(folder: str) -> list[tuple[list[int], list[int]]]:
     return [(ids[0].tolist(), said[0].tolist()) for ids, said in rows if len(ids) == 1]
 
 
-def jobs_of(wanted: list[tuple[list[int], list[int]]]) -> list[Job]:
+def jobs_of(wanted: list[tuple[list[int], list[int]]]) -> list[GenerationJob]:
     greedy = [SamplingParams(temperature=0.0, max_new_tokens=len(said), seed=0) for _, said in wanted]
-    return [Job(n, ids, params) for n, ((ids, _), params) in enumerate(zip(wanted, greedy, strict=True))]
+    return [GenerationJob(n, ids, params) for n, ((ids, _), params) in enumerate(zip(wanted, greedy, strict=True))]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -63,7 +63,7 @@ def test_a_prompt_seen_both_ways_is_never_reused() -> None:
     (ids, said), *_ = cases("chatglm/base")
     together = batch(model("chatglm/base"), n_slots=1)
     for number in range(2):
-        together.run(Job(number, ids, SamplingParams(temperature=0.0, max_new_tokens=len(said), seed=0)))
+        together.run(GenerationJob(number, ids, SamplingParams(temperature=0.0, max_new_tokens=len(said), seed=0)))
         assert together.tokens[number] == said
         assert together.of(number)[0].cached_tokens == 0
 

@@ -116,7 +116,7 @@ def test_lacking_and_damaged_weights_are_told(tmp_path: Path) -> None:
     shards = sorted(folder.glob("*.safetensors"))
     whole = shards[1].read_bytes()
     shards[1].write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r"00002-of-00003.* is damaged .*Fetch the model again"):
+    with pytest.raises(ValueError, match=r"00002-of-00003.* is damaged .*Download the model again"):
         read(folder)
     shards[1].unlink()
     with pytest.raises(ValueError, match=r"lack \d+ tensors of the model, transformer\.layers\.0"):
@@ -127,7 +127,7 @@ def test_lacking_and_damaged_weights_are_told(tmp_path: Path) -> None:
         read(folder)
     stored = (place / PACKED_FILE).read_bytes()
     (place / PACKED_FILE).write_bytes(stored[:-100])
-    with pytest.raises(ValueError, match=r"packed\.safetensors is damaged .*made again"):
+    with pytest.raises(ValueError, match=r"packed\.safetensors is damaged .*created again"):
         load_packed(place, model.config, torch.bfloat16)
 
 

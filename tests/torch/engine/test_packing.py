@@ -15,8 +15,8 @@ torch = pytest.importorskip("torch", reason="needs the extra: pip install 'parle
 
 from torch import Tensor, nn  # noqa: E402
 
+from app.engine.torch.c_kernels import int4_library  # noqa: E402
 from app.engine.torch.kernels import Kernels, pack_int4  # noqa: E402
-from app.engine.torch.native import native_int4  # noqa: E402
 from app.engine.torch.packing import (  # noqa: E402
     PackedInt4Embedding,
     PackedInt4Linear,
@@ -32,11 +32,11 @@ ROOT = Path(__file__).parents[3]
 def kernels(request: pytest.FixtureRequest) -> Kernels:
     """Our own code as this processor and as AVX2 have it, and what there is without a compiler."""
     if request.param == "torch":
-        return dataclasses.replace(Kernels.of_this_machine(), native=None)
-    native = native_int4(request.param)
-    if native is None:
+        return dataclasses.replace(Kernels.of_this_machine(), library=None)
+    library = int4_library(request.param)
+    if library is None:
         pytest.skip("no C compiler here, or a processor without AVX2")
-    return dataclasses.replace(Kernels.of_this_machine(), native=native)
+    return dataclasses.replace(Kernels.of_this_machine(), library=library)
 
 
 def quantized(inputs: int, outputs: int, bits: int, *, bias: bool = True, seed: int = 0) -> QuantizedLinear:
@@ -109,7 +109,7 @@ def test_eight_bits_give_what_the_dequantized_matrix_gives(rows: int, inputs: in
 
 
 def test_our_own_code_is_more_exact_than_bfloat16(kernels: Kernels) -> None:
-    if kernels.native is None:
+    if kernels.library is None:
         pytest.skip("that is about our own code")
     linear = quantized(4096, 48, 4)
     for rows in range(1, 20):
@@ -136,7 +136,7 @@ def test_what_is_no_number_stays_none(kernels: Kernels) -> None:
 
 
 def test_many_rows_in_float32_are_as_exact_as_float32() -> None:
-    kernels = dataclasses.replace(Kernels.of_this_machine(), native=None, wide=torch.float32)
+    kernels = dataclasses.replace(Kernels.of_this_machine(), library=None, wide=torch.float32)
     for bits, kind in ((4, PackedInt4Linear), (8, PackedInt8Linear)):
         linear = quantized(256, 320, bits)
         x = torch.randn(40, 256)
@@ -150,7 +150,7 @@ def test_a_matrix_larger_than_the_scratch_is_computed_in_pieces(monkeypatch: pyt
         linear = quantized(64, 352, bits)
         x = torch.randn(2, 20, 64).bfloat16()
         with torch.no_grad():
-            kernels = dataclasses.replace(Kernels.of_this_machine(), native=None)
+            kernels = dataclasses.replace(Kernels.of_this_machine(), library=None)
             assert_close(kind(linear, kernels)(x), linear(x.float()))
 
 
@@ -171,7 +171,7 @@ def test_rows_come_out_of_the_packed_matrix_as_they_went_in(kernels: Kernels) ->
 
 def test_without_a_compiler_there_is_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
-    assert native_int4("as if it were the first time") is None
+    assert int4_library("as if it were the first time") is None
 
 
 def test_a_tied_head_and_its_embedding_share_one_matrix() -> None:

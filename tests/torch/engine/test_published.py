@@ -20,7 +20,7 @@ from app.engine.base import LoadPlan  # noqa: E402
 from app.engine.torch.engine import TorchEngine  # noqa: E402
 from app.engine.torch.loading import load  # noqa: E402
 from app.engine.torch.rendering import render_text  # noqa: E402
-from app.engine.torch.sequences import Job  # noqa: E402
+from app.engine.torch.sequences import GenerationJob  # noqa: E402
 from app.families import Family, load_families  # noqa: E402
 from app.models.manifest import Manifest  # noqa: E402
 from tests.engine.engine_contract import ask  # noqa: E402
@@ -97,7 +97,7 @@ def test_greedy_is_what_transformers_says(tmp_path: Path, make: Make, family: st
     ids = prompt_ids(loaded.tokenizer, load_families()[family])
     together = Batch(loaded, n_slots=3)
     params = SamplingParams(temperature=0.0, max_new_tokens=NEW, seed=0)
-    together.run(*(Job(n, ids[: len(ids) - n], params) for n in range(3)))
+    together.run(*(GenerationJob(n, ids[: len(ids) - n], params) for n in range(3)))
     for number in range(3):
         assert together.tokens[number] == expected(folder, ids[: len(ids) - number], loaded.eos_ids)
 

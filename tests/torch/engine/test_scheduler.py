@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra torch")
 
 from app.domain.generation import SamplingParams  # noqa: E402
-from app.engine.torch.sequences import Job, Pace  # noqa: E402
+from app.engine.torch.sequences import GenerationJob, Pace  # noqa: E402
 from tests.torch.engine import tiny  # noqa: E402
 from tests.torch.engine.tiny import Batch, Loaded  # noqa: E402
 
@@ -20,9 +20,9 @@ VOCABULARY = len(WORDS)
 NEW = 20
 
 
-def job(number: int, ids: list[int], adapter: str | None = None, **changes: Any) -> Job:
+def job(number: int, ids: list[int], adapter: str | None = None, **changes: Any) -> GenerationJob:
     wanted = {"temperature": 0.0, "max_new_tokens": NEW, "seed": number, "ignore_eos": True, **changes}
-    return Job(number, ids, SamplingParams(**wanted), adapter)
+    return GenerationJob(number, ids, SamplingParams(**wanted), adapter)
 
 
 def prompt(n_tokens: int, seed: int = 0) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ pytest.importorskip("torch", reason="needs the extra torch")
 from app.domain.generation import Delta, Finished
 from app.domain.messages import Role, Turn
 from app.engine.base import LoadPlan
-from app.engine.templates.native import NativeFormat, native_format
+from app.engine.templates.native_format import NativeFormat, native_format
 from app.engine.templates.renderer import TemplateRenderer
 from app.engine.torch import ENGINE
 from app.engine.torch.engine import TorchEngine
@@ -61,19 +62,25 @@ async def renderer() -> AsyncIterator[TemplateRenderer]:
 
 
 @pytest.fixture(scope="module")
-async def engine(folder: Path, renderer: TemplateRenderer) -> AsyncIterator[TorchEngine]:
-    started = TorchEngine(plan(folder, native=native_format(renderer, folder)))
-    await started.start()
-    yield started
-    await started.stop()
+async def shared_engine(folder: Path, renderer: TemplateRenderer) -> AsyncIterator[TorchEngine]:
+    """One for the module: a worker's imports take seconds."""
+    shared = TorchEngine(plan(folder, native=native_format(renderer, folder)))
+    yield shared
+    await shared.stop()
 
 
-@pytest.fixture(scope="module")
-async def plain(folder: Path) -> AsyncIterator[TorchEngine]:
-    started = TorchEngine(plan(folder, PLAIN))
-    await started.start()
-    yield started
-    await started.stop()
+@pytest.fixture
+async def engine(shared_engine: TorchEngine) -> TorchEngine:
+    """The shared one, started again where the test before has ended its worker."""
+    await shared_engine.start()
+    return shared_engine
+
+
+def with_format(engine: TorchEngine, family: Family, native: NativeFormat | None = None) -> TorchEngine:
+    """The same worker, asked in another format: formats concern the parent only."""
+    other = copy.copy(engine)
+    other._plan = replace(engine._plan, family=family, native=native)
+    return other
 
 
 def test_the_parent_loads_nothing_heavy() -> None:
@@ -83,9 +90,7 @@ def test_the_parent_loads_nothing_heavy() -> None:
     assert ENGINE.extra == "torch"
 
 
-async def test_a_killed_worker_is_told_and_comes_back(folder: Path, renderer: TemplateRenderer) -> None:
-    engine = TorchEngine(plan(folder, native=native_format(renderer, folder)))
-    await engine.start()
+async def test_a_killed_worker_is_told_and_comes_back(engine: TorchEngine) -> None:
     prompt = await engine.render([Turn(Role.USER, QUESTION)])
     streams = [engine.generate(request(prompt, max_new_tokens=400, ignore_eos=True)) for _ in range(2)]
     for stream in streams:
@@ -104,7 +109,6 @@ async def test_a_killed_worker_is_told_and_comes_back(folder: Path, renderer: Te
         await anext(engine.generate(request(prompt)))
     await engine.start()
     assert (await ask(engine, QUESTION, max_new_tokens=3)).text
-    await engine.stop()
 
 
 async def test_an_engine_that_was_never_started_says_so(folder: Path) -> None:
@@ -141,7 +145,8 @@ async def test_the_chat_template_is_the_checkpoints(engine: TorchEngine) -> None
     assert list(prompt.token_ids or ()) == words(prompt.text, add_special_tokens=False).input_ids
 
 
-async def test_a_familys_format_and_stop_strings(plain: TorchEngine) -> None:
+async def test_a_familys_format_and_stop_strings(engine: TorchEngine) -> None:
+    plain = with_format(engine, PLAIN)
     prompt = await plain.render([Turn(Role.USER, "x")], prefill=" river")
     assert prompt.text == "Q: x A: river"
     outcome = await ask(plain, "x", temperature=2.0, top_p=1.0, min_p=0.0, max_new_tokens=400, ignore_eos=True)
@@ -149,15 +154,19 @@ async def test_a_familys_format_and_stop_strings(plain: TorchEngine) -> None:
     assert outcome.finished.reason == "stop"
 
 
-async def test_a_conversation_that_the_template_refuses_fails_alone(tmp_path: Path, renderer: TemplateRenderer) -> None:
+async def test_a_conversation_that_the_template_refuses_fails_alone(
+    engine: TorchEngine, tmp_path: Path, renderer: TemplateRenderer
+) -> None:
     words = tiny.tokenizer()
     words.chat_template = "{{ raise_exception('roles must alternate') }}"
     strict = tiny.save(tiny.speaker(words), words, tmp_path / "strict")
-    engine = TorchEngine(plan(strict, native=native_format(renderer, strict)))
-    await engine.start()
-    with pytest.raises(GenerationFailed, match="refuses the conversation: roles must alternate"):
-        await engine.render([Turn(Role.USER, "x")])
-    await engine.stop()
+    with pytest.raises(GenerationFailed, match="rejects this conversation: roles must alternate"):
+        await with_format(engine, NATIVE, native_format(renderer, strict)).render([Turn(Role.USER, "x")])
+    assert (await engine.render([Turn(Role.USER, "x")])).text
+
+
+async def test_a_checkpoint_without_a_template_says_so(tmp_path: Path, renderer: TemplateRenderer) -> None:
+    words = tiny.tokenizer()
     words.chat_template = None
     none = tiny.save(tiny.speaker(words), words, tmp_path / "none")
     engine = TorchEngine(plan(none, native=native_format(renderer, none)))
@@ -170,13 +179,13 @@ async def test_a_conversation_that_the_template_refuses_fails_alone(tmp_path: Pa
 @pytest.mark.parametrize("damage", ["missing", "no weights", "no number"])
 async def test_weights_that_cannot_be_used(folder: Path, tmp_path: Path, damage: str) -> None:
     place = tmp_path / "model"
-    reason = "is not there"
+    reason = "does not exist"
     if damage != "missing":
         words = tiny.tokenizer()
         model = tiny.speaker(words)
         if damage == "no number":
             model.model.embed_tokens.weight[:] = float("nan")
-            reason = "no numbers"
+            reason = "computed NaN"
         tiny.save(model, words, place)
         if damage == "no weights":
             (place / "model.safetensors").unlink()
@@ -209,7 +218,7 @@ async def test_a_long_text_is_rendered_while_others_are_answered(engine: TorchEn
     assert (await rendering).n_tokens > 1_000_000
 
 
-async def test_a_cleaner_has_the_text_before_stop_strings_do(folder: Path) -> None:
+async def test_a_cleaner_has_the_text_before_stop_strings_do(engine: TorchEngine) -> None:
     class Shouting:
         def __init__(self) -> None:
             self.held = ""
@@ -222,25 +231,20 @@ async def test_a_cleaner_has_the_text_before_stop_strings_do(folder: Path) -> No
             return self.held.upper() + "!"
 
     family: Any = replace(PLAIN, stop=(), cleaner=Shouting)
-    engine = TorchEngine(plan(folder, family))
-    await engine.start()
-    whole = await ask(engine, "x", max_new_tokens=12, ignore_eos=True)
+    shouting = with_format(engine, family)
+    whole = await ask(shouting, "x", max_new_tokens=12, ignore_eos=True)
     assert whole.text == whole.text.upper()
     assert whole.text.endswith("!")
     assert sum(delta.n_tokens for delta in whole.deltas) == 12
-    cut = await ask(engine, "x", max_new_tokens=12, ignore_eos=True, stop=(whole.text[8:11],))
+    cut = await ask(shouting, "x", max_new_tokens=12, ignore_eos=True, stop=(whole.text[8:11],))
     assert cut.text == whole.text[: whole.text.index(whole.text[8:11])]
     assert isinstance(cut.finished, Finished)
-    await engine.stop()
 
 
-async def test_a_worker_that_cannot_hear_ends(folder: Path, renderer: TemplateRenderer) -> None:
-    engine = TorchEngine(plan(folder, native=native_format(renderer, folder)))
-    await engine.start()
+async def test_a_worker_that_cannot_hear_ends(engine: TorchEngine) -> None:
     stream = engine.generate(request(await engine.render([Turn(Role.USER, QUESTION)]), ignore_eos=True))
     await anext(stream)
     assert engine._client is not None
     engine._client._send({"op": "generate", "id": 99, "sampling": {"temperature": "warm"}})
     with pytest.raises(WorkerDied, match="exit code 1"):
         [event async for event in stream]
-    await engine.stop()

@@ -14,7 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from app.engine.torch.frames import News
 from app.engine.torch.scheduler import Scheduler
-from app.engine.torch.sequences import Job
+from app.engine.torch.sequences import GenerationJob
 
 WORDS = ("river", "stone", "lantern", "harbor", "winter", "copper", "garden", "signal", "paper", "orange")
 FOREIGN = ("你", "😀", "ñ", "안")  # no two have a byte in the same place that tells them apart
@@ -146,7 +146,7 @@ class Batch:
 
         self.scheduler._accept = noted  # type: ignore[method-assign]
 
-    def run(self, *jobs: Job) -> None:
+    def run(self, *jobs: GenerationJob) -> None:
         """All of them, to their ends."""
         for job in jobs:
             self.scheduler.submit(job)

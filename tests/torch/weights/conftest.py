@@ -11,7 +11,7 @@ import pytest
 
 from app.errors import FetchCancelled
 from app.weights.importing import to_safetensors
-from app.weights.importing.to_safetensors import Job
+from app.weights.importing.to_safetensors import ConversionJob
 from app.weights.progress import Cancelled
 
 
@@ -27,7 +27,7 @@ class _Stopped(Exception):
 
 
 @contextlib.contextmanager
-def _here(jobs: Sequence[Job], folder: Path, cancelled: Cancelled) -> Iterator[Iterator[str]]:
+def _here(jobs: Sequence[ConversionJob], folder: Path, cancelled: Cancelled) -> Iterator[Iterator[str]]:
     from app.weights.importing.safetensors_worker import __main__ as worker
 
     lines: list[str] = []

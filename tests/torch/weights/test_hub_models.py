@@ -12,13 +12,12 @@ import pytest
 
 from app.errors import DamagedWeights, FetchFailed, InvalidImport
 from app.models.catalog import Catalog
-from app.models.fetch_files import pull
-from app.models.hub_references import pull_reference
+from app.models.fetch_files import fetch_files
 from app.models.manifest import Manifest
 from app.weights.formats.sha256sums import read_sums
 from app.weights.progress import Progress
 from app.weights.sources import HubSource
-from tests.support.fake_hub import FakeHub
+from tests.support.fake_hub import FakeHub, fetched
 from tests.support.meta_files import tensors
 from tests.support.published import write_bins
 from tests.support.tiny_models import tiny_llama
@@ -60,7 +59,7 @@ def never() -> bool:
 
 def test_safetensors_answer_as_before(hub: FakeHub, llama: Path, tmp_path: Path) -> None:
     hub.add("tiny/model", llama)
-    manifest = pull_reference("hub:tiny/model", tmp_path / "store", lambda _p: None, never)
+    manifest = fetched("hub:tiny/model", tmp_path / "store", lambda _p: None, never)
     folder = tmp_path / "store" / "weights" / manifest.id
     assert manifest.family == "native"
     assert torch.equal(logits(folder), logits(llama))
@@ -70,7 +69,7 @@ def test_pytorch_files_are_converted_once(hub: FakeHub, llama: Path, tmp_path: P
     hub.add("tiny/old-model", pickled(llama, tmp_path / "made"))
     seen: list[Progress] = []
     store = tmp_path / "store"
-    manifest = pull_reference("hub:tiny/old-model", store, seen.append, never)
+    manifest = fetched("hub:tiny/old-model", store, seen.append, never)
     folder = store / "weights" / manifest.id
     phases = list(dict.fromkeys(progress.phase for progress in seen))
     assert phases[:2] == ["downloading", "converting"]
@@ -80,7 +79,7 @@ def test_pytorch_files_are_converted_once(hub: FakeHub, llama: Path, tmp_path: P
     assert Catalog(store).status(manifest.id).state == "ready"
     assert [path.name for path in (store / "weights" / ".partial").iterdir() if path.is_dir()] == []
     hub.asked.clear()
-    pull_reference("hub:tiny/old-model", store, seen.append, never)
+    fetched("hub:tiny/old-model", store, seen.append, never)
     assert len(hub.asked) == 1  # the listing
 
 
@@ -100,8 +99,8 @@ def test_a_hostile_pickle_is_refused_and_nothing_is_shown(hub: FakeHub, llama: P
         name.unlink()
     torch.save({"x": Canary(tmp_path / "canary")}, made / "pytorch_model.bin")
     hub.add("tiny/evil", made)
-    with pytest.raises(InvalidImport, match="was not run"):
-        pull_reference("hub:tiny/evil", tmp_path / "store", lambda _p: None, never)
+    with pytest.raises(InvalidImport, match="was not loaded"):
+        fetched("hub:tiny/evil", tmp_path / "store", lambda _p: None, never)
     assert not (tmp_path / "canary").exists()
     assert not (tmp_path / "store" / "weights" / "evil").exists()
     assert not (tmp_path / "store" / "manifests").exists()
@@ -114,7 +113,7 @@ def test_a_folder_in_the_way_is_told_before_anything_comes(hub: FakeHub, llama: 
     (in_the_way / "config.json").write_text("{}")
     manifest = Manifest("old", "Old", "", "torch", source=HubSource("tiny/old-model"))
     with pytest.raises(FetchFailed, match="Move it away"):
-        pull(manifest, tmp_path / "store", lambda _p: None, never)
+        fetch_files(manifest, tmp_path / "store", lambda _p: None, never)
     assert hub.served == {}
 
 
@@ -133,7 +132,7 @@ def test_a_difference_is_added_to_its_base(hub: FakeHub, llama: Path, tmp_path: 
     save_file(delta, made / "model.safetensors", metadata={"format": "pt"})
     hub.add("tiny/vicuna-delta-v1.1", made)
     source = HubSource("tiny/vicuna-delta-v1.1", base="tiny-base")
-    pull(Manifest("tiny-vicuna", "Tiny", "", "torch", source=source), store, lambda _p: None, never)
+    fetch_files(Manifest("tiny-vicuna", "Tiny", "", "torch", source=source), store, lambda _p: None, never)
     found = load_file(store / "weights" / "tiny-vicuna" / "model.safetensors")
     wanted = load_file(whole / "model.safetensors")
     assert all(torch.allclose(found[name].float(), wanted[name].float(), atol=2e-2) for name in wanted)
@@ -153,11 +152,11 @@ def test_files_that_were_xored_are_decrypted_with_meta_s(hub: FakeHub, llama: Pa
     store = tmp_path / "store"
     manifest = Manifest("belle", "Belle", "belle", "torch", source=HubSource("tiny/belle-enc", base="meta"))
     (store / "weights" / "meta").mkdir(parents=True)
-    with pytest.raises(InvalidImport, match=r"consolidated\.00\.pth is not there"):
-        pull(manifest, store, lambda _p: None, never)
+    with pytest.raises(InvalidImport, match=r"consolidated\.00\.pth does not exist"):
+        fetch_files(manifest, store, lambda _p: None, never)
     assert hub.served == {}
     (store / "weights" / "meta" / "consolidated.00.pth").write_bytes(key)
-    pull(manifest, store, lambda _p: None, never)
+    fetch_files(manifest, store, lambda _p: None, never)
     assert torch.equal(logits(store / "weights" / "belle"), logits(llama))
 
 
@@ -167,6 +166,6 @@ def test_a_flipped_bit_on_the_way_is_refused(hub: FakeHub, llama: Path, tmp_path
     data = bytearray(hub.repos["tiny/old-model"].files[name])
     data[len(data) // 2] ^= 1
     hub.changed[name] = bytes(data)
-    with pytest.raises(DamagedWeights, match="It was deleted"):
-        pull_reference("hub:tiny/old-model", tmp_path / "store", lambda _p: None, never)
+    with pytest.raises(DamagedWeights, match="so it was deleted"):
+        fetched("hub:tiny/old-model", tmp_path / "store", lambda _p: None, never)
     assert not (tmp_path / "store" / "weights" / "old-model").exists()

@@ -226,7 +226,7 @@ def test_the_header_says_what_the_model_is(pair: Pair) -> None:
     assert (header.layers, header.embedding) == (config.num_hidden_layers, config.hidden_size)
     assert header.heads == config.num_attention_heads
     assert header.quantization == "F32"
-    assert header.has_chat_template is (config.model_type != "bloom")
+    assert bool(header.chat_template) is (config.model_type != "bloom")
 
 
 @pytest.mark.parametrize("pair", ["bloom"], indirect=True)

@@ -12,9 +12,12 @@ torch = pytest.importorskip("torch", reason="needs the extra torch")
 from transformers import AutoConfig, AutoModelForCausalLM  # noqa: E402
 
 from app.families.bloom import alibi  # noqa: E402
-from app.weights.formats import bloom_shapes  # noqa: E402
+from app.weights.architectures import (  # noqa: E402
+    bloom,
+    expected_for,
+    is_tied,
+)
 from app.weights.formats.checkpoint import read_checkpoint  # noqa: E402
-from app.weights.formats.shapes import expected_for, is_tied  # noqa: E402
 
 SIZES = {
     **{"hidden_size": 48, "intermediate_size": 80, "num_hidden_layers": 2, "num_attention_heads": 4},
@@ -77,4 +80,4 @@ def test_what_transformers_saves_is_found_sound(tmp_path: Path, config: dict[str
 
 
 def test_heads_are_lengthened_by_what_the_memory_estimate_counts() -> None:
-    assert bloom_shapes.ALIBI_VALUES == alibi.EXTRA
+    assert bloom.ALIBI_VALUES == alibi.EXTRA

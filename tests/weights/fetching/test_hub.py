@@ -18,9 +18,9 @@ import pytest
 
 from app.errors import DamagedWeights, FetchCancelled, FetchFailed, InvalidImport, ModelNotFetched
 from app.models.catalog import Catalog
-from app.models.fetch_files import pull
+from app.models.fetch_files import fetch_files
 from app.system.child_process import environment
-from app.weights.fetching import hub_process
+from app.weights.fetching import hub_client
 from app.weights.formats.sha256sums import read_sums
 from app.weights.progress import Progress
 from app.weights.sources import HubSource, ModelFile
@@ -58,7 +58,7 @@ def nothing_shown(store: Path) -> bool:
 
 def test_a_gguf_file_is_fetched_checked_and_tidied_up(hub: FakeHub, store: Path, data: bytes) -> None:
     seen: list[Progress] = []
-    pull(gguf_manifest(), store, seen.append, never)
+    fetch_files(gguf_manifest(), store, seen.append, never)
     assert target(store).read_bytes() == data
     assert seen[-1] == Progress("downloading", len(data), len(data))
     assert not (store / "weights" / ".partial" / "tiny").exists()
@@ -68,23 +68,23 @@ def test_a_gguf_file_is_fetched_checked_and_tidied_up(hub: FakeHub, store: Path,
 
 
 def test_the_commit_is_asked_for_once_and_used_for_all(hub: FakeHub, store: Path, data: bytes) -> None:
-    pull(gguf_manifest(), store, nobody, never)
+    fetch_files(gguf_manifest(), store, nobody, never)
     paths = [path for _, path, _ in hub.asked]
     assert [path for path in paths if path.startswith("/api/")] == ["/api/models/tiny/gguf/revision/main"]
     assert all(f"/resolve/{COMMIT}/" in path for path in paths if not path.startswith("/api/"))
 
 
 def test_what_is_there_is_not_fetched_again(hub: FakeHub, store: Path, data: bytes) -> None:
-    pull(gguf_manifest(), store, nobody, never)
+    fetch_files(gguf_manifest(), store, nobody, never)
     hub.asked.clear()
-    pull(gguf_manifest(), store, nobody, never)
+    fetch_files(gguf_manifest(), store, nobody, never)
     assert hub.asked == []
 
 
 def test_a_checkpoint_comes_with_what_it_needs_and_nothing_else(hub: FakeHub, store: Path, tmp_path: Path) -> None:
     files = llama_files(tmp_path / "made")
     hub.add("tiny/model", files)
-    pull(torch_manifest(), store, nobody, never)
+    fetch_files(torch_manifest(), store, nobody, never)
     folder = store / "weights" / "tiny-llama"
     names = {"config.json", "model.safetensors", "tokenizer.json"}
     assert {path.name for path in folder.iterdir()} == names | {"SHA256SUMS"}
@@ -102,19 +102,19 @@ def test_a_model_in_several_files_that_the_catalog_does_not_know_yet(hub: FakeHu
     catalog = Catalog(store)
     before = catalog.get("t").as_published()
     assert catalog.status("t").state == "not_fetched"
-    pull(before, store, nobody, never)
+    fetch_files(before, store, nobody, never)
     assert catalog.status("t").state == "ready"
     assert [f.path for f in catalog.get("t").files if f.path.endswith(".safetensors")] == [
         f"model-0000{n}-of-00003.safetensors" for n in (1, 2, 3)
     ]
     hub.asked.clear()
-    pull(before, store, nobody, never)  # as another process would that waited
+    fetch_files(before, store, nobody, never)  # as another process would that waited
     assert hub.asked == []
 
 
 def test_a_cut_connection_is_taken_up_where_it_broke(hub: FakeHub, store: Path, data: bytes) -> None:
     hub.cuts[GGUF_NAME] = [100_000, 50_000, 200_001]
-    pull(gguf_manifest(), store, nobody, never)
+    fetch_files(gguf_manifest(), store, nobody, never)
     assert target(store).read_bytes() == data
     assert hub.served[GGUF_NAME] == len(data)  # each byte once
     ranges = [headers["range"] for _, path, headers in hub.asked if path.startswith("/cdn/") and "range" in headers]
@@ -126,10 +126,10 @@ def test_a_connection_that_stays_broken_is_said_and_the_next_try_goes_on(
 ) -> None:
     hub.cuts[GGUF_NAME] = [300_000, 0, 0, 0, 0]
     with pytest.raises(FetchFailed, match=r"kept breaking .* Run the same command to resume"):
-        pull(gguf_manifest(), store, nobody, never)
+        fetch_files(gguf_manifest(), store, nobody, never)
     assert nothing_shown(store)
     hub.cuts.clear()
-    pull(gguf_manifest(), store, nobody, never)
+    fetch_files(gguf_manifest(), store, nobody, never)
     assert target(store).read_bytes() == data
     assert hub.served[GGUF_NAME] == len(data)
 
@@ -137,7 +137,7 @@ def test_a_connection_that_stays_broken_is_said_and_the_next_try_goes_on(
 def test_a_hub_without_ranges_gives_all_of_it_again(hub: FakeHub, store: Path, data: bytes) -> None:
     hub.knows_ranges = False
     hub.cuts[GGUF_NAME] = [100_000]
-    pull(gguf_manifest(), store, nobody, never)
+    fetch_files(gguf_manifest(), store, nobody, never)
     assert target(store).read_bytes() == data
     assert hub.served[GGUF_NAME] == len(data) + 100_000
 
@@ -145,9 +145,9 @@ def test_a_hub_without_ranges_gives_all_of_it_again(hub: FakeHub, store: Path, d
 PULL = """
 import sys
 from pathlib import Path
-from app.models.fetch_files import pull
+from app.models.fetch_files import fetch_files
 from tests.weights.fetching.repos import gguf_manifest
-pull(gguf_manifest(), Path(sys.argv[1]), lambda p: print(p.done_bytes, flush=True), lambda: False)
+fetch_files(gguf_manifest(), Path(sys.argv[1]), lambda p: print(p.done_bytes, flush=True), lambda: False)
 """
 
 
@@ -174,7 +174,7 @@ def test_killed_in_the_middle_it_goes_on_from_there(hub: FakeHub, store: Path, d
     assert 150_000 < served < len(data)
     assert nothing_shown(store)
     hub.pause_s = 0
-    pull(gguf_manifest(), store, nobody, never)
+    fetch_files(gguf_manifest(), store, nobody, never)
     assert target(store).read_bytes() == data
     assert hub.served[GGUF_NAME] < len(data) + 130_000  # what was under way when it was killed, no more
 
@@ -190,7 +190,7 @@ def test_a_slow_fetch_ends_within_a_second_when_cancelled(hub: FakeHub, store: P
             stop.set()
 
     with pytest.raises(FetchCancelled, match="Run the same command to resume"):
-        pull(gguf_manifest(), store, watch, stop.is_set)
+        fetch_files(gguf_manifest(), store, watch, stop.is_set)
     assert time.monotonic() - stopped_at[0] < 1
     assert psutil.Process().children() == []
     assert nothing_shown(store)
@@ -199,7 +199,8 @@ def test_a_slow_fetch_ends_within_a_second_when_cancelled(hub: FakeHub, store: P
 def test_two_at_once_fetch_once(hub: FakeHub, store: Path, data: bytes) -> None:
     hub.pause_s = 0.01
     seen: list[Progress] = []
-    threads = [threading.Thread(target=pull, args=(gguf_manifest(), store, seen.append, never)) for _ in range(2)]
+    arguments = (gguf_manifest(), store, seen.append, never)
+    threads = [threading.Thread(target=fetch_files, args=arguments) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -213,11 +214,11 @@ def test_other_bytes_than_announced_are_refused_and_deleted(hub: FakeHub, store:
     with pytest.raises(
         DamagedWeights, match=r"tiny-q4_k_m\.gguf of tiny/gguf has the wrong size or checksum, so it was deleted"
     ):
-        pull(gguf_manifest(), store, nobody, never)
+        fetch_files(gguf_manifest(), store, nobody, never)
     assert nothing_shown(store)
     assert not list((store / "weights" / ".partial").rglob("*.gguf"))
     hub.changed.clear()
-    pull(gguf_manifest(), store, nobody, never)
+    fetch_files(gguf_manifest(), store, nobody, never)
     assert target(store).read_bytes() == data
 
 
@@ -226,14 +227,14 @@ def test_a_small_file_is_compared_with_its_blob_id(hub: FakeHub, store: Path, tm
     hub.add("tiny/model", files)
     hub.changed["config.json"] = files["config.json"].replace(b"llama", b"llamb")
     with pytest.raises(DamagedWeights, match=r"config\.json of tiny/model"):
-        pull(torch_manifest(), store, nobody, never)
+        fetch_files(torch_manifest(), store, nobody, never)
     assert nothing_shown(store)
 
 
 def test_more_bytes_than_announced_are_not_even_written(hub: FakeHub, store: Path, data: bytes) -> None:
     hub.changed[GGUF_NAME] = data + b"\0" * 5_000_000
     with pytest.raises(DamagedWeights):
-        pull(gguf_manifest(), store, nobody, never)
+        fetch_files(gguf_manifest(), store, nobody, never)
     assert hub.served[GGUF_NAME] < len(data) + 4_000_000
     assert not list((store / "weights" / ".partial").rglob("*.gguf"))
 
@@ -243,7 +244,7 @@ def test_a_rest_of_another_file_is_replaced(hub: FakeHub, store: Path, data: byt
     old = store / "weights" / ".partial" / "tiny" / GGUF_NAME
     old.parent.mkdir(parents=True)
     old.write_bytes(b"\7" * 100_000)
-    pull(gguf_manifest(), store, nobody, never)
+    fetch_files(gguf_manifest(), store, nobody, never)
     assert target(store).read_bytes() == data
 
 
@@ -253,7 +254,7 @@ def test_a_rest_that_is_too_long_or_empty(hub: FakeHub, store: Path, data: bytes
     old.parent.mkdir(parents=True)
     old.write_bytes(left)
     (old.parent / "stale.gguf").write_bytes(b"of an older list")
-    pull(gguf_manifest(), store, nobody, never)
+    fetch_files(gguf_manifest(), store, nobody, never)
     assert target(store).read_bytes() == data
     assert not (target(store).parent / "stale.gguf").exists()
 
@@ -261,13 +262,13 @@ def test_a_rest_that_is_too_long_or_empty(hub: FakeHub, store: Path, data: bytes
 def test_the_manifest_s_sum_counts_more_than_the_hub_s(hub: FakeHub, store: Path, data: bytes) -> None:
     wrong = gguf_manifest(files=(ModelFile(GGUF_NAME, "0" * 64, len(data)),))
     with pytest.raises(DamagedWeights, match="Nothing was downloaded"):
-        pull(wrong, store, nobody, never)
+        fetch_files(wrong, store, nobody, never)
     longer = gguf_manifest(files=(ModelFile(GGUF_NAME, None, len(data) + 1),))
     with pytest.raises(DamagedWeights, match="Nothing was downloaded"):
-        pull(longer, store, nobody, never)
+        fetch_files(longer, store, nobody, never)
     assert hub.served == {}
     right = gguf_manifest(files=(ModelFile(GGUF_NAME, hashlib.sha256(data).hexdigest(), len(data)),))
-    pull(right, store, nobody, never)
+    fetch_files(right, store, nobody, never)
 
 
 def test_a_damaged_file_is_fetched_again_and_a_good_one_beside_it_is_not(
@@ -280,12 +281,12 @@ def test_a_damaged_file_is_fetched_again_and_a_good_one_beside_it_is_not(
         for name, data in (("a.gguf", first), ("b.gguf", second))
     )
     manifest = gguf_manifest(files=files)
-    pull(manifest, store, nobody, never)
+    fetch_files(manifest, store, nobody, never)
     folder = store / "weights" / "tiny"
     (folder / "b.gguf").write_bytes(second[:-1] + b"\2")
     (folder / "mine.txt").write_text("stays")
     hub.served.clear()
-    pull(manifest, store, nobody, never)
+    fetch_files(manifest, store, nobody, never)
     assert (folder / "b.gguf").read_bytes() == second
     assert hub.served == {"b.gguf": len(second)}
     assert (folder / "mine.txt").exists()
@@ -295,13 +296,13 @@ def test_a_damaged_file_is_fetched_again_and_a_good_one_beside_it_is_not(
 def test_what_is_no_model_is_not_shown(hub: FakeHub, store: Path, tmp_path: Path) -> None:
     hub.add("tiny/gguf", {GGUF_NAME: b"GGUF" + b"\xff" * 4000})
     with pytest.raises(DamagedWeights, match="has no usable model"):
-        pull(gguf_manifest(), store, nobody, never)
+        fetch_files(gguf_manifest(), store, nobody, never)
     files = llama_files(tmp_path / "made")
     hub.add(
         "tiny/model", files | {"config.json": files["config.json"].replace(b'"hidden_size": ', b'"hidden_size": 9')}
     )
     with pytest.raises(DamagedWeights, match="has no usable model"):
-        pull(torch_manifest(), store, nobody, never)
+        fetch_files(torch_manifest(), store, nobody, never)
     assert nothing_shown(store)
 
 
@@ -309,7 +310,7 @@ def test_what_is_no_model_is_not_shown(hub: FakeHub, store: Path, tmp_path: Path
 def test_names_that_lead_out_are_refused(hub: FakeHub, store: Path, data: bytes, name: str) -> None:
     hub.repos["tiny/gguf"].files[name] = b"x"
     with pytest.raises(InvalidImport, match="points outside its folder"):
-        pull(gguf_manifest(), store, nobody, never)
+        fetch_files(gguf_manifest(), store, nobody, never)
     assert hub.served == {}
     assert not list(store.parent.rglob("evil*"))
 
@@ -332,7 +333,7 @@ def test_refusals_say_what_to_do(
 ) -> None:
     hub.refuse("list", status, **headers)
     with pytest.raises(FetchFailed, match=says) as caught:
-        pull(gguf_manifest(), store, nobody, never)
+        fetch_files(gguf_manifest(), store, nobody, never)
     assert caught.value.details["status"] == status
     assert nothing_shown(store)
 
@@ -350,48 +351,48 @@ def test_refusals_of_a_file(
 ) -> None:
     hub.refuse(GGUF_NAME, status, **headers)
     with pytest.raises(FetchFailed, match=says):
-        pull(gguf_manifest(), store, nobody, never)
+        fetch_files(gguf_manifest(), store, nobody, never)
 
 
 def test_what_passes_is_waited_for(hub: FakeHub, store: Path, data: bytes) -> None:
     hub.refuse("list", 503, times=2)
     hub.refuse(GGUF_NAME, 429, times=2)
-    pull(gguf_manifest(), store, nobody, never)
+    fetch_files(gguf_manifest(), store, nobody, never)
     assert target(store).read_bytes() == data
 
 
 def test_a_file_that_the_repository_lacks(hub: FakeHub, store: Path, data: bytes) -> None:
     with pytest.raises(FetchFailed, match=r"has no file other\.gguf.* It has: tiny-q4_k_m\.gguf"):
-        pull(gguf_manifest(files=(ModelFile("other.gguf"),)), store, nobody, never)
+        fetch_files(gguf_manifest(files=(ModelFile("other.gguf"),)), store, nobody, never)
 
 
 def test_no_network(hub: FakeHub, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://me:hunter2@127.0.0.1:9")
     with pytest.raises(FetchFailed, match=r"http://\*\*\*@127\.0\.0\.1:9 can't be reached .*refused") as caught:
-        pull(gguf_manifest(), store, nobody, never)
+        fetch_files(gguf_manifest(), store, nobody, never)
     assert "hunter2" not in str(caught.value.payload())
 
 
 def test_offline_mode(hub: FakeHub, store: Path, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(FetchFailed, match="HF_HUB_OFFLINE is set"):
-        pull(gguf_manifest(), store, nobody, never)
+        fetch_files(gguf_manifest(), store, nobody, never)
 
 
 @pytest.mark.parametrize("address", ["huggingface.co", "ftp://x", "http://", "http://x:port"])
 def test_an_endpoint_that_is_none(store: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("HF_ENDPOINT", address)
     with pytest.raises(FetchFailed, match=r"HF_ENDPOINT is .* not a valid address"):
-        pull(gguf_manifest(), store, nobody, never)
+        fetch_files(gguf_manifest(), store, nobody, never)
 
 
 def test_something_that_is_no_hub(hub: FakeHub, store: Path, data: bytes) -> None:
     hub.repos["tiny/gguf"].announced[GGUF_NAME] = {"size": None, "lfs": None}
     with pytest.raises(FetchFailed, match="does not answer like a Hugging Face server"):
-        pull(gguf_manifest(), store, nobody, never)
+        fetch_files(gguf_manifest(), store, nobody, never)
     hub.refuse("list", 200)  # a page
     with pytest.raises(FetchFailed, match="does not answer like a Hugging Face server"):
-        pull(gguf_manifest(), store, nobody, never)
+        fetch_files(gguf_manifest(), store, nobody, never)
 
 
 def test_a_token_goes_to_the_hub_and_nothing_else_of_the_environment(
@@ -401,10 +402,10 @@ def test_a_token_goes_to_the_hub_and_nothing_else_of_the_environment(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     hub.refuse(GGUF_NAME, 418, X_Error_Message="no hf_abcdefghijklmnop here")
     with pytest.raises(FetchFailed) as caught:
-        pull(gguf_manifest(), store, nobody, never)
+        fetch_files(gguf_manifest(), store, nobody, never)
     assert "hf_abcdefghijklmnop" not in str(caught.value.payload())
     assert {headers.get("authorization") for _, _, headers in hub.asked} == {"Bearer hf_abcdefghijklmnop"}
-    passed = environment(hub_process._PASSED_ON)
+    passed = environment(os.environ, hub_client._PASSED_ON)
     assert "OPENAI_API_KEY" not in passed
     assert {"HF_TOKEN", "PATH"} <= set(passed)
 
@@ -415,7 +416,7 @@ def test_a_small_disk_is_noticed_before_anything_is_fetched(
     usage = shutil.disk_usage(store.parent)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=10_000_000))
     with pytest.raises(FetchFailed, match=r"68 MB are needed temporarily and 10 MB are free") as caught:
-        pull(gguf_manifest(), store, nobody, never)
+        fetch_files(gguf_manifest(), store, nobody, never)
     assert caught.value.details["free_bytes"] == 10_000_000
     assert hub.served == {}
 
@@ -443,10 +444,10 @@ def test_a_disk_that_fills_up_keeps_what_came(
     with monkeypatch.context() as patch:
         patch.setenv("PYTHONPATH", str(startup.parent))
         with pytest.raises(FetchFailed, match=r"disk is full.* Run the same command to resume"):
-            pull(gguf_manifest(), store, nobody, never)
+            fetch_files(gguf_manifest(), store, nobody, never)
     assert nothing_shown(store)
     before = hub.served[GGUF_NAME]
-    pull(gguf_manifest(), store, nobody, never)
+    fetch_files(gguf_manifest(), store, nobody, never)
     assert target(store).read_bytes() == data
     assert hub.served[GGUF_NAME] - before < len(data) - 150_000
 
@@ -460,14 +461,14 @@ def test_a_disk_that_is_full_when_it_is_put_in_place(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", full)
         with pytest.raises(FetchFailed, match="disk is full"):
-            pull(gguf_manifest(), store, nobody, never)
+            fetch_files(gguf_manifest(), store, nobody, never)
     assert nothing_shown(store)
-    pull(gguf_manifest(), store, nobody, never)
+    fetch_files(gguf_manifest(), store, nobody, never)
     assert hub.served[GGUF_NAME] == len(data)
 
 
 def test_a_difference_whose_base_is_missing_is_told_first(hub: FakeHub, store: Path) -> None:
     manifest = torch_manifest(source=HubSource("tiny/model", base="llama-7b"))
     with pytest.raises(ModelNotFetched, match=r"delta weights for llama-7b, which is missing.*weights/llama-7b"):
-        pull(manifest, store, nobody, never)
+        fetch_files(manifest, store, nobody, never)
     assert hub.asked == []

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from app.errors import DamagedWeights
-from app.weights.formats import bloom_shapes
+from app.weights.architectures import bloom
 from app.weights.formats.checkpoint import read_checkpoint
 from tests.support.safetensors_files import llama_tensors, write, write_llama, write_sharded
 
@@ -199,7 +199,7 @@ def test_weights_that_a_library_packed_have_shapes_of_their_own(tmp_path: Path) 
 
 def test_a_stored_head_that_is_tied_is_held_once(tmp_path: Path) -> None:
     config = {"model_type": "bloom", "hidden_size": 8, "n_layer": 1, "n_head": 2, "vocab_size": 32}
-    tensors = {t.name: ("F16", t.shape) for t in bloom_shapes.expected_tensors(config)}
+    tensors = {t.name: ("F16", t.shape) for t in bloom.expected_tensors(config)}
     write(tmp_path / "model.safetensors", tensors)
     (tmp_path / "config.json").write_text(json.dumps(config))
     checkpoint = read_checkpoint(tmp_path)

@@ -30,7 +30,7 @@ def test_reads_what_is_needed(tmp_path: Path) -> None:
     assert (header.layers, header.heads, header.heads_kv, header.context_tokens) == (2, 4, (2, 2), 512)
     assert (header.key_length, header.value_length, header.feed_forward) == (2, 2, 16)
     assert header.quantization == "F32"
-    assert header.has_chat_template
+    assert header.chat_template
     assert header.tensors == 2
     # 2 layers × 2 heads × (2 + 2) × 2 bytes
     assert header.kv_bytes_per_token == 32

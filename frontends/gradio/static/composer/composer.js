@@ -1,12 +1,12 @@
-/** The box to write in: grows, sends, stops, and never loses what was typed. */
-import { nameButton, textButton } from "../widgets/buttons.js";
-import { h } from "../page/dom.js";
-import { keepDraft, readDraft } from "./drafts.js";
-import { grow, isSendKey } from "../conversation/question_editor.js";
-import { icon } from "../widgets/icons.js";
-import { modelName } from "../i18n/language.js";
+/** The text box: grows, sends, stops, and never loses what was typed. */
+import { modelName } from "../models/model_name.js";
 import { isReady } from "../models/models.js";
+import { h } from "../page/dom.js";
 import { settingsSummary } from "../settings/summary.js";
+import { nameButton, textButton } from "../widgets/buttons.js";
+import { icon } from "../widgets/icons.js";
+import { grow, isSendKey } from "../widgets/text_area.js";
+import { keepDraft, readDraft } from "./drafts.js";
 
 const DRAWN_AFTER = ["language", "models", "model", "conversation", "conversation-updated", "draft"];
 const MODEL_TROUBLE = /^(model_|damaged|not_enough|worker_failed)/; // error codes that another model may cure

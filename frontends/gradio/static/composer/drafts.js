@@ -1,4 +1,4 @@
-/** Text that was typed and not sent, per conversation, kept by the browser. */
+/** Unsent text of each conversation, kept in the browser's local storage. */
 
 const PREFIX = "parley.draft.";
 const NEW = "new";

@@ -1,19 +1,19 @@
-/** What a person does in the open conversation: ask, stop, ask again, edit, judge, copy. */
-import { showDetails } from "./reply_details.js";
+/** Actions in the open conversation: ask, stop, regenerate, continue, edit, rate, copy. */
+import { modelName } from "../models/model_name.js";
 import { copyText } from "../page/dom.js";
-import { modelName } from "../i18n/language.js";
 import { rate } from "./rating.js";
+import { showDetails } from "./reply_details.js";
 
-/** The buttons' side of a Chat. */
+/** What the buttons of the open conversation do. */
 export class Actions {
   /**
    * @param {Object} app
-   * @param {import("./conversation.js").Chat} chat
+   * @param {import("./open_conversation.js").OpenConversation} conversation
    * @param {import("./conversation_view.js").ConversationView} view
    */
-  constructor(app, chat, view) {
+  constructor(app, conversation, view) {
     this.app = app;
-    this.chat = chat;
+    this.conversation = conversation;
     this.view = view;
     this.stopWanted = false;
   }
@@ -23,45 +23,46 @@ export class Actions {
    * @param {string} content
    */
   async send(content) {
-    const { app, chat } = this;
-    const parent = chat.tree.leaf;
-    const { standIns } = chat;
+    const { app, conversation } = this;
+    const parent = conversation.tree.leaf;
+    const { optimistic } = conversation;
     const draft = app.state.draft;
-    const isNew = chat.id === null;
-    standIns.question(parent, content, app.reference());
-    chat.draw();
+    const isNew = conversation.id === null;
+    optimistic.question(parent, content, app.reference());
+    conversation.draw();
     this.view.follow();
     try {
-      if (isNew) chat.begun(await app.api.post("/api/conversations", app.newConversation()));
+      if (isNew) conversation.begun(await app.api.post("/api/conversations", app.newConversation()));
       const body = { parent_id: parent, content, model_id: app.reference() };
-      await this.#answered(app.api.post(`/api/conversations/${chat.id}/messages`, body));
+      await this.#ask(`/api/conversations/${conversation.id}/messages`, body);
     } catch (error) {
-      if (isNew && chat.id !== null && error.code !== "unreachable") await this.#undoNew(draft);
+      if (isNew && conversation.id !== null && error.code !== "unreachable") await this.#undoNew(draft);
       throw error;
     } finally {
-      if (standIns.clear() && standIns === chat.standIns) chat.draw();
+      if (optimistic.clear() && optimistic === conversation.optimistic) conversation.draw();
     }
   }
 
   // A refused first question leaves no empty conversation behind.
   async #undoNew(draft) {
-    await this.app.api.delete(`/api/conversations/${this.chat.id}`).catch(() => {});
+    await this.app.api.delete(`/api/conversations/${this.conversation.id}`).catch(() => {});
     this.app.state.draft = draft;
     this.app.open(null);
     this.app.emit("list-changed");
   }
 
-  // Adds what a POST answers, unless the person went elsewhere meanwhile.
-  async #answered(request) {
-    const { chat } = this;
-    const { standIns } = chat;
+  // Asks with the settings that are shown, and adds the answer, unless the person went elsewhere meanwhile.
+  async #ask(path, body) {
+    const { app, conversation } = this;
+    const { optimistic } = conversation;
     this.stopWanted = false;
-    const { question, reply } = await request;
-    if (standIns !== chat.standIns) return;
-    if (question) standIns.adopt(question);
-    standIns.adopt(reply);
-    chat.tree.show(reply.id);
-    chat.draw();
+    await app.settingsSaved();
+    const { question, reply } = await app.api.post(path, body);
+    if (optimistic !== conversation.optimistic) return;
+    if (question) optimistic.adopt(question);
+    optimistic.adopt(reply);
+    conversation.tree.show(reply.id);
+    conversation.draw();
     this.view.follow();
     if (this.stopWanted) void this.stop();
   }
@@ -77,21 +78,21 @@ export class Actions {
   }
 
   async #again(message, what, shown) {
-    const { app, chat } = this;
-    const { standIns } = chat;
+    const { app, conversation } = this;
+    const { optimistic } = conversation;
     const model_id = app.reference();
     const body = what === "regenerate" ? { model_id } : undefined;
-    standIns.reply(message.parent_id, { ...shown, model_id: body?.model_id ?? message.model_id });
-    chat.draw();
+    optimistic.reply(message.parent_id, { ...shown, model_id: body?.model_id ?? message.model_id });
+    conversation.draw();
     this.view.follow();
     try {
-      await this.#answered(app.api.post(`/api/messages/${message.id}/${what}`, body));
+      await this.#ask(`/api/messages/${message.id}/${what}`, body);
     } catch (error) {
       app.toast(app.errorText(error));
     } finally {
-      if (standIns.clear() && standIns === chat.standIns) {
-        chat.tree.showThrough(message.id);
-        chat.draw();
+      if (optimistic.clear() && optimistic === conversation.optimistic) {
+        conversation.tree.showThrough(message.id);
+        conversation.draw();
       }
     }
   }
@@ -99,12 +100,12 @@ export class Actions {
   /** Ask a question anew, beside the old one. Throws when the server refuses. */
   async edit(message, content) {
     const body = { content, model_id: this.app.reference() };
-    await this.#answered(this.app.api.post(`/api/messages/${message.id}/edit`, body));
+    await this.#ask(`/api/messages/${message.id}/edit`, body);
   }
 
   /** End the running reply. */
   async stop() {
-    const message = this.chat.running;
+    const message = this.conversation.running;
     if (!message) return;
     this.stopWanted = message.optimistic === true; // its id isn't known yet: as soon as it is
     if (this.stopWanted) return;
@@ -117,25 +118,26 @@ export class Actions {
 
   /** Show another version, and let the conversation go on from it. */
   version(message, step) {
-    const { app, chat, view } = this;
-    const { list, index } = chat.tree.versions(message);
+    const { app, conversation, view } = this;
+    const { list, index } = conversation.tree.versions(message);
     const other = list[index + step];
     if (!other) return;
-    chat.tree.showThrough(other.id);
+    conversation.tree.showThrough(other.id);
     view.hold();
-    chat.draw();
+    conversation.draw();
     view.focusVersion(other.id, step);
     // Only for the next visit; nothing to tell when it fails.
-    app.api.patch(`/api/conversations/${chat.id}`, { leaf_id: chat.tree.leaf }).catch(() => {});
+    app.api.patch(`/api/conversations/${conversation.id}`, { leaf_id: conversation.tree.leaf }).catch(() => {});
   }
 
   rate(message, verdict, button) {
-    const { chat } = this;
-    void rate(this.app, button, chat.tree.get(message.id), verdict, (rating) => chat.rated(message.id, rating));
+    const { conversation } = this;
+    const show = (rating) => conversation.rated(message.id, rating);
+    void rate(this.app, button, conversation.tree.get(message.id), verdict, show);
   }
 
   details(message, button) {
-    showDetails(this.app, button, this.chat.tree.get(message.id));
+    showDetails(this.app, button, this.conversation.tree.get(message.id));
   }
 
   async copy(message, button) {
@@ -143,7 +145,7 @@ export class Actions {
   }
 
   /** @returns {string} who answers, for the screen reader */
-  speaker(message) {
+  authorName(message) {
     return modelName(this.app, message.model_id);
   }
 }

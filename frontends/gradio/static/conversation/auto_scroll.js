@@ -1,10 +1,9 @@
 /** Keeps the newest line in sight while a reply grows, until the reader scrolls up. */
 import { iconButton } from "../widgets/buttons.js";
-
-const NEAR_PX = 48;
+import { isNearEnd, staysAtEnd } from "./scroll_position.js";
 
 /** Follows the end of a scrolling element. */
-export class Follower {
+export class AutoScroll {
   /**
    * @param {HTMLElement} scroller
    * @param {HTMLElement} content what grows inside it
@@ -31,15 +30,9 @@ export class Follower {
     this.following = false;
   }
 
-  #distance() {
-    return this.scroller.scrollHeight - this.scroller.scrollTop - this.scroller.clientHeight;
-  }
-
   #scrolled() {
-    const top = this.scroller.scrollTop;
-    if (this.#distance() < NEAR_PX) this.following = true;
-    else if (top < this.lastTop) this.following = false; // only upward: content that grows isn't the reader's doing
-    this.lastTop = top;
+    this.following = staysAtEnd(this.following, this.scroller, this.lastTop);
+    this.lastTop = this.scroller.scrollTop;
     this.#showButton();
   }
 
@@ -54,6 +47,6 @@ export class Follower {
   }
 
   #showButton() {
-    this.button.hidden = this.following || this.#distance() < NEAR_PX;
+    this.button.hidden = this.following || isNearEnd(this.scroller);
   }
 }

@@ -1,9 +1,9 @@
 /** Draws the open conversation: one column of messages. It holds no data but what it has drawn. */
-import { nameButton, textButton } from "../widgets/buttons.js";
 import { h } from "../page/dom.js";
+import { nameButton, textButton } from "../widgets/buttons.js";
 import { icon } from "../widgets/icons.js";
+import { AutoScroll } from "./auto_scroll.js";
 import { MessageView } from "./message_view.js";
-import { Follower } from "./auto_scroll.js";
 
 const COPIED_MS = 1600;
 
@@ -12,6 +12,7 @@ export class ConversationView {
   /** @param {Object} app */
   constructor(app) {
     this.app = app;
+    this.screen = null; // what is shown: "welcome", "loading", "chat", "gone" or "error"
     this.handlers = null; // the Actions, set by main.js
     this.views = new Map(); // message id → MessageView; kept when another version is shown
     this.early = new Map(); // message id → blocks that came before it was drawn
@@ -19,8 +20,8 @@ export class ConversationView {
     this.status = h("div.p-status", { role: "status" });
     this.live = h("div.p-offscreen", { "aria-live": "polite", role: "status" });
     this.scroller = h("div.p-log", { tabindex: "-1" }, this.status, this.column);
-    this.follower = new Follower(this.scroller, this.column);
-    this.element = h("div.p-log-frame", {}, this.scroller, this.follower.button, this.live);
+    this.scroll = new AutoScroll(this.scroller, this.column);
+    this.element = h("div.p-log-frame", {}, this.scroller, this.scroll.button, this.live);
     this.scroller.addEventListener("click", (event) => this.#copyCode(event));
     app.on("language", () => this.redraw());
     app.on("models", () => this.redraw());
@@ -30,7 +31,7 @@ export class ConversationView {
   /** Name the region and the button in the reader's language. */
   label() {
     this.column.setAttribute("aria-label", this.app.t("chat.log"));
-    nameButton(this.follower.button, this.app.t("chat.to_bottom"));
+    nameButton(this.scroll.button, this.app.t("chat.to_bottom"));
   }
 
   /**
@@ -43,8 +44,8 @@ export class ConversationView {
     this.early.clear();
     this.column.replaceChildren();
     this.status.replaceChildren();
-    this.follower.following = true;
-    this.app.emit("screen", mode);
+    this.scroll.following = true;
+    this.#show(mode);
     if (mode === "loading") this.status.append(h("p.p-muted.p-late", {}, this.app.t("chat.loading")));
     if (mode === "gone" || mode === "error") {
       const anew = textButton(this.app.t("chat.start_new"), () => this.app.open(null), "p-primary");
@@ -54,17 +55,23 @@ export class ConversationView {
 
   /**
    * Show the tree's path. Elements that are right already are not touched.
-   * @param {import("./message_tree.js").Tree} tree
+   * @param {import("./message_tree.js").MessageTree} tree
    */
   render(tree) {
     const path = tree.path();
-    this.app.emit("screen", path.length || this.app.state.conversationId ? "chat" : "welcome");
+    this.#show(path.length || this.app.state.conversationId ? "chat" : "welcome");
     this.status.replaceChildren();
     const elements = path.map((message) => this.#view(message, tree).element);
     let at = 0;
     while (at < elements.length && this.column.children[at] === elements[at]) at += 1;
     while (this.column.children.length > at) this.column.lastChild.remove();
     this.column.append(...elements.slice(at));
+  }
+
+  #show(screen) {
+    if (screen === this.screen) return;
+    this.screen = screen;
+    this.app.emit("screen", screen);
   }
 
   #view(message, tree) {
@@ -83,13 +90,7 @@ export class ConversationView {
     return view;
   }
 
-  /** Draw one message again, also when it is not on the path. */
-  refresh(id, tree) {
-    const message = tree.get(id);
-    this.views.get(id)?.update(message, tree.versions(message));
-  }
-
-  /** A stand-in has become a message: its element stays. */
+  /** The server has answered an optimistic message: its element stays. */
   rename(from, to) {
     const view = this.views.get(from);
     if (!view) return;
@@ -122,12 +123,12 @@ export class ConversationView {
 
   /** Go to the end and follow it. */
   follow() {
-    this.follower.follow();
+    this.scroll.follow();
   }
 
   /** Keep the place: what changes now is the reader's doing. */
   hold() {
-    this.follower.rest();
+    this.scroll.rest();
   }
 
   /**
@@ -144,7 +145,7 @@ export class ConversationView {
 
   /** Say a finished reply to a screen reader. */
   announce(message) {
-    const model = this.handlers.speaker(message);
+    const model = this.handlers.authorName(message);
     this.live.textContent = this.app.t("chat.said", { model, text: message.content });
   }
 

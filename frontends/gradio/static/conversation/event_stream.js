@@ -1,4 +1,4 @@
-/** The events of one conversation: reconnects, resumes where it was, and rests while the tab is hidden. */
+/** Server-sent events of one conversation: reconnects, resumes where it was, disconnects while the tab is hidden. */
 
 const REPLY = ["queued", "started", "render", "finished", "rated"];
 const NAMES = ["snapshot", "reset", "message", "updated", "deleted", ...REPLY]; // and "error"
@@ -31,13 +31,6 @@ export class EventStream {
     document.removeEventListener("visibilitychange", this.onVisibility);
     for (const timer of this.timers) clearTimeout(timer);
     this.#drop();
-  }
-
-  /** Forget the place and start with a new snapshot. */
-  restart() {
-    this.lastId = null;
-    this.#drop();
-    this.#connect();
   }
 
   #after(ms, act) {

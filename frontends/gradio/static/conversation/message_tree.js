@@ -1,11 +1,12 @@
-/** A conversation's messages as a tree: pure functions around one map. */
+/** A conversation's messages as a tree: which path is shown, and which versions there are. No DOM. */
+import { hasNews } from "../page/compare.js";
 
 /**
  * @typedef {Object} Message see docs/api.md; here also `html`, and `optimistic` before the server knows it
  */
 
 /** Messages by id, and the end of the path that is shown. */
-export class Tree {
+export class MessageTree {
   constructor() {
     /** @type {Map<string, Message>} */
     this.messages = new Map();
@@ -21,13 +22,15 @@ export class Tree {
   }
 
   /**
-   * Add a message or what is newer about it. A finished row never goes back to running.
+   * Add a message or what is newer about it; what brings nothing new changes nothing. A finished message never goes
+   * back to running.
    * @param {Message} message
    * @returns {Message}
    */
   add(message) {
     const known = this.messages.get(message.id);
     if (known && known.state !== "pending" && message.state === "pending") return known;
+    if (!hasNews(known, message)) return known;
     const merged = { ...known, ...message };
     this.messages.set(message.id, merged);
     if (!known) this.#insert(merged);
@@ -45,7 +48,10 @@ export class Tree {
     const message = this.messages.get(id);
     if (!message) return;
     this.messages.delete(id);
-    this.below.set(message.parent_id, this.below.get(message.parent_id).filter((other) => other !== id));
+    this.below.set(
+      message.parent_id,
+      this.below.get(message.parent_id).filter((other) => other !== id),
+    );
     if (this.leaf === id) this.leaf = message.parent_id;
   }
 
@@ -69,7 +75,7 @@ export class Tree {
   /** @returns {Message[]} from the first message to the leaf */
   path() {
     const path = [];
-    for (let at = this.leaf; at !== null && path.length <= this.messages.size; ) {
+    for (let at = this.leaf; at !== null && path.length <= this.messages.size;) {
       const message = this.messages.get(at);
       if (!message) break;
       path.push(message);
@@ -101,7 +107,7 @@ export class Tree {
    * @returns {string|null} following the newest child down
    */
   newestLeaf(id) {
-    for (let at = id; ; ) {
+    for (let at = id; ;) {
       const child = this.children(at).at(-1);
       if (!child) return at;
       at = child.id;

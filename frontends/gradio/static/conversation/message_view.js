@@ -1,10 +1,20 @@
-/** One message on the page. It draws itself anew when it changes; its text only block by block. */
-import { Blocks, labelCopyButtons } from "./reply_blocks.js";
-import { iconButton } from "../widgets/buttons.js";
+/** Draws one message: its text block by block, everything else again when it changes. */
+import { longTime, shortTime } from "../i18n/format.js";
+import { modelName } from "../models/model_name.js";
 import { h, setHtml } from "../page/dom.js";
+import { iconButton } from "../widgets/buttons.js";
 import { editor } from "./question_editor.js";
-import { longTime, modelName, shortTime } from "../i18n/language.js";
+import { Blocks, labelCopyButtons } from "./reply_blocks.js";
 import { replyNotes } from "./reply_notes.js";
+
+const ACTIONS = {
+  edit: { iconName: "edit", label: "message.edit" },
+  copy: { iconName: "copy", label: "message.copy" },
+  up: { iconName: "thumb_up", label: "message.up" },
+  down: { iconName: "thumb_down", label: "message.down" },
+  regenerate: { iconName: "refresh", label: "message.regenerate" },
+  details: { iconName: "info", label: "message.details" },
+};
 
 /**
  * @typedef {Object} Handlers what the conversation does when a button is pressed
@@ -32,7 +42,7 @@ export class MessageView {
     this.position = null; // in the queue
     this.started = false;
     this.actionsDrawn = "";
-    this.name = h("header.p-speaker");
+    this.name = h("header.p-author");
     this.body = h("div.p-body", { dir: "auto" });
     this.notes = h("div.p-notes");
     this.actions = h("div.p-actions");
@@ -68,7 +78,7 @@ export class MessageView {
     const name = this.isReply ? modelName(app, message.model_id ?? message.provenance?.model_id) : app.t("chat.you");
     this.element.setAttribute("aria-label", name);
     const when = { datetime: message.created_at, title: longTime(app, message.created_at) };
-    this.name.replaceChildren(h("span.p-speaker-name", {}, name), h("time", when, shortTime(app, message.created_at)));
+    this.name.replaceChildren(h("span.p-author-name", {}, name), h("time", when, shortTime(app, message.created_at)));
     labelCopyButtons(this.body, app.t);
     this.#drawNotes();
     this.#drawActions();
@@ -127,19 +137,20 @@ export class MessageView {
     const running = message.state === "pending";
     this.actions.replaceChildren();
     if (message.optimistic) return;
-    const add = (name, act, press) => {
+    const add = (act, press) => {
+      const { iconName, label } = ACTIONS[act];
       const onclick = (event) => press(this.message, event.currentTarget);
-      this.actions.append(iconButton(name, app.t(`message.${act}`), onclick, { dataset: { act } }));
+      this.actions.append(iconButton(iconName, app.t(label), onclick, { dataset: { act } }));
     };
     this.#drawVersions();
     if (running) return;
-    if (!this.isReply) add("edit", "edit", () => this.startEdit());
-    add("copy", "copy", handlers.copy);
+    if (!this.isReply) add("edit", () => this.startEdit());
+    add("copy", handlers.copy);
     if (!this.isReply) return;
-    add("thumb_up", "up", (shown, button) => handlers.rate(shown, "up", button));
-    add("thumb_down", "down", (shown, button) => handlers.rate(shown, "down", button));
-    add("refresh", "regenerate", handlers.regenerate);
-    add("info", "details", handlers.details);
+    add("up", (shown, button) => handlers.rate(shown, "up", button));
+    add("down", (shown, button) => handlers.rate(shown, "down", button));
+    add("regenerate", handlers.regenerate);
+    add("details", handlers.details);
   }
 
   #drawVersions() {

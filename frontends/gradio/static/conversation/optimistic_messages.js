@@ -1,12 +1,12 @@
-/** Stand-ins: what a person just asked for, shown before the server has said its id. */
+/** Optimistic messages: what a person just asked for, shown before the server has answered with its id. */
 
-const QUESTION = "stand-in-question";
-const REPLY = "stand-in-reply";
+const QUESTION = "optimistic-question";
+const REPLY = "optimistic-reply";
 
-/** Puts stand-ins into a tree and exchanges them for the real messages when those come. */
-export class StandIns {
+/** Puts optimistic messages into a tree and replaces them by the server's when those come. */
+export class OptimisticMessages {
   /**
-   * @param {import("./message_tree.js").Tree} tree
+   * @param {import("./message_tree.js").MessageTree} tree
    * @param {(from: string, to: string) => void} rename keeps the drawn element
    */
   constructor(tree, rename) {
@@ -42,24 +42,24 @@ export class StandIns {
   }
 
   /**
-   * Add a message of the server's; the stand-in it replaces goes.
+   * Add a message of the server's; the optimistic one it replaces goes.
    * @param {import("./message_tree.js").Message} message
    */
   adopt(message) {
     const id = message.role === "user" ? QUESTION : REPLY;
-    const standIn = this.tree.get(id);
-    const isIt = standIn && standIn.parent_id === message.parent_id && !this.tree.get(message.id);
-    const shown = isIt && this.tree.path().some((other) => other.id === id);
-    if (isIt) this.tree.remove(id);
+    const optimistic = this.tree.get(id);
+    const replaces = optimistic && optimistic.parent_id === message.parent_id && !this.tree.get(message.id);
+    const shown = replaces && this.tree.path().some((other) => other.id === id);
+    if (replaces) this.tree.remove(id);
     this.tree.add(message);
-    if (!isIt) return;
+    if (!replaces) return;
     this.rename(id, message.id);
     const reply = id === QUESTION ? this.tree.get(REPLY) : null;
     if (reply) this.reply(message.id, reply);
     else if (shown) this.tree.show(message.id);
   }
 
-  /** @returns {boolean} whether any stand-in was still there; the leaf goes back to where they began */
+  /** @returns {boolean} whether there were any left; the leaf goes back to where they began */
   clear() {
     const left = [REPLY, QUESTION].filter((id) => this.tree.get(id));
     for (const id of left) this.tree.remove(id);

@@ -1,6 +1,7 @@
-/** Edits a question where it stands. The old version stays: an edit is a branch. */
-import { textButton } from "../widgets/buttons.js";
+/** Edits a question in place. The old version stays: an edit is a branch. */
 import { h } from "../page/dom.js";
+import { textButton } from "../widgets/buttons.js";
+import { grow, isSendKey } from "../widgets/text_area.js";
 
 /**
  * @param {Object} app
@@ -47,23 +48,4 @@ export function editor(app, content, on) {
     area.setSelectionRange(area.value.length, area.value.length);
   });
   return form;
-}
-
-/**
- * Fit a text box to its text.
- * @param {HTMLTextAreaElement} area
- */
-export function grow(area) {
-  area.style.height = "auto";
-  area.style.height = `${area.scrollHeight}px`;
-}
-
-/**
- * Whether a key sends: Enter alone, and not the Enter that ends an input method's word.
- * @param {KeyboardEvent} event
- * @returns {boolean}
- */
-export function isSendKey(event) {
-  const composing = event.isComposing || event.keyCode === 229;
-  return event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.altKey && !composing;
 }

@@ -1,4 +1,4 @@
-/** Thumbs: one click is a judgement. After a thumb down a small list of reasons may be filled in, or not. */
+/** Thumbs: one click is a rating. After a thumb down, reasons may be given in a small form. */
 import { h } from "../page/dom.js";
 import { showPopover } from "../widgets/popover.js";
 

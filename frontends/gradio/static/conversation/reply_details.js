@@ -1,6 +1,7 @@
-/** What is behind a reply: model, quantization, seed, counts and times, in a popover. */
+/** Details of a reply in a popover: model, quantization, seed, counts and times. */
+import { longTime, number } from "../i18n/format.js";
+import { modelName } from "../models/model_name.js";
 import { h } from "../page/dom.js";
-import { longTime, modelName, number } from "../i18n/language.js";
 import { showPopover } from "../widgets/popover.js";
 
 const SAMPLING = ["temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_new_tokens"];
@@ -27,7 +28,6 @@ function detailRows(app, message) {
     ["details.first_token", duration(app, timing.first_token_ms)],
     ["details.queued", timing.queued_ms > 50 ? duration(app, timing.queued_ms) : null],
     ["details.sampling", provenance ? sampling(app, provenance.sampling) : null],
-    ["details.score", message.score === undefined || message.score === null ? null : number(app, message.score)],
     ["details.time", longTime(app, message.created_at)],
   ];
 }
@@ -54,6 +54,6 @@ function duration(app, ms) {
 }
 
 function sampling(app, values) {
-  const told = SAMPLING.map((name) => app.t(`settings.${name}`, { value: values[name] }));
+  const told = SAMPLING.map((name) => app.t(`settings.set_${name}`, { value: values[name] }));
   return told.join(" · ");
 }

@@ -1,8 +1,8 @@
-/** The lines under a reply: that it waits, was stopped or cut, or failed, and what can be done. */
-import { textButton } from "../widgets/buttons.js";
+/** Notes under a reply: that it waits, was stopped, was cut off or failed, with a button for what can be done. */
+import { modelName } from "../models/model_name.js";
+import { findModel, variantOf } from "../models/reference.js";
 import { h } from "../page/dom.js";
-import { modelName } from "../i18n/language.js";
-import { findModel, wayOf } from "../models/reference.js";
+import { textButton } from "../widgets/buttons.js";
 
 /**
  * @param {Object} app
@@ -45,7 +45,7 @@ function waitingText(app, message, position) {
   if (position === 1) return app.t("chat.queued_next");
   if (message.optimistic) return app.t("chat.sending");
   const model = findModel(app.state.models, message.model_id);
-  const loading = model && wayOf(model, message.model_id).state === "loading";
+  const loading = model && variantOf(model, message.model_id).state === "loading";
   if (loading) return app.t("chat.loading_model", { model: modelName(app, message.model_id) });
   return app.t("chat.thinking");
 }

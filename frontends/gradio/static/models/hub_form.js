@@ -1,10 +1,11 @@
-/** The form for a model that the list doesn't have: any of the hub, by its name. */
+/** The form that downloads a model from a hub by its name. */
+import { bytes } from "../i18n/format.js";
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
-import { bytes } from "../i18n/language.js";
+import { hubName } from "./hub_name.js";
 
 /** Takes the place of the panel; keeps what was typed until that model is being fetched. */
-export class ModelByName {
+export class HubForm {
   /**
    * @param {Object} app
    * @param {(id: string) => void} onStarted is told under which id the model is being fetched
@@ -14,12 +15,24 @@ export class ModelByName {
     this.onStarted = onStarted;
     this.busy = false;
     this.label = h("label", { for: "parley-hub-name" });
-    const field = { id: "parley-hub-name", type: "text", maxlength: "400", autocomplete: "off", autocapitalize: "off", spellcheck: "false" };
+    const field = {
+      id: "parley-hub-name",
+      type: "text",
+      maxlength: "400",
+      autocomplete: "off",
+      autocapitalize: "off",
+      spellcheck: "false",
+    };
     this.field = h("input.p-field", { ...field, "aria-describedby": "parley-hub-said" });
     this.button = h("button.p-button.p-primary", { type: "submit" });
     this.hint = h("p.p-muted");
     this.said = h("div", { id: "parley-hub-said", "aria-live": "polite" });
-    const form = h("form.p-by-name-row", { novalidate: true, onsubmit: (event) => this.#submit(event) }, this.field, this.button);
+    const form = h(
+      "form.p-by-name-row",
+      { novalidate: true, onsubmit: (event) => this.#submit(event) },
+      this.field,
+      this.button,
+    );
     this.element = h("div.p-by-name", { hidden: true }, this.label, form, this.said, this.hint);
   }
 
@@ -42,14 +55,17 @@ export class ModelByName {
   }
 
   #drawButton() {
-    this.button.replaceChildren(icon("download"), this.app.t(this.busy ? "picker.by_name_asking" : "picker.fetch_unknown"));
+    this.button.replaceChildren(
+      icon("download"),
+      this.app.t(this.busy ? "picker.by_name_asking" : "picker.fetch_unknown"),
+    );
     this.button.disabled = this.busy;
     this.field.readOnly = this.busy;
   }
 
   #submit(event) {
     event.preventDefault();
-    void this.#fetch(nameIn(this.field.value));
+    void this.#fetch(hubName(this.field.value));
   }
 
   async #fetch(name) {
@@ -81,7 +97,10 @@ export class ModelByName {
     const text = this.app.errorText(error);
     const told = choices.length > 0 ? h("p.p-muted", {}, text) : h("p.p-error", { role: "alert" }, text);
     this.hint.hidden = choices.length > 0;
-    this.said.replaceChildren(told, ...(choices.length > 0 ? [h("div.p-by-name-files", { role: "group", "aria-label": text }, ...choices)] : []));
+    this.said.replaceChildren(
+      told,
+      ...(choices.length > 0 ? [h("div.p-by-name-files", { role: "group", "aria-label": text }, ...choices)] : []),
+    );
     (this.said.querySelector("button") ?? this.field).focus({ preventScroll: true });
   }
 
@@ -90,16 +109,11 @@ export class ModelByName {
       this.field.value = `${repo}:${path}`;
       void this.#fetch(this.field.value);
     };
-    return h("button.p-by-name-file", { type: "button", onclick: act }, h("span", {}, path), h("span.p-muted", {}, bytes(this.app, size_bytes)));
+    return h(
+      "button.p-by-name-file",
+      { type: "button", onclick: act },
+      h("span", {}, path),
+      h("span.p-muted", {}, bytes(this.app, size_bytes)),
+    );
   }
-}
-
-/** @returns {string} OWNER/NAME… of what was typed or pasted: a page's address is understood, too */
-function nameIn(text) {
-  const [, path] = /^https?:\/\/[^/]+\/(.*)$/.exec(text.trim()) ?? [];
-  if (path === undefined) return text.trim().replace(/^hub:/, "");
-  const [owner, name, kind, revision, ...file] = path.replace(/[?#].*$/, "").split("/").filter(Boolean);
-  const chosen = (kind === "blob" || kind === "resolve") && file.length > 0 ? `:${file.join("/")}` : "";
-  const at = revision && revision !== "main" ? `@${revision}` : "";
-  return `${owner ?? ""}/${name ?? ""}${chosen}${at}`;
 }

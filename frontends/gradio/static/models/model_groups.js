@@ -1,4 +1,4 @@
-/** The order in which models are offered: those that are here, then those to fetch, the most suitable first. */
+/** The order of the model list: those on this computer, then those to download, the most suitable first. */
 
 /**
  * @param {Object[]} models as GET /api/models lists them
@@ -8,20 +8,22 @@
 export function grouped(models, language) {
   const isHere = (model) => model.state !== "not_fetched" && model.state !== "fetching";
   const here = models.filter(isHere);
-  const toFetch = models.filter((model) => !isHere(model)).sort((one, other) => compare(rank(one, language), rank(other, language)));
+  const toFetch = models
+    .filter((model) => !isHere(model))
+    .sort((one, other) => compare(rank(one, language), rank(other, language)));
   return [
     { key: "picker.here", models: here },
     { key: "picker.to_fetch", models: toFetch },
   ].filter((group) => group.models.length > 0);
 }
 
-/** What is on its way comes first, then what fits, then what speaks the reader's language, then what takes less memory. */
+/** First what is being downloaded, then what fits, what speaks the reader's language, what takes less memory. */
 function rank(model, language) {
   const coming = model.state === "fetching" || model.arriving;
-  const ways = model.quantizations?.length ? model.quantizations : [model];
-  const fits = ways.some((way) => way.fits !== false);
+  const variants = model.quantizations?.length ? model.quantizations : [model];
+  const fits = variants.some((variant) => variant.fits !== false);
   const speaks = model.languages.length === 0 || model.languages.includes(language);
-  const least = Math.min(...ways.map((way) => way.memory_bytes ?? Infinity));
+  const least = Math.min(...variants.map((variant) => variant.memory_bytes ?? Infinity));
   return [coming ? 0 : 1, fits ? 0 : 1, speaks ? 0 : 1, least];
 }
 

@@ -1,18 +1,22 @@
-/** What there is to know of one model, and what can be done with it. */
+/** The details of one model, below the list, and the button for what can be done with it. */
+import { bytes, joined, number } from "../i18n/format.js";
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
-import { bytes, joined, number } from "../i18n/language.js";
-import { ModelChoices } from "./variant_choices.js";
 import { fetchingText, isTooLarge, isUsable, languageNames, share } from "./model_state.js";
+import { VariantChoices } from "./variant_choices.js";
 
 const IGNORED_SHOWN = 3;
-const WHYS = new Set(["smallest_copy", "graphics_card", "no_copy"]);
+const KNOWN_REASONS = new Set(["smallest_gguf", "gpu", "no_gguf"]);
 
 /** The lower half of the picker. Redrawn once a second while a model is fetched, and keeps the focus. */
 export class ModelPanel {
   /**
    * @param {Object} app
-   * @param {{choose: (model: Object) => void, refine: (reference: string) => void, fetch: (model: Object) => void, cancel: (model: Object) => void}} on
+   * @param {Object} on
+   * @param {(model: Object) => void} on.choose
+   * @param {(reference: string) => void} on.refine another variant or adapter of the model that answers
+   * @param {(model: Object) => void} on.fetch
+   * @param {(model: Object) => void} on.cancel
    */
   constructor(app, on) {
     this.app = app;
@@ -21,8 +25,15 @@ export class ModelPanel {
     this.progress = h("progress.p-progress", { max: "1", hidden: true });
     this.button = h("button.p-button.p-small", { type: "button", onclick: () => this.act() });
     this.forget = h("button.p-button.p-small", { type: "button", onclick: () => on.cancel(this.model) });
-    this.choices = new ModelChoices(app, on.refine);
-    this.element = h("div.p-model-panel", {}, this.text, this.choices.element, this.progress, h("div.p-model-foot", {}, this.button));
+    this.choices = new VariantChoices(app, on.refine);
+    this.element = h(
+      "div.p-model-panel",
+      {},
+      this.text,
+      this.choices.element,
+      this.progress,
+      h("div.p-model-foot", {}, this.button),
+    );
   }
 
   /**
@@ -48,10 +59,22 @@ export class ModelPanel {
     const foreign = model.languages.length > 0 && !model.languages.includes(app.state.language);
     return [
       h("p", {}, model.description || model.title),
-      foreign && h("p.p-model-warning", {}, icon("info"), app.t("picker.other_language", { languages: languageNames(app, model.languages) })),
+      foreign &&
+        h(
+          "p.p-model-warning",
+          {},
+          icon("info"),
+          app.t("picker.other_language", { languages: languageNames(app, model.languages) }),
+        ),
       isTooLarge(model) && h("p.p-model-warning", {}, icon("warning"), app.t("picker.too_large_hint")),
       this.#trouble() && h("p.p-model-warning", {}, icon("warning"), h("span", {}, this.#trouble())),
-      model.error && model.state !== "fetching" && h("p.p-error", { role: "alert" }, app.errorText({ ...model.error, details: { ...model.error.details, model_id: model.id } })),
+      model.error &&
+        model.state !== "fetching" &&
+        h(
+          "p.p-error",
+          { role: "alert" },
+          app.errorText({ ...model.error, details: { ...model.error.details, model_id: model.id } }),
+        ),
       h("p.p-muted", {}, this.#facts().join(" · ")),
     ].filter(Boolean);
   }
@@ -67,7 +90,7 @@ export class ModelPanel {
     const { app, model } = this;
     return [
       model.memory_bytes && app.t("picker.memory", { size: bytes(app, model.memory_bytes) }),
-      WHYS.has(model.why) && app.t(`picker.why_${model.why}`),
+      KNOWN_REASONS.has(model.why) && app.t(`picker.why_${model.why}`),
       model.context_tokens && app.t("picker.context", { count: number(app, model.context_tokens) }),
       (model.quantizations?.length ?? 0) < 2 && model.quantization, // else the choices tell
       model.licence,
@@ -79,7 +102,9 @@ export class ModelPanel {
     const { app, model } = this;
     const names = joined(app, model.ignored.slice(0, IGNORED_SHOWN));
     const more = model.ignored.length - IGNORED_SHOWN;
-    return more > 0 ? app.t("picker.ignored_more", { names, count: number(app, more) }) : app.t("picker.ignored", { names });
+    return more > 0
+      ? app.t("picker.ignored_more", { names, count: number(app, more) })
+      : app.t("picker.ignored", { names });
   }
 
   #drawButton(current) {
@@ -106,9 +131,17 @@ export class ModelPanel {
     if (model.state === "fetching") return { key: "picker.cancel", icon: "close", primary: false, act: on.cancel };
     const absent = model.state === "not_fetched" || model.state === "damaged";
     if (absent && !model.fetchable) return null;
-    if (absent) return { key: model.size_bytes ? "picker.fetch" : "picker.fetch_unknown", icon: "download", primary: !isTooLarge(model), act: on.fetch };
+    if (absent)
+      return {
+        key: model.size_bytes ? "picker.fetch" : "picker.fetch_unknown",
+        icon: "download",
+        primary: !isTooLarge(model),
+        act: on.fetch,
+      };
     if (current) return { key: "picker.current", icon: "check", primary: false, disabled: true };
-    return isUsable(model) || model.state === "failed" ? { key: "picker.use", icon: "check", primary: true, act: on.choose } : null;
+    return isUsable(model) || model.state === "failed"
+      ? { key: "picker.use", icon: "check", primary: true, act: on.choose }
+      : null;
   }
 
   /** Do what the button says. */

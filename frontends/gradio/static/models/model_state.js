@@ -1,5 +1,6 @@
-/** A model's state in a few words: what it needs, whether it is here, whether it fits. */
-import { bytes, joined, number } from "../i18n/language.js";
+/** A model's state in a few words: what it needs, whether it is on this computer, whether it fits. */
+import { bytes, joined, number } from "../i18n/format.js";
+import { LOCALES } from "../i18n/language.js";
 
 const LANGUAGES_SHOWN = 3;
 const USABLE = new Set(["ready", "loading", "loaded"]);
@@ -21,12 +22,19 @@ export function isTooLarge(model) {
  */
 export function stateText(app, model) {
   if (isTooLarge(model)) {
-    const values = { needed: bytes(app, model.memory_bytes), available: bytes(app, app.state.memory?.available_bytes ?? 0) };
+    const values = { needed: bytes(app, model.memory_bytes), available: bytes(app, freeBytes(app, model)) };
     return app.t("picker.too_large", values);
   }
   if (model.state === "fetching") return fetchingText(app, model);
-  if (model.state === "not_fetched" && model.size_bytes) return app.t("picker.not_fetched", { size: bytes(app, model.size_bytes) });
+  if (model.state === "not_fetched" && model.size_bytes)
+    return app.t("picker.not_fetched", { size: bytes(app, model.size_bytes) });
   return app.t(`picker.state_${model.state}`);
+}
+
+/** @returns {number} bytes that a model loaded now could have, on the device that it runs on */
+export function freeBytes(app, model) {
+  const memory = (model.device === "gpu" && app.state.memory?.gpu) || app.state.memory;
+  return memory?.available_bytes ?? 0;
 }
 
 /** @returns {string} the same under the heading of those to fetch, which says half of it */
@@ -65,15 +73,20 @@ export function percent(app, model) {
  * @returns {string} their names in the reader's language
  */
 export function languageNames(app, languages) {
-  const names = new Intl.DisplayNames(app.state.language === "zh" ? "zh-CN" : "en", { type: "language" });
-  return joined(app, languages.map((code) => named(names, code)));
+  const names = new Intl.DisplayNames(LOCALES[app.state.language], { type: "language" });
+  return joined(
+    app,
+    languages.map((code) => named(names, code)),
+  );
 }
 
 /** @returns {string} a few of them, the reader's own first: e.g. "English, French and 11 more" */
 export function shortLanguageNames(app, languages) {
   if (languages.length <= LANGUAGES_SHOWN) return languageNames(app, languages);
   const reader = app.state.language;
-  const first = [...languages].sort((one, other) => (other === reader) - (one === reader)).slice(0, LANGUAGES_SHOWN - 1);
+  const first = [...languages]
+    .sort((one, other) => (other === reader) - (one === reader))
+    .slice(0, LANGUAGES_SHOWN - 1);
   const count = languages.length - first.length;
   return app.t("picker.languages_more", { names: languageNames(app, first), count: number(app, count) });
 }

@@ -1,5 +1,6 @@
-/** The models that the server knows, which of them answers, and how far fetching is. */
-import { asLoaded, bestReference, findModel, parts, wayOf } from "./reference.js";
+/** The models that the server lists, which one answers next, and how far downloads are. */
+import { same } from "../page/compare.js";
+import { asLoaded, bestReference, findModel, parts, variantOf } from "./reference.js";
 
 const BUSY = new Set(["fetching", "loading"]);
 const POLL_MS = 1000;
@@ -15,10 +16,10 @@ export function addModels(app) {
     clearTimeout(timer);
     try {
       const { items, memory } = await app.api.get("/api/models");
-      app.state.models = items.filter((model) => model.kind === "chat");
-      app.state.memory = memory;
-      app.state.modelsKnown = true;
-      app.emit("models", app.state.models);
+      const models = items.filter((model) => model.kind === "chat");
+      const isNews = !app.state.modelsKnown || !same(models, app.state.models);
+      Object.assign(app.state, { models, memory, modelsKnown: true });
+      if (isNews) app.emit("models", models);
       if (items.some(isBusy)) timer = setTimeout(app.refreshModels, POLL_MS);
     } catch (error) {
       // Without the list the page still shows the conversation; it asks again.
@@ -49,12 +50,12 @@ export function addModels(app) {
   app.warmModel = async () => {
     const reference = app.reference();
     const model = findModel(app.state.models, reference);
-    const way = model && wayOf(model, reference);
-    if (way?.state !== "ready") return;
-    way.state = "loading"; // asked for once
+    const variant = model && variantOf(model, reference);
+    if (variant?.state !== "ready") return;
+    variant.state = "loading"; // asked for once
     app.emit("models", app.state.models);
     try {
-      await app.api.post(`/api/models/${encodeURIComponent(way.id)}/load`);
+      await app.api.post(`/api/models/${encodeURIComponent(variant.id)}/load`);
     } catch {
       // The question itself will tell what is wrong, in place.
     }
@@ -75,7 +76,7 @@ export function isReady(model) {
 }
 
 function isBusy(model) {
-  return BUSY.has(model.state) || (model.quantizations ?? []).some((way) => BUSY.has(way.state));
+  return BUSY.has(model.state) || (model.quantizations ?? []).some((variant) => BUSY.has(variant.state));
 }
 
 /** The server's default if it speaks the reader's language, else the first ready one that does, else any ready one. */

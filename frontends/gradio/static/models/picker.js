@@ -1,11 +1,11 @@
 /** The model picker: a button that names the model and its state, and the list of all models. */
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
-import { ModelByName } from "./hub_form.js";
+import { closePopover, showPopover } from "../widgets/popover.js";
+import { HubForm } from "./hub_form.js";
 import { grouped } from "./model_groups.js";
 import { ModelPanel } from "./model_panel.js";
 import { isUsable, listedState, shortLanguageNames, stateLook, stateText } from "./model_state.js";
-import { closePopover, showPopover } from "../widgets/popover.js";
 import { asLoaded, bestReference, fullName, hasChoices, parts } from "./reference.js";
 
 const POLL_MS = 1000;
@@ -29,12 +29,17 @@ class Picker {
     this.mark = h("span.p-mark");
     this.title = h("span.p-picker-title");
     this.state = h("span.p-picker-state");
-    const button = { type: "button", "aria-haspopup": "dialog", "aria-expanded": "false", onclick: () => this.#toggle() };
+    const button = {
+      type: "button",
+      "aria-haspopup": "dialog",
+      "aria-expanded": "false",
+      onclick: () => this.#toggle(),
+    };
     this.element = h("button.p-picker", button, this.mark, this.title, this.state, icon("chevron_down"));
     this.list = h("div.p-models", { role: "listbox", tabindex: "0" });
     this.another = h("button.p-another", { type: "button", onclick: () => this.#showForm() });
     this.scroller = h("div.p-models-scroll", {}, this.list, this.another);
-    this.form = new ModelByName(app, (id) => this.#started(id));
+    this.form = new HubForm(app, (id) => this.#started(id));
     this.naming = false; // whether the form has the panel's place
     this.panel = new ModelPanel(app, {
       choose: (model) => void this.#choose(this.#referenceOf(model)),
@@ -43,7 +48,8 @@ class Picker {
       cancel: (model) => void this.#call(() => app.api.delete(`/api/models/${model.id}/pull`)),
     });
     this.list.addEventListener("keydown", (event) => this.#key(event));
-    for (const event of ["models", "model", "language", "conversation", "conversation-updated"]) app.on(event, () => this.draw());
+    for (const event of ["models", "model", "language", "conversation", "conversation-updated"])
+      app.on(event, () => this.draw());
     app.on("models", () => this.#tellFetched());
     this.draw();
   }
@@ -76,17 +82,27 @@ class Picker {
     this.list.setAttribute("aria-label", app.t("picker.label"));
     this.another.replaceChildren(icon("plus"), app.t("picker.by_name"));
     const top = this.scroller.scrollTop;
-    this.list.replaceChildren(...groups.map((group) => this.#group(group, current, groups.length > 1 || group.key === "picker.to_fetch")));
+    this.list.replaceChildren(
+      ...groups.map((group) => this.#group(group, current, groups.length > 1 || group.key === "picker.to_fetch")),
+    );
     this.scroller.scrollTop = top;
     if (this.naming) return this.#show(null);
-    const shown = models.find((model) => model.id === this.shown) ?? models.find((model) => model.id === current) ?? models[0];
+    const shown =
+      models.find((model) => model.id === this.shown) ?? models.find((model) => model.id === current) ?? models[0];
     this.#show(shown?.id ?? null);
   }
 
   #group({ key, models }, current, named) {
     const title = this.app.t(key);
-    const options = models.map((model) => this.#option(asLoaded(model, this.#referenceOf(model)), model.id === current));
-    return h("div", { role: "group", "aria-label": title }, named && h("div.p-models-heading", { "aria-hidden": "true" }, title), ...options);
+    const options = models.map((model) =>
+      this.#option(asLoaded(model, this.#referenceOf(model)), model.id === current),
+    );
+    return h(
+      "div",
+      { role: "group", "aria-label": title },
+      named && h("div.p-models-heading", { "aria-hidden": "true" }, title),
+      ...options,
+    );
   }
 
   #option(model, current) {
@@ -94,9 +110,19 @@ class Picker {
     const about = [model.parameters, shortLanguageNames(app, model.languages)].filter(Boolean).join(" · ");
     const option = h(
       "div.p-model",
-      { role: "option", id: `parley-model-${model.id}`, "aria-selected": String(current), dataset: { model: model.id } },
+      {
+        role: "option",
+        id: `parley-model-${model.id}`,
+        "aria-selected": String(current),
+        dataset: { model: model.id },
+      },
       h("span.p-mark", { dataset: { look: stateLook(model) } }),
-      h("span.p-model-name", {}, h("span.p-model-title", { title: model.title }, model.title), h("span.p-model-about", {}, about)),
+      h(
+        "span.p-model-name",
+        {},
+        h("span.p-model-title", { title: model.title }, model.title),
+        h("span.p-model-about", {}, about),
+      ),
       h("span.p-model-state", {}, listedState(app, model)),
       current ? icon("check") : h("span.p-svg"),
     );
@@ -172,6 +198,7 @@ class Picker {
   async #poll() {
     if (!this.#isOpen) return;
     await this.app.refreshModels();
+    this.draw(); // also when no model changed: how much memory is free does
     setTimeout(() => void this.#poll(), POLL_MS);
   }
 
@@ -218,6 +245,7 @@ class Picker {
       await this.app.api.post(`/api/models/${model.id}/pull`);
       this.wanted.add(model.id); // not before: a list that was asked for earlier says that nothing is being fetched
     });
+    this.#tellFetched();
   }
 
   async #call(work) {
@@ -238,11 +266,15 @@ class Picker {
       if (!model || model.state === "fetching") continue;
       this.wanted.delete(id);
       if (model.state === "not_fetched") {
-        if (model.error && !this.#isOpen) app.toast(app.errorText({ ...model.error, details: { ...model.error.details, model_id: id } }));
+        if (model.error && !this.#isOpen)
+          app.toast(app.errorText({ ...model.error, details: { ...model.error.details, model_id: id } }));
         continue;
       }
       if (app.model()?.id === id) continue;
-      app.toast(app.t("picker.fetched", { model: model.title }), { action: app.t("picker.use"), onAction: () => void this.#choose(this.#referenceOf(model)) });
+      app.toast(app.t("picker.fetched", { model: model.title }), {
+        action: app.t("picker.use"),
+        onAction: () => void this.#choose(this.#referenceOf(model)),
+      });
     }
   }
 }

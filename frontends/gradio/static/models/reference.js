@@ -1,21 +1,22 @@
-/** What names a model to answer, `base[@quantization][+adapter]`, and what the list says of it. */
+/** Model references, `base[@quantization][+adapter]`: read, built, and resolved in the list of models. */
 
 /**
  * @param {string|null|undefined} reference
  * @returns {{base: string, quantization: string, adapter: string}} parts left out are empty
  */
 export function parts(reference) {
-  const [, base = "", quantization = "", adapter = ""] = /^([^@+]*)(?:@([^@+]*))?(?:\+([^@+]*))?$/.exec(reference ?? "") ?? [];
+  const [, base = "", quantization = "", adapter = ""] =
+    /^([^@+]*)(?:@([^@+]*))?(?:\+([^@+]*))?$/.exec(reference ?? "") ?? [];
   return { base, quantization, adapter };
 }
 
 /**
- * @param {{id: string}} way as the model's `quantizations` have it, or the model itself
+ * @param {{id: string}} variant as the model's `quantizations` have it, or the model itself
  * @param {string} [adapter]
  * @returns {string}
  */
-export function join(way, adapter) {
-  return adapter ? `${way.id}+${adapter}` : way.id;
+export function join(variant, adapter) {
+  return adapter ? `${variant.id}+${adapter}` : variant.id;
 }
 
 /**
@@ -34,23 +35,23 @@ export function findModel(models, reference) {
  * @param {string} reference
  * @returns {Object} with `id`, `state`, `memory_bytes`, `fits`, `error`
  */
-export function wayOf(model, reference) {
+export function variantOf(model, reference) {
   const { base, quantization } = parts(reference);
-  const ways = model.quantizations ?? [];
-  const wanted = base === model.id ? ways.find((way) => way.name === quantization) : null;
-  return wanted ?? ways.find((way) => way.default) ?? model;
+  const variants = model.quantizations ?? [];
+  const wanted = base === model.id ? variants.find((variant) => variant.name === quantization) : null;
+  return wanted ?? variants.find((variant) => variant.default) ?? model;
 }
 
-/** @returns {string} the reference that suits this machine: the usual way of loading, else the first that fits */
+/** @returns {string} the reference that suits this machine: the default variant, else the first that fits */
 export function bestReference(model) {
-  const usual = wayOf(model, model.id);
+  const usual = variantOf(model, model.id);
   if (usual.fits !== false) return usual.id;
-  return (model.quantizations?.find((way) => way.fits) ?? usual).id;
+  return (model.quantizations?.find((variant) => variant.fits) ?? usual).id;
 }
 
 /** @returns {Object} `model` with the state and the needs that it has when loaded as `reference` says */
 export function asLoaded(model, reference) {
-  const { state, memory_bytes, fits, error, why } = wayOf(model, reference);
+  const { state, memory_bytes, fits, error, why } = variantOf(model, reference);
   return model.state === "fetching" ? model : { ...model, state, memory_bytes, fits, why, error: model.error ?? error };
 }
 
@@ -62,7 +63,7 @@ export function hasChoices(model) {
 /** @returns {string} e.g. "ChatGLM-6B · nf4 · Polite": the model's title, and what differs from the usual */
 export function fullName(model, reference) {
   const { quantization, adapter } = parts(reference);
-  const way = wayOf(model, reference);
-  const laid = model.adapters?.find((one) => one.name === adapter)?.title ?? adapter;
-  return [model.title, quantization && !way.default && quantization, laid].filter(Boolean).join(" · ");
+  const variant = variantOf(model, reference);
+  const adapterName = model.adapters?.find((one) => one.name === adapter)?.title ?? adapter;
+  return [model.title, quantization && !variant.default && quantization, adapterName].filter(Boolean).join(" · ");
 }

@@ -1,11 +1,15 @@
-/** What can be chosen behind a model's id: how it is loaded, and which adapter is laid over it. */
+/** The choice of a model's variant (how it is quantized) and of the adapter that is applied. */
+import { bytes } from "../i18n/format.js";
 import { h } from "../page/dom.js";
+import { choice, choiceGroup } from "../widgets/choices.js";
 import { icon } from "../widgets/icons.js";
-import { bytes } from "../i18n/language.js";
-import { join, parts, wayOf } from "./reference.js";
+import { freeBytes, isTooLarge } from "./model_state.js";
+import { join, parts, variantOf } from "./reference.js";
+
+const ABSENT = new Set(["fetching", "not_fetched", "damaged"]);
 
 /** Two rows of radio buttons in the picker's panel. Drawn again only when something changed, and keeps the focus. */
-export class ModelChoices {
+export class VariantChoices {
   /**
    * @param {Object} app
    * @param {(reference: string) => void} choose
@@ -23,73 +27,97 @@ export class ModelChoices {
    */
   show(model, reference) {
     const { quantizations = [], adapters = [] } = model;
-    const here = model.state !== "fetching" && model.state !== "not_fetched" && model.state !== "damaged";
-    const told = here || model.state === "not_fetched"; // of one that is not here, what it will need is told
-    const look = JSON.stringify([model.id, reference, here, quantizations, adapters, this.app.state.language, this.#free()]);
+    const isHere = !ABSENT.has(model.state);
+    const language = this.app.state.language;
+    const free = this.#free(quantizations);
+    const look = JSON.stringify([model.id, reference, isHere, quantizations, adapters, language, free]);
     if (look === this.drawn) return;
     this.drawn = look;
     const focused = this.element.contains(document.activeElement) ? document.activeElement.value : null;
-    const groups = [told && quantizations.length > 1 && this.#ways(model, reference, here), here && adapters.length > 0 && this.#adapters(model, reference)];
-    this.element.replaceChildren(...groups.filter(Boolean));
-    this.element.hidden = !groups.some(Boolean);
-    if (focused !== null) [...this.element.querySelectorAll("input")].find((input) => input.value === focused)?.focus({ preventScroll: true });
+    // Of a model that is not here, the variants are shown for the memory that they will need.
+    const showVariants = quantizations.length > 1 && (isHere || model.state === "not_fetched");
+    const groups = [];
+    if (showVariants) groups.push(this.#variants(model, reference, isHere));
+    if (isHere && adapters.length > 0) groups.push(this.#adapters(model, reference));
+    this.element.replaceChildren(...groups);
+    this.element.hidden = groups.length === 0;
+    if (focused !== null) this.#focus(focused);
   }
 
-  #free() {
-    return bytes(this.app, this.app.state.memory?.available_bytes ?? 0);
+  #focus(value) {
+    const inputs = [...this.element.querySelectorAll("input")];
+    inputs.find((input) => input.value === value)?.focus({ preventScroll: true });
   }
 
-  #ways(model, reference, here) {
+  #free(quantizations) {
+    return quantizations.map((variant) => bytes(this.app, freeBytes(this.app, variant)));
+  }
+
+  #variants(model, reference, isHere) {
     const { app } = this;
     const { adapter } = parts(reference);
-    const current = wayOf(model, reference);
-    const option = (way) => {
-      const tooLarge = way.fits === false && way.state !== "loaded" && way.state !== "loading";
-      const fits = way.fits === null ? "" : app.t(tooLarge ? "picker.way_too_large" : way.state === "loaded" ? "picker.way_loaded" : "picker.way_fits", { available: this.#free() });
-      const content = [
-        h("span.p-choice-name", {}, wayName(app, model, way)),
-        h("span.p-choice-about", {}, way.memory_bytes ? bytes(app, way.memory_bytes) : ""),
-        h("span.p-choice-about", { dataset: { look: tooLarge ? "bad" : "" } }, fits),
-      ];
-      const shares = way.weights_bytes ? { weights: bytes(app, way.weights_bytes), cache: bytes(app, way.cache_bytes) } : null;
-      return this.#radio("way", join(way, adapter), here && way.id === current.id, tooLarge || !here, content, shares && app.t("picker.way_parts", shares));
-    };
-    return this.#group("picker.ways", "p-segments", model.quantizations.map(option));
+    const current = variantOf(model, reference);
+    const option = (variant) =>
+      this.#radio(
+        {
+          name: "variant",
+          value: join(variant, adapter),
+          checked: isHere && variant.id === current.id,
+          disabled: isTooLarge(variant) || !isHere,
+          title: this.#memoryParts(variant),
+        },
+        h("span.p-choice-name", {}, variantName(app, model, variant)),
+        h("span.p-choice-about", {}, variant.memory_bytes ? bytes(app, variant.memory_bytes) : ""),
+        h("span.p-choice-about", { dataset: { look: isTooLarge(variant) ? "bad" : "" } }, this.#fit(variant)),
+      );
+    return choiceGroup(app.t("picker.variants"), "p-segments", model.quantizations.map(option));
+  }
+
+  #fit(variant) {
+    const { app } = this;
+    if (variant.fits === null) return "";
+    if (isTooLarge(variant)) return app.t("picker.variant_too_large", { available: bytes(app, freeBytes(app, variant)) });
+    return app.t(variant.state === "loaded" ? "picker.variant_loaded" : "picker.variant_fits");
+  }
+
+  #memoryParts({ weights_bytes, cache_bytes }) {
+    const { app } = this;
+    if (!weights_bytes) return null;
+    return app.t("picker.variant_parts", { weights: bytes(app, weights_bytes), cache: bytes(app, cache_bytes) });
   }
 
   #adapters(model, reference) {
     const { app } = this;
-    const way = wayOf(model, reference);
+    const variant = variantOf(model, reference);
     const { adapter } = parts(reference);
-    const none = this.#radio("adapter", join(way), !adapter, false, [h("span.p-choice-name", {}, app.t("picker.no_adapter"))]);
-    const options = model.adapters.map((one) =>
-      this.#radio("adapter", join(way, one.name), one.name === adapter, !one.usable, [h("span.p-choice-name", {}, one.title)], one.detail),
+    const option = ({ name, title, usable, detail }) =>
+      this.#radio(
+        { name: "adapter", value: join(variant, name), checked: name === adapter, disabled: !usable, title: detail },
+        h("span.p-choice-name", {}, title),
+      );
+    const none = this.#radio(
+      { name: "adapter", value: join(variant), checked: !adapter },
+      h("span.p-choice-name", {}, app.t("picker.no_adapter")),
     );
     const broken = model.adapters.filter((one) => !one.usable);
-    const told = broken.map((one) => h("p.p-choice-broken", {}, icon("warning"), h("span", {}, one.detail)));
-    return h("div", {}, this.#group("picker.adapters", "p-chips", [none, ...options]), ...told);
+    const problem = ({ detail }) => h("p.p-choice-broken", {}, icon("warning"), h("span", {}, detail));
+    const group = choiceGroup(app.t("picker.adapters"), "p-chips", [none, ...model.adapters.map(option)]);
+    return h("div", {}, group, ...broken.map(problem));
   }
 
-  #group(key, className, options) {
-    const title = this.app.t(key);
-    return h("fieldset.p-choice-group", {}, h("legend", {}, title), h(`div.${className}`, { role: "radiogroup", "aria-label": title }, ...options));
-  }
-
-  #radio(name, value, checked, disabled, content, title) {
-    const input = h("input", { type: "radio", name: `parley-${name}`, value, disabled, onchange: () => this.choose(value) });
-    input.checked = checked;
-    return h("label.p-choice", { title }, input, h("span.p-choice-face", {}, ...content));
+  #radio({ name, value, ...spec }, ...content) {
+    return choice({ name: `parley-${name}`, value, onchange: () => this.choose(value), ...spec }, ...content);
   }
 }
 
 /**
  * @param {Object} app
  * @param {Object} model
- * @param {{name: string, default: boolean}} way
+ * @param {{name: string, default: boolean}} variant
  * @returns {string} e.g. "nf4"; of weights that are loaded as they are, their own type
  */
-function wayName(app, model, way) {
-  if (way.name !== "none") return way.name;
-  const stored = model.quantizations.find((other) => other.default) === way ? model.quantization : "";
-  return stored || app.t("picker.way_stored");
+function variantName(app, model, variant) {
+  if (variant.name !== "none") return variant.name;
+  const stored = model.quantizations.find((other) => other.default) === variant ? model.quantization : "";
+  return stored || app.t("picker.variant_stored");
 }

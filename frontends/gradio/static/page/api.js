@@ -1,4 +1,4 @@
-/** JSON over HTTP to the server that the page came from. */
+/** JSON over HTTP to the page's own server. */
 
 /** What the server refused, or that it can't be reached (`code` "unreachable", `status` 0). */
 export class ApiError extends Error {

@@ -1,7 +1,8 @@
-/** What all parts of the page share: state, words, events, and which conversation is open. */
-import { createApi } from "./api.js";
-import { createTranslate, errorText, preferredLanguage, rememberLanguage } from "../i18n/language.js";
+/** State and services that all parts of the page share, and which conversation is open. */
+import { createTranslate, LOCALES, preferredLanguage, rememberLanguage } from "../i18n/language.js";
 import { addModels } from "../models/models.js";
+import { createApi } from "./api.js";
+import { errorText } from "./error_text.js";
 
 const EMPTY_DRAFT = { system_prompt: "", sampling: {}, model_id: null };
 
@@ -28,20 +29,26 @@ export function createApp() {
       for (const act of listeners.get(event) ?? []) act(data);
     },
     toast: () => {}, // set when the page stands
+    settingsSaved: async () => {}, // set by the settings panel: waits until what was edited there is stored
     errorText: (error) => errorText(app, error),
     settings: () => app.state.conversation ?? (app.state.conversationId ? {} : app.state.draft),
     newConversation: () => ({ ...app.state.draft, model_id: app.reference() }),
     setLanguage(language) {
-      rememberLanguage(language);
-      app.state.language = language;
-      document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+      useLanguage(app, language);
       app.emit("language", language);
     },
   };
+  useLanguage(app, app.state.language); // nobody is told: nothing is drawn yet
   app.t = createTranslate(() => app.state.language);
   addModels(app);
   addNavigation(app);
   return app;
+}
+
+function useLanguage(app, language) {
+  rememberLanguage(language);
+  app.state.language = language;
+  document.documentElement.lang = LOCALES[language];
 }
 
 function addNavigation(app) {

@@ -1,9 +1,10 @@
-/** The first screen: what this is, who answers, four questions to click, and what to do when no model is here. */
-import { textButton } from "../widgets/buttons.js";
-import { h } from "./dom.js";
-import { icon } from "../widgets/icons.js";
-import { bytes, number } from "../i18n/language.js";
+/** The first screen: four questions to click, and how to get a model when there is none. */
+import { bytes } from "../i18n/format.js";
 import { grouped } from "../models/model_groups.js";
+import { percent, share } from "../models/model_state.js";
+import { textButton } from "../widgets/buttons.js";
+import { icon } from "../widgets/icons.js";
+import { h } from "./dom.js";
 
 const EXAMPLES = [1, 2, 3, 4];
 
@@ -63,7 +64,10 @@ export class Welcome {
   #first() {
     const { models, language } = this.app.state;
     const offered = grouped(models, language).flatMap((group) => group.models);
-    return offered.find((model) => model.state === "fetching") ?? offered.find((model) => model.fetchable && model.size_bytes);
+    return (
+      offered.find((model) => model.state === "fetching") ??
+      offered.find((model) => model.fetchable && model.size_bytes)
+    );
   }
 
   #fetch(model) {
@@ -84,10 +88,8 @@ export class Welcome {
 
   #progress(model) {
     const { app } = this;
-    const { done_bytes = 0, total_bytes = model.size_bytes } = model.progress ?? {};
-    const share = total_bytes ? done_bytes / total_bytes : 0;
-    const text = app.t("welcome.fetching", { model: model.title, percent: number(app, share, { style: "percent" }) });
-    const bar = h("progress.p-fetch-bar", { max: "1", value: String(share), "aria-label": text });
+    const text = app.t("welcome.fetching", { model: model.title, percent: percent(app, model) });
+    const bar = h("progress.p-fetch-bar", { max: "1", value: String(share(model)), "aria-label": text });
     return h("div.p-fetching", {}, bar, h("span.p-muted", {}, text));
   }
 }

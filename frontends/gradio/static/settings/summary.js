@@ -1,4 +1,4 @@
-/** What is set for a conversation, in a few words, and what a new one begins with. */
+/** A short summary of a conversation's settings, for the button below the text box. */
 
 const SHOWN = ["temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_new_tokens", "seed"];
 
@@ -8,11 +8,11 @@ const SHOWN = ["temperature", "top_p", "top_k", "min_p", "repetition_penalty", "
  */
 export function settingsSummary(app) {
   const { system_prompt = "", sampling = {} } = app.settings();
-  const set = system_prompt.trim() ? [app.t("settings.instructions")] : [];
+  const set = system_prompt.trim() ? [app.t("settings.set_system_prompt")] : [];
   for (const name of SHOWN) {
     const value = sampling[name];
-    if (value !== undefined && value !== null) set.push(app.t(`settings.${name}`, { value }));
+    if (value !== undefined && value !== null) set.push(app.t(`settings.set_${name}`, { value }));
   }
-  if (sampling.stop?.length) set.push(app.t("settings.stop"));
+  if (sampling.stop?.length) set.push(app.t("settings.set_stop"));
   return set;
 }

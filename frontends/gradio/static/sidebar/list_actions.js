@@ -1,4 +1,4 @@
-/** What can be done with a conversation of the list. */
+/** Actions on a conversation of the list: rename, pin, export, delete, import. */
 
 /** Does it, tells the list at once, and takes it back when the server refuses. */
 export class ListActions {
@@ -25,7 +25,11 @@ export class ListActions {
     const exported = `/api/conversations/${id}/export?format=`;
     return [
       { icon: "edit", label: app.t("sidebar.rename"), act: () => row.edit() },
-      { icon: "pin", label: app.t(pinned ? "sidebar.unpin" : "sidebar.pin"), act: () => void this.change(id, { pinned: !pinned }) },
+      {
+        icon: "pin",
+        label: app.t(pinned ? "sidebar.unpin" : "sidebar.pin"),
+        act: () => void this.change(id, { pinned: !pinned }),
+      },
       { icon: "download", label: app.t("sidebar.export_markdown"), href: `${exported}markdown` },
       { icon: "download", label: app.t("sidebar.export_json"), href: `${exported}json` },
       { icon: "trash", label: app.t("sidebar.delete"), danger: true, act: () => remove(row) },
@@ -49,8 +53,7 @@ export class ListActions {
   }
 
   #put(conversation) {
-    this.data.put(conversation);
-    this.draw();
+    if (this.data.put(conversation)) this.draw();
   }
 
   /**
@@ -69,7 +72,10 @@ export class ListActions {
       return;
     }
     const title = conversation.title || app.t("app.untitled");
-    app.toast(app.t("sidebar.deleted", { title }), { action: app.t("app.undo"), onAction: () => void this.#restore(conversation, wasOpen) });
+    app.toast(app.t("sidebar.deleted", { title }), {
+      action: app.t("app.undo"),
+      onAction: () => void this.#restore(conversation, wasOpen),
+    });
   }
 
   async #restore(conversation, reopen) {

@@ -1,4 +1,5 @@
-/** The conversations that are known: the newest pages of the list, or what a search found. */
+/** The conversations of the list: the pages loaded so far, or what a search found. */
+import { hasNews } from "../page/compare.js";
 
 const PAGE = 40;
 const MOST = 200; // that the server gives at once
@@ -25,7 +26,8 @@ export class ListData {
     const found = await this.#get({ q: query, limit });
     if (!found) return false;
     const known = new Set(found.items.map((item) => item.id));
-    const rest = query === this.query && found.next_cursor ? this.items.slice(limit).filter((item) => !known.has(item.id)) : [];
+    const rest =
+      query === this.query && found.next_cursor ? this.items.slice(limit).filter((item) => !known.has(item.id)) : [];
     this.items = [...found.items, ...rest];
     if (!rest.length) this.cursor = found.next_cursor;
     this.query = query;
@@ -62,12 +64,15 @@ export class ListData {
   /**
    * A conversation was changed here or told by an event.
    * @param {Object} conversation
+   * @returns {boolean} whether that changed the list
    */
   put(conversation) {
     const at = this.items.findIndex((item) => item.id === conversation.id);
+    if (at < 0 ? this.query : !hasNews(this.items[at], conversation)) return false;
     if (at >= 0) this.items[at] = { ...this.items[at], ...conversation };
-    else if (!this.query) this.items.unshift(conversation);
+    else this.items.unshift(conversation);
     if (!this.query) this.items.sort(inOrder);
+    return true;
   }
 
   /**

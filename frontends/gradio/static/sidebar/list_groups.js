@@ -1,6 +1,6 @@
-/** Which day of the list a conversation belongs to, in the reader's language. */
+/** Groups the conversations of the list by day, week and month. */
+import { LOCALES } from "../i18n/language.js";
 
-const LOCALES = { en: "en", zh: "zh-CN" };
 const DAY_MS = 86_400_000;
 
 /**

@@ -1,7 +1,7 @@
-/** One conversation in the list: a link, the place that a search found, a menu, a field while it is renamed. */
+/** One conversation of the list: link, search snippet, menu button, and a field while it is renamed. */
+import { longTime } from "../i18n/format.js";
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
-import { longTime } from "../i18n/language.js";
 
 const TITLE_LIMIT = 200;
 
@@ -17,8 +17,17 @@ export class Row {
     this.title = h("span.p-row-title", { dir: "auto" });
     this.snippet = h("span.p-row-snippet", { dir: "auto", hidden: true });
     this.pin = h("span.p-row-pin", { hidden: true }, icon("pin"));
-    this.link = h("a.p-row-link", { tabindex: "-1", onclick: (event) => this.#clicked(event) }, this.pin, h("span.p-row-text", {}, this.title, this.snippet));
-    this.button = h("button.p-icon.p-row-menu", { type: "button", "aria-haspopup": "menu", "aria-expanded": "false", tabindex: "-1" }, icon("more"));
+    this.link = h(
+      "a.p-row-link",
+      { tabindex: "-1", onclick: (event) => this.#clicked(event) },
+      this.pin,
+      h("span.p-row-text", {}, this.title, this.snippet),
+    );
+    this.button = h(
+      "button.p-icon.p-row-menu",
+      { type: "button", "aria-haspopup": "menu", "aria-expanded": "false", tabindex: "-1" },
+      icon("more"),
+    );
     this.button.addEventListener("click", () => on.menu(this));
     this.element = h("li.p-row", {}, this.link, this.button);
   }
@@ -60,7 +69,11 @@ export class Row {
   /** Turn the title into a field. Enter and leaving it save, Escape doesn't. */
   edit() {
     if (this.field) return;
-    const field = h("input.p-field.p-row-field", { maxlength: String(TITLE_LIMIT), "aria-label": this.app.t("sidebar.rename"), dir: "auto" });
+    const field = h("input.p-field.p-row-field", {
+      maxlength: String(TITLE_LIMIT),
+      "aria-label": this.app.t("sidebar.rename"),
+      dir: "auto",
+    });
     field.value = this.conversation.title;
     const done = (save, focus) => {
       if (this.field !== field) return;

@@ -1,11 +1,11 @@
 /** The left column: a new chat, search, and the conversations by day. */
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
+import { showMenu } from "../widgets/menu.js";
 import { ListActions } from "./list_actions.js";
 import { ListData } from "./list_data.js";
 import { grouped } from "./list_groups.js";
 import { Row } from "./list_row.js";
-import { showMenu } from "../widgets/menu.js";
 
 const SEARCH_AFTER_MS = 150;
 const REFRESH_AFTER_MS = 80;
@@ -36,13 +36,27 @@ class Sidebar {
   }
 
   #build() {
-    this.brand = h("div.p-brand", {}, h("img", { src: "/ui/static/icon.svg", alt: "", width: "24", height: "24" }), h("span", {}, "Parley"));
+    this.brand = h(
+      "div.p-brand",
+      {},
+      h("img", { src: "/ui/static/icon.svg", alt: "", width: "24", height: "24" }),
+      h("span", {}, "Parley"),
+    );
     this.file = h("input", { type: "file", accept: ".json,application/json", hidden: true });
     this.importButton = h("button.p-icon", { type: "button", onclick: () => this.file.click() }, icon("upload"));
     this.newText = h("span");
-    this.newButton = h("button.p-new", { type: "button", onclick: () => this.app.open(null) }, icon("plus"), this.newText);
+    this.newButton = h(
+      "button.p-new",
+      { type: "button", onclick: () => this.app.open(null) },
+      icon("plus"),
+      this.newText,
+    );
     this.search = h("input.p-search-field", { type: "search", autocomplete: "off", spellcheck: "false", dir: "auto" });
-    this.clear = h("button.p-icon.p-search-clear", { type: "button", hidden: true, onclick: () => this.#clearSearch() }, icon("close"));
+    this.clear = h(
+      "button.p-icon.p-search-clear",
+      { type: "button", hidden: true, onclick: () => this.#clearSearch() },
+      icon("close"),
+    );
     this.list = h("div.p-list");
     this.note = h("div.p-list-note", { role: "status" });
     this.end = h("div.p-list-end", { "aria-hidden": "true" });
@@ -51,7 +65,12 @@ class Sidebar {
       "nav.p-sidebar",
       {},
       h("div.p-sidebar-head", {}, this.brand, h("span.p-spring"), this.importButton, this.file),
-      h("div.p-sidebar-tools", {}, this.newButton, h("div.p-search", { role: "search" }, icon("search"), this.search, this.clear)),
+      h(
+        "div.p-sidebar-tools",
+        {},
+        this.newButton,
+        h("div.p-search", { role: "search" }, icon("search"), this.search, this.clear),
+      ),
       this.scroller,
     );
   }
@@ -68,7 +87,10 @@ class Sidebar {
     this.search.addEventListener("keydown", (event) => this.#searchKey(event));
     this.list.addEventListener("keydown", (event) => this.#listKey(event));
     this.list.addEventListener("focusin", (event) => this.#reach(this.#rowOf(event.target)));
-    new IntersectionObserver((seen) => seen[0].isIntersecting && void this.#more(), { root: this.scroller, rootMargin: "300px" }).observe(this.end);
+    new IntersectionObserver((seen) => seen[0].isIntersecting && void this.#more(), {
+      root: this.scroller,
+      rootMargin: "300px",
+    }).observe(this.end);
 
     app.on("language", () => {
       this.#name();
@@ -79,9 +101,7 @@ class Sidebar {
       this.#chooseReachable();
     });
     app.on("conversation-updated", (conversation) => {
-      const { messages: _, ...plain } = conversation;
-      this.data.put(plain);
-      this.draw();
+      if (this.data.put(conversation)) this.draw();
     });
     app.on("list-changed", () => this.#refreshSoon());
     app.on("connection", (up) => up && this.#refreshSoon());
@@ -94,7 +114,10 @@ class Sidebar {
     this.newText.textContent = app.t("app.new_chat");
     this.search.placeholder = app.t("sidebar.search");
     this.search.setAttribute("aria-label", app.t("sidebar.search"));
-    for (const [button, key] of [[this.clear, "sidebar.clear_search"], [this.importButton, "sidebar.import"]]) {
+    for (const [button, key] of [
+      [this.clear, "sidebar.clear_search"],
+      [this.importButton, "sidebar.import"],
+    ]) {
       button.title = app.t(key);
       button.setAttribute("aria-label", app.t(key));
     }
@@ -166,7 +189,10 @@ class Sidebar {
     }
     const group = this.groups.get(key);
     group.name.textContent = title;
-    arrange(group.rows, items.map((item) => this.#row(item).element));
+    arrange(
+      group.rows,
+      items.map((item) => this.#row(item).element),
+    );
     return group.element;
   }
 
@@ -188,13 +214,20 @@ class Sidebar {
     const { app, data } = this;
     const nodes = [];
     if (this.failed && !data.items.length) {
-      const again = h("button.p-button.p-small", { type: "button", onclick: () => void this.load() }, icon("refresh"), app.t("sidebar.again"));
+      const again = h(
+        "button.p-button.p-small",
+        { type: "button", onclick: () => void this.load() },
+        icon("refresh"),
+        app.t("sidebar.again"),
+      );
       nodes.push(h("p", {}, app.errorText(this.failed)), again);
     } else if (!data.loaded) {
       for (let i = 0; i < SKELETON_ROWS; i++) nodes.push(h("div.p-skeleton", { "aria-hidden": "true" }));
       nodes.push(h("span.p-offscreen", {}, app.t("sidebar.loading")));
     } else if (!data.items.length) {
-      nodes.push(h("p", {}, data.query ? app.t("sidebar.nothing_found", { query: data.query }) : app.t("sidebar.empty")));
+      nodes.push(
+        h("p", {}, data.query ? app.t("sidebar.nothing_found", { query: data.query }) : app.t("sidebar.empty")),
+      );
     }
     this.note.replaceChildren(...nodes);
   }
@@ -260,7 +293,11 @@ class Sidebar {
   };
 
   #menu(row) {
-    showMenu(row.button, row.button.getAttribute("aria-label"), this.actions.entries(row, (one) => this.#remove(one)));
+    showMenu(
+      row.button,
+      row.button.getAttribute("aria-label"),
+      this.actions.entries(row, (one) => this.#remove(one)),
+    );
   }
 
   #remove(row) {

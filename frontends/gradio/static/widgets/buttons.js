@@ -1,4 +1,4 @@
-/** Buttons that everyone can use: each has a name for screen readers and a tip for the mouse. */
+/** Buttons with icons or text. Each has a name for screen readers and a tooltip. */
 import { h } from "../page/dom.js";
 import { icon } from "./icons.js";
 

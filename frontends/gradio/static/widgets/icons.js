@@ -12,19 +12,15 @@ const PATHS = {
   copy: ["M9 9h10v11H9z", "M5 15V4h10"],
   download: ["M12 4v11", "M7 11l5 5 5-5", "M5 20h14"],
   edit: ["M4 20l1-4L16.5 4.5l3 3L8 19z", "M14 7l3 3"],
-  gauge: ["M4 18a9 9 0 1 1 16 0", "M12 14l4-5"],
   info: ["M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17z", "M12 11v5.5", "M12 7.6v.1"],
-  menu: ["M4 7h16", "M4 12h16", "M4 17h16"],
   moon: ["M19.5 14.5A8 8 0 0 1 9.5 4.5a8 8 0 1 0 10 10z"],
   more: ["M5 12h.01", "M12 12h.01", "M19 12h.01"],
   panel: ["M4 5h16v14H4z", "M9.5 5v14"],
   pin: ["M9 4h6l-1 6 3 3v2H7v-2l3-3z", "M12 15v5"],
-  play: ["M8 5.5v13l10.5-6.5z"],
   plus: ["M12 5v14", "M5 12h14"],
   refresh: ["M19.5 12a7.5 7.5 0 1 1-2.2-5.3", "M19.5 3.5v4h-4"],
   search: ["M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13z", "M15.5 15.5L20 20"],
   sliders: ["M4 8h9", "M17 8h3", "M4 16h3", "M11 16h9", "M15 5.5v5", "M9 13.5v5"],
-  sparkle: ["M12 4l1.8 5.2L19 11l-5.2 1.8L12 18l-1.8-5.2L5 11l5.2-1.8z"],
   stop: ["M7.5 7.5h9v9h-9z"],
   sun: [
     "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8z",
@@ -41,7 +37,7 @@ const PATHS = {
   warning: ["M12 4L2.8 19.5h18.4z", "M12 10v4.5", "M12 17v.1"],
 };
 
-const FILLED = new Set(["stop", "play"]);
+const FILLED = new Set(["stop"]);
 
 /**
  * An icon, hidden from screen readers: the button around it has the label.

@@ -20,7 +20,11 @@ const GAP = 4;
  * @param {Entry[]} entries
  */
 export function showMenu(anchor, label, entries) {
-  const menu = h("div.p-menu", { role: "menu", "aria-label": label }, ...entries.map((entry) => item(entry, (back) => close(back))));
+  const menu = h(
+    "div.p-menu",
+    { role: "menu", "aria-label": label },
+    ...entries.map((entry) => item(entry, (back) => close(back))),
+  );
   const outside = (event) => !menu.contains(event.target) && close(false);
 
   function close(giveFocusBack) {
@@ -55,7 +59,13 @@ function item(entry, close) {
   const content = [icon(entry.icon), h("span", {}, entry.label)];
   const look = entry.danger ? ".p-danger" : "";
   if (entry.href) {
-    const attrs = { role: "menuitem", tabindex: "-1", href: entry.href, download: "", onclick: () => setTimeout(close, 0, true) };
+    const attrs = {
+      role: "menuitem",
+      tabindex: "-1",
+      href: entry.href,
+      download: "",
+      onclick: () => setTimeout(close, 0, true),
+    };
     return h(`a.p-menu-item${look}`, attrs, ...content);
   }
   const act = () => {

@@ -1,6 +1,6 @@
-/** A small box beside a button: opens under it, closes on Escape, on a click outside, or when focus leaves. */
-import { iconButton } from "./buttons.js";
+/** A popover beside a button: closes on Escape, on a click outside, or when another one opens. */
 import { h } from "../page/dom.js";
+import { iconButton } from "./buttons.js";
 
 let open = null; // one at a time; belongs to the page, holds no data
 

@@ -1,0 +1,110 @@
+"""Models as JSON: the one form in which lists, single models and events tell of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from app.models import model_events as events
+from app.models.memory import MemorySnapshot
+from app.models.model_views import Listing, ModelView, VariantView
+from app.weights.sources import HubSource, WheelSource
+
+
+def listing_json(listing: Listing, languages: Sequence[str]) -> dict[str, Any]:
+    """All models, with descriptions in the first of `languages` that there is; what can't be read; memory."""
+    return {
+        "items": [model_json(view, languages) for view in listing.models],
+        "problems": [problem.payload() for problem in listing.problems],
+        "memory": memory_json(listing.memory),
+    }
+
+
+def memory_json(memory: MemorySnapshot) -> dict[str, Any]:
+    """What a model loaded now could have: of RAM, and of the GPU's memory where that is counted."""
+    vram = memory.vram and {"total_bytes": memory.vram.total_bytes, "available_bytes": memory.free_vram_bytes}
+    return {"total_bytes": memory.ram.total_bytes, "available_bytes": memory.free_bytes, "gpu": vram}
+
+
+def model_json(view: ModelView, languages: Sequence[str]) -> dict[str, Any]:
+    """One model with its variants (``quantizations``) and adapters."""
+    manifest = view.manifest
+    return {
+        "id": manifest.id,
+        "title": manifest.title,
+        "description": manifest.described(languages),
+        "family": manifest.family,
+        "engine": manifest.engine,
+        "why": manifest.why,
+        "kind": manifest.kind,
+        "languages": list(manifest.languages),
+        "licence": manifest.licence,
+        "parameters": manifest.parameters,
+        "quantization": manifest.quantization,
+        "context_tokens": manifest.context_tokens,
+        "default_sampling": manifest.default_sampling.as_dict(),
+        "state": view.state,
+        "detail": view.status.detail,
+        "ignored": list(manifest.ignored),
+        "fetchable": isinstance(manifest.source, HubSource | WheelSource),
+        "size_bytes": view.status.size_bytes,
+        **_needs(view),
+        "arriving": view.arriving,
+        "progress": asdict(view.progress) if view.progress else None,
+        "error": view.error.payload() if view.error else None,
+        "default": view.default,
+        "quantizations": [_variant_json(variant) for variant in view.variants],
+        "adapters": _adapters_json(view),
+    }
+
+
+def event_json(event: events.ModelEvent, languages: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """An event's name and data."""
+    match event:
+        case events.ModelsListed(listing):
+            return "models", listing_json(listing, languages)
+        case events.ModelChanged(view):
+            return "model", {"model": model_json(view, languages)}
+        case events.ModelRemoved(model_id):
+            return "removed", {"id": model_id}
+        case events.MemoryChanged(memory):
+            return "memory", {"memory": memory_json(memory)}
+
+
+def _variant_json(view: VariantView) -> dict[str, Any]:
+    """``id`` is the reference that asks for it."""
+    manifest = view.manifest
+    return {
+        "name": manifest.load_as,
+        "id": manifest.id,
+        "default": manifest.id == manifest.base_id,
+        "state": view.state,
+        "engine": manifest.engine,
+        "why": manifest.why,
+        **_needs(view),
+        "error": view.error.payload() if view.error else None,
+    }
+
+
+def _needs(view: ModelView | VariantView) -> dict[str, Any]:
+    """The memory it takes on its device, in all and of which kind, and whether it fits; ``None`` where not known."""
+    estimate = view.status.memory
+    needed_bytes = estimate and (estimate.vram_bytes if view.device == "gpu" else estimate.total_bytes)
+    return {
+        "memory_bytes": needed_bytes,
+        "weights_bytes": estimate.weights_bytes if estimate else None,
+        "cache_bytes": estimate.kv_bytes if estimate else None,
+        "device": view.device,
+        "fits": view.status.fits,
+    }
+
+
+def _adapters_json(view: ModelView) -> list[dict[str, Any]]:
+    """``detail`` says why an adapter can't be used, if it can't."""
+    found = []
+    for adapter in view.manifest.adapters:
+        problem = view.adapter_problems.get(adapter.name, "")
+        title = adapter.title or adapter.name
+        found.append({"name": adapter.name, "title": title, "usable": not problem, "detail": problem})
+    return found

@@ -1,0 +1,100 @@
+"""Models as people are shown them: what the catalog knows, with the state of fetches and of memory at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from app.errors import InvalidManifest, MissingExtra, ParleyError
+from app.models.catalog import CatalogEntry, ModelStatus
+from app.models.fetches import Fetches
+from app.models.loaded_models import LoadedModels
+from app.models.manifest import Manifest
+from app.models.memory import MemorySnapshot
+from app.weights.progress import Progress
+
+ViewState = Literal["not_fetched", "fetching", "damaged", "ready", "loading", "loaded", "failed"]
+Device = Literal["cpu", "gpu"]
+
+
+@dataclass(frozen=True, slots=True)
+class VariantView:
+    """One variant of a model."""
+
+    manifest: Manifest
+    state: ViewState
+    status: ModelStatus
+    device: Device
+    error: ParleyError | None  # why it can't be loaded, or could not the last time
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """One model as it is loaded by default, with all its variants and adapters."""
+
+    manifest: Manifest
+    state: ViewState
+    status: ModelStatus
+    device: Device  # whose memory it needs
+    error: ParleyError | None
+    progress: Progress | None  # of the fetch that runs
+    arriving: bool  # asked for by name, and not in the catalog yet
+    default: bool  # whether it answers where nobody chooses
+    variants: tuple[VariantView, ...]
+    adapter_problems: Mapping[str, str]  # by the adapter's name
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All models, the manifests that can't be read, and the memory of this machine."""
+
+    models: tuple[ModelView, ...]
+    problems: tuple[InvalidManifest, ...]
+    memory: MemorySnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """What changes without a file being touched: needed to make a view of a catalog entry."""
+
+    fetches: Fetches
+    loaded: LoadedModels
+    missing_extras: Mapping[str, MissingExtra]  # by the engine's name
+    memory: MemorySnapshot
+    default_id: str | None
+
+    def model_view(self, entry: CatalogEntry, *, arriving: bool) -> ModelView:
+        """The view of `entry` now."""
+        manifest = entry.manifest
+        usual = self._variant_view(entry)
+        progress = self.fetches.progress(manifest.base_id)
+        return ModelView(
+            manifest=manifest,
+            state="fetching" if progress is not None else usual.state,
+            status=usual.status,
+            device=usual.device,
+            error=self.fetches.last_error(manifest.base_id) or usual.error,
+            progress=progress,
+            arriving=arriving,
+            default=manifest.base_id == self.default_id,
+            variants=tuple(self._variant_view(variant) for variant in entry.variants),
+            adapter_problems=entry.adapter_problems,
+        )
+
+    def _variant_view(self, entry: CatalogEntry) -> VariantView:
+        manifest = entry.manifest
+        status = replace(entry.status, fits=self.memory.fits(entry.status.memory, manifest.id))
+        missing = self.missing_extras.get(manifest.engine) if status.state == "ready" else None
+        on_gpu = self.memory.vram is not None and status.memory is not None and status.memory.on_gpu
+        error = missing or self.loaded.error(manifest.id)
+        return VariantView(manifest, self._state(entry, missing), status, "gpu" if on_gpu else "cpu", error)
+
+    def _state(self, entry: CatalogEntry, missing: MissingExtra | None) -> ViewState:
+        """The state of the files; of files that are here, the state in memory."""
+        if entry.status.state != "ready":
+            return entry.status.state
+        if missing is not None:
+            return "failed"
+        in_memory = self.loaded.state(entry.manifest.id)
+        return "ready" if in_memory == "unloaded" else in_memory

@@ -1,0 +1,282 @@
+"""What people do with models, for the API and the command line: list, choose, fetch, import, convert, check, load."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+
+from app.config import Settings
+from app.errors import InvalidImport, InvalidManifest, MissingExtra, ModelNotFetched, ModelNotFound, UnsupportedRequest
+from app.models.catalog import Catalog
+from app.models.fetch_model import fetch_model
+from app.models.fetches import Fetches
+from app.models.gguf_conversion import ConvertTo, convert_folder, convert_where_wanted
+from app.models.hub_references import is_hub_reference, resolve
+from app.models.loaded_models import LoadedModels, NothingLoaded
+from app.models.manifest import Manifest
+from app.models.model_events import ModelEvent, ModelEvents
+from app.models.model_views import Listing, LiveState, ModelView
+from app.models.references import parse
+from app.weights.formats.checkpoint import CONFIG
+from app.weights.importing.importer import Imported, import_model
+from app.weights.progress import Cancelled, OnProgress, Progress
+
+log = logging.getLogger(__name__)
+
+_LOOK_INTERVAL_S = 1.0  # after which a file that a user drops into the store of a running server is seen at the latest
+
+
+class ModelService:
+    """The use-cases. One per program.
+
+    Methods that block say so: a server calls them in threads. The command line makes one with :meth:`from_settings`; a
+    server opens its own with :meth:`start` and closes it with :meth:`close`.
+    """
+
+    def __init__(self, settings: Settings, catalog: Catalog, loaded: LoadedModels | None = None) -> None:
+        self.catalog = catalog
+        self.events = ModelEvents()
+        self.fetches = Fetches(catalog, self.events.notify)
+        self._settings = settings
+        self._loaded = loaded or NothingLoaded()
+        self._loaded.on_change(self.events.notify)
+        self._missing_extras: dict[str, MissingExtra] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> ModelService:
+        """For the command line: the models of the settings' store, none of them in memory."""
+        catalog = Catalog.from_settings(settings)
+        catalog.cache()
+        return cls(settings, catalog)
+
+    # -- in a running server ---------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Keep the catalog in memory from now on, and look at the store once a second."""
+        await asyncio.to_thread(self.catalog.cache)
+        await asyncio.to_thread(self._look)
+        self._looking = asyncio.create_task(self._keep_looking(), name="look at the model store")
+
+    async def close(self) -> None:
+        """Cancel all fetches and end all subscriptions. Idempotent."""
+        self.events.close()
+        if self._looking is not None:
+            self._looking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._looking
+        await self.fetches.close()
+
+    async def subscribe(self, languages: Sequence[str], heartbeat_s: float) -> AsyncGenerator[ModelEvent | None, None]:
+        """All models, then what changes in them; ``None`` is a heartbeat. See :mod:`app.models.model_events`."""
+
+        async def look() -> Listing:
+            return await asyncio.to_thread(self.listing, languages)
+
+        subscription = self.events.subscribe(look, self.fetches.any_running, heartbeat_s)
+        async with contextlib.aclosing(subscription):
+            async for event in subscription:
+                yield event
+
+    def start_fetch(self, reference: str) -> None:
+        """Begin to fetch a model in the background; nothing happens where that runs. Raises :class:`ModelNotFound`."""
+        self.fetches.start(self._arriving_or_known(reference).base_id)
+
+    async def start_fetch_by_name(self, name: str) -> str:
+        """Begin to fetch what ``hub:OWNER/NAME[:FILE][@REVISION]`` names; returns its id once the hub has answered.
+
+        Raises as :func:`~app.models.hub_references.resolve` does.
+        """
+        return await self.fetches.start_by_name(name)
+
+    def cancel_fetch(self, reference: str) -> None:
+        """Stop fetching a model, or forget one that failed to arrive. Raises :class:`ModelNotFound`."""
+        self.fetches.cancel(self._arriving_or_known(reference).base_id)
+
+    async def load(self, reference: str) -> None:
+        """Load a model into memory; returns once it is ready."""
+        await self._loaded.load(reference)
+
+    async def unload(self, reference: str) -> None:
+        """Free a model's memory. Raises :class:`~app.errors.ModelBusy` while it is answering."""
+        await self._loaded.unload(reference)
+
+    # -- which models there are --------------------------------------------------------------------
+
+    def listing(self, languages: Sequence[str] = ()) -> Listing:
+        """All models: those of the catalog, and those that were asked for by name and are on their way. Blocks.
+
+        `languages` are the reader's: they decide which model is the default one.
+        """
+        self._look()
+        live = self._live_state(languages)
+        entries = self.catalog.entries()
+        known = {entry.manifest.base_id for entry in entries}
+        arriving = [self.catalog.entry(m) for m in self.fetches.arriving() if m.base_id not in known]
+        views = [*(live.model_view(entry, arriving=False) for entry in entries)]
+        views += [live.model_view(entry, arriving=True) for entry in arriving]
+        return Listing(tuple(views), tuple(self.catalog.problems), live.memory)
+
+    def show(self, reference: str, languages: Sequence[str] = ()) -> ModelView:
+        """One model, as the variant that `reference` names. Blocks. Raises :class:`ModelNotFound`."""
+        self._look()
+        live = self._live_state(languages)
+        manifest = self._arriving_or_known(reference)
+        arriving = any(manifest is other for other in self.fetches.arriving())
+        return live.model_view(self.catalog.entry(manifest), arriving=arriving)
+
+    def get(self, reference: str) -> Manifest:
+        """The manifest of a model, with the variant that `reference` names. Raises :class:`ModelNotFound`."""
+        return self.catalog.get(reference)
+
+    def get_readable(self, model_id: str) -> Manifest:
+        """As :meth:`get`; raises :class:`InvalidManifest` where there is a manifest of that name that can't be read."""
+        for problem in self.catalog.problems:
+            if Path(str(problem.details.get("path", ""))).name == f"{model_id}.toml":
+                raise InvalidManifest(problem.message, **problem.details)
+        return self.catalog.get(model_id)
+
+    def ready_models(self) -> list[Manifest]:
+        """Chat models whose weights are here, in the catalog's order."""
+        return [
+            entry.manifest
+            for entry in self.catalog.entries()
+            if entry.manifest.kind == "chat" and entry.status.state == "ready"
+        ]
+
+    def default_model(self, languages: Sequence[str] = ()) -> str | None:
+        """The model set by the operator, else the first ready one that speaks one of `languages`, else the first ready.
+
+        Of one that has several variants, the first that this machine has the memory for.
+        """
+        if self._settings.model:
+            return self._settings.model
+        chats = [entry for entry in self.catalog.entries() if entry.manifest.kind == "chat"]
+        ready = [entry for entry in chats if entry.status.state == "ready"]
+        wanted = [language.split("-")[0].lower() for language in languages]
+        speaking = [entry for language in wanted for entry in ready if language in entry.manifest.languages]
+        for entry in [*speaking, *ready]:
+            for variant in entry.variants or (entry,):
+                usable = len(entry.variants) < 2 or variant.suits
+                if usable and variant.manifest.engine not in self._missing_extras:
+                    return variant.manifest.id
+        return None
+
+    def require_default_model(self, languages: Sequence[str] = ()) -> str:
+        """As :meth:`default_model`; raises :class:`ModelNotFetched` when there is none."""
+        found = self.default_model(languages)
+        if found is None:
+            raise ModelNotFetched(
+                "No model has been downloaded yet. Download one in the model list, or run `parley models pull`."
+            )
+        return found
+
+    # -- bringing models here, and checking them -----------------------------------------------------
+
+    def fetch(self, reference: str, to: ConvertTo, on_progress: OnProgress, cancelled: Cancelled) -> Manifest:
+        """Fetch a model by its id or as ``hub:OWNER/NAME[:FILE][@REVISION]``, and convert it. Blocks.
+
+        Raises as :func:`~app.models.hub_references.resolve` and :func:`~app.models.fetch_model.fetch_model` do.
+        """
+        store_dir = self.catalog.store_dir
+        if is_hub_reference(reference):
+            manifest = resolve(reference, store_dir, cancelled)
+        else:
+            manifest = self.get_readable(reference)
+        fetched = fetch_model(manifest, store_dir, on_progress, cancelled, to=to)
+        self.catalog.refresh()
+        return fetched
+
+    def import_files(
+        self, source: Path, name: str, base: str, to: ConvertTo, on_progress: OnProgress, cancelled: Cancelled
+    ) -> Imported:
+        """Import a model or an adapter under `name`, and convert it. Blocks.
+
+        `base`: of delta weights, the path or id of what they are added to; else "". Raises :class:`InvalidImport` and
+        what :func:`~app.weights.importing.importer.import_model` raises.
+        """
+        store_dir = self.catalog.store_dir
+        found = self._base(base) if base else None
+        imported = import_model(source, store_dir, name, on_progress, cancelled, base=found)
+        if imported.kind == "model":
+            convert_where_wanted(imported.folder, store_dir, on_progress, cancelled, to=to)
+        self.catalog.refresh()
+        return imported
+
+    def convert(self, model_id: str, to: str, on_progress: OnProgress, cancelled: Cancelled) -> Path:
+        """Convert a Hugging Face model to GGUF in the number format `to`; returns the file. Blocks.
+
+        Raises :class:`ModelNotFound`, :class:`ModelNotFetched`, :class:`InvalidImport`.
+        """
+        manifest = self.catalog.get(model_id)
+        folder = self.catalog.files.folder(manifest)
+        if not (folder / CONFIG).is_file():
+            self.catalog.files.present(manifest)
+            raise InvalidImport(f"{manifest.base_id} is not a Hugging Face model, so there is nothing to convert.")
+        path = convert_folder(folder, self.catalog.store_dir, to, on_progress, cancelled)
+        self.catalog.refresh()
+        return path
+
+    def check(self, model_id: str, on_progress: OnProgress) -> None:
+        """Read every file of a model again and compare its checksum. Blocks.
+
+        Raises :class:`~app.errors.ModelError` for a model that is damaged or not here.
+        """
+
+        def on_bytes(done: int, total: int) -> None:
+            on_progress(Progress("verifying", done, total))
+
+        self.catalog.verify(model_id, again=True, on_progress=on_bytes)
+
+    def offered_with(self, adapter_folder: Path) -> list[str]:
+        """The ids of the models that an adapter is offered with."""
+        models = self.catalog.list()
+        return [m.id for m in models if any(Path(adapter.path) == adapter_folder for adapter in m.adapters)]
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _arriving_or_known(self, reference: str) -> Manifest:
+        arriving = (manifest for manifest in self.fetches.arriving() if manifest.base_id == reference)
+        return next(arriving, None) or self.catalog.get(reference)
+
+    def _base(self, base: str) -> Path:
+        path = Path(base).expanduser()
+        if path.exists():
+            return path
+        try:
+            manifest = self.catalog.get(base)
+        except (ModelNotFound, UnsupportedRequest) as err:
+            text = f"The base {base} is not a file, a folder or a model in the store. {err.message}"
+            raise InvalidImport(text) from err
+        return self.catalog.files.folder(manifest)
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_INTERVAL_S)
+            try:
+                changed = await asyncio.to_thread(self._look)
+            except OSError as err:  # the disk is away for now
+                log.warning("The model store can't be read: %s", err)
+            else:
+                if changed:
+                    self.events.notify()
+
+    def _look(self) -> bool:
+        """See whether files or installed packages have changed. Blocks."""
+        changed = self.catalog.refresh()
+        engines = {variant.manifest.engine for e in self.catalog.entries() for variant in (e, *e.variants)}
+        found = {engine: missing for engine in engines if (missing := self._loaded.missing_extra(engine))}
+        if {k: v.message for k, v in found.items()} != {k: v.message for k, v in self._missing_extras.items()}:
+            self._missing_extras = found
+            changed = True
+        return changed
+
+    def _live_state(self, languages: Sequence[str]) -> LiveState:
+        """What views of models are made with, at this moment. Blocks."""
+        default = self.default_model(languages)
+        default_id = parse(default).base if default else None
+        memory = self.catalog.budget.snapshot()
+        return LiveState(self.fetches, self._loaded, self._missing_extras, memory, default_id)

@@ -1,0 +1,65 @@
+"""What Parley knows of architectures without reading weights: one file each, found by scanning this package.
+
+A new one is a new file that defines ``ARCHITECTURE``. Models of an architecture that has none are checked by their
+outline only, and their memory is not known before they are here.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator, Mapping
+
+from app.weights.architectures.base import Architecture, Config, Expected
+
+__all__ = ["expected_for", "is_tied", "kv_values_for", "lora_tensors"]
+
+
+@functools.cache
+def _by_model_type() -> Mapping[str, Architecture]:
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
+    found: list[Architecture] = [module.ARCHITECTURE for module in modules]
+    return {model_type: architecture for architecture in found for model_type in architecture.model_types}
+
+
+def _of(config: Config) -> Architecture | None:
+    model_type = config.get("model_type")
+    return _by_model_type().get(model_type) if isinstance(model_type, str) else None
+
+
+def expected_for(config: Config, names: Iterable[str] = ()) -> Iterator[Expected] | None:
+    """What tensors a ``config.json`` asks for; ``None`` for an architecture whose shapes are not known exactly.
+
+    `names` are those of the tensors that are there, where there are some: BLOOM's begin in one of two ways.
+    Iterating raises :class:`~app.weights.architectures.base.BadConfig`.
+    """
+    architecture = _of(config)
+    return None if architecture is None else architecture.expected_tensors(config, names)
+
+
+def kv_values_for(config: Config, *, lengthened: bool = True) -> int | None:
+    """Numbers in the cache for one token; ``None`` for an architecture whose shapes are not known exactly.
+
+    `lengthened`: as the torch engine keeps BLOOM's keys. Raises
+    :class:`~app.weights.architectures.base.BadConfig`.
+    """
+    architecture = _of(config)
+    return None if architecture is None else architecture.kv_values_per_token(config, lengthened)
+
+
+def is_tied(config: Config) -> bool:
+    """Whether the output head is the embedding, and takes no memory of its own; by default as transformers has it."""
+    architecture = _of(config)
+    by_default = architecture is not None and architecture.tied_by_default(config)
+    return bool(config.get("tie_word_embeddings", by_default))
+
+
+def lora_tensors() -> Mapping[str, Mapping[str, str]]:
+    """By ``general.architecture`` of a GGUF file: the layers of a block that LoRA may change, by their PEFT names."""
+    return {
+        name: architecture.lora_tensors
+        for architecture in _by_model_type().values()
+        for name in architecture.gguf_names
+    }

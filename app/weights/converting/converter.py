@@ -1,0 +1,90 @@
+"""What converting an architecture to GGUF takes, and which converter a model needs."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+from typing import Protocol
+
+import gguf
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import InvalidImport
+from app.weights.converting import model_types
+from app.weights.converting.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One tensor of the GGUF file, and where its numbers come from."""
+
+    name: str  # in the GGUF file, with ".weight" or ".bias"
+    shape: tuple[int, ...]  # (rows, columns) or (numbers,)
+    source: str = ""  # the tensor in the checkpoint, of the same shape
+    rows: NDArray[np.intp] | None = None  # which row of the source comes at each place; None: as they are
+    values: NDArray[np.float32] | None = None  # computed, not stored in the checkpoint
+
+
+class Converter(Protocol):
+    """An architecture that can be converted to GGUF."""
+
+    @property
+    def architecture(self) -> gguf.MODEL_ARCH:
+        """Its name in llama.cpp."""
+        ...
+
+    def row_order(self, layer: str, heads: int, heads_kv: int, head: int) -> NDArray[np.intp] | None:
+        """Which row of the checkpoint's matrix stands at each place of llama.cpp's `layer`, such as ``attn_q``.
+
+        ``None``: they stand in the same order. `head` is the width of one head.
+        """
+        ...
+
+    def parts(self, config: Config, names: Set[str]) -> Iterator[Part]:
+        """The tensors in the order of the computation; `names` are those that the checkpoint has.
+
+        Raises :class:`InvalidImport` for a configuration that llama.cpp can't compute.
+        """
+        ...
+
+    def describe(self, config: Config, writer: gguf.GGUFWriter) -> None:
+        """Write the metadata that llama.cpp builds the model from."""
+        ...
+
+    def is_left_out(self, name: str, config: Config) -> bool:
+        """Whether a tensor of the checkpoint is rightly not carried over (tables that are computed, a tied head)."""
+        ...
+
+
+def converter_for(config: Config) -> Converter:
+    """The converter of a model. Raises :class:`InvalidImport` for one that is not known."""
+    kind = config.get("model_type")
+    if not isinstance(kind, str) or kind not in model_types.convertible():
+        known = ", ".join(sorted(model_types.convertible()))
+        raise InvalidImport(
+            f"Models of the architecture {str(kind)[:40]!r} can't be converted for llama.cpp; only {known} can. "
+            "It runs in PyTorch as it is, or from a GGUF file if one is published.",
+            architecture=str(kind)[:40],
+        )
+    return _converter(kind)
+
+
+def converter_for_gguf(architecture: str) -> Converter | None:
+    """A converter that writes files of this ``general.architecture``; ``None`` where there is none."""
+    converters = (_converter(kind) for kind in sorted(model_types.convertible()))
+    return next((one for one in converters if gguf.MODEL_ARCH_NAMES[one.architecture] == architecture), None)
+
+
+def _converter(model_type: str) -> Converter:
+    converter: Converter = importlib.import_module(f"{model_types.__name__}.{model_type}").CONVERTER
+    return converter
+
+
+def gguf_name(names: gguf.TensorNameMap, source: str) -> str:
+    """The name in GGUF of a tensor of the checkpoint."""
+    found = names.get_name(source, try_suffixes=(".weight", ".bias"))
+    if found is None:
+        raise InvalidImport(f"The tensor {source[:80]} does not exist in llama.cpp's version of this architecture.")
+    return found

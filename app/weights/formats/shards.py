@@ -1,0 +1,47 @@
+"""Names of models that are split into several files: ``<stem>-00001-of-00003.gguf``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<suffix>\.[a-z]+)?")
+_MAX_SHARDS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class ShardName:
+    """The name of one shard, taken apart."""
+
+    stem: str
+    number: int  # from 1
+    count: int
+    suffix: str  # ".gguf"; "" where the name has none
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is the one to open; ``False`` also for counts that no model has."""
+        return self.number == 1 and 1 <= self.count <= _MAX_SHARDS
+
+    def all_names(self) -> list[str]:
+        """The names of all shards, in order; meant for a name that :attr:`is_first`."""
+        return shard_names(self.stem, self.count, self.suffix)
+
+
+def parse_shard(name: str) -> ShardName | None:
+    """The parts of a shard's name; ``None`` for the name of a file that is not split."""
+    match = _SHARD.fullmatch(name)
+    if match is None:
+        return None
+    return ShardName(match["stem"], int(match["number"]), int(match["count"]), match["suffix"] or "")
+
+
+def shard_names(stem: str, count: int, suffix: str) -> list[str]:
+    """What the files of a model in `count` parts are called."""
+    return [f"{stem}-{number:05d}-of-{count:05d}{suffix}" for number in range(1, count + 1)]
+
+
+def model_stem(name: str) -> str:
+    """The name of the model in a GGUF file: without the suffix, and without its number where it is split."""
+    shard = parse_shard(name)
+    return shard.stem if shard is not None else name.removesuffix(".gguf")

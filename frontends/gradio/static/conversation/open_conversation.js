@@ -1,0 +1,230 @@
+/** The open conversation: loads its messages and applies its events. Drawing is in conversation_view.js. */
+import { ApiError } from "../page/api.js";
+import { hasNews } from "../page/compare.js";
+import { closePopover } from "../widgets/popover.js";
+import { EventStream } from "./event_stream.js";
+import { MessageTree } from "./message_tree.js";
+import { OptimisticMessages } from "./optimistic_messages.js";
+
+const LOAD_AGAIN_MS = 2000;
+const LOAD_ANYWAY_MS = 800; // when the event stream is slow to open
+
+/** One at a time; `open` begins anew. */
+export class OpenConversation {
+  /**
+   * @param {Object} app
+   * @param {import("./conversation_view.js").ConversationView} view
+   */
+  constructor(app, view) {
+    this.app = app;
+    this.view = view;
+    this.stream = null;
+    this.#begin(null);
+  }
+
+  /** The running reply on the path that is shown, if any. */
+  get running() {
+    return this.tree.path().find((message) => message.state === "pending");
+  }
+
+  /**
+   * Show a conversation, or the first screen.
+   * @param {string|null} id
+   * @param {string} [messageId] scroll to it
+   */
+  open(id, messageId) {
+    closePopover();
+    this.stream?.close();
+    this.stream = null;
+    this.#begin(id);
+    this.wanted = messageId ?? null;
+    this.app.state.conversation = null;
+    this.view.clear(id === null ? "welcome" : "loading");
+    if (id !== null) this.#connect(LOAD_ANYWAY_MS);
+    this.#changed();
+  }
+
+  #begin(id) {
+    this.id = id;
+    this.tree = new MessageTree();
+    this.optimistic = new OptimisticMessages(this.tree, (from, to) => this.view.rename(from, to));
+    this.loaded = id === null;
+    this.loading = false;
+    this.upToDate = false; // whether every event since the messages were loaded has come
+    this.waiting = []; // events that came before the messages that they speak of
+  }
+
+  #connect(loadAfterMs) {
+    const id = this.id;
+    const mine =
+      (act) =>
+      (...args) =>
+        this.id === id && act(...args);
+    this.stream = new EventStream(`/ui/conversations/${id}/events`, {
+      event: mine((name, data) => this.#event(name, data)),
+      lost: mine(() => this.#lost()),
+      back: mine(() => this.app.emit("connection", true)),
+    });
+    if (loadAfterMs)
+      setTimeout(
+        mine(() => this.loaded || this.loading || this.#load()),
+        loadAfterMs,
+      );
+  }
+
+  async #load() {
+    const id = this.id;
+    this.loading = true;
+    try {
+      const conversation = await this.app.api.get(`/ui/conversations/${id}`);
+      if (this.id === id) this.#fill(conversation);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (this.id === id) this.#loadFailed(error);
+    }
+  }
+
+  #fill({ messages, ...conversation }) {
+    this.#update(conversation);
+    for (const message of messages) this.optimistic.adopt(message);
+    const leaf = this.loaded ? this.tree.leaf : (this.wanted ?? conversation.leaf_id);
+    const known = leaf !== null && this.tree.get(leaf) ? leaf : null;
+    this.tree.show(this.tree.newestLeaf(known));
+    const first = !this.loaded;
+    this.loaded = true;
+    this.loading = false;
+    this.draw();
+    this.#catchUp();
+    if (first) this.view.arrive(this.wanted);
+  }
+
+  #loadFailed(error) {
+    if (error.code.endsWith("not_found")) return this.#gone("chat.not_found");
+    if (error.status !== 0 && !this.loaded) return this.view.clear("error", this.app.errorText(error));
+    const id = this.id;
+    setTimeout(() => this.id === id && this.#load(), LOAD_AGAIN_MS);
+    void this.#lost();
+  }
+
+  #gone(key) {
+    this.stream?.close();
+    this.view.clear("gone", this.app.t(key));
+  }
+
+  async #lost() {
+    this.app.emit("connection", false);
+    try {
+      await this.app.api.get(`/api/conversations/${this.id}`);
+    } catch (error) {
+      if (error.code === "conversation_not_found") {
+        this.app.emit("connection", true);
+        this.#gone("chat.not_found");
+      }
+    }
+  }
+
+  #event(name, data) {
+    if (name === "reset") return void (this.upToDate = false); // a snapshot follows
+    if (name === "snapshot") return this.#snapshot(data);
+    if (!this.loaded || this.loading) return void this.waiting.push([name, data]);
+    this.#handle[name]?.(data);
+  }
+
+  // A stream that goes on where it was interrupted tells what was missed: the messages are not loaded again.
+  #snapshot(data) {
+    const resumed = this.upToDate;
+    this.upToDate = true;
+    this.waiting.push(["running", data]);
+    if (!resumed) void this.#load();
+    else if (!this.loading) this.#catchUp();
+  }
+
+  #catchUp() {
+    for (const [name, data] of this.waiting.splice(0)) this.#event(name, data);
+  }
+
+  #handle = {
+    running: ({ running }) => {
+      for (const { message_id, blocks, position } of running) {
+        if (blocks?.length) this.view.patch(message_id, blocks);
+        else if (position !== null && position !== undefined) this.view.queued(message_id, position);
+      }
+    },
+    message: ({ message }) => this.#added(message),
+    queued: ({ message_id, position }) => this.view.queued(message_id, position),
+    started: ({ message_id, dropped_turns }) => {
+      if (this.tree.get(message_id)) this.tree.add({ ...this.tree.get(message_id), dropped_turns });
+      this.view.queued(message_id, null);
+    },
+    render: ({ message_id, blocks }) => this.view.patch(message_id, blocks),
+    finished: ({ message }) => this.#ended(message),
+    error: ({ message, error }) => message && this.#ended({ ...message, error: { ...message.error, ...error } }),
+    rated: ({ message_id, rating }) => this.rated(message_id, rating),
+    updated: ({ conversation }) => this.#update(conversation),
+    deleted: () => {
+      this.#gone("chat.gone");
+      this.app.emit("list-changed");
+    },
+  };
+
+  /**
+   * The first message has made a conversation of the first screen.
+   * @param {Object} conversation
+   */
+  begun(conversation) {
+    this.id = conversation.id;
+    this.app.created(conversation);
+    this.#connect(0);
+  }
+
+  #update(conversation) {
+    if (!hasNews(this.app.state.conversation ?? undefined, conversation)) return;
+    this.app.state.conversation = conversation;
+    this.app.emit("conversation-updated", conversation);
+  }
+
+  #added(message) {
+    const follows = this.#isNext(message);
+    this.optimistic.adopt(message);
+    if (follows) this.tree.show(message.id);
+    this.draw();
+  }
+
+  // What another tab adds is followed where it goes on from here, or answers the same question again.
+  #isNext(message) {
+    const leaf = this.tree.leaf === null ? null : this.tree.get(this.tree.leaf);
+    if (message.parent_id === this.tree.leaf) return true;
+    return message.role === "assistant" && leaf?.parent_id === message.parent_id && leaf.state !== "pending";
+  }
+
+  #ended(message) {
+    const before = this.tree.get(message.id)?.state;
+    this.tree.add(message);
+    this.draw();
+    if (before === "pending") this.view.announce(message);
+    this.app.emit("list-changed");
+  }
+
+  /**
+   * A reply was judged: told by the click, by the server's answer and by an event, drawn once.
+   * @param {string} id
+   * @param {{verdict: string}|null} rating
+   */
+  rated(id, rating) {
+    const message = this.tree.get(id);
+    const judged = rating && rating.verdict !== "retracted" ? rating : null;
+    if (!message || message.rating?.verdict === judged?.verdict) return;
+    this.tree.add({ ...message, rating: judged });
+    this.draw();
+  }
+
+  /** Show what there is now. */
+  draw() {
+    this.view.render(this.tree);
+    this.#changed();
+  }
+
+  #changed() {
+    this.app.emit("running", this.running ?? null);
+  }
+}

@@ -1,0 +1,67 @@
+/** The two panels beside the conversation: the chat list and the settings, open or closed. */
+import { h } from "./dom.js";
+
+const NARROW = "(max-width: 899px)";
+const SIDEBAR_KEY = "parley.sidebar";
+
+/** Opens and closes "sidebar" and "settings"; what is closed can't be reached by keyboard either. */
+export class Panels {
+  /**
+   * @param {Object} app
+   * @param {{sidebar: HTMLElement, settings: HTMLElement}} elements
+   */
+  constructor(app, elements) {
+    this.app = app;
+    this.elements = elements;
+    this.narrow = matchMedia(NARROW);
+    this.openers = {}; // panel → the button that opened it and gets the focus back
+    const scrim = h("div.p-scrim", { onclick: () => this.closeAll() });
+    elements.sidebar.after(scrim); // in the same stacking context, below the list
+    this.narrow.addEventListener("change", () => this.set("sidebar", !this.narrow.matches));
+    document.addEventListener("keydown", (event) => event.key === "Escape" && this.#escape(event));
+    this.set("settings", false);
+    this.set("sidebar", !this.narrow.matches && localStorage.getItem(SIDEBAR_KEY) !== "closed");
+  }
+
+  isOpen(panel) {
+    return !this.elements[panel].inert;
+  }
+
+  /** On a narrow page the list covers the conversation: a choice in it closes it. */
+  leaveSidebar() {
+    if (this.narrow.matches) this.set("sidebar", false);
+  }
+
+  closeAll() {
+    this.leaveSidebar();
+    this.set("settings", false);
+  }
+
+  toggle(panel, opener) {
+    this.set(panel, !this.isOpen(panel), opener);
+    if (panel !== "sidebar" || this.narrow.matches) return;
+    localStorage.setItem(SIDEBAR_KEY, this.isOpen(panel) ? "open" : "closed");
+  }
+
+  set(panel, open, opener) {
+    const element = this.elements[panel];
+    const hadFocus = element.contains(document.activeElement);
+    element.inert = !open;
+    document.documentElement.dataset[panel] = open ? "open" : "closed";
+    if (open && opener) {
+      this.openers[panel] = opener;
+      const covers = panel === "settings" || this.narrow.matches;
+      if (covers) element.querySelector("button, input, textarea")?.focus({ preventScroll: true });
+    } else if (!open && hadFocus) this.openers[panel]?.focus();
+    this.app.emit("panels", panel);
+  }
+
+  #escape(event) {
+    if (event.defaultPrevented) return;
+    const covering = this.narrow.matches ? ["settings", "sidebar"] : ["settings"];
+    const open = covering.find((panel) => this.isOpen(panel));
+    if (!open) return;
+    event.preventDefault();
+    this.set(open, false);
+  }
+}

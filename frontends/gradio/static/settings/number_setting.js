@@ -1,0 +1,57 @@
+/** A number that is set with a slider or typed. */
+import { h } from "../page/dom.js";
+import { readNumber } from "./sampling.js";
+
+/** Label, number, slider and hint of one sampling setting. */
+export class NumberSetting {
+  /**
+   * @param {Object} app
+   * @param {import("./sampling.js").NumberField} field
+   * @param {{edit: (value: number) => void, commit: () => void}} on
+   */
+  constructor(app, field, on) {
+    this.app = app;
+    this.field = field;
+    this.on = on;
+    const { low, high, step } = field;
+    const id = `parley-${field.name}`;
+    const range = { min: low, max: high, step, "aria-describedby": `${id}-hint` };
+    this.label = h("label", { for: `${id}-number`, id: `${id}-label` });
+    this.number = h("input.p-field.p-number", { ...range, type: "number", id: `${id}-number`, inputmode: "decimal" });
+    this.slider = h("input.p-range", { ...range, type: "range", "aria-labelledby": `${id}-label` });
+    this.hint = h("p.p-setting-hint", { id: `${id}-hint` });
+    this.element = h(
+      "div.p-setting",
+      { id },
+      h("div.p-setting-head", {}, this.label, this.number),
+      this.slider,
+      this.hint,
+    );
+    for (const input of [this.slider, this.number]) {
+      input.addEventListener("input", () => this.#edit(input));
+      input.addEventListener("change", () => on.commit());
+    }
+    this.number.addEventListener("blur", () => this.show(this.value));
+    this.number.addEventListener("keydown", (event) => event.key === "Enter" && on.commit());
+  }
+
+  #edit(input) {
+    const value = readNumber(this.field, input.value);
+    if (value !== null) this.on.edit(value);
+  }
+
+  /** Write the words in the reader's language. */
+  name() {
+    this.label.textContent = this.app.t(`settings.${this.field.name}_label`);
+    this.hint.textContent = this.app.t(`settings.${this.field.name}_hint`);
+  }
+
+  /** @param {number} value what is being typed is left alone */
+  show(value) {
+    const { low, high } = this.field;
+    this.value = value;
+    this.slider.value = String(value);
+    this.slider.style.setProperty("--p-share", String((Math.min(value, high) - low) / (high - low)));
+    if (document.activeElement !== this.number) this.number.value = String(value);
+  }
+}

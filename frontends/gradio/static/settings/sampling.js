@@ -1,0 +1,108 @@
+/** Sampling settings as the panel shows them: fields, presets, and overrides of a model's own values. No DOM. */
+import { same } from "../page/compare.js";
+
+const MAX_SEED = 2 ** 32 - 2;
+const MAX_STOPS = 16;
+const MAX_STOP_CHARS = 128;
+
+/**
+ * @typedef {Object} NumberField
+ * @property {string} name
+ * @property {number} low
+ * @property {number} high
+ * @property {number} step
+ * @property {number} usual shown until the model's own value is known
+ */
+
+/** @type {NumberField[]} always shown */
+export const BASIC_FIELDS = [
+  { name: "temperature", low: 0, high: 2, step: 0.05, usual: 0.7 },
+  { name: "max_new_tokens", low: 16, high: 8192, step: 16, usual: 1024 },
+];
+
+/** @type {NumberField[]} shown under "Advanced" */
+export const ADVANCED_FIELDS = [
+  { name: "top_p", low: 0.01, high: 1, step: 0.01, usual: 0.9 },
+  { name: "top_k", low: 0, high: 200, step: 1, usual: 40 },
+  { name: "min_p", low: 0, high: 1, step: 0.01, usual: 0.05 },
+  { name: "repetition_penalty", low: 0.5, high: 2, step: 0.01, usual: 1 },
+];
+
+/** How surprising a reply is. A penalty on repetition is a model's own matter: small ones loop without it. */
+export const PRESETS = {
+  precise: { temperature: 0.2, top_p: 0.9, top_k: 40, min_p: 0.05 },
+  balanced: { temperature: 0.7, top_p: 0.9, top_k: 40, min_p: 0.05 },
+  creative: { temperature: 1.1, top_p: 0.95, top_k: 100, min_p: 0.05 },
+};
+
+const USUAL = {
+  ...Object.fromEntries([...BASIC_FIELDS, ...ADVANCED_FIELDS].map(({ name, usual }) => [name, usual])),
+  seed: null,
+  stop: [],
+};
+
+/**
+ * @param {Object} defaults the model's own sampling
+ * @param {Object} overrides the conversation's
+ * @returns {Object} every setting's value: the conversation's, else the model's, else the usual one
+ */
+export function valuesOf(defaults, overrides) {
+  const values = { ...USUAL };
+  for (const source of [defaults, overrides]) {
+    for (const [name, value] of Object.entries(source)) if (name in USUAL && value !== null) values[name] = value;
+  }
+  return values;
+}
+
+/**
+ * @param {Object} defaults
+ * @param {Object} values
+ * @returns {Object} only what differs from the model's own sampling
+ */
+export function overridesOf(defaults, values) {
+  const usual = valuesOf(defaults, {});
+  return Object.fromEntries(Object.entries(values).filter(([name, value]) => !same(value, usual[name])));
+}
+
+/**
+ * @param {Object} values
+ * @returns {string|null} the preset whose values these are
+ */
+export function presetOf(values) {
+  const matches = (preset) => Object.entries(preset).every(([name, value]) => values[name] === value);
+  return Object.keys(PRESETS).find((name) => matches(PRESETS[name])) ?? null;
+}
+
+/**
+ * @param {NumberField} field
+ * @param {string} text as typed
+ * @returns {number|null} the number within the field's range; null for what is no number
+ */
+export function readNumber({ low, high, step }, text) {
+  const number = text.trim() === "" ? NaN : Number(text);
+  if (!Number.isFinite(number)) return null;
+  const within = Math.min(Math.max(number, low), high);
+  return Number.isInteger(step) ? Math.round(within) : Number(within.toFixed(4));
+}
+
+/**
+ * @param {string} text
+ * @returns {{value: number|null}|{problem: string}} nothing typed is a seed drawn for each reply
+ */
+export function readSeed(text) {
+  const digits = text.trim();
+  if (!digits) return { value: null };
+  return /^[0-9]+$/.test(digits) && Number(digits) <= MAX_SEED
+    ? { value: Number(digits) }
+    : { problem: "settings.bad_seed" };
+}
+
+/**
+ * @param {string} text one stop sequence per line
+ * @returns {{value: string[]}|{problem: string}}
+ */
+export function readStop(text) {
+  const value = text.split("\n").filter(Boolean);
+  const fits = value.length <= MAX_STOPS && value.every((line) => Array.from(line).length <= MAX_STOP_CHARS);
+  return fits ? { value } : { problem: "settings.bad_stop" };
+}

@@ -1,0 +1,20 @@
+/** Text boxes that grow with their text, and the key that sends it. */
+
+/**
+ * Fit a text box to its text.
+ * @param {HTMLTextAreaElement} area
+ */
+export function grow(area) {
+  area.style.height = "auto";
+  area.style.height = `${area.scrollHeight}px`;
+}
+
+/**
+ * Whether a key sends: Enter alone, and not the Enter that ends an input method's word.
+ * @param {KeyboardEvent} event
+ * @returns {boolean}
+ */
+export function isSendKey(event) {
+  const composing = event.isComposing || event.keyCode === 229;
+  return event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.altKey && !composing;
+}

@@ -1,0 +1,102 @@
+"""The first visit to the page: few requests, compressed, kept for the next one, and nothing moves. No clocks here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Response
+
+from tests.browser.conftest import scripted
+from tests.support.processes import ServerProcess
+
+MOST_REQUESTS = 12  # of ours: document, script, sheet, icon, info, models, list; 65 before they were bundled
+IMMUTABLE = "public, max-age=31536000, immutable"
+OBSERVE_SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) shifts.push([entry.value, ...entry.sources.map((at) => at.node?.className)]);
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+# The list of models comes when all else has been drawn.
+LATE_MODELS = """
+const { fetch } = window;
+window.fetch = async (path, options) => {
+  if (path === "/api/models") await new Promise((resolve) => setTimeout(resolve, 1500));
+  return fetch(path, options);
+};
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with scripted(tmp_path_factory.mktemp("first")) as running:
+        for number in range(20):
+            running.http.post("/api/conversations", json={"title": f"Conversation {number}"}).raise_for_status()
+        yield running
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser with an empty cache."""
+    found = browser.new_context()
+    yield found
+    found.close()
+
+
+def visit(context: BrowserContext, url: str) -> tuple[list[Response], list[object]]:
+    """What the page asked us for, Gradio's own files apart, and what moved."""
+    page = context.new_page()
+    page.add_init_script(OBSERVE_SHIFTS)
+    answers: list[Response] = []
+    page.on("response", lambda answer: answers.append(answer))  # Playwright writes to handlers: not a bound method
+    page.goto(url)
+    page.wait_for_selector("html[data-ready]")
+    page.locator(".p-row").first.wait_for(state="attached")
+    page.wait_for_load_state("networkidle")
+    ours = [answer for answer in answers if is_ours(urlsplit(answer.url).path)]
+    return ours, page.evaluate("shifts")
+
+
+def is_ours(path: str) -> bool:
+    return path == "/" or path.startswith(("/ui/", "/api/"))
+
+
+def paths(answers: list[Response]) -> list[str]:
+    return [urlsplit(answer.url).path for answer in answers]
+
+
+def test_few_requests_each_answered_once_and_compressed(server: ServerProcess, context: BrowserContext) -> None:
+    answers, _ = visit(context, server.url)
+    asked = paths(answers)
+    assert len(asked) <= MOST_REQUESTS, asked
+    for path in ("/", "/api/info", "/api/models", "/api/conversations"):
+        assert asked.count(path) == 1, asked
+    bundles = [answer for answer in answers if Path(urlsplit(answer.url).path).suffix in (".js", ".css")]
+    assert sorted(Path(path).suffix for path in paths(bundles)) == [".css", ".js"]
+    for answer in bundles:
+        assert answer.headers["cache-control"] == IMMUTABLE
+        assert answer.headers["content-encoding"] == "br"
+    for path in ("/", "/api/models", "/api/conversations"):
+        answer = answers[asked.index(path)]
+        assert answer.headers["content-encoding"] in ("br", "gzip"), path
+
+
+def test_the_next_visit_takes_scripts_and_styles_from_the_cache(server: ServerProcess, context: BrowserContext) -> None:
+    visit(context, server.url)
+    answers, _ = visit(context, server.url)
+    fetched = [answer for answer in answers if answer.request.sizes()["responseBodySize"] > 0]
+    assert [path for path in paths(fetched) if path.endswith((".js", ".css"))] == []
+    assert "/" in paths(fetched)
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
+def test_nothing_moves_once_it_is_drawn(server: ServerProcess, browser: Browser, size: tuple[int, int]) -> None:
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    context.add_init_script(LATE_MODELS)
+    _, shifts = visit(context, server.url)
+    context.close()
+    assert shifts == []

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+
+import { bytes, joined, longTime, number, shortTime } from "../../frontends/gradio/static/i18n/format.js";
+import { createTranslate, preferredLanguage, rememberLanguage } from "../../frontends/gradio/static/i18n/language.js";
+import { errorText } from "../../frontends/gradio/static/page/error_text.js";
+import { settingsSummary } from "../../frontends/gradio/static/settings/summary.js";
+import { fakeApp, FakeStorage } from "./fakes.js";
+
+const EN = fakeApp();
+const ZH = fakeApp({ language: "zh" });
+
+function browserSpeaks(...languages) {
+  Object.defineProperty(globalThis, "navigator", { value: { languages }, configurable: true });
+}
+
+beforeEach(() => (globalThis.localStorage = new FakeStorage()));
+
+test("the language is what was chosen, else the first of the browser's that the page speaks, else English", () => {
+  browserSpeaks("de-DE", "zh-TW", "en");
+  assert.equal(preferredLanguage(), "zh");
+  browserSpeaks("fr");
+  assert.equal(preferredLanguage(), "en");
+  rememberLanguage("zh");
+  assert.equal(preferredLanguage(), "zh");
+  localStorage.setItem("parley.language", "tlh");
+  assert.equal(preferredLanguage(), "en");
+});
+
+test("texts have their values filled in, and follow the language of the moment", () => {
+  let language = "en";
+  const t = createTranslate(() => language);
+  assert.equal(t("message.version", { index: 1, count: 2 }), "Version 1 of 2");
+  assert.match(t("message.version", { index: 1 }), /\{count\}/);
+  assert.equal(t("no.such_text"), "no.such_text");
+  language = "zh";
+  assert.match(t("message.copy"), /[\u4e00-\u9fff]/);
+});
+
+test("sizes are rounded to what one reads at a glance", () => {
+  assert.equal(bytes(EN, 98_400_000), "98 MB");
+  assert.equal(bytes(EN, 999_000_000), "999 MB");
+  assert.equal(bytes(EN, 1_250_000_000), "1.3 GB");
+  assert.equal(bytes(EN, 13_400_000_000), "13 GB");
+});
+
+test("numbers and lists are written as the language does", () => {
+  assert.equal(number(EN, 1234567), "1,234,567");
+  assert.equal(joined(EN, ["a", "b"]), "a, b");
+  assert.equal(joined(ZH, ["甲", "乙"]), "甲、乙");
+});
+
+test("a time of today has no date", () => {
+  const now = new Date();
+  assert.match(shortTime(EN, now.toISOString()), /^\d{1,2}:\d{2}\s?[AP]M$/);
+  assert.match(shortTime(EN, "2020-03-05T12:00:00Z"), /Mar 5/);
+  assert.match(longTime(ZH, "2020-03-05T12:00:00Z"), /2020年3月5日/);
+});
+
+/** An app that speaks English in earnest. */
+function speaking() {
+  return { ...fakeApp(), t: createTranslate(() => "en"), reference: () => "small" };
+}
+
+test("an error is told with its sizes in words", () => {
+  const details = { model_id: "glm", needed_bytes: 8e9, available_bytes: 2e9 };
+  const text = errorText(speaking(), { code: "not_enough_memory", message: "x", details });
+  assert.match(text, /glm/);
+  assert.match(text, /8 GB/);
+  assert.match(text, /2 GB/);
+});
+
+test("a hub's refusal is told by its reason, where there is a text for it", () => {
+  const app = speaking();
+  const gated = errorText(app, { code: "fetch_failed", details: { reason: "gated", repo: "a/b", page: "https://x" } });
+  assert.match(gated, /a\/b/);
+  const other = errorText(app, { code: "fetch_failed", message: "odd", details: { reason: "no_such_reason" } });
+  assert.match(other, /odd/);
+});
+
+test("an error without a text of its own is told with its message", () => {
+  assert.match(errorText(speaking(), { code: "brand_new", message: "It broke." }), /It broke\./);
+});
+
+test("no error text shows an empty place", () => {
+  const app = speaking();
+  for (const code of ["prompt_too_long", "queue_full", "too_large"]) {
+    assert.doesNotMatch(errorText(app, { code }), /\{\w+\}/);
+  }
+});
+
+test("the summary names what differs, in the order of the panel", () => {
+  const app = fakeApp();
+  app.settings = () => ({ system_prompt: " Be brief. ", sampling: { seed: 0, temperature: 0, stop: ["#"] } });
+  assert.deepEqual(settingsSummary(app), [
+    "settings.set_system_prompt",
+    "settings.set_temperature value=0",
+    "settings.set_seed value=0",
+    "settings.set_stop",
+  ]);
+  app.settings = () => ({ system_prompt: "  ", sampling: { seed: null, stop: [] } });
+  assert.deepEqual(settingsSummary(app), []);
+});

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { hubName } from "../../frontends/gradio/static/models/hub_name.js";
+import { grouped } from "../../frontends/gradio/static/models/model_groups.js";
+import {
+  freeBytes,
+  isTooLarge,
+  isUsable,
+  share,
+  shortLanguageNames,
+  stateLook,
+} from "../../frontends/gradio/static/models/model_state.js";
+import { addModels } from "../../frontends/gradio/static/models/models.js";
+import { fakeApp } from "./fakes.js";
+
+const model = (id, state, values = {}) => ({ id, state, title: id, languages: [], kind: "chat", ...values });
+const ids = (models) => models.map(({ id }) => id).join();
+
+test("models that are here come first, then the most suitable to download", () => {
+  const groups = grouped(
+    [
+      model("large", "not_fetched", { memory_bytes: 9e9, languages: ["en"] }),
+      model("huge", "not_fetched", { memory_bytes: 99e9, fits: false }),
+      model("small", "not_fetched", { memory_bytes: 1e9, languages: ["en"] }),
+      model("chinese", "not_fetched", { memory_bytes: 5e8, languages: ["zh"] }),
+      model("coming", "fetching", { memory_bytes: 99e9, fits: false }),
+      model("here", "ready"),
+    ],
+    "en",
+  );
+  assert.deepEqual(
+    groups.map(({ key, models }) => [key, ids(models)]),
+    [
+      ["picker.here", "here"],
+      ["picker.to_fetch", "coming,small,large,chinese,huge"],
+    ],
+  );
+});
+
+test("a group without models is left out", () => {
+  assert.deepEqual(
+    grouped([model("here", "loaded")], "en").map(({ key }) => key),
+    ["picker.here"],
+  );
+});
+
+test("what is loaded is never too large: it has its memory", () => {
+  assert.equal(isTooLarge(model("a", "ready", { fits: false })), true);
+  assert.equal(isTooLarge(model("a", "loaded", { fits: false })), false);
+  assert.equal(isUsable(model("a", "ready", { fits: false })), false);
+  assert.equal(stateLook(model("a", "ready", { fits: false })), "bad");
+});
+
+test("what is free is told of the device that a model runs on", () => {
+  const app = fakeApp({ memory: { available_bytes: 64e9, gpu: { available_bytes: 8e9 } } });
+  assert.equal(freeBytes(app, { device: "gpu" }), 8e9);
+  assert.equal(freeBytes(app, { device: "cpu" }), 64e9);
+  assert.equal(freeBytes(fakeApp({ memory: { available_bytes: 64e9, gpu: null } }), { device: "gpu" }), 64e9);
+  assert.equal(freeBytes(fakeApp({}), { device: "cpu" }), 0);
+});
+
+test("the share that is fetched is known even before the total is", () => {
+  assert.equal(share({ size_bytes: 100, progress: { done_bytes: 40 } }), 0.4);
+  assert.equal(share({ size_bytes: 100, progress: { done_bytes: 40, total_bytes: 80 } }), 0.5);
+  assert.equal(share({ size_bytes: 100, progress: { done_bytes: 140 } }), 1);
+  assert.equal(share({}), 0);
+});
+
+test("many languages are named by a few, the reader's own first", () => {
+  const app = { ...fakeApp(), t: (key, { names, count }) => `${names} and ${count} more` };
+  assert.equal(shortLanguageNames(app, ["fr", "de", "en", "es"]), "English, French and 2 more");
+  assert.equal(shortLanguageNames(app, ["en", "xx-nonsense-"]), "English, xx-nonsense-");
+});
+
+test("a model's name is read from what was typed or from its page's address", () => {
+  assert.equal(hubName(" owner/name "), "owner/name");
+  assert.equal(hubName("hub:owner/name:file.gguf"), "owner/name:file.gguf");
+  assert.equal(hubName("https://huggingface.co/owner/name?x=1#y"), "owner/name");
+  assert.equal(hubName("https://huggingface.co/owner/name/tree/v2"), "owner/name@v2");
+  assert.equal(hubName("https://huggingface.co/owner/name/blob/main/dir/f.gguf"), "owner/name:dir/f.gguf");
+});
+
+/** An app whose server lists `items`. */
+function listing(items, state = {}) {
+  const app = { ...fakeApp({ info: { default_model_id: "usual" }, ...state }), on: () => {}, items };
+  app.api = { get: async () => ({ items: structuredClone(app.items), memory: { available_bytes: 1 } }) };
+  addModels(app);
+  return app;
+}
+
+test("a list that says what is known already is told to nobody", async () => {
+  const app = listing([model("usual", "ready")]);
+  await app.refreshModels();
+  await app.refreshModels();
+  assert.equal(app.count("models"), 1);
+  app.items = [model("usual", "loaded")];
+  await app.refreshModels();
+  assert.equal(app.count("models"), 2);
+});
+
+test("an empty list is told too: now it is known that there is no model", async () => {
+  const app = listing([]);
+  await app.refreshModels();
+  assert.equal(app.count("models"), 1);
+  assert.equal(app.state.modelsKnown, true);
+});
+
+test("the server's default answers if it speaks the reader's language, else a model that does", async () => {
+  const items = [model("usual", "ready", { languages: ["en"] }), model("other", "ready", { languages: ["zh"] })];
+  const app = listing(items);
+  await app.refreshModels();
+  assert.equal(app.reference(), "usual");
+  app.state.language = "zh";
+  assert.equal(app.reference(), "other");
+  app.state.draft.model_id = "usual";
+  assert.equal(app.reference(), "usual");
+});
