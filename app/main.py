@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,7 +22,7 @@ from app.chat.reply_tasks import ReplyTasks
 from app.chat.service import ChatService
 from app.chat.transfer.transfers import Transfers
 from app.config import LOOPBACK_HOSTS, Settings
-from app.engine.factories import EngineFactories
+from app.engine.factories import EngineFactories, engine_inputs
 from app.engine.pool import ModelPool
 from app.errors import ParleyError
 from app.models.catalog import Catalog
@@ -83,8 +82,7 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
         stack.push_async_callback(store.close)
         if store.opening.interrupted:
             log.warning("%d replies were interrupted when the server last stopped", store.opening.interrupted)
-        catalog = Catalog.from_settings(settings)
-        await asyncio.to_thread(catalog.budget.read)  # what the machine has in all: no request waits for it
+        catalog = Catalog.from_settings(settings, engine_inputs(engines))
         pool = ModelPool(settings, catalog, engines)
         stack.push_async_callback(pool.close)
         pool.warm_up()

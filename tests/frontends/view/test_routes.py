@@ -122,6 +122,7 @@ def test_deltas_become_blocks(api: FakeApi, browser: httpx.Client) -> None:
     assert events[-2][0] == f"e-{len(text) + 2}"
 
 
+@pytest.mark.alone
 def test_first_rendering_at_once_then_ten_a_second(api: FakeApi, browser: httpx.Client) -> None:
     api.script = [snapshot(), event("message", {"message": message("r", state="pending")})]
     for i in range(60):
@@ -135,6 +136,7 @@ def test_first_rendering_at_once_then_ten_a_second(api: FakeApi, browser: httpx.
     assert 8 <= len(times) <= times[-1] * 10 + 2
 
 
+@pytest.mark.alone
 def test_text_before_a_pause_is_shown(api: FakeApi, browser: httpx.Client) -> None:
     """A rendering that was put off happens although no further event comes."""
     pending = event("message", {"message": message("r", state="pending")})
@@ -220,6 +222,7 @@ def test_events_cut_anywhere_are_put_together(api: FakeApi, browser: httpx.Clien
     assert page(watch(browser), "r") == "<p>你好，世界</p>\n"
 
 
+@pytest.mark.alone
 def test_a_browser_that_leaves_closes_the_apis_stream(api: FakeApi, browser: httpx.Client) -> None:
     api.script = [snapshot(), 60.0]
     with browser.stream("GET", "/conversations/c1/events") as answer:
