@@ -1,4 +1,4 @@
-"""What a database's error means to Parley."""
+"""Translates errors of a database or a disk into :class:`~app.errors.StoreError`."""
 
 from __future__ import annotations
 

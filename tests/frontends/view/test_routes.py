@@ -177,9 +177,9 @@ def test_overlapping_deltas_are_not_doubled(api: FakeApi, browser: httpx.Client)
 
 
 def test_resuming_tells_of_known_replies_and_of_new_ones(api: FakeApi, browser: httpx.Client) -> None:
-    """What began while the browser was away is told from its beginning, before the snapshot of the others."""
+    """Resuming brings no snapshot: what the browser knows already is told from its beginning too."""
     begun = event("message", {"message": message("new", content="begun ", state="pending")}, "e-9")
-    api.script = [begun, snapshot(old="abc"), delta("new", 6, "ended"), delta("old", 3, "d"), 0.3]
+    api.script = [begun, delta("new", 6, "ended"), delta("old", 0, "abc"), delta("old", 3, "d"), 0.3]
     events = watch(browser, {"last-event-id": "e-8"})
     assert page(events, "new") == "<p>begun ended</p>\n"
     assert page(events, "old") == "<p>abcd</p>\n"
