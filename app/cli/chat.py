@@ -229,5 +229,6 @@ async def _server(settings: Settings, url: str | None) -> AsyncIterator[str]:
 def _answers(item: Mapping[str, Any], reference: str) -> bool:
     """Whether a model of the list is the one that `reference` (base@quantization+adapter) names."""
     base, _, adapter = reference.partition("+")
-    ways = [item["id"], *(name for way in item["quantizations"] for name in (way["id"], f"{item['id']}@{way['name']}"))]
-    return base in ways and (not adapter or adapter in [one["name"] for one in item["adapters"]])
+    variants = item["quantizations"]
+    named = [item["id"], *(name for v in variants for name in (v["id"], f"{item['id']}@{v['name']}"))]
+    return base in named and (not adapter or adapter in [one["name"] for one in item["adapters"]])
