@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import io
-import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
 
 import typer
 
 from app.cli import uvicorn_server
+from app.cli.ctrl_c import on_interrupt
 from app.cli.errors import reported
 from app.config import Settings
 from app.errors import ParleyError, WorkerFailed
@@ -120,7 +120,7 @@ class Session:
             stopping.add(asyncio.create_task(_quietly(self._client.stop(reply_id))))
 
         shown = 0
-        with _on_interrupt(stop):
+        with on_interrupt(stop):
             async for event in self._client.events(conversation_id):
                 about = event.data.get("message_id")
                 if event.name == "snapshot":
@@ -176,19 +176,6 @@ async def _read_line() -> str | None:
 
     threading.Thread(target=read, name="prompt", daemon=True).start()
     return await line
-
-
-@contextmanager
-def _on_interrupt(action: Callable[[], None]) -> Iterator[None]:
-    """While inside, Ctrl-C calls `action` instead of ending the program."""
-    loop = asyncio.get_running_loop()
-    with suppress(NotImplementedError):  # Windows: Ctrl-C then ends the program
-        loop.add_signal_handler(signal.SIGINT, action)
-    try:
-        yield
-    finally:
-        with suppress(NotImplementedError):
-            loop.remove_signal_handler(signal.SIGINT)
 
 
 def _run_quietly(running: uvicorn_server.Server, listening: socket.socket) -> None:
