@@ -116,7 +116,7 @@ async def test_an_adapter_that_comes_later_is_loaded_once_nobody_is_answered(mak
     pool, built = make_pool()
     async with pool.lease("tiny"):
         write_lora(store / "adapters" / "late", "x/tiny", QKV)
-        with pytest.raises(ModelBusy, match="late came after"):
+        with pytest.raises(ModelBusy, match="late was added after"):
             await pool.load("tiny+late")
     async with pool.lease("tiny+late") as model:
         assert "late" in model.capabilities.adapters
