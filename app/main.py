@@ -15,12 +15,14 @@ from app.api import errors
 from app.api.deps import Services
 from app.api.guard import BodyLimit, OwnPagesOnly, SecurityHeaders
 from app.api.routes import chatglm, conversations, messages, models, openai, system
-from app.chat.channel import Hub
 from app.chat.completion import Completions
+from app.chat.conversations import ConversationService
+from app.chat.event_hub import EventHub
+from app.chat.reply_tasks import ReplyTasks
 from app.chat.service import ChatService
 from app.chat.transfer.transfers import Transfers
 from app.config import LOOPBACK_HOSTS, Settings
-from app.engine.factories import EngineFactories
+from app.engine.factories import EngineFactories, engine_inputs
 from app.engine.pool import ModelPool
 from app.errors import ParleyError
 from app.models.catalog import Catalog
@@ -80,23 +82,22 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
         stack.push_async_callback(store.close)
         if store.opening.interrupted:
             log.warning("%d replies were interrupted when the server last stopped", store.opening.interrupted)
-        catalog = Catalog.from_settings(settings)
+        catalog = Catalog.from_settings(settings, engine_inputs(engines))
         pool = ModelPool(settings, catalog, engines)
         stack.push_async_callback(pool.close)
         pool.warm_up()
         model_service = ModelService(settings, catalog, pool)
         stack.push_async_callback(model_service.close)
         await model_service.start()
-        hub = Hub()
-        chat = ChatService(store, model_service, pool, hub)
+        hub, reply_tasks = EventHub(settings.heartbeat_s), ReplyTasks()
+        chat = ChatService(store, model_service, pool, hub, reply_tasks)
         stack.push_async_callback(chat.close)
         yield Services(
             settings=settings,
-            store=store,
             models=model_service,
             pool=pool,
-            hub=hub,
             chat=chat,
+            conversations=ConversationService(store, model_service, hub, reply_tasks),
             completions=Completions(model_service, pool),
             transfers=Transfers(store),
             local_user_id=await store.write(lambda r: r.users.ensure_local()),

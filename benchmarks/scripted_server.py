@@ -2,24 +2,28 @@
 
     python -m benchmarks.scripted_server HOME PORT WORDS DELAY_MS [UI]
 
-The one model is called `clock`. A word is a time on the machine's monotonic clock, which all processes share, so that
-whoever reads it knows how late it is.
+The one model that is here is called `clock`. A word is a time on the machine's monotonic clock, which all processes
+share, so that whoever reads it knows how late it is.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from pathlib import Path
 
+from app.api.deps import Services
 from app.cli.uvicorn_server import Server, address, bind
 from app.config import Settings
 from app.domain.generation import GenerationRequest
 from app.engine.base import EngineFactory, LoadPlan
 from app.engine.scripted import Reply, Script, ScriptedEngine
 from app.main import create_app, mount_frontend
+from benchmarks.loop_block import LoopBlock
 
 SLOTS = 512
+LOOP_BLOCK = "loop_block.json"  # in HOME: see :mod:`benchmarks.loop_block`
 WORDS_PER_PARAGRAPH = 40
 MANIFEST = 'id = "clock"\ntitle = "Clock"\nfamily = "native"\nengine = "scripted"\nlanguages = ["en"]\n'
 
@@ -50,12 +54,17 @@ def main() -> None:
     def build(plan: LoadPlan) -> ScriptedEngine:
         return ScriptedEngine(clock(n_words, delay_ms), context_tokens=plan.context_tokens, slots=plan.slots)
 
-    settings = Settings(data_dir=home / "data", model_store=home / "store", model="clock", port=port)
+    settings = Settings(data_dir=home / "data", model_store=home / "store", port=port)
     app = create_app(settings, {"scripted": EngineFactory("scripted", build, slots=SLOTS)})
     listening = bind(settings.host, settings.port)
     for ui in sys.argv[5:]:
         app = mount_frontend(app, ui, address(listening))
-    Server(app).run(sockets=[listening])
+    watching: list[asyncio.Task[None]] = []  # the loop itself keeps no task
+
+    def watch_the_loop(_: Services) -> None:
+        watching.append(asyncio.ensure_future(LoopBlock(home / LOOP_BLOCK).watch()))
+
+    Server(app, watch_the_loop).run(sockets=[listening])
 
 
 if __name__ == "__main__":

@@ -7,14 +7,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.chat.channel import Hub
 from app.chat.completion import Completions
+from app.chat.conversations import ConversationService
 from app.chat.service import ChatService
 from app.chat.transfer.transfers import Transfers
 from app.config import Settings
 from app.engine.pool import ModelPool
 from app.models.service import ModelService
-from app.store.database import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +21,10 @@ class Services:
     """Everything a running application holds; made and closed in `app.main`."""
 
     settings: Settings
-    store: Store
     models: ModelService
     pool: ModelPool
-    hub: Hub
     chat: ChatService
+    conversations: ConversationService
     completions: Completions
     transfers: Transfers
     local_user_id: str

@@ -241,15 +241,15 @@ def rating_json(rating: Rating) -> dict[str, Any]:
     }
 
 
-def message_json(m: domain.Message, rating: Rating | None = None, text: str | None = None) -> dict[str, Any]:
-    """As :class:`MessagePublic`, JSON-ready; `text`: what a running reply has by now."""
+def message_json(m: domain.Message, rating: Rating | None = None) -> dict[str, Any]:
+    """As :class:`MessagePublic`, JSON-ready."""
     origin = m.provenance
     return {
         "id": m.id,
         "conversation_id": m.conversation_id,
         "parent_id": m.parent_id,
         "role": m.role.value,
-        "content": m.content if text is None else text,
+        "content": m.content,
         "state": m.state.value,
         "created_at": m.created_at.isoformat(),
         "finish_reason": m.finish_reason.value if m.finish_reason else None,

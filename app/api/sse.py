@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.schemas import conversation_json, message_json, rating_json
 from app.chat import events
-from app.chat.channel import is_end
+from app.chat.channel import EventStream
 
 MEDIA_TYPE = "text/event-stream"
 DESCRIBED: dict[str, Any] = {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
@@ -54,30 +54,13 @@ def encode(name: str, data: object, event_id: str | None = None) -> bytes:
     return f"{head}event: {name}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
 
 
-Watch = AsyncGenerator[tuple[str, events.Event | None], None]
-
-
-async def stream(watch: Watch) -> AsyncIterator[bytes]:
-    """All events, for ever."""
+async def encoded(stream: EventStream) -> AsyncIterator[bytes]:
+    """Events and heartbeats on the wire."""
     try:
-        async for event_id, event in watch:
+        async for event_id, event in stream:
             yield HEARTBEAT if event is None else encode(*event_json(event), event_id)
     finally:
-        await watch.aclose()
-
-
-async def stream_reply(watch: Watch, message_id: str) -> AsyncIterator[bytes]:
-    """Only what concerns one reply, up to its end."""
-    try:
-        async for event_id, event in watch:
-            if event is None:
-                yield HEARTBEAT
-            elif events.reply_id(event) == message_id:
-                yield encode(*event_json(event), event_id)
-                if is_end(event, message_id):
-                    return
-    finally:
-        await watch.aclose()
+        await stream.aclose()
 
 
 class OwningStream(StreamingResponse):

@@ -1,1 +1,1 @@
-"""Use-cases: what a person does with Parley, in terms of the store and the engines."""
+"""Use-cases of a conversation: asking for replies, changing conversations, events, import and export."""

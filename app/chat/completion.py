@@ -1,4 +1,4 @@
-"""A reply to given turns that is not stored: what the OpenAI-compatible and the ChatGLM routes need."""
+"""Replies that are not stored, for the OpenAI-compatible and the ChatGLM routes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from app.chat.defaults import request_for, sampling_for
-from app.domain.context import fit, room
+from app.domain.context import fit, remaining_tokens
 from app.domain.generation import (
     Delta,
     Finished,
@@ -74,7 +74,7 @@ class Completions:
                 prompt, max_new_tokens = fitted.prompt, fitted.max_new_tokens
             else:
                 prompt = await model.render(turns)
-                max_new_tokens = min(sampling.max_new_tokens, room(prompt, context_tokens))
+                max_new_tokens = min(sampling.max_new_tokens, remaining_tokens(prompt, context_tokens))
             request = request_for(prompt, sampling, max_new_tokens, model_id)
             ticket = model.admit(user_id)
             try:

@@ -1,4 +1,4 @@
-"""What can happen in a conversation, as its watchers are told."""
+"""The events of a conversation, as its subscribers receive them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class RunningState:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All running replies: what a watcher starts from, and starts again from after a gap."""
+    """All running replies: what a subscriber starts from, and starts again from after a ``Reset``."""
 
     running: tuple[RunningState, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """The watcher's place is not known any more: read the conversation again."""
+    """There is a gap after what the subscriber knows: read the conversation again. A ``Snapshot`` follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +79,14 @@ class ReplyFailed:
 
 @dataclass(frozen=True, slots=True)
 class MessageRated:
-    """Somebody judged a message."""
+    """A reply was rated."""
 
     rating: Rating
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationUpdated:
-    """Title, model, settings or the shown leaf changed."""
+    """Title, model, settings, pin or time of the last message changed."""
 
     conversation: Conversation
 
@@ -98,14 +98,3 @@ class ConversationDeleted:
 
 StoredEvent = MessageAdded | ReplyFinished | ReplyFailed | MessageRated | ConversationUpdated | ConversationDeleted
 Event = StoredEvent | Snapshot | Reset | ReplyQueued | ReplyStarted | ReplyDelta
-
-
-def reply_id(event: Event) -> str | None:
-    """The message that an event is about, if it is about one."""
-    match event:
-        case MessageAdded(message) | ReplyFinished(message) | ReplyFailed(message=message):
-            return message.id
-        case ReplyQueued() | ReplyStarted() | ReplyDelta():
-            return event.message_id
-        case _:
-            return None

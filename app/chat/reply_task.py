@@ -1,4 +1,4 @@
-"""One reply being generated: engine in, channel and store out. Owned by the application, not by a request."""
+"""The task that generates one reply and stores it. It belongs to the application, not to a request."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from app.chat.channel import Channel, RunningReply
+from app.chat.channel import Channel
 from app.chat.events import ReplyFailed, ReplyFinished
+from app.chat.running_reply import RunningReply
 from app.domain.generation import Admitted, Delta, Finished, FinishReason, GenerationRequest, Queued, Usage
 from app.domain.messages import Message, MessageState, Timing
 from app.engine.admission import Ticket
@@ -21,7 +22,7 @@ from app.store.repositories import Repositories
 
 FLUSH_S = 1.0  # text reaches the store at least so often …
 FLUSH_TOKENS = 64  # … or after so many tokens
-FINISH_RETRY_S = (0.2, 0.5, 1, 2, 4, 8, 15)  # a full disk may get room again
+FINISH_RETRY_S = (0.2, 0.5, 1, 2, 4, 8, 15)  # a full disk may get free space again
 
 log = logging.getLogger(__name__)
 
@@ -69,17 +70,16 @@ class ReplyTask:
         self,
         store: Store,
         channel: Channel,
-        message: Message,
         reply: RunningReply,
         model: LoadedModel,
         request: GenerationRequest,
         ticket: Ticket,
         resources: AsyncExitStack,
     ) -> None:
-        self.message = message  # as it was written first
+        self.reply = reply
         self.ended = asyncio.Event()  # nothing more is computed, and what it held is given back
         self.saved: Message | None = None  # with its end, once that is committed
-        self._store, self._channel, self._reply = store, channel, reply
+        self._store, self._channel = store, channel
         self._model, self._request, self._ticket, self._resources = model, request, ticket, resources
         self._clock = _Clock()
         self._stored_length = reply.length
@@ -99,14 +99,14 @@ class ReplyTask:
         self._generating.cancel()
 
     async def save(self) -> Message:
-        """Commit the end, which has come, and tell the watchers. Idempotent; shield it, so that both are done or none.
+        """Commit the end, which has come, and publish it. Idempotent; shield it, so that both are done or none.
 
         Raises :class:`~app.errors.StoreError`.
         """
         async with self._saving:
             if self.saved is None:
                 error = self._outcome.error
-                self.saved = await self._store.write(partial(_store_end, self._reply, self._outcome))
+                self.saved = await self._store.write(partial(_store_end, self.reply, self._outcome))
                 self._channel.publish(ReplyFailed(self.saved, error) if error else ReplyFinished(self.saved))
             return self.saved
 
@@ -121,7 +121,7 @@ class ReplyTask:
         try:
             await self._save_patiently()
         except Exception as err:
-            log.exception("the end of reply %s could not be stored", self.message.id)
+            log.exception("the end of reply %s could not be stored", self.reply.message.id)
             self._give_up(_known(err))
         return self.saved
 
@@ -131,10 +131,10 @@ class ReplyTask:
             async for event in stream:
                 match event:
                     case Queued(position):
-                        self._reply.position = position
+                        self.reply.position = position
                     case Admitted():
                         self._clock.admitted()
-                        self._reply.position, self._reply.started = None, True
+                        self.reply.position, self.reply.started = None, True
                     case Delta(text, n_tokens):
                         self._take(text, n_tokens)
                     case Finished(reason, usage):
@@ -146,7 +146,7 @@ class ReplyTask:
 
     def _take(self, text: str, n_tokens: int) -> None:
         self._clock.text()
-        self._reply.append(text)
+        self.reply.append(text)
         self._completion_tokens += n_tokens
         self._unstored_tokens += n_tokens
         if self._unstored_tokens >= FLUSH_TOKENS:
@@ -159,12 +159,12 @@ class ReplyTask:
                 async with asyncio.timeout(FLUSH_S):
                     await self._flush_due.wait()
             self._flush_due.clear()
-            if self._reply.length == self._stored_length:
+            if self.reply.length == self._stored_length:
                 continue
-            text, length = self._reply.text, self._reply.length
+            text, length = self.reply.text, self.reply.length
             self._unstored_tokens = 0
             try:
-                await self._store.write(partial(_store_text, self._reply.message_id, text))
+                await self._store.write(partial(_store_text, self.reply.message_id, text))
                 self._stored_length = length
             except ParleyError as err:  # the end is written with all of the text in any case
                 log.warning("could not store a running reply yet: %s", err)
@@ -182,7 +182,7 @@ class ReplyTask:
         return replace(outcome, timing=self._clock.timing())
 
     async def _save_patiently(self) -> None:
-        """A store that is busy or full is given time to have room again."""
+        """A store that is busy or full is given some time to recover."""
         for pause_s in FINISH_RETRY_S:
             try:
                 await self.save()
@@ -193,13 +193,13 @@ class ReplyTask:
         await self.save()
 
     def _give_up(self, error: ParleyError) -> None:
-        """Tell the watchers that the end could not be stored. It is tried again when someone wants to go on from it."""
-        lost = replace(self.message, content=self._reply.text, state=MessageState.FAILED, error_code=error.code)
+        """Publish that the end could not be stored. It is tried again when someone wants to go on from the reply."""
+        lost = replace(self.reply.message, content=self.reply.text, state=MessageState.FAILED, error_code=error.code)
         self._channel.publish(ReplyFailed(replace(lost, error_message=error.message), error))
 
 
 def _known(error: BaseException) -> ParleyError:
-    """`error` as it is told; one that nobody foresaw is logged."""
+    """`error` as a client gets it; an unexpected one is logged."""
     if isinstance(error, ParleyError):
         return error
     log.error("a reply failed with an unexpected error", exc_info=error)

@@ -1,4 +1,4 @@
-"""The replies that run: who is found by message, by conversation, and how all of them are ended."""
+"""All running replies: found by message or by conversation, and ended together."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ReplyTasks:
 
     def add(self, task: ReplyTask) -> None:
         """Keep a reply that has just been started."""
-        self._tasks[task.message.id] = task
+        self._tasks[task.reply.message_id] = task
         task.done.add_done_callback(lambda _: self._forget(task))
 
     def find(self, message_id: str) -> ReplyTask | None:
@@ -28,7 +28,7 @@ class ReplyTasks:
 
     def of(self, conversation_id: str) -> list[ReplyTask]:
         """All of a conversation."""
-        return [task for task in self._tasks.values() if task.message.conversation_id == conversation_id]
+        return [task for task in self._tasks.values() if task.reply.message.conversation_id == conversation_id]
 
     async def end_of(self, task: ReplyTask) -> Message:
         """The reply, once its end is committed. Raises :class:`~app.errors.StoreError`."""
@@ -38,7 +38,7 @@ class ReplyTasks:
         return message
 
     async def settle(self, conversation_id: str) -> None:
-        """Commit the ends that the disk had no room for. Raises :class:`~app.errors.StoreError`."""
+        """Commit the ends that a full disk refused. Raises :class:`~app.errors.StoreError`."""
         for task in self.of(conversation_id):
             if task.ended.is_set():
                 await self.end_of(task)
@@ -54,4 +54,4 @@ class ReplyTasks:
 
     def _forget(self, task: ReplyTask) -> None:
         if task.saved is not None:
-            self._tasks.pop(task.message.id, None)
+            self._tasks.pop(task.reply.message_id, None)

@@ -1,4 +1,4 @@
-"""Ask, regenerate, edit, continue, stop, rate: what a person does in a conversation.
+"""Ask, edit, regenerate, continue, follow, stop and rate replies.
 
 Every refusal is raised before anything is written. Once a method that starts a reply returns, question and reply
 are committed, and a task of the application's own generates the text.
@@ -11,16 +11,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
-from app.chat.channel import Hub, RunningReply
+from app.chat.channel import EventStream
 from app.chat.defaults import request_for, sampling_for
-from app.chat.events import ConversationDeleted, ConversationUpdated, MessageAdded, MessageRated
+from app.chat.event_hub import EventHub
+from app.chat.events import ConversationUpdated, MessageAdded, MessageRated
 from app.chat.reply_task import ReplyTask
 from app.chat.reply_tasks import ReplyTasks
+from app.chat.running_reply import RunningReply
 from app.domain.context import FittedPrompt, fit
 from app.domain.feedback import Rating, Verdict
 from app.domain.generation import GenerationRequest, Prompt, SamplingParams
 from app.domain.messages import (
     Conversation,
+    ConversationChanges,
     Message,
     MessageState,
     Provenance,
@@ -38,12 +41,11 @@ from app.models.references import with_adapter
 from app.models.service import ModelService
 from app.store.database import Store
 from app.store.repositories import Repositories
-from app.store.repositories.conversations import ConversationChanges
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """How a reply is to be made, as the caller asked for it."""
+class ReplyOptions:
+    """What a caller chose for a reply; the rest is the conversation's, then the model's."""
 
     model_id: str | None = None  # a reference: base@quantization+adapter
     sampling: Mapping[str, object] | None = None
@@ -51,12 +53,16 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class StartedReply:
     """A reply that is being written, and the question that was written with it."""
 
-    reply: Message
+    running: RunningReply
     question: Message | None
-    event_id: str  # the conversation's events go on from here: the reply's own come after it
+
+    @property
+    def reply(self) -> Message:
+        """The reply's row as it was written first."""
+        return self.running.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +78,15 @@ class _Plan:
 class ChatService:
     """The use-cases. One per application."""
 
-    def __init__(self, store: Store, models: ModelService, pool: ModelPool, hub: Hub) -> None:
+    def __init__(
+        self, store: Store, models: ModelService, pool: ModelPool, hub: EventHub, reply_tasks: ReplyTasks
+    ) -> None:
         self._store, self._models, self._pool, self._hub = store, models, pool, hub
-        self._tasks = ReplyTasks()
-
-    # -- replies ---------------------------------------------------------------------------------
+        self._tasks = reply_tasks
 
     async def ask(
-        self, user_id: str, conversation_id: str, parent_id: str | None, content: str, asked: Asked
-    ) -> Started:
+        self, user_id: str, conversation_id: str, parent_id: str | None, content: str, options: ReplyOptions
+    ) -> StartedReply:
         """Write a question below `parent_id` and start the reply to it."""
         if not content.strip():
             raise InvalidRequest("The message is empty. Write something first.", field="content")
@@ -91,16 +97,16 @@ class ChatService:
             raise InvalidRequest(
                 "A message must follow a reply. Regenerate the reply or edit your last message instead."
             )
-        return await self._start(_Plan(conversation, path, question=content), user_id, asked)
+        return await self._start(_Plan(conversation, path, question=content), user_id, options)
 
-    async def edit(self, user_id: str, message_id: str, content: str, asked: Asked) -> Started:
+    async def edit(self, user_id: str, message_id: str, content: str, options: ReplyOptions) -> StartedReply:
         """Write another version of a question, beside it, and start the reply to it."""
         message = await self._store.read(lambda r: r.messages.get(user_id, message_id))
         if message.role is not Role.USER:
             raise InvalidRequest("Only your own messages can be edited this way.")
-        return await self.ask(user_id, message.conversation_id, message.parent_id, content, asked)
+        return await self.ask(user_id, message.conversation_id, message.parent_id, content, options)
 
-    async def regenerate(self, user_id: str, message_id: str, asked: Asked) -> Started:
+    async def regenerate(self, user_id: str, message_id: str, options: ReplyOptions) -> StartedReply:
         """Start another version of a reply, beside it. A question without a reply gets its first."""
         message = await self._store.read(lambda r: r.messages.get(user_id, message_id))
         question_id = message.id if message.role is Role.USER else message.parent_id
@@ -108,9 +114,9 @@ class ChatService:
         path = path_to(messages, question_id)
         _must_be_final(path)
         _must_ask_something(path)
-        return await self._start(_Plan(conversation, path), user_id, asked)
+        return await self._start(_Plan(conversation, path), user_id, options)
 
-    async def resume(self, user_id: str, message_id: str, asked: Asked) -> Started:
+    async def continue_reply(self, user_id: str, message_id: str, options: ReplyOptions) -> StartedReply:
         """Go on with a reply that was cut: a new version that begins with its text."""
         message = await self._store.read(lambda r: r.messages.get(user_id, message_id))
         if message.role is not Role.ASSISTANT:
@@ -119,10 +125,15 @@ class ChatService:
         path, message = path_to(messages, message.parent_id), messages[message_id]
         _must_be_final([*path, message])
         _must_ask_something(path)
-        if asked.model_id is None and message.provenance is not None:
+        if options.model_id is None and message.provenance is not None:
             made = message.provenance
-            asked = replace(asked, model_id=with_adapter(made.model_id, made.adapter))
-        return await self._start(_Plan(conversation, path, continues=message), user_id, asked)
+            options = replace(options, model_id=with_adapter(made.model_id, made.adapter))
+        return await self._start(_Plan(conversation, path, continues=message), user_id, options)
+
+    def follow(self, started: StartedReply) -> EventStream:
+        """What concerns one reply that was just started, up to its end."""
+        channel = self._hub.channel(started.reply.conversation_id)
+        return channel.follow(started.running, self._hub.heartbeat_s)
 
     async def stop(self, user_id: str, message_id: str) -> Message:
         """End a running reply, and return it once it is committed.
@@ -140,39 +151,6 @@ class ChatService:
         """Shut down: running replies keep their text and are marked interrupted."""
         await self._tasks.close()
 
-    # -- everything else that changes a conversation ---------------------------------------------
-
-    async def create(
-        self, user_id: str, *, title: str, model_id: str | None, system_prompt: str, sampling: Mapping[str, object]
-    ) -> Conversation:
-        """Begin an empty conversation."""
-        self._must_be_usable(model_id, sampling)
-        return await self._store.write(
-            lambda r: r.conversations.create(
-                user_id, title=title, model_id=model_id, system_prompt=system_prompt, sampling=sampling
-            )
-        )
-
-    async def update(self, user_id: str, conversation_id: str, changes: ConversationChanges) -> Conversation:
-        """Change title, model, system prompt, sampling, pin or shown leaf."""
-        self._must_be_usable(changes.get("model_id"), changes.get("sampling"))
-        updated = await self._store.write(lambda r: r.conversations.update(user_id, conversation_id, **changes))
-        self._hub.channel(conversation_id).publish(ConversationUpdated(updated))
-        return updated
-
-    async def delete(self, user_id: str, conversation_id: str) -> None:
-        """Put a conversation into the trash; its running replies are stopped."""
-        await self._store.write(lambda r: r.conversations.delete(user_id, conversation_id))
-        for task in self._tasks.of(conversation_id):
-            task.stop()
-        self._hub.channel(conversation_id).publish(ConversationDeleted())
-
-    async def restore(self, user_id: str, conversation_id: str) -> Conversation:
-        """Take a conversation out of the trash."""
-        restored = await self._store.write(lambda r: r.conversations.restore(user_id, conversation_id))
-        self._hub.channel(conversation_id).publish(ConversationUpdated(restored))
-        return restored
-
     async def rate(
         self, user_id: str, message_id: str, verdict: Verdict, reasons: Sequence[str], comment: str, score: int | None
     ) -> Rating:
@@ -187,24 +165,19 @@ class ChatService:
         self._hub.channel(message.conversation_id).publish(MessageRated(rating))
         return rating
 
-    # -- inside ------------------------------------------------------------------------------------
-
     async def _tree(self, user_id: str, conversation_id: str) -> tuple[Conversation, dict[str, Message]]:
         def work(r: Repositories) -> tuple[Conversation, dict[str, Message]]:
             conversation = r.conversations.get(user_id, conversation_id)
             return conversation, by_id(r.messages.all(conversation.id))
 
-        await self._tasks.settle(conversation_id)  # or nothing could be asked below them
+        await self._tasks.settle(conversation_id)  # or nobody could ask below them
         return await self._store.read(work)
 
-    def _must_be_usable(self, model_id: str | None, sampling: Mapping[str, object] | None) -> None:
-        """Raises :class:`~app.errors.ModelNotFound` and :class:`~app.errors.InvalidSampling`."""
-        default = self._models.get(model_id).default_sampling if model_id else SamplingParams()
-        default.merged(sampling or {})
-
-    async def _start(self, plan: _Plan, user_id: str, asked: Asked) -> Started:
-        model_id = asked.model_id or plan.conversation.model_id or self._models.require_default_model(asked.languages)
-        sampling = sampling_for(self._models.get(model_id), plan.conversation.sampling, asked.sampling or {})
+    async def _start(self, plan: _Plan, user_id: str, options: ReplyOptions) -> StartedReply:
+        model_id = (
+            options.model_id or plan.conversation.model_id or self._models.require_default_model(options.languages)
+        )
+        sampling = sampling_for(self._models.get(model_id), plan.conversation.sampling, options.sampling or {})
         async with AsyncExitStack() as stack:
             model = await stack.enter_async_context(self._pool.lease(model_id))
             fitted = await self._fit(plan, model, sampling)
@@ -213,29 +186,26 @@ class ChatService:
             request = request_for(fitted.prompt, sampling, fitted.max_new_tokens, model_id)
             conversation, question, reply = await self._write(plan, user_id, model, request, fitted)
             channel = self._hub.channel(conversation.id)
-            running = RunningReply(reply.id, plan.continues.content if plan.continues else "")
-            running.dropped_turns = fitted.dropped_turns
-            event_id = channel.event_id
-            for message in (question, reply):
-                if message is not None:
-                    channel.publish(MessageAdded(message))
+            running = RunningReply(reply, fitted.dropped_turns)
+            if question is not None:
+                channel.publish(MessageAdded(question))
             channel.start(running)
             channel.publish(ConversationUpdated(conversation))
-            task = ReplyTask(self._store, channel, reply, running, model, request, ticket, stack.pop_all())
-        # From the commit up to here nothing is awaited: what is committed is told, and runs.
+            task = ReplyTask(self._store, channel, running, model, request, ticket, stack.pop_all())
+        # From the commit up to here nothing is awaited: what is committed is published, and runs.
         self._tasks.add(task)
-        return Started(reply, question, event_id)
+        return StartedReply(running, question)
 
     async def _fit(self, plan: _Plan, model: LoadedModel, sampling: SamplingParams) -> FittedPrompt:
         prefill = plan.continues.content if plan.continues else ""
-        asked = turns(plan.path, plan.conversation.system_prompt)
+        prompt_turns = turns(plan.path, plan.conversation.system_prompt)
         if plan.question is not None:
-            asked.append(Turn(Role.USER, plan.question))
+            prompt_turns.append(Turn(Role.USER, plan.question))
 
         async def render(some: Sequence[Turn]) -> Prompt:
             return await model.render(some, prefill)
 
-        return await fit(asked, render, model.capabilities.context_tokens, sampling.max_new_tokens)
+        return await fit(prompt_turns, render, model.capabilities.context_tokens, sampling.max_new_tokens)
 
     async def _write(
         self, plan: _Plan, user_id: str, model: LoadedModel, request: GenerationRequest, fitted: FittedPrompt
@@ -261,7 +231,7 @@ class ChatService:
                 continues_id=plan.continues.id if plan.continues else None,
             )
             changes: ConversationChanges = {"leaf_id": reply.id}
-            # Asked anew: it may have been renamed while the model was loaded.
+            # Read again: it may have been renamed while the model was loaded.
             if plan.question is not None and not r.conversations.get(user_id, conversation.id).title:
                 changes["title"] = title_from(plan.question)
             return r.conversations.update(user_id, conversation.id, **changes), question, reply

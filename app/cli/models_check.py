@@ -10,6 +10,7 @@ import typer
 from app.cli.errors import FAILED, reported
 from app.cli.progress_bar import plain_console, show_progress
 from app.config import Settings
+from app.engine.factories import engine_inputs
 from app.errors import ModelError
 from app.models.manifest import Manifest
 from app.models.service import ModelService
@@ -29,7 +30,7 @@ def check(
 
         parley models check smollm2-135m-instruct
     """
-    models = ModelService.from_settings(Settings())
+    models = ModelService.from_settings(Settings(), engine_inputs())
     chosen = [models.get_readable(model)] if model else _downloaded(models)
     damaged = 0
     for manifest in chosen:

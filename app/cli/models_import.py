@@ -11,6 +11,7 @@ from app.cli.errors import reported
 from app.cli.models_pull import ToOption
 from app.cli.progress_bar import Stopper, plain_console, show_progress
 from app.config import Settings
+from app.engine.factories import engine_inputs
 from app.models.gguf_conversion import parse_convert_to
 from app.models.service import ModelService
 from app.weights.formats.adapter_folder import describe_adapter
@@ -49,7 +50,7 @@ def import_command(
         parley models import ~/Downloads/BELLE-LLaMA-7B-2M-enc --base ~/LLaMA/7B --name belle-llama-7b
     """
     convert_to = parse_convert_to(to)
-    models = ModelService.from_settings(Settings())
+    models = ModelService.from_settings(Settings(), engine_inputs())
     label = name or source.name
     with Stopper() as stopper, show_progress(plain_console(), label) as on_progress:
         done = models.import_files(source, name, base, convert_to, on_progress, stopper.stopped)

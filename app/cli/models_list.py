@@ -11,6 +11,7 @@ from rich.table import Table
 from app.cli.errors import reported
 from app.cli.tables import print_table, size_text, state_text
 from app.config import Settings
+from app.engine.factories import engine_inputs
 from app.models.catalog import ModelStatus
 from app.models.model_views import ModelView, VariantView
 from app.models.service import ModelService
@@ -28,7 +29,7 @@ def list_models(
 
     Example:  parley models list
     """
-    listing = ModelService.from_settings(Settings()).listing()
+    listing = ModelService.from_settings(Settings(), engine_inputs()).listing()
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column, justify in (("ID", "left"), ("STATE", "left"), ("SIZE", "right"), ("MEMORY", "right")):
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]

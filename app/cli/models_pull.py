@@ -9,6 +9,7 @@ import typer
 from app.cli.errors import reported
 from app.cli.progress_bar import Stopper, plain_console, show_progress
 from app.config import Settings
+from app.engine.factories import engine_inputs
 from app.models.gguf_conversion import parse_convert_to
 from app.models.hub_references import is_hub_reference
 from app.models.service import ModelService
@@ -45,7 +46,7 @@ def pull_command(
         parley models pull hub:OWNER/NAME-GGUF:name-q4_k_m.gguf
     """
     convert_to = parse_convert_to(to)
-    models = ModelService.from_settings(Settings())
+    models = ModelService.from_settings(Settings(), engine_inputs())
     label = model if is_hub_reference(model) else models.get_readable(model).title
     with Stopper() as stopper, show_progress(plain_console(), label) as on_progress:
         manifest = models.fetch(model, convert_to, on_progress, stopper.stopped)

@@ -9,6 +9,7 @@ import typer
 from app.cli.errors import reported
 from app.cli.progress_bar import Stopper, plain_console, show_progress
 from app.config import Settings
+from app.engine.factories import engine_inputs
 from app.models.service import ModelService
 
 
@@ -30,7 +31,7 @@ def quantize_model(
 
         parley models quantize bloomz-7b1-mt --to q8_0
     """
-    models = ModelService.from_settings(Settings())
+    models = ModelService.from_settings(Settings(), engine_inputs())
     manifest = models.get(model)
     with Stopper() as stopper, show_progress(plain_console(), manifest.title) as on_progress:
         path = models.convert(model, to, on_progress, stopper.stopped)

@@ -12,6 +12,7 @@ from rich.table import Table
 from app.cli.errors import reported
 from app.cli.tables import print_table, size_text, state_text
 from app.config import Settings
+from app.engine.factories import engine_inputs
 from app.models.catalog import ModelStatus
 from app.models.manifest import Manifest, UpstreamSource
 from app.models.model_views import ModelView
@@ -29,7 +30,7 @@ def show(
 
     Example:  parley models show smollm2-135m-instruct
     """
-    models = ModelService.from_settings(Settings())
+    models = ModelService.from_settings(Settings(), engine_inputs())
     models.get_readable(model)
     view = models.show(model)
     folder = models.catalog.files.folder(view.manifest)

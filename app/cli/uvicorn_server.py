@@ -77,7 +77,7 @@ class Server(uvicorn.Server):
         if self.started:
             parts: Services = self._parley.state.services
             await parts.chat.close()
-            parts.hub.close()
+            parts.conversations.close()
             parts.models.events.close()
         await super().shutdown(sockets)
 

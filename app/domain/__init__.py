@@ -1,1 +1,1 @@
-"""What Parley is about, in plain values and pure functions: standard library only, no I/O."""
+"""Plain values and pure functions: conversations, sampling, feedback. Standard library only, no I/O."""

@@ -1,4 +1,4 @@
-"""Fit a conversation into a context window.
+"""Fits a conversation into a model's context window.
 
 Policy: the system turn and the last turn stay; the oldest whole exchanges (a question and what
 follows it) go first; nothing is ever cut in the middle.
@@ -35,7 +35,7 @@ def exchanges(turns: Sequence[Turn]) -> list[list[Turn]]:
     return groups
 
 
-def room(prompt: Prompt, context_tokens: int) -> int:
+def remaining_tokens(prompt: Prompt, context_tokens: int) -> int:
     """Tokens that are left for a reply. Raises :class:`PromptTooLong` when there is not one."""
     left = context_tokens - prompt.n_tokens
     if left < 1:
@@ -49,13 +49,13 @@ def room(prompt: Prompt, context_tokens: int) -> int:
 
 
 async def fit(turns: Sequence[Turn], render: Render, context_tokens: int, max_new_tokens: int) -> FittedPrompt:
-    """Drop as few of the oldest exchanges as leave room for a useful reply.
+    """Drop as few of the oldest exchanges as necessary for a useful reply to fit.
 
-    A reply gets `max_new_tokens`, or what room there is, but old turns are dropped to give it a quarter of the
+    A reply gets `max_new_tokens`, or the tokens that remain, but old turns are dropped to give it a quarter of the
     context (or `max_new_tokens` if that is less). The number of renderings grows with the logarithm of
     the number of exchanges: prompt length falls as exchanges go, so the cut is found by bisection.
 
-    Raises :class:`PromptTooLong` when the last exchange alone leaves no room for one token.
+    Raises :class:`PromptTooLong` when after the last exchange alone not one token remains.
     """
     system = [t for t in turns[:1] if t.role is Role.SYSTEM]
     groups = exchanges(turns[len(system) :])
@@ -66,7 +66,7 @@ async def fit(turns: Sequence[Turn], render: Render, context_tokens: int, max_ne
 
     prompt, dropped = await rendered(0), 0
     if prompt.n_tokens + reserve > context_tokens and len(groups) > 1:
-        low, high = 1, len(groups) - 1  # the fewest exchanges to drop lies in low … high
+        low, high = 1, len(groups) - 1  # the fewest exchanges to drop are between low and high
         best = await rendered(high)
         while low < high:
             middle = (low + high) // 2
@@ -77,4 +77,4 @@ async def fit(turns: Sequence[Turn], render: Render, context_tokens: int, max_ne
                 low = middle + 1
         prompt, dropped = best, high
     dropped_turns = sum(len(g) for g in groups[:dropped])
-    return FittedPrompt(prompt, dropped_turns, min(max_new_tokens, room(prompt, context_tokens)))
+    return FittedPrompt(prompt, dropped_turns, min(max_new_tokens, remaining_tokens(prompt, context_tokens)))

@@ -1,4 +1,4 @@
-"""Judgements of replies, and what they are worth as training data.
+"""Feedback on replies, and the rules that turn it into training data.
 
 Only a finished reply that most of its raters agree about becomes data. Everything else is dropped, and counted.
 """

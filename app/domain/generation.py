@@ -1,4 +1,4 @@
-"""Values that travel between the chat and an engine: parameters in, events out."""
+"""What the chat and an engine exchange: sampling parameters and requests in, events out."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TypedDict
 
 from app.domain.generation import FinishReason, Usage
 from app.errors import MessageNotFound
@@ -102,6 +103,27 @@ class Conversation:
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None = None
+
+
+class ConversationChanges(TypedDict, total=False):
+    """What may be changed about a conversation."""
+
+    title: str
+    model_id: str | None
+    system_prompt: str
+    sampling: Mapping[str, object]
+    pinned: bool
+    leaf_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """A conversation found, with the place to show: in a message, or in the title (`message_id` empty)."""
+
+    conversation: Conversation
+    message_id: str | None
+    snippet: str
+    ranges: tuple[tuple[int, int], ...]  # [start, end) in `snippet`, code points: what matched
 
 
 def by_id(messages: Iterable[Message]) -> dict[str, Message]:

@@ -1,1 +1,1 @@
-"""Engines turn prompts into tokens; in front of each stands an admission queue."""
+"""Engines, which turn prompts into tokens, and the admission queue in front of each."""

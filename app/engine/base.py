@@ -11,6 +11,7 @@ from app.domain.generation import EngineEvent, GenerationRequest, Prompt
 from app.domain.messages import Turn
 from app.engine.templates.native_format import NativeFormat
 from app.families.base import Family
+from app.models.engine_input import GGUF, EngineInput
 from app.models.manifest import Manifest
 
 
@@ -78,7 +79,7 @@ class LoadPlan:
     upstream_timeout_s: float = 120.0
     quantization: str = ""  # how to load it: none, int8, nf4, or the checkpoint's own; "" as "none": as stored
     adapters: Mapping[str, Path] = field(default_factory=dict)  # name → folder; they were checked
-    cache_dir: Path | None = None  # where quantized weights may be kept
+    cache_dir: Path | None = None  # where prepared weights and conversions may be kept
     native: NativeFormat | None = None  # the checkpoint's own chat template, for a family that leaves prompts to it
 
 
@@ -91,6 +92,7 @@ class EngineFactory:
 
     name: str  # as manifests say it
     build: Callable[[LoadPlan], Engine]
+    takes: EngineInput = GGUF  # what its models come from
     slots: int = 4  # replies at once, where neither settings nor memory decide
     extra: str = ""  # of this package, that brings what the engine runs on
     requires: tuple[str, ...] = ()  # modules that the extra brings: one that is missing is told before loading

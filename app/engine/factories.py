@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import pkgutil
@@ -11,13 +12,12 @@ from types import ModuleType
 import app.engine
 from app.engine.base import EngineFactory
 from app.errors import ConfigurationError, MissingExtra
+from app.models.engine_input import EngineInputs
 
 EngineFactories = Mapping[str, EngineFactory]
 
-# Engines that come with an extra, which is named for the module that it brings.
-_EXTRAS = {"torch": "torch"}
 
-
+@functools.cache
 def find_factories() -> EngineFactories:
     """All engines by name. Raises :class:`ConfigurationError`, naming both files, when two have the same."""
     names = (module.name for module in pkgutil.iter_modules(app.engine.__path__, "app.engine."))
@@ -40,13 +40,23 @@ def collect(modules: Iterable[ModuleType]) -> EngineFactories:
     return found
 
 
+def engine_inputs(factories: EngineFactories | None = None) -> EngineInputs:
+    """What each engine takes, by its name: those that there are, and `factories` beside them."""
+    return {name: factory.takes for name, factory in {**(factories or {}), **find_factories()}.items()}
+
+
+def _missing(factory: EngineFactory) -> list[str]:
+    return [module for module in factory.requires if importlib.util.find_spec(module) is None]
+
+
 def factory_for(engine: str, factories: EngineFactories) -> EngineFactory:
     """The factory of `engine`. Raises :class:`MissingExtra`, also where what it runs on is not installed."""
     factory = factories.get(engine)
-    missing = [] if factory is None else [m for m in factory.requires if importlib.util.find_spec(m) is None]
+    missing = [] if factory is None else _missing(factory)
     if factory is not None and not missing:
         return factory
-    extra = factory.extra if factory else _EXTRAS.get(engine)
+    known = factory or find_factories().get(engine)
+    extra = known.extra if known else ""
     cure = f"Install it with `pip install 'parley-chat[{extra}]'`." if extra else "Choose another model."
     lacking = f" ({', '.join(missing)} is missing)" if missing else ""
     raise MissingExtra(f"This model needs the engine {engine!r}, which is not installed{lacking}. {cure}", extra=extra)

@@ -1,4 +1,4 @@
-"""The child's half of :mod:`app.engine.worker_process`: what a worker does before and beside its work.
+"""The worker's side of :mod:`app.engine.worker_process`: its configuration, its answer, its end with its parent.
 
     config = attach()      # the configuration; from here on the process ends with its parent
     ready({...})           # or: failed("why")

@@ -1,7 +1,7 @@
-"""Any server that speaks OpenAI's protocol: vLLM, SGLang, TGI, llama-server, a hosted service.
+"""Engine for any server that speaks OpenAI's protocol: vLLM, SGLang, TGI, llama-server, a hosted service.
 
 The upstream renders the prompt, so ours is the list of messages as canonical JSON, and its length an estimate that
-errs upwards. A reply cannot be continued from a part of it (``prefill``): the protocol has no way to say so.
+errs upwards. A reply cannot be continued from a part of it (``prefill``): the protocol has no field for it.
 What upstreams do differently is evened out here: halves of characters, sampling parameters that only some of them
 know, and stop strings. Those are not even sent: the protocol takes four, and llama-server loses the text that it
 held back for one when a reply ends at its length. A reply that ends at one ends by closing the connection,
@@ -26,6 +26,7 @@ from app.engine.sse import EventReader
 from app.engine.stopping import TextGate
 from app.engine.token_estimate import estimated_tokens
 from app.errors import ConfigurationError, UnsupportedRequest, UpstreamFailed, UpstreamTimeout
+from app.models.engine_input import UPSTREAM
 from app.models.manifest import UpstreamSource
 
 _CONNECT_TIMEOUT_S = 10.0
@@ -246,4 +247,4 @@ async def _beginning(response: httpx.Response) -> bytes:
     return body
 
 
-ENGINE = EngineFactory("openai", OpenAIEngine, slots=16)
+ENGINE = EngineFactory("openai", OpenAIEngine, takes=UPSTREAM, slots=16)

@@ -1,4 +1,4 @@
-"""What an upstream's refusals and failures mean to the person who asked."""
+"""Error messages for an upstream's refusals and failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replies, delays and faults as a script says them: for tests, benchmarks and work on the page. In process, no model.
+"""Engine without a model that follows a script: for tests, benchmarks and work on the page. Runs in process.
 
 Tokens are counted by a rule that a test can apply in its head: a word with the blanks before it is one, so is
 each Chinese, Japanese or Korean character and each emoji. A reply's pieces are one token each, whatever they hold.
@@ -19,6 +19,7 @@ from app.domain.messages import Turn
 from app.engine.base import Capabilities, EngineFactory, LoadPlan
 from app.engine.stopping import TextGate
 from app.errors import EngineError, PromptTooLong, WorkerDied
+from app.models.engine_input import NOTHING
 
 _TOKEN = re.compile(r"\s*[\u2e80-\uffef\U0001f000-\U0001ffff]|\s*[^\s\u2e80-\uffef\U0001f000-\U0001ffff]+|\s+")
 _WORDS = ("river", "lantern", "copper", "window", "garden", "signal", "harbor", "winter", "orange", "paper", "silver")
@@ -135,13 +136,13 @@ class ScriptedEngine:
         reply = self._script(request)
         gate = TextGate((*request.sampling.stop, *self._stops))
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        room = min(request.sampling.max_new_tokens, self._room(request.prompt))
+        limit = min(request.sampling.max_new_tokens, self._limit(request.prompt))
         pieces: Iterable[str | bytes] = itertools.cycle(reply.pieces) if request.sampling.ignore_eos else reply.pieces
         pace = _Pace(reply.delay_ms, death)
         said = unseen = 0
         reason = FinishReason.STOP
         for number, piece in enumerate(pieces):
-            if said >= room:
+            if said >= limit:
                 reason = FinishReason.LENGTH
                 break
             await pace.wait()
@@ -163,16 +164,16 @@ class ScriptedEngine:
             yield Delta(rest, unseen)
         yield Finished(reason, Usage(request.prompt.n_tokens, said))
 
-    def _room(self, prompt: Prompt) -> int:
-        room = self._capabilities.context_tokens - prompt.n_tokens
-        if room < 1:
+    def _limit(self, prompt: Prompt) -> int:
+        left = self._capabilities.context_tokens - prompt.n_tokens
+        if left < 1:
             raise PromptTooLong(
                 f"This text is too long: it has {prompt.n_tokens} tokens and this model reads "
                 f"{self._capabilities.context_tokens}. Shorten it.",
                 prompt_tokens=prompt.n_tokens,
                 context_tokens=self._capabilities.context_tokens,
             )
-        return room
+        return left
 
     def _fail(self, fault: EngineError) -> None:
         if isinstance(fault, WorkerDied):
@@ -209,4 +210,4 @@ def _build(plan: LoadPlan) -> ScriptedEngine:
     return ScriptedEngine(echo(), context_tokens=plan.context_tokens, slots=plan.slots, stops=plan.family.stop)
 
 
-ENGINE = EngineFactory("scripted", _build, slots=256)
+ENGINE = EngineFactory("scripted", _build, takes=NOTHING, slots=256)

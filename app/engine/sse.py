@@ -1,4 +1,4 @@
-"""Server-sent events as they arrive: bytes in, the data of whole events out."""
+"""Parser for server-sent events: bytes in, the data of whole events out."""
 
 from __future__ import annotations
 

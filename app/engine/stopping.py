@@ -1,4 +1,4 @@
-"""Text as it may be shown: cut at a stop string, never a part of one, never half a character."""
+"""Stop strings: holds text back that may be the beginning of one, and never gives half a character."""
 
 from __future__ import annotations
 

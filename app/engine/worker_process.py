@@ -1,4 +1,4 @@
-"""A supervised child process: started with a configuration, watched, ended with its parent.
+"""A supervised worker process: started with a configuration, observed, ended with its parent.
 
 The child's half is :mod:`app.engine.lifeline`. What travels: one JSON line to the child's standard input (keys and
 paths; never on the command line, where every user of the machine can read them), one JSON line back when it is ready
@@ -28,7 +28,7 @@ _LOG_PREFIX = re.compile(r"^[\d.:]+ [A-Z] ")  # time and level
 _TAIL_LINES = 40
 _LINE_CHARS = 500
 _STOP_TIMEOUT_S = 2.0
-_LAST_BREATH_S = 1.0  # a connection breaks a moment before the process is known to be gone
+_EXIT_DELAY_S = 1.0  # a connection breaks a moment before the process is known to be gone
 
 
 def worker_environment(parent: Mapping[str, str]) -> dict[str, str]:
@@ -119,7 +119,7 @@ class WorkerProcess:
     async def gone(self) -> bool:
         """Whether it has ended, or does so within a moment: asked when the connection to it broke."""
         try:
-            async with asyncio.timeout(_LAST_BREATH_S):
+            async with asyncio.timeout(_EXIT_DELAY_S):
                 await self.exited.wait()
         except TimeoutError:
             return False
@@ -129,7 +129,7 @@ class WorkerProcess:
         """The last lines of what it wrote to standard error."""
         return "\n".join(self._tail)
 
-    def obituary(self) -> str:
+    def exit_reason(self) -> str:
         """How it ended, as the end of a sentence that begins with its name."""
         code = self.exit_code
         if code is None:
@@ -153,7 +153,9 @@ class WorkerProcess:
         answer = await process.stdout.readline()
         if not answer:
             await self.exited.wait()
-            raise WorkerFailed(f"The model's worker {self.obituary()} while loading. {self._cause()}", log=self.tail())
+            raise WorkerFailed(
+                f"The model's worker {self.exit_reason()} while loading. {self._cause()}", log=self.tail()
+            )
         said: dict[str, object] = json.loads(answer)
         if "error" in said:
             await self.exited.wait()

@@ -1,4 +1,4 @@
-"""The interface of a format, and what several share."""
+"""The interface of an export format, how formats are found, and what several share."""
 
 from __future__ import annotations
 

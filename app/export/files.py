@@ -1,4 +1,4 @@
-"""Rows to a JSONL file with its manifest: whole and on disk, or not there at all."""
+"""Writes rows to a JSONL file with its manifest: complete and on disk, or not there at all."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class _Counted:
     rows: int = 0
     drops: Drops = field(default_factory=Drops)
 
-    def watch(self, conversations: Iterable[RatedConversation]) -> Iterator[RatedConversation]:
+    def count(self, conversations: Iterable[RatedConversation]) -> Iterator[RatedConversation]:
         for conversation in conversations:
             self.conversations += 1
             self.rated_messages += len({r.message_id for r in conversation.ratings})
@@ -90,7 +90,7 @@ def write_rows(
 ) -> dict[str, Any]:
     """Write the rows as UTF-8 JSON lines; the manifest says how they came about and what they hash to."""
     counted, digest, size = _Counted(), hashlib.sha256(), 0
-    for row in made.rows(counted.watch(filters.apply(conversations)), counted.drops):
+    for row in made.rows(counted.count(filters.apply(conversations)), counted.drops):
         line = json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"
         file.write(line)
         digest.update(line)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from app.errors import DamagedWeights, InvalidManifest, ModelNotFetched, ModelNotFound, UnsupportedRequest
 from app.models.discovery import Discovery, Found
+from app.models.engine_input import EngineInputs
 from app.models.manifest import Manifest, UpstreamSource
 from app.models.memory import MemoryBudget, MemoryEstimate, MemorySnapshot, download_bytes, estimate_model
 from app.models.model_files import ModelFiles, OnProgress
@@ -81,6 +82,7 @@ class Catalog:
         store_dir: Path,
         *,
         shipped_dir: Path | None = None,
+        engines: EngineInputs | None = None,
         context_tokens: int = 4096,
         slots: int = 0,
         budget: MemoryBudget | None = None,
@@ -91,15 +93,16 @@ class Catalog:
         self.budget = budget or MemoryBudget()
         self.files = ModelFiles(self.store_dir)
         self._shipped_dir = shipped_dir or manifests_dir()
-        self._discovery = Discovery(self.store_dir, self._shipped_dir, self.files)
+        self._discovery = Discovery(self.store_dir, self._shipped_dir, self.files, engines)
         self._snapshot: _Snapshot | None = None
         self._refreshing = threading.Lock()
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Catalog:
-        """The catalog that the settings ask for."""
+    def from_settings(cls, settings: Settings, engines: EngineInputs | None = None) -> Catalog:
+        """The catalog that the settings ask for; a manifest for another engine than `engines` is a problem."""
         return cls(
             settings.model_store,
+            engines=engines,
             context_tokens=settings.context_tokens,
             slots=settings.slots,
             budget=MemoryBudget(settings.memory_limit_mib << 20),

@@ -20,12 +20,13 @@ from pathlib import Path
 from app.errors import DamagedWeights, InvalidManifest, ModelNotFetched
 from app.models.adapters import found_adapters, names_of
 from app.models.checkpoint_folders import completed, implied_model, is_model_folder
+from app.models.engine_input import EngineInputs
 from app.models.manifest import FOUND, Manifest
 from app.models.manifest_reader import load_manifest
 from app.models.model_files import FolderStamp, ModelFiles, folder_stamp
 from app.weights.checksums import Stamp, stamp
 from app.weights.formats.gguf import GGUFHeader
-from app.weights.formats.sha256sums import SUMS, read_sums
+from app.weights.formats.sha256sums import SUMS, read_checksums
 from app.weights.formats.shards import model_stem, parse_shard
 from app.weights.sources import FolderSource, HubSource, ModelFile, WheelSource, safe_relative
 
@@ -41,10 +42,13 @@ class Found:
 class Discovery:
     """Scans one store, and the shipped manifests beside it."""
 
-    def __init__(self, store_dir: Path, shipped_dir: Path, files: ModelFiles) -> None:
+    def __init__(
+        self, store_dir: Path, shipped_dir: Path, files: ModelFiles, engines: EngineInputs | None = None
+    ) -> None:
         self._store = store_dir
         self._shipped = shipped_dir
         self._files = files
+        self._engines = engines
         self._loaded: dict[Path, tuple[Stamp, Manifest | InvalidManifest]] = {}
         self._sums: dict[Path, tuple[Stamp, dict[str, str]]] = {}
         self._completions: dict[str, tuple[tuple[Manifest, FolderStamp, list[FolderStamp]], Manifest]] = {}
@@ -148,7 +152,7 @@ class Discovery:
         cached = self._loaded.get(path)
         if cached is None or cached[0] != now:
             try:
-                cached = (now, load_manifest(path))
+                cached = (now, load_manifest(path, self._engines))
             except InvalidManifest as err:
                 cached = (now, err)
             self._loaded[path] = cached
@@ -218,7 +222,7 @@ class Discovery:
 def _sums_in(folder: Path) -> dict[str, str]:
     """None at all from a list that can't be read: ``parley models check`` and the next import tell what is wrong."""
     try:
-        return read_sums(folder)
+        return read_checksums(folder)
     except DamagedWeights:
         return {}
 

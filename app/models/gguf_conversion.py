@@ -9,9 +9,9 @@ from typing import Literal, get_args
 from app.errors import InvalidImport
 from app.models import placement
 from app.models.memory import gpus
-from app.weights.checksums import Sums
+from app.weights.checksums import Checksums
 from app.weights.formats.checkpoint import CONFIG, listing, read_config
-from app.weights.formats.sha256sums import read_sums
+from app.weights.formats.sha256sums import read_checksums
 from app.weights.progress import Cancelled, OnProgress
 
 # Number formats, "none", or "auto": the fastest, where a processor will run the model.
@@ -57,5 +57,5 @@ def convert_folder(folder: Path, store_dir: Path, to: str, on_progress: OnProgre
     from app.weights.converting.convert import quantize  # imports NumPy, which starting the server does without
 
     path = quantize(folder, to, on_progress, cancelled)
-    Sums(store_dir.absolute()).remember(path, read_sums(folder)[path.name])
+    Checksums(store_dir.absolute()).remember(path, read_checksums(folder)[path.name])
     return path

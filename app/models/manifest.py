@@ -15,7 +15,6 @@ from app.domain.generation import SamplingParams
 from app.weights.formats.converted_files import GGUF_TYPES
 from app.weights.sources import WEIGHT_SUFFIXES, FolderSource, HubSource, ModelFile, WheelSource, total_bytes
 
-ENGINES = ("llama_cpp", "torch", "openai", "scripted")
 KINDS = ("chat", "reward")
 SOURCES = ("folder", "hub", "wheel", "upstream")
 # How a Hugging Face folder may be loaded: by the engine torch (int4 only as the checkpoint's own layout), and by
@@ -71,7 +70,7 @@ class Manifest:
     id: str
     title: str
     family: str
-    engine: str  # one of ENGINES
+    engine: str  # the name of its factory in app.engine
     kind: str = "chat"  # one of KINDS
     languages: tuple[str, ...] = ()  # empty: unknown
     licence: str = ""

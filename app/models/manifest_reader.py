@@ -5,7 +5,7 @@ nothing but that file.
     id = "my-model"                     # a-z 0-9 . _ -
     title = "My model"
     family = "native"                   # prompt format: native, alpaca, vicuna, belle …
-    engine = "llama_cpp"                # llama_cpp | torch | openai | scripted
+    engine = "llama_cpp"                # a module of app/engine: llama_cpp, torch, openai, scripted
     languages = ["en", "zh"]
     quantizations = ["q4_0", "nf4"]     # the engine torch: how it may be loaded; the first is the default
     description = "What it is good for."  # in English; in other languages below [translations]: zh = "…"
@@ -38,14 +38,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from app.domain.generation import SamplingParams
 from app.errors import InvalidManifest, InvalidSampling
-from app.models.manifest import ENGINES, ID, KINDS, QUANTIZATIONS, SOURCES, Adapter, Manifest, Source, UpstreamSource
+from app.models.engine_input import EngineInputs, check_engine
+from app.models.manifest import ID, KINDS, QUANTIZATIONS, SOURCES, Adapter, Manifest, Source, UpstreamSource
 from app.models.toml_table import Table
 from app.weights.sources import FILE_SUFFIXES, FolderSource, HubSource, ModelFile, WheelSource, safe_relative
 
@@ -67,10 +67,16 @@ _PATH_HINT = (
 )
 
 
-def load_manifest(path: Path) -> Manifest:
-    """Read and check one manifest. Raises :class:`InvalidManifest`, naming file, key and what to do."""
+def load_manifest(path: Path, engines: EngineInputs | None = None) -> Manifest:
+    """Read and check one manifest. Raises :class:`InvalidManifest`, naming file, key and what to do.
+
+    `engines` are those that there are; ``None``: whether the engine is known and takes such a model is not checked.
+    """
     root = Table(path, "", _read_toml(path))
-    engine = root.choice("engine", ENGINES)
+    if engines is None:
+        engine = root.text("engine", pattern=_NAME, hint="an engine's name, such as llama_cpp")
+    else:
+        engine = root.choice("engine", tuple(engines))
     manifest = Manifest(
         id=root.text("id", pattern=ID, hint="1 to 64 of a-z, 0-9, '.', '_' and '-', starting with a letter or digit"),
         title=root.text("title"),
@@ -87,13 +93,16 @@ def load_manifest(path: Path) -> Manifest:
         kv_bytes_per_token=root.whole("kv_bytes_per_token", 0, 1 << 32),
         default_sampling=_sampling(path, root.table("sampling")),
         architecture=_architecture(root.table("architecture")),
-        source=_source(root, engine),
+        source=_source(root, optional=engines is None or not engines[engine].sources),
         files=_files(root),
         quantizations=_quantizations(root),
         adapters=_adapters(root),
     )
     root.finish()
-    _check_together(path, manifest)
+    if len({file.path for file in manifest.files}) != len(manifest.files):
+        raise InvalidManifest(f"{path}: two of the files have the same path.", path=str(path), key="files")
+    if engines is not None:
+        check_engine(path, manifest, engines)
     return manifest
 
 
@@ -116,8 +125,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise InvalidManifest(f"{path}: nested too deeply; this can't be a manifest.", path=str(path)) from err
 
 
-def _source(root: Table, engine: str) -> Source | None:
-    if engine == "scripted" and not root.has("source"):
+def _source(root: Table, *, optional: bool) -> Source | None:
+    if optional and not root.has("source"):
         return None
     table = root.table("source")
     kind = table.choice("kind", SOURCES)
@@ -243,47 +252,3 @@ def _sampling(path: Path, table: Table) -> SamplingParams:
         return SamplingParams().merged({**table.rest(), "stop": stop})
     except InvalidSampling as err:
         raise InvalidManifest(f"{path}: [sampling] {err.message}", path=str(path), key="sampling") from err
-
-
-def _check_together(path: Path, m: Manifest) -> None:
-    """What no key can say alone."""
-
-    def fail(key: str, problem: str) -> InvalidManifest:
-        return InvalidManifest(f"{path}: {problem}", path=str(path), key=key)
-
-    kind = m.source.kind if m.source else None
-    if (kind == "upstream") != (m.engine == "openai") or (kind is None) != (m.engine == "scripted"):
-        raise fail(
-            "source",
-            f"the engine {m.engine} does not work with this source: openai takes an upstream, llama_cpp takes a "
-            "folder, a hub or a wheel, torch takes a folder or a hub, scripted takes none.",
-        )
-    if kind in ("upstream", None):
-        if m.files:
-            raise fail("files", f"the engine {m.engine} has no files of its own; remove [[files]].")
-        return
-    if len({f.path for f in m.files}) != len(m.files):
-        raise fail("files", "two of the files have the same path.")
-    if m.engine == "torch":
-        _check_torch(m, fail)
-        return
-    if m.quantizations or m.architecture:
-        key = "quantizations" if m.quantizations else "architecture"
-        raise fail(key, f"{key} works with the engine torch only; the engine {m.engine} uses its weights as they are.")
-    if isinstance(m.source, HubSource) and m.source.base:
-        raise fail("source", "base works with the engine torch only: delta weights are applied to safetensors.")
-    if m.weights_file is None or not m.weights_file.path.endswith(".gguf"):
-        raise fail("files", f"[[files]] names no weights; the engine {m.engine} reads .gguf files.")
-    if kind == "wheel" and (len(m.files) != 1 or not m.files[0].sha256 or not m.files[0].size_bytes):
-        raise fail("files", "a wheel provides exactly one file, which needs sha256 and size_bytes.")
-
-
-def _check_torch(m: Manifest, fail: Callable[[str, str], InvalidManifest]) -> None:
-    """A Hugging Face folder; without [[files]] it is looked through (:mod:`app.models.checkpoint_folders`)."""
-    if not isinstance(m.source, FolderSource | HubSource):
-        raise fail(
-            "source", "the engine torch takes a folder or a hub: a checkpoint is more than the one file of a wheel."
-        )
-    named = {file.path for file in m.files}
-    if m.files and ("config.json" not in named or not any(path.endswith(".safetensors") for path in named)):
-        raise fail("files", "[[files]] must name config.json and the .safetensors files; or leave [[files]] out.")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.errors import DamagedWeights, ModelNotFetched
 from app.models.manifest import Adapter, Manifest
-from app.weights.checksums import OnBytes, Stamp, Sums, stamp
+from app.weights.checksums import Checksums, OnBytes, Stamp, stamp
 from app.weights.formats.adapter_folder import check_adapter, check_adapter_for_gguf
 from app.weights.formats.checkpoint import Checkpoint, read_checkpoint
 from app.weights.formats.gguf import GGUFHeader, read_header
@@ -28,7 +28,7 @@ class ModelFiles:
 
     def __init__(self, store_dir: Path) -> None:
         self._store = store_dir
-        self.sums = Sums(store_dir)
+        self.sums = Checksums(store_dir)
         self._headers: dict[Path, tuple[Stamp, GGUFHeader | DamagedWeights]] = {}
         self._adapters: dict[tuple[Path, Path], tuple[tuple[FolderStamp, FolderStamp], DamagedWeights | None]] = {}
         self._checkpoints: dict[Path, tuple[FolderStamp, Checkpoint | DamagedWeights]] = {}

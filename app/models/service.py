@@ -11,6 +11,7 @@ from pathlib import Path
 from app.config import Settings
 from app.errors import InvalidImport, InvalidManifest, MissingExtra, ModelNotFetched, ModelNotFound, UnsupportedRequest
 from app.models.catalog import Catalog
+from app.models.engine_input import EngineInputs
 from app.models.fetch_model import fetch_model
 from app.models.fetches import Fetches
 from app.models.gguf_conversion import ConvertTo, convert_folder, convert_where_wanted
@@ -47,9 +48,12 @@ class ModelService:
         self._looking: asyncio.Task[None] | None = None
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> ModelService:
-        """For the command line: the models of the settings' store, none of them in memory."""
-        catalog = Catalog.from_settings(settings)
+    def from_settings(cls, settings: Settings, engines: EngineInputs) -> ModelService:
+        """For the command line: the models of the settings' store, none of them in memory.
+
+        A manifest for another engine than `engines` is a problem that the listing names.
+        """
+        catalog = Catalog.from_settings(settings, engines)
         catalog.cache()
         return cls(settings, catalog)
 

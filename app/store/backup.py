@@ -1,4 +1,4 @@
-"""Copies of a SQLite database that are whole, and putting one back. PostgreSQL has its own tools for both."""
+"""Backup and restore of a SQLite database. PostgreSQL has its own tools for both."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def backup(url: str, target: Path) -> None:
 
 
 def restore(backup_file: Path, url: str) -> Path | None:
-    """Put `backup_file` in the database's place; where the replaced database lies now, if there was one.
+    """Put `backup_file` in the database's place; returns where the replaced database is now, if there was one.
 
     Nothing is touched before the backup has been read through and found good. Raises :class:`DatabaseDamaged`,
     :class:`~app.errors.DatabaseTooNew` or :class:`InvalidRequest` when it is not, :class:`ConfigurationError` while a

@@ -1,4 +1,4 @@
-"""A look at the whole database: is the file sound, do all rows fit together, what is in it."""
+"""Integrity check of the whole database: the file, the references between rows, the number of rows."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _check_file(path: Path, report: Report) -> None:
     report.size_bytes = path.stat().st_size
     report.problems = sqlite_files.problems_of(path, thorough=True)
     if not report.problems:
-        with sqlite_files.looking_at(path) as connection:
+        with sqlite_files.read_only(path) as connection:
             broken = connection.execute("PRAGMA foreign_key_check").fetchmany(20)
         report.problems = [
             f"row {row} of {table} points to a row of {other} that no longer exists" for table, row, other, _ in broken
@@ -92,7 +92,7 @@ def _lost_leaves(connection: Connection) -> list[str]:
 
 
 def _circles(connection: Connection) -> list[str]:
-    """Messages that no way down from a root reaches: they are their own ancestors, or below such a one."""
+    """Messages that cannot be reached from a root: they are their own ancestors, or below such a one."""
     below: dict[str | None, list[str]] = {}
     for message_id, parent_id in connection.execute(select(MessageRow.id, MessageRow.parent_id)):
         below.setdefault(parent_id, []).append(message_id)

@@ -1,4 +1,4 @@
-"""SQLAlchemy engines with the settings that the promises rest on.
+"""Database connections: SQLAlchemy engines, with the settings that durability and isolation need.
 
 SQLite: write-ahead log, ``synchronous=FULL`` (a commit that returned survives a power cut), foreign keys on, no
 memory mapping. Python's driver would begin transactions on its own, and not before a savepoint; so it is told not to,

@@ -52,7 +52,7 @@ class Store:
 
     @classmethod
     def open(cls, url: str, data_dir: Path, *, trash_days: int = 7, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Store:
-        """Open the database of a server, making or migrating it; `opening` tells what was done.
+        """Open the database of a server, making or migrating it; `opening` says what was done.
 
         Replies that a crash left running become interrupted ones, conversations deleted more than `trash_days` ago
         go for good. Raises :class:`ConfigurationError` (a wrong URL, another server at work),
@@ -86,7 +86,7 @@ class Store:
         return await asyncio.wrap_future(self.submit(work))
 
     async def read(self, work: Callable[[Repositories], T]) -> T:
-        """Run `work`, which only looks, on a reader's thread; it sees one moment of the database."""
+        """Run `work`, which only reads, on a reader's thread; it sees one moment of the database."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, _read, self._reading, work)
 
@@ -105,7 +105,7 @@ class Store:
 
 @contextmanager
 def reading(url: str) -> Iterator[Repositories]:
-    """Look into the database, also while a server uses it; for commands. Nothing is changed or migrated.
+    """Read the database, also while a server uses it; for commands. Nothing is changed or migrated.
 
     Raises :class:`ConfigurationError` when there is none yet or it is from an older version.
     """
@@ -137,7 +137,7 @@ def _lock(url: URL, path: Path | None) -> ServerLock:
 
 
 def _require_usable(path: Path) -> None:
-    """Look before anything is written, so that what cannot be used stays exactly as it is."""
+    """Check before anything is written, so that what cannot be used stays exactly as it is."""
     sqlite_files.require_sound(path, RESTORE)
     require_known(sqlite_files.revision_in(path))
 

@@ -1,6 +1,6 @@
-"""Bringing a database to the tables of this version, after a backup copy.
+"""Migrates a database to the tables of this version, after a backup copy.
 
-Alembic is set up here and not by a file, so that migrations work from an installed wheel. On SQLite the whole way is
+Alembic is set up here and not by a file, so that migrations work from an installed wheel. On SQLite everything is
 one transaction: a migration that fails leaves the database as it was.
 """
 

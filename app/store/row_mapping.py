@@ -1,4 +1,4 @@
-"""Rows to domain objects: nothing else ever leaves the store."""
+"""Maps rows to domain objects and back: nothing else ever leaves the store."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, case, column, delete, func, select, table, text
 from sqlalchemy.orm import Session
 
-from app.domain.messages import Conversation
+from app.domain.messages import SearchHit
 from app.store.row_mapping import conversation_from
 from app.store.snippets import snippet
 from app.store.tables import ConversationRow, MessageRow, SearchRow
@@ -39,16 +39,6 @@ _SEPARATOR = (
 _TOKENS = re.compile(f"[{_SINGLE}]|[^{_SINGLE}{_SEPARATOR}]+")
 _PHRASES = re.compile(f"[{_SINGLE}]+|[^{_SINGLE}{_SEPARATOR}]+")
 _IS_SINGLE = re.compile(f"[{_SINGLE}]")
-
-
-@dataclass(frozen=True, slots=True)
-class SearchHit:
-    """A conversation found, with the place to show: in a message, or in the title (`message_id` empty)."""
-
-    conversation: Conversation
-    message_id: str | None
-    snippet: str
-    ranges: tuple[tuple[int, int], ...]  # [start, end) in `snippet`, code points: what matched
 
 
 @dataclass(frozen=True, slots=True)

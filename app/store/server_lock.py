@@ -1,4 +1,4 @@
-"""One server per database: a second would take the first one's running replies for a crash's leftovers."""
+"""A lock that lets one server use a database: a second would mark the first one's running replies as interrupted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The piece of a text that shows why it was found."""
+"""Search snippets: the piece of a text around its first match, and where it matched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQLite databases as files: looked at, copied whole, put aside. Nothing here writes to a database in place."""
+"""SQLite databases as files: checked, copied, renamed. Nothing here writes to a database in place."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def is_new(path: Path) -> bool:
 
 
 @contextmanager
-def looking_at(path: Path) -> Iterator[sqlite3.Connection]:
+def read_only(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that cannot write. SQLite's errors come out as :class:`~app.errors.StoreError`."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
@@ -54,7 +54,7 @@ def problems_of(path: Path, *, thorough: bool) -> list[str]:
     """What SQLite finds wrong with the file; `thorough` compares the indexes with the tables too."""
     check = "integrity_check" if thorough else "quick_check"
     try:
-        with looking_at(path) as connection:
+        with read_only(path) as connection:
             found = [str(row[0]) for row in connection.execute(f"PRAGMA {check}(20)")]
     except DatabaseDamaged as error:
         return [str(error.__cause__)]
@@ -63,7 +63,7 @@ def problems_of(path: Path, *, thorough: bool) -> list[str]:
 
 def revision_in(path: Path) -> str | None:
     """The revision of Parley's tables in the file; ``None`` when it holds none of them."""
-    with looking_at(path) as connection:
+    with read_only(path) as connection:
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone() is None:
             return None
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -75,7 +75,7 @@ def copy_database(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     try:
-        with looking_at(source) as reading, closing(sqlite3.connect(part)) as writing:
+        with read_only(source) as reading, closing(sqlite3.connect(part)) as writing:
             reading.backup(writing)
             writing.execute("PRAGMA journal_mode=DELETE")  # one file, no companions
         sync(part)
@@ -87,7 +87,7 @@ def copy_database(source: Path, target: Path) -> None:
 
 
 def put_aside(path: Path) -> Path | None:
-    """Rename a database with its companions; where it lies now, or ``None`` when there was none."""
+    """Rename a database with its companions; returns its new path, or ``None`` when there was none."""
     if not path.exists():
         return None
     aside = path.with_name(f"{path.name}.replaced-{timestamp()}")

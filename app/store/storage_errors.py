@@ -1,4 +1,4 @@
-"""What a database's error means to Parley."""
+"""Translates errors of a database or a disk into :class:`~app.errors.StoreError`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError
 
 from app.errors import DatabaseDamaged, StoreBusy, StoreError, StoreFull
+from app.system.disk import DISK_FULL
 
 _IOERR_SHMSIZE = sqlite3.SQLITE_IOERR_SHMSIZE  # the write-ahead log's index did not fit on the disk
 
@@ -76,7 +77,7 @@ def _sqlite(code: int) -> StoreError | None:
 
 
 def _disk(error: OSError) -> StoreError | None:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in DISK_FULL:
         return StoreFull(FULL)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
         return StoreError(f"{REFUSED} ({error.filename}: {error.strerror})")

@@ -1,4 +1,4 @@
-"""Text that every database can hold: no NUL, nothing that is not Unicode.
+"""Checks that text can be stored in every database: no NUL, nothing that is not Unicode.
 
 SQLite raises on lone surrogates and cuts at NUL in ``length()``; PostgreSQL refuses both.
 """

@@ -1,4 +1,4 @@
-"""The one thread that writes: what waits shares one transaction (group commit).
+"""The writer thread: changes that wait share one transaction (group commit).
 
 A commit costs a disk flush of some milliseconds, whether it holds one change or two hundred. Each piece of work
 runs in a savepoint of its own, so one that fails takes nothing of its neighbours with it; all answers are given
@@ -29,18 +29,18 @@ GROUP = 256  # at most so many works wait for one commit
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _QueuedWork:
     work: Work[Any]
     future: Future[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
+class _Result:
     future: Future[Any]
     value: Any = None
     error: BaseException | None = None
 
-    def tell(self) -> None:
+    def resolve(self) -> None:
         if self.error is None:
             self.future.set_result(self.value)
         else:
@@ -52,7 +52,7 @@ class Writer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_QueuedWork | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="parley-store-writer", daemon=True)
@@ -67,7 +67,7 @@ class Writer:
         with self._closing:
             if self._closed:
                 raise StoreError("The database is closed: Parley is stopping.")
-            self._waiting.put(_Job(work, future))
+            self._waiting.put(_QueuedWork(work, future))
         return future
 
     def close(self) -> None:
@@ -81,43 +81,43 @@ class Writer:
     def _run(self) -> None:
         open_ = True
         while open_:
-            jobs, open_ = self._take()
-            running = [job for job in jobs if job.future.set_running_or_notify_cancel()]
+            queued, open_ = self._take()
+            running = [one for one in queued if one.future.set_running_or_notify_cancel()]
             if running:
-                for outcome in self._commit(running):
-                    outcome.tell()
+                for result in self._commit(running):
+                    result.resolve()
 
-    def _take(self) -> tuple[list[_Job], bool]:
-        """Wait for a job, then take those that wait behind it; false: the writer is closed."""
-        jobs: list[_Job] = []
-        while len(jobs) < GROUP:
+    def _take(self) -> tuple[list[_QueuedWork], bool]:
+        """Wait for work, then take what is queued behind it; false: the writer is closed."""
+        queued: list[_QueuedWork] = []
+        while len(queued) < GROUP:
             try:
-                job = self._waiting.get(block=not jobs)
+                one = self._waiting.get(block=not queued)
             except queue.Empty:
                 break
-            if job is None:
-                return jobs, False
-            jobs.append(job)
-        return jobs, True
+            if one is None:
+                return queued, False
+            queued.append(one)
+        return queued, True
 
-    def _commit(self, jobs: list[_Job]) -> list[_Outcome]:
+    def _commit(self, queued: list[_QueuedWork]) -> list[_Result]:
         try:
             with self._engine.begin() as connection:
-                return [_attempt(connection, job) for job in jobs]
+                return [_attempt(connection, one) for one in queued]
         except (SQLAlchemyError, StoreError) as error:
             # Begin, commit or the storage under one of the works failed: nothing of this group was saved.
             failure = error if isinstance(error, StoreError) else storage_failure(error) or error
-            return [_Outcome(job.future, error=failure) for job in jobs]
+            return [_Result(one.future, error=failure) for one in queued]
 
 
-def _attempt(connection: Connection, job: _Job) -> _Outcome:
+def _attempt(connection: Connection, one: _QueuedWork) -> _Result:
     """One work in a savepoint. Raises :class:`StoreError` when the storage failed, which ends the whole group."""
     try:
         with Session(connection, join_transaction_mode="create_savepoint") as session, session.begin():
-            value = job.work(Repositories(session))
+            value = one.work(Repositories(session))
     except Exception as error:  # the worker loop lives on; whoever asked gets the error
         failure = storage_failure(error)
         if failure is not None:
             raise failure from error
-        return _Outcome(job.future, error=error)
-    return _Outcome(job.future, value=value)
+        return _Result(one.future, error=error)
+    return _Result(one.future, value=value)

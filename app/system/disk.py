@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from app.errors import FetchFailed
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})  # numbers of the errors of a full disk, or a full quota
 
 _CHUNK_BYTES = 1 << 20
 _SPARE_BYTES = 64 << 20  # a disk is not filled to the brim: the database lives there too

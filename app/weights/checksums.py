@@ -1,4 +1,4 @@
-"""SHA-256 of files, computed once: a file of the same size and time of change is taken to be the same file.
+"""SHA-256 checksums of files, computed once: a file of the same size and time of change counts as the same.
 
 What was computed is remembered in small side files under ``<store>/weights/.checked/``; without them (a store that
 can't be written to) it is remembered as long as the process lives.
@@ -26,8 +26,8 @@ def stamp(path: Path) -> Stamp:
     return stat.st_size, stat.st_mtime_ns
 
 
-class Sums:
-    """The remembered sums of one model store. Safe to use from several threads and processes."""
+class Checksums:
+    """The remembered checksums of one model store. Safe to use from several threads and processes."""
 
     def __init__(self, store_dir: Path) -> None:
         self._store = store_dir
@@ -35,7 +35,7 @@ class Sums:
         self._hashing = threading.Lock()  # one file at a time: two would only fight over the disk
 
     def known(self, path: Path) -> str | None:
-        """The sum of the file as it is now, if it was computed before. Cheap. Raises ``OSError``."""
+        """The checksum of the file as it is now, if it was computed before. Cheap. Raises ``OSError``."""
         now = stamp(path)
         noted = self._known.get(path)
         if noted is None or noted[0] != now:  # another process may have computed it since
@@ -46,7 +46,7 @@ class Sums:
         return noted[1]
 
     def sha256(self, path: Path, *, again: bool = False, on_bytes: OnBytes | None = None) -> str:
-        """The sum, computed unless known; `again` computes it in any case.
+        """The checksum, computed unless known; `again` computes it in any case.
 
         `on_bytes` is called with the bytes done so far, and may raise to stop. Raises ``OSError``. Blocks
         (about 0.5 GB/s): not for an event loop.
@@ -61,7 +61,7 @@ class Sums:
             return digest
 
     def remember(self, path: Path, digest: str) -> None:
-        """Note that `path`, as it is now, has this sum."""
+        """Note that `path`, as it is now, has this checksum."""
         now = stamp(path)
         self._known[path] = (now, digest)
         note = self._note(path)
@@ -72,7 +72,7 @@ class Sums:
             draft.replace(note)
 
     def remember_all(self, folder: Path, digests: Mapping[str, str]) -> None:
-        """Note the sums of files in `folder`, by their names in it: they were computed while they were written."""
+        """Note the checksums of files in `folder`, by their names in it: they were computed while they were written."""
         for name, digest in digests.items():
             self.remember(folder / name, digest)
 

@@ -1,4 +1,4 @@
-"""How far a fetch, an import or a conversion is: what each of them reports, and how each of them is stopped."""
+"""Progress and cancellation of downloads, imports and conversions."""
 
 from __future__ import annotations
 

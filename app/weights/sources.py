@@ -34,7 +34,7 @@ class FolderSource:
 class HubSource:
     """A repository on a Hugging Face hub or a mirror of it (``HF_ENDPOINT``); ``repo`` is ``owner/name``.
 
-    ``base``: the model of the store, by id, to which its weights are a difference; "": they are whole.
+    ``base``: the model of the store, by id, that its weights are delta weights for; "": they are complete.
     """
 
     repo: str

@@ -130,9 +130,11 @@ class Relay:
         data = event.data
         match event.name:
             case "delta":
-                self._replies[data["message_id"]].add(data["offset"], data["text"], event.id)
+                # On resuming, running replies come from their beginning, without a message or snapshot before.
+                reply = self._replies.setdefault(data["message_id"], StreamedReply(self._renderings, ""))
+                reply.add(data["offset"], data["text"], event.id)
                 return
-            case "snapshot":  # of the replies that no ``message`` told of before
+            case "snapshot":
                 running = {r["message_id"]: r["text"] for r in data["running"]}
                 self._replies |= {key: StreamedReply(self._renderings, text) for key, text in running.items()}
             case "message" if data["message"]["state"] == "pending":

@@ -7,14 +7,14 @@ from sqlalchemy import text
 
 from app.chat import reply_task
 from tests.api.conftest import LONG
-from tests.api.test_replies import watching
+from tests.api.test_replies import subscribed
 from tests.support.servers import Api
 
 
 def limit_pages(api: Api, pages: int) -> None:
     """Let SQLite say that the disk is full when the database would grow beyond so many pages."""
     pragma = text(f"PRAGMA max_page_count={pages}")
-    api.parts.store.submit(lambda r: r.users._session.execute(pragma) and None).result(5)
+    api.parts.chat._store.submit(lambda r: r.users._session.execute(pragma) and None).result(5)
 
 
 def test_a_reply_that_ended_on_a_full_disk_is_whole_once_there_is_room(
@@ -22,7 +22,7 @@ def test_a_reply_that_ended_on_a_full_disk_is_whole_once_there_is_room(
 ) -> None:
     monkeypatch.setattr(reply_task, "FINISH_RETRY_S", (0.01, 0.01))
     conversation = api.conversation()
-    thread, events = watching(api, conversation, stop_at="error")
+    thread, events = subscribed(api, conversation, stop_at="error")
     reply_id = api.ask(conversation, "slow " + "x" * 8000)["reply"]["id"]
     limit_pages(api, 1)  # as many as there are now
     thread.join(10)

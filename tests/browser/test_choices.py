@@ -53,7 +53,7 @@ def seen(page: Page, requests: list[Any]) -> None:
 
 
 def segments(page: Page) -> list[str]:
-    return [" ".join(text.split()) for text in page.locator(".p-segments .p-choice").all_inner_texts()]
+    return [" ".join(text.split()) for text in page.locator(".p-choices .p-segments .p-choice").all_inner_texts()]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_by_keyboard_and_the_focus_stays(server: ServerProcess, open_page: OpenP
     page.keyboard.press("ArrowRight")
     expect(page.locator(".p-picker-title")).to_have_text("ChatGLM-6B · nf4")
     models.items[1]["quantizations"][2]["state"] = "loaded"
-    expect(page.locator(".p-segments")).to_contain_text("loaded")  # drawn again
+    expect(page.locator(".p-choices .p-segments")).to_contain_text("loaded")  # drawn again
     expect(page.locator("input[value='glm@nf4']").first).to_be_focused()
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowRight")
@@ -156,7 +156,7 @@ def test_a_folder_that_cannot_be_used_says_what_to_do(server: ServerProcess, ope
 def test_on_a_phone(server: ServerProcess, open_page: OpenPage) -> None:
     page = opened(open_page(server.url, size=PHONE), chatglm())
     page.locator("#parley-model-glm").click()
-    expect(page.locator(".p-segments")).to_be_visible()
-    edges = page.locator(".p-choice").evaluate_all("(all) => all.map((e) => e.getBoundingClientRect().toJSON())")
+    expect(page.locator(".p-choices .p-segments")).to_be_visible()
+    edges = page.locator(".p-choices label").evaluate_all("(all) => all.map((e) => e.getBoundingClientRect().toJSON())")
     assert all(edge["left"] >= 0 and edge["right"] <= PHONE[0] and edge["height"] >= 44 for edge in edges)
     assert page.locator(".p-picker-box").evaluate("(box) => box.scrollWidth <= box.clientWidth")

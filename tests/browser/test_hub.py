@@ -100,7 +100,7 @@ def test_fetched_cancelled_resumed_rewritten_and_chatted_with(
     page.get_by_role("button", name="Download", exact=True).click()
     expect(option(page, "tiny-llama").locator(".p-model-state")).to_have_text("ready", timeout=LOAD_MS)
     assert hub.served["model.safetensors"] < whole + came  # it went on where it was
-    told = page.locator(".p-segments .p-choice")
+    told = page.locator(".p-choices .p-segments .p-choice")
     expect(told.first).to_contain_text("q4_0")
     expect(told).to_have_count(4)
     expect(page.locator(".p-model-panel")).to_contain_text("runs in llama.cpp, the fastest on this computer")

@@ -193,10 +193,11 @@ def test_of_a_model_to_fetch_every_precision_is_told(server: ServerProcess, open
     models.items.append(model("llama", "not_fetched", quantizations=ways, memory_bytes=2.9e9, size_bytes=int(13.5e9)))
     page = opened(open_page(server.url), models)
     page.get_by_role("option", name="Llama").click()
-    told = [" ".join(text.split()) for text in page.locator(".p-segments .p-choice").all_inner_texts()]
+    told = [" ".join(text.split()) for text in page.locator(".p-choices .p-segments .p-choice").all_inner_texts()]
     assert told == ["q4_0 2.9 GB fits", "original 14 GB 3.1 GB free"]
-    assert page.locator(".p-segments input:enabled").count() == 0
-    expect(page.locator(".p-segments .p-choice").first).to_have_attribute("title", "Weights 2 GB, KV cache 1 GB")
+    assert page.locator(".p-choices .p-segments input:enabled").count() == 0
+    first = page.locator(".p-choices .p-segments .p-choice").first
+    expect(first).to_have_attribute("title", "Weights 2 GB, KV cache 1 GB")
     expect(page.locator(".p-model-panel")).to_contain_text("runs in llama.cpp, the fastest on this computer")
     expect(page.get_by_role("button", name="Download 14 GB")).to_be_enabled()
 

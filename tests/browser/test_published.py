@@ -77,7 +77,7 @@ def test_imported_and_chatted_with_in_both_engines(
     page.locator(".p-picker").click()
     option = page.locator(f".p-model[data-model='{name}']")
     option.click()
-    ways = page.locator(".p-segments .p-choice")
+    ways = page.locator(".p-choices .p-segments .p-choice")
     expect(ways).to_have_count(4)
     expect(ways.first).to_contain_text("q4_0")
     expect(ways.first.locator("input")).to_be_checked()

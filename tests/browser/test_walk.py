@@ -76,6 +76,7 @@ def test_shift_enter_and_input_methods_do_not_send(server: ServerProcess, open_p
 
 
 @LANGUAGES
+@pytest.mark.alone
 def test_stop_keeps_what_came_and_continue_goes_on(server: ServerProcess, open_page: OpenPage, language: str) -> None:
     """4, 17."""
     page = open_page(chat(server, max_new_tokens=1000), language)

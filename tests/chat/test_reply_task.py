@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from app.chat import reply_task
-from app.chat.channel import Channel, RunningReply
+from app.chat.channel import Channel
 from app.chat.events import ReplyFailed, ReplyFinished
 from app.chat.reply_task import ReplyTask
+from app.chat.running_reply import RunningReply
 from app.domain.generation import GenerationRequest, SamplingParams
 from app.domain.messages import Message, MessageState, Role, Turn
 from app.engine.loaded import LoadedModel
@@ -58,9 +59,9 @@ async def run(store: FullStore, reply: Reply) -> tuple[Channel, Message | None]:
     model = LoadedModel(Manifest("test", "Test", "native", "scripted"), engine, "digest", 4)
     prompt = await model.render([Turn(Role.USER, "Hello")])
     request = GenerationRequest("r", prompt, SamplingParams(seed=1))
-    channel, running = Channel(), RunningReply("m")
+    channel, running = Channel(), RunningReply(PENDING)
     channel.start(running)
-    task = ReplyTask(store, channel, PENDING, running, model, request, model.admit("u"), AsyncExitStack())  # type: ignore[arg-type]
+    task = ReplyTask(store, channel, running, model, request, model.admit("u"), AsyncExitStack())  # type: ignore[arg-type]
     return channel, await task.done
 
 
@@ -100,14 +101,14 @@ async def test_stopping_before_the_first_step_still_commits() -> None:
     await engine.start()
     model = LoadedModel(Manifest("test", "Test", "native", "scripted"), engine, "digest", 4)
     request = GenerationRequest("r", await model.render([]), SamplingParams(seed=1))
-    channel, running = Channel(), RunningReply("m")
+    channel, running = Channel(), RunningReply(PENDING)
     channel.start(running)
     freed = asyncio.Event()
     stack = AsyncExitStack()
     ticket = model.admit("u")
     stack.callback(ticket.release)
     stack.callback(freed.set)
-    task = ReplyTask(store, channel, PENDING, running, model, request, ticket, stack)  # type: ignore[arg-type]
+    task = ReplyTask(store, channel, running, model, request, ticket, stack)  # type: ignore[arg-type]
     task.stop()
     done = await asyncio.wait_for(task.done, 2)
     assert done is not None

@@ -131,6 +131,7 @@ class EngineContract:
         assert outcome.text == whole
         assert outcome.finished.reason is FinishReason.LENGTH
 
+    @pytest.mark.alone
     async def test_cancelling_frees_the_slots_at_once(self, subject: Subject) -> None:
         engine = subject.engine
         prompt = await engine.render([Turn(Role.USER, QUESTION)])

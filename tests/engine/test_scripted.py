@@ -39,6 +39,7 @@ async def test_rules_choose_by_the_prompt() -> None:
     assert len((await ask(engine, "Other")).text.split()) == 3
 
 
+@pytest.mark.alone
 async def test_deltas_keep_their_beat() -> None:
     engine = await started(babble(20, delay_ms=10))
     began = time.monotonic()

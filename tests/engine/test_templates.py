@@ -59,7 +59,7 @@ async def renderer() -> AsyncIterator[TemplateRenderer]:
 
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sandboxes that are started now end what does not come to an end after less than half a second."""
+    """Sandboxes that are started now end what does not finish after less than half a second."""
     monkeypatch.setattr(renderer_module, "_MODULE", "tests.support.hasty_sandbox")
     monkeypatch.setattr(renderer_module, "_OUT_OF_TIME", -signal.SIGPROF)
 
@@ -238,13 +238,13 @@ async def test_what_a_template_says_and_what_is_to_be_done(hasty: TemplateRender
     with pytest.raises(GenerationFailed, match="rejects this conversation: roles must alternate"):
         await strict.render([Turn(Role.SYSTEM, "Be brief."), *hello])
     endless = NativeFormat(hasty, ChatTemplate(chat_templates.ENDLESS["loops"]))
-    with pytest.raises(GenerationFailed, match=r"does not come to an end.*`family` in its manifest"):
+    with pytest.raises(GenerationFailed, match=r"does not finish.*`family` in its manifest"):
         await endless.render(hello)
-    with pytest.raises(DamagedWeights, match=r"was not loaded.*come to an end") as refused:
+    with pytest.raises(DamagedWeights, match=r"was not loaded.*does not finish") as refused:
         await endless.check("tiny")
     assert refused.value.details["model_id"] == "tiny"
     reading = NativeFormat(hasty, ChatTemplate("{% include '/etc/hostname' %}"))
-    with pytest.raises(DamagedWeights, match=r"wants what no template may.*hostname"):
+    with pytest.raises(DamagedWeights, match=r"templates are not allowed to do.*hostname"):
         await reading.check("tiny")
 
 
@@ -307,9 +307,9 @@ async def test_a_model_that_is_refused_disturbs_none_that_is_loaded(store: Path)
     settings = Settings(model_store=store, context_tokens=256, slots=1, threads=1)
     pool = ModelPool(settings, Catalog.from_settings(settings))
     refusals = {
-        "endless": (DamagedWeights, "does not come to an end"),
-        "reading": (DamagedWeights, "wants what no template may"),
-        "odd": (WorkerFailed, "does not know its architecture, 'nonsense'.*choose another model"),
+        "endless": (DamagedWeights, "does not finish"),
+        "reading": (DamagedWeights, "templates are not allowed to do"),
+        "odd": (WorkerFailed, "does not support its architecture, 'nonsense'.*choose another model"),
     }
     try:
         async with pool.lease("good") as model:

@@ -12,7 +12,7 @@ from app.config import Settings
 from app.errors import DamagedWeights, ModelNotFetched, ModelNotFound
 from app.models.catalog import Catalog
 from app.models.memory import MemoryBudget
-from app.weights.checksums import Sums
+from app.weights.checksums import Checksums
 from model_store import manifests_dir
 from tests.support.gguf_files import LLAMA, GGUFFile, Tensor, write_gguf
 
@@ -247,7 +247,7 @@ def test_scribbled_notes_are_computed_again(store: Path) -> None:
     assert len(notes) == 1
     for scribble in ("", "[]", "{}", '{"size_bytes": null}', "\udcff"):
         notes[0].write_bytes(scribble.encode("utf-8", "surrogateescape"))
-        assert Sums(store).known(store / "weights" / "mine" / "model.gguf") is None
+        assert Checksums(store).known(store / "weights" / "mine" / "model.gguf") is None
         assert Catalog(store).weights("mine").exists()
 
 
@@ -350,6 +350,7 @@ def test_digests_name_what_answers(store: Path) -> None:
     assert catalog.weights("two").name == "model.gguf"
 
 
+@pytest.mark.alone
 def test_status_of_a_real_model_is_cheap_enough_for_each_second(default_weights: Path) -> None:
     catalog = Catalog(default_weights.parents[2])
     catalog.status(DEFAULT)  # reads the header once

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import tomlkit
 
+from app.engine.factories import engine_inputs
 from app.errors import InvalidManifest
 from app.models.manifest import Adapter, Manifest, UpstreamSource
 from app.models.manifest_reader import load_manifest
@@ -48,7 +49,7 @@ def upstream_model(**source: object) -> dict[str, Any]:
 def load(tmp_path: Path, values: dict[str, Any]) -> Manifest:
     path = tmp_path / "model.toml"
     path.write_text(tomlkit.dumps(values), "utf-8")
-    return load_manifest(path)
+    return load_manifest(path, engine_inputs())
 
 
 def test_folder(tmp_path: Path) -> None:
@@ -103,7 +104,7 @@ def test_scripted_has_no_source(tmp_path: Path) -> None:
 
 
 def test_the_shipped_manifests_are_good() -> None:
-    manifests = [load_manifest(path) for path in sorted(manifests_dir().glob("*.toml"))]
+    manifests = [load_manifest(path, engine_inputs()) for path in sorted(manifests_dir().glob("*.toml"))]
     assert "smollm2-135m-instruct" in [m.id for m in manifests]
     for manifest in manifests:
         assert manifest.licence
@@ -125,7 +126,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (folder_model(title=" "), "title", "text of"),
     (folder_model(title="bell\x07"), "title", "text of"),
     (folder_model(family="../native"), "family", "family's name"),
-    (folder_model(engine="exec"), "engine", "one of: llama_cpp, torch, openai, scripted"),
+    (folder_model(engine="exec"), "engine", "one of: llama_cpp, openai, scripted, torch"),
     (folder_model(kind="tool"), "kind", "one of: chat, reward"),
     (folder_model(languages="en"), "languages", "list"),
     (folder_model(languages=["en", "en"]), "languages", "duplicates"),
@@ -259,12 +260,12 @@ def test_files_that_are_no_manifests(tmp_path: Path, data: bytes, words: str) ->
     path = tmp_path / "bad.toml"
     path.write_bytes(data)
     with pytest.raises(InvalidManifest, match=words):
-        load_manifest(path)
+        load_manifest(path, engine_inputs())
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InvalidManifest, match="cannot be read"):
-        load_manifest(tmp_path / "none.toml")
+        load_manifest(tmp_path / "none.toml", engine_inputs())
 
 
 @pytest.mark.parametrize("good", ["a", "a.gguf", "a/b.gguf", "…/模型.gguf", "..a", "a..b"])

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { beforeEach, mock, test } from "node:test";
 
 import { hubName } from "../../frontends/gradio/static/models/hub_name.js";
 import { grouped } from "../../frontends/gradio/static/models/model_groups.js";
@@ -12,7 +12,15 @@ import {
   stateLook,
 } from "../../frontends/gradio/static/models/model_state.js";
 import { addModels } from "../../frontends/gradio/static/models/models.js";
-import { fakeApp } from "./fakes.js";
+import { FakeDocument, FakeEventSource, fakeApp } from "./fakes.js";
+
+beforeEach(() => {
+  mock.timers.reset();
+  mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  globalThis.document = new FakeDocument();
+  globalThis.EventSource = FakeEventSource;
+  FakeEventSource.opened = [];
+});
 
 const model = (id, state, values = {}) => ({ id, state, title: id, languages: [], kind: "chat", ...values });
 const ids = (models) => models.map(({ id }) => id).join();
@@ -115,4 +123,62 @@ test("the server's default answers if it speaks the reader's language, else a mo
   assert.equal(app.reference(), "other");
   app.state.draft.model_id = "usual";
   assert.equal(app.reference(), "usual");
+});
+
+// --- changes as events ---------------------------------------------------------------------------
+
+const stream = () => FakeEventSource.last;
+const coming = (done_bytes) => model("other", "fetching", { progress: { done_bytes } });
+
+test("changes are followed while somebody looks at the list, and no longer", async () => {
+  const app = listing([model("usual", "ready")]);
+  await app.refreshModels();
+  assert.equal(FakeEventSource.opened.length, 0);
+  let isOpen = true;
+  app.followModels(() => isOpen);
+  assert.equal(stream().url, "/api/models/events?language=en");
+  stream().send("model", { model: model("usual", "loaded") });
+  stream().send("model", { model: model("new", "ready") });
+  stream().send("removed", { id: "usual" });
+  assert.deepEqual(app.state.models.map(({ id, state }) => [id, state]), [["new", "ready"]]);
+  isOpen = false;
+  stream().send("memory", { memory: { available_bytes: 2 } });
+  assert.equal(app.state.memory.available_bytes, 2);
+  assert.equal(stream().closed, true);
+});
+
+test("what is on its way is followed though nobody looks; its progress is drawn once a second", async () => {
+  const app = listing([model("usual", "ready"), coming(0)]);
+  await app.refreshModels();
+  for (let step = 1; step <= 8; step += 1) {
+    stream().send("model", { model: coming(step) });
+    mock.timers.tick(250);
+  }
+  assert.equal(app.count("models"), 1 + 2);
+  stream().send("model", { model: model("other", "ready") }); // at once
+  assert.equal(app.count("models"), 1 + 2 + 1);
+  assert.equal(stream().closed, true);
+});
+
+test("an answer is never older than what events told: they begin again after it", async () => {
+  const app = listing([coming(0)]);
+  await app.refreshModels();
+  const before = stream();
+  await app.refreshModels();
+  assert.equal(before.closed, true);
+  assert.equal(stream().closed, false);
+  assert.notEqual(stream(), before);
+});
+
+test("a lost stream is opened again after a while, and a hidden tab holds none", async () => {
+  const app = listing([coming(0)]);
+  await app.refreshModels();
+  stream().fail();
+  assert.equal(stream().closed, true);
+  mock.timers.tick(5000);
+  assert.equal(FakeEventSource.opened.length, 2);
+  document.show(false);
+  assert.equal(stream().closed, true);
+  document.show(true);
+  assert.equal(FakeEventSource.opened.length, 3);
 });

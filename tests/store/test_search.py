@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.messages import MessageState
-from app.store import SearchHit
+from app.domain.messages import MessageState, SearchHit
 from app.store.search import document, terms
 
 from .opened import Opened

@@ -1,4 +1,4 @@
-"""Conversations: list, search, make, change, trash, watch, export, import."""
+"""Conversations: list, search, make, change, trash, subscribe, export, import."""
 
 from __future__ import annotations
 
@@ -21,11 +21,7 @@ from app.api.schemas import (
     conversation_json,
     message_json,
 )
-from app.domain.feedback import Rating
-from app.domain.messages import Conversation, Message
-from app.store.repositories import Repositories
-from app.store.repositories.conversations import ConversationChanges
-from app.store.search import SearchHit
+from app.domain.messages import ConversationChanges, SearchHit
 
 router = APIRouter(prefix="/api/conversations", tags=["conversations"])
 
@@ -45,12 +41,12 @@ async def list_conversations(
 ) -> dict[str, Any]:
     """Newest first, pinned ones before; with `q` the best matches, each with the place that matched."""
     if q.strip():
-        hits = await parts.store.read(lambda r: r.conversations.search(user_id, q, limit))
+        hits = await parts.conversations.search(user_id, q, limit)
         items = [{**conversation_json(hit.conversation), "match": _match(hit)} for hit in hits]
         return {"items": items, "next_cursor": None}
-    found = await parts.store.read(lambda r: r.conversations.list(user_id, limit=limit + 1, before=cursor))
-    items = [{**conversation_json(c), "match": None} for c in found[:limit]]
-    return {"items": items, "next_cursor": found[limit - 1].id if len(found) > limit else None}
+    page = await parts.conversations.list(user_id, limit=limit, cursor=cursor)
+    items = [{**conversation_json(c), "match": None} for c in page.items]
+    return {"items": items, "next_cursor": page.next_cursor}
 
 
 def _match(hit: SearchHit) -> dict[str, Any]:
@@ -60,7 +56,7 @@ def _match(hit: SearchHit) -> dict[str, Any]:
 @router.post("", status_code=201)
 async def create_conversation(user_id: UserId, parts: ServicesDep, body: ConversationCreate) -> ConversationPublic:
     """A new, empty conversation."""
-    return ConversationPublic.of(await parts.chat.create(user_id, **body.settings()))
+    return ConversationPublic.of(await parts.conversations.create(user_id, **body.settings()))
 
 
 @router.post("/import", status_code=201)
@@ -72,19 +68,9 @@ async def import_conversation(user_id: UserId, parts: ServicesDep, body: Annotat
 @router.get("/{conversation_id}")
 async def get_conversation(user_id: UserId, parts: ServicesDep, conversation_id: Id) -> ConversationDetail:
     """The conversation and its whole tree; running replies with the text they have by now."""
-
-    def work(r: Repositories) -> tuple[Conversation, list[Message], dict[str, Rating]]:
-        conversation = r.conversations.get(user_id, conversation_id)
-        return conversation, r.messages.all(conversation.id), r.ratings.latest(conversation.id, user_id)
-
-    channel = parts.hub.channel(conversation_id)
-    event_id = channel.event_id  # before the read: an event told twice does no harm, one never told would
-    conversation, messages, ratings = await parts.store.read(work)
-    shown = []
-    for message in messages:
-        running = channel.running(message.id)
-        shown.append(message_json(message, ratings.get(message.id), running.text if running else None))
-    return ConversationDetail(**conversation_json(conversation), event_id=event_id, messages=shown)
+    opened = await parts.conversations.open(user_id, conversation_id)
+    messages = [message_json(message, opened.ratings.get(message.id)) for message in opened.messages]
+    return ConversationDetail(**conversation_json(opened.conversation), event_id=opened.event_id, messages=messages)
 
 
 @router.patch("/{conversation_id}")
@@ -93,21 +79,21 @@ async def update_conversation(
 ) -> ConversationPublic:
     """Rename, pin, choose a model, set system prompt, sampling or the shown leaf."""
     return ConversationPublic.of(
-        await parts.chat.update(user_id, conversation_id, cast(ConversationChanges, body.changes()))
+        await parts.conversations.update(user_id, conversation_id, cast(ConversationChanges, body.changes()))
     )
 
 
 @router.delete("/{conversation_id}", status_code=204)
 async def delete_conversation(user_id: UserId, parts: ServicesDep, conversation_id: Id) -> Response:
     """Into the trash; ``restore`` brings it back for some days."""
-    await parts.chat.delete(user_id, conversation_id)
+    await parts.conversations.delete(user_id, conversation_id)
     return Response(status_code=204)
 
 
 @router.post("/{conversation_id}/restore")
 async def restore_conversation(user_id: UserId, parts: ServicesDep, conversation_id: Id) -> ConversationPublic:
     """Out of the trash."""
-    return ConversationPublic.of(await parts.chat.restore(user_id, conversation_id))
+    return ConversationPublic.of(await parts.conversations.restore(user_id, conversation_id))
 
 
 @router.get("/{conversation_id}/export", response_model=None, responses={200: MARKDOWN})
@@ -127,14 +113,14 @@ async def export_conversation(
 
 
 def _attachment(title: str, ending: str) -> dict[str, str]:
-    """A download's name: any script, but nothing a file system minds (RFC 6266)."""
+    """A download's name: letters of any script, but no characters that a file system refuses (RFC 6266)."""
     name = re.sub(r"[^\w\- ]+", "", title).strip()[:60] or "conversation"
     plain = f'attachment; filename="conversation.{ending}"'
     return {"Content-Disposition": f"{plain}; filename*=UTF-8''{quote(name)}.{ending}"}
 
 
 @router.get("/{conversation_id}/events", response_class=StreamingResponse, responses={200: sse.DESCRIBED})
-async def watch_conversation(
+async def subscribe(
     user_id: UserId,
     parts: ServicesDep,
     request: Request,
@@ -143,6 +129,5 @@ async def watch_conversation(
     header_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=64)] = None,
 ) -> StreamingResponse:
     """Everything that happens in the conversation, as server-sent events (see docs/api.md)."""
-    await parts.store.read(lambda r: r.conversations.get(user_id, conversation_id))
-    channel = parts.hub.channel(conversation_id)
-    return sse.response(sse.stream(channel.watch(header_id or last_event_id, parts.settings.heartbeat_s)))
+    events = await parts.conversations.subscribe(user_id, conversation_id, header_id or last_event_id)
+    return sse.response(sse.encoded(events))

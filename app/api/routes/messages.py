@@ -11,6 +11,7 @@ from app.api import sse
 from app.api.deps import Languages, Services, ServicesDep, UserId
 from app.api.schemas import (
     Ask,
+    Asked,
     Edit,
     Id,
     MessagePublic,
@@ -22,8 +23,7 @@ from app.api.schemas import (
     message_json,
     rating_json,
 )
-from app.api.schemas import Asked as AskedPublic
-from app.chat.service import Asked, Started
+from app.chat.service import ReplyOptions, StartedReply
 
 router = APIRouter(prefix="/api", tags=["messages"])
 
@@ -31,9 +31,7 @@ Accept = Annotated[str, Header(max_length=400)]
 ALSO_EVENTS: dict[int | str, dict[str, Any]] = {201: sse.DESCRIBED}
 
 
-@router.post(
-    "/conversations/{conversation_id}/messages", status_code=201, response_model=AskedPublic, responses=ALSO_EVENTS
-)
+@router.post("/conversations/{conversation_id}/messages", status_code=201, response_model=Asked, responses=ALSO_EVENTS)
 async def ask(
     user_id: UserId,
     parts: ServicesDep,
@@ -46,17 +44,17 @@ async def ask(
 
     With ``Accept: text/event-stream`` the answer is the reply's own events, up to its end.
     """
-    asked = _asked(body.model_id, body.sampling, languages)
-    return _answer(parts, accept, await parts.chat.ask(user_id, conversation_id, body.parent_id, body.content, asked))
+    options = _options(body.model_id, body.sampling, languages)
+    return _answer(parts, accept, await parts.chat.ask(user_id, conversation_id, body.parent_id, body.content, options))
 
 
-@router.post("/messages/{message_id}/edit", status_code=201, response_model=AskedPublic, responses=ALSO_EVENTS)
+@router.post("/messages/{message_id}/edit", status_code=201, response_model=Asked, responses=ALSO_EVENTS)
 async def edit(
     user_id: UserId, parts: ServicesDep, languages: Languages, message_id: Id, body: Edit, accept: Accept = ""
 ) -> Response:
     """Ask a question again in other words: a new branch beside the old one."""
-    asked = _asked(body.model_id, body.sampling, languages)
-    return _answer(parts, accept, await parts.chat.edit(user_id, message_id, body.content, asked))
+    options = _options(body.model_id, body.sampling, languages)
+    return _answer(parts, accept, await parts.chat.edit(user_id, message_id, body.content, options))
 
 
 @router.post("/messages/{message_id}/regenerate", status_code=201, response_model=Replied, responses=ALSO_EVENTS)
@@ -70,8 +68,8 @@ async def regenerate(
 ) -> Response:
     """Another version of a reply; the first one stays."""
     body = body or Regenerate()
-    asked = _asked(body.model_id, body.sampling, languages)
-    return _answer(parts, accept, await parts.chat.regenerate(user_id, message_id, asked))
+    options = _options(body.model_id, body.sampling, languages)
+    return _answer(parts, accept, await parts.chat.regenerate(user_id, message_id, options))
 
 
 @router.post("/messages/{message_id}/continue", status_code=201, response_model=Replied, responses=ALSO_EVENTS)
@@ -79,7 +77,7 @@ async def continue_reply(
     user_id: UserId, parts: ServicesDep, languages: Languages, message_id: Id, accept: Accept = ""
 ) -> Response:
     """Go on with a reply that was cut: a new version that begins with its text."""
-    return _answer(parts, accept, await parts.chat.resume(user_id, message_id, _asked(None, None, languages)))
+    return _answer(parts, accept, await parts.chat.continue_reply(user_id, message_id, _options(None, None, languages)))
 
 
 @router.post("/messages/{message_id}/stop")
@@ -95,17 +93,15 @@ async def rate(user_id: UserId, parts: ServicesDep, message_id: Id, body: Rate) 
     return RatingPublic(**rating_json(rating))
 
 
-def _asked(model_id: str | None, sampling: SamplingOverrides | None, languages: tuple[str, ...]) -> Asked:
-    return Asked(model_id, sampling.overrides() if sampling else None, languages)
+def _options(model_id: str | None, sampling: SamplingOverrides | None, languages: tuple[str, ...]) -> ReplyOptions:
+    return ReplyOptions(model_id, sampling.overrides() if sampling else None, languages)
 
 
-def _answer(parts: Services, accept: str, started: Started) -> Response:
+def _answer(parts: Services, accept: str, started: StartedReply) -> Response:
     """The rows as JSON, or the reply's own events."""
-    reply = started.reply
     if sse.MEDIA_TYPE in accept:
-        watch = parts.hub.channel(reply.conversation_id).watch(started.event_id, parts.settings.heartbeat_s)
-        return sse.response(sse.stream_reply(watch, reply.id), status_code=201)
-    body: dict[str, Any] = {"reply": message_json(reply)}
+        return sse.response(sse.encoded(parts.chat.follow(started)), status_code=201)
+    body: dict[str, Any] = {"reply": message_json(started.reply)}
     if started.question is not None:
         body["question"] = message_json(started.question)
     return JSONResponse(body, status_code=201)

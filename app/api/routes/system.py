@@ -1,4 +1,4 @@
-"""What the page needs to know first, and what those who watch over the server ask."""
+"""Server information for the page, health checks and metrics."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def healthz() -> dict[str, str]:
 @router.get("/readyz", dependencies=[Anyone])
 async def readyz(parts: ServicesDep) -> Response:
     """The store answers. A server without any model is ready too: its page says what to do."""
-    await parts.store.read(lambda r: r.conversations.list(parts.local_user_id, limit=1))
+    await parts.conversations.list(parts.local_user_id, limit=1)
     return JSONResponse({"status": "ready", "default_model_id": parts.models.default_model()})
 
 
@@ -49,7 +49,7 @@ async def metrics(parts: ServicesDep) -> str:
     lines = [
         "# HELP parley_event_streams Open event streams.",
         "# TYPE parley_event_streams gauge",
-        f"parley_event_streams {parts.hub.watchers}",
+        f"parley_event_streams {parts.conversations.subscribers}",
     ]
     series = {
         "running": "Replies being computed.",

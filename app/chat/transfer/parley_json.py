@@ -1,5 +1,5 @@
 """Parley's own JSON of one conversation. Messages, tree and own ratings come back on import; provenance does not,
-because nothing vouches for it in a file that anyone can write.
+because in a file that anyone can write it proves nothing.
 
     {"format": "parley.conversation", "version": 1, "conversation": {…}, "messages": [{id, parent_id, role, …}]}
 """

@@ -1,4 +1,4 @@
-"""HTTP to the worker, and no more of it than that needs.
+"""Minimal HTTP client for the llama.cpp worker.
 
 Why not httpx: this path is walked once per token, on the cores that compute the tokens, and httpx takes three times as
 long for it. Every request has a connection of its own: llama.cpp's server closes kept-alive ones at

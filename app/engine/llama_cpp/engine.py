@@ -1,4 +1,4 @@
-"""The engine: speaks to one worker, and starts it anew when it has died.
+"""The llama.cpp engine: talks to one worker process and restarts it when it has died.
 
 Batching, sampling and the prompt cache are llama.cpp's. Ours are: the prompt as text and token ids (so that what
 is counted is what is evaluated), stop strings (llama.cpp loses text that it held back when a reply ends
@@ -7,7 +7,6 @@ at its length), and telling "this request failed" from "the worker died".
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import secrets
@@ -18,43 +17,25 @@ from urllib.parse import urlsplit
 
 from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Prompt, Usage
 from app.domain.messages import Turn
-from app.engine.base import Capabilities, LoadPlan
+from app.engine.base import LoadPlan
 from app.engine.llama_cpp.client import Refused, WorkerClient
 from app.engine.stopping import TextGate
+from app.engine.worker_engine import WorkerEngine
 from app.engine.worker_process import WorkerProcess
-from app.errors import GenerationFailed, ParleyError, PromptTooLong, WorkerDied, WorkerFailed
+from app.errors import GenerationFailed, ParleyError, PromptTooLong, WorkerFailed
 
 _MODULE = "app.engine.llama_cpp.worker"
 _UNKNOWN_ARCHITECTURE = re.compile(r"unknown model architecture: '(.{1,64}?)'")
 
 
-class LlamaCppEngine:
-    """One GGUF model in one worker."""
+class LlamaCppEngine(WorkerEngine):
+    """One GGUF model in one worker. An adapter that the worker refused says so when it is used."""
 
     def __init__(self, plan: LoadPlan) -> None:
-        self._plan = plan
-        self._child: WorkerProcess | None = None
+        super().__init__(plan)
         self._client = WorkerClient("", 0, "")
-        self._special_tokens: dict[str, str] = {}  # by the names that chat templates use
         self._adapters: dict[str, int] = {}  # by name: llama.cpp's number
         self._refused: dict[str, str] = {}  # adapters that could not be made ready, and why
-        self._starting = asyncio.Lock()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the worker runs."""
-        return self._child is not None and self._child.alive
-
-    @property
-    def pid(self) -> int | None:
-        """The worker's process id, also while it loads."""
-        return self._child.pid if self._child else None
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """As the plan says: llama.cpp is told to keep to it. An adapter that was refused says so when it is used."""
-        plan = self._plan
-        return Capabilities(context_tokens=plan.context_tokens, slots=plan.slots, adapters=tuple(plan.adapters))
 
     async def start(self) -> None:
         """Load the weights; raises :class:`WorkerFailed`."""
@@ -62,7 +43,7 @@ class LlamaCppEngine:
             if self.alive:
                 return
             key = secrets.token_urlsafe(32)
-            child = self._child = WorkerProcess(_MODULE, self._worker_config(key))
+            child = self._child = WorkerProcess(_MODULE, {**self._worker_config(), "key": key})
             try:
                 said = await child.start()
             except WorkerFailed as failed:
@@ -142,16 +123,12 @@ class LlamaCppEngine:
             "This model has no chat template. Set the family that it was trained with in its manifest."
         )
 
-    def _worker_config(self, key: str) -> dict[str, object]:
+    def _worker_config(self) -> dict[str, object]:
+        plan = self._plan
         return {
-            "weights": str(self._plan.weights.resolve()) if self._plan.weights else "",
-            "key": key,
-            "slots": self._plan.slots,
-            "context_tokens": self._plan.context_tokens,
-            "threads": self._plan.threads,
-            "cache_mib": self._plan.cache_mib,
-            "adapters": {name: str(folder.resolve()) for name, folder in self._plan.adapters.items()},
-            "cache_dir": str(self._plan.cache_dir.resolve()) if self._plan.cache_dir else "",
+            **super()._worker_config(),
+            "weights": str(plan.weights.resolve()) if plan.weights else "",
+            "cache_mib": plan.cache_mib,
         }
 
     @asynccontextmanager
@@ -163,13 +140,7 @@ class LlamaCppEngine:
         except Refused as refused:
             raise _refusal(refused) from refused
         except OSError as broken:
-            if child is None or await child.gone():
-                how = child.obituary() if child else "is not running"
-                raise WorkerDied(
-                    f"The process that holds this model {how}. It restarts with the next request: try again.",
-                    model_id=self._plan.manifest.id,
-                ) from broken
-            raise GenerationFailed(f"The connection to the model's worker broke ({broken}). Try again.") from broken
+            raise await self._connection_error(child, broken) from broken
 
 
 def _body(request: GenerationRequest, context_tokens: int) -> dict[str, Any]:

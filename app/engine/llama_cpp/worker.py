@@ -52,7 +52,7 @@ def server_parameters(config: dict[str, Any], adapters: Mapping[str, Path]) -> A
 
 
 def ready_adapters(config: dict[str, Any], folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
-    """GGUF files of the adapters, copies kept in `folder`; and of those that can't be made ready, why."""
+    """GGUF files of the adapters, conversions kept in `folder`; and of those that can't be made ready, why."""
     ready: dict[str, Path] = {}
     refused: dict[str, str] = {}
     wanted = config.get("adapters", {})

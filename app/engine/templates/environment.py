@@ -1,4 +1,4 @@
-"""The language of chat templates: Jinja in its sandbox, with the extras that transformers gives them.
+"""Jinja environment for chat templates: its sandbox, with the extras that transformers gives them.
 
 What they may use: https://huggingface.co/docs/transformers/chat_templating_writing. Nothing can be loaded from a
 template: no loader is there for ``include``, ``import`` and ``extends``, and a template that has them is refused.

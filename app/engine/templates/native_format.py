@@ -1,4 +1,4 @@
-"""Conversations as a checkpoint's own chat template writes them: what the family ``native`` means."""
+"""Prompts by a checkpoint's own chat template: what the family ``native`` means."""
 
 from __future__ import annotations
 

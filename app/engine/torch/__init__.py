@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from app.engine.base import EngineFactory
 from app.engine.torch.engine import TorchEngine
+from app.models.engine_input import CHECKPOINT
 
 ENGINE = EngineFactory(
-    "torch", TorchEngine, extra="torch", requires=("torch", "transformers", "safetensors", "sentencepiece")
+    "torch",
+    TorchEngine,
+    takes=CHECKPOINT,
+    extra="torch",
+    requires=("torch", "transformers", "safetensors", "sentencepiece"),
 )

@@ -1,8 +1,8 @@
 """Builds and calls the C kernels for 4-bit products (``int4.c``), where this machine has a C compiler.
 
 It is built each time a worker starts, which takes a second, for exactly the processor that it runs on, and nothing of
-it stays on the disk. Without a compiler, or on a processor without AVX2, :mod:`app.engine.torch.kernels` has a slower
-way.
+it stays on the disk. Without a compiler, or on a processor without AVX2, :mod:`app.engine.torch.kernels` is
+slower.
 """
 
 from __future__ import annotations

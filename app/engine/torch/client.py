@@ -1,4 +1,4 @@
-"""The engine's end of the line to its worker: one reader, and a queue for each request that waits for something."""
+"""Client of the PyTorch worker: one reader, and a queue for each request that waits for something."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class WorkerClient:
                     self._send({"op": "cancel", "id": number})
 
     async def close(self) -> None:
-        """Hang up; whoever waits is told. Idempotent."""
+        """Close the connection; requests that wait are told. Idempotent."""
         self._writer.close()
         self._reading.cancel()
         await asyncio.wait([self._reading])

@@ -1,4 +1,4 @@
-"""Token ids to text as they come, so that the pieces joined are the whole decoded at once.
+"""Decodes token ids as they come, so that the pieces joined are the whole decoded at once.
 
 Two things make that more than decoding each token: a character may be spread over several tokens, and what a token
 looks like may depend on its neighbours (sentencepiece drops the space before the first one; some tokenizers tidy up

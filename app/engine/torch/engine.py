@@ -1,4 +1,4 @@
-"""The engine's half in our own process: speaks to one worker, and starts it anew when it has died.
+"""The PyTorch engine in the server's process: talks to one worker and restarts it when it has died.
 
 It never imports torch. The worker has the model, its tokenizer and the batch; here are stop strings, the family's
 clean-up of a reply, and telling "this request failed" from "the worker died".
@@ -6,19 +6,19 @@ clean-up of a reply, and telling "this request failed" from "the worker died".
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 
 from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Prompt, Usage
 from app.domain.messages import Turn
-from app.engine.base import Capabilities, LoadPlan
+from app.engine.base import LoadPlan
 from app.engine.stopping import TextGate
 from app.engine.threads import OPENMP_FOR_TORCH
 from app.engine.torch.client import Refused, WorkerClient
+from app.engine.worker_engine import WorkerEngine
 from app.engine.worker_process import WorkerProcess
-from app.errors import GenerationFailed, PromptTooLong, WorkerDied, WorkerFailed
+from app.errors import GenerationFailed, PromptTooLong, WorkerFailed
 
 _MODULE = "app.engine.torch.worker"
 # GPUs in the order in which nvidia-smi lists them: its memory is that of the one that the model is loaded on.
@@ -26,31 +26,12 @@ _GPU_ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 _START_TIMEOUT_S = 1800.0  # the first start of a large model may quantize it
 
 
-class TorchEngine:
-    """One Hugging Face folder in one worker."""
+class TorchEngine(WorkerEngine):
+    """One Hugging Face folder in one worker, which loads every adapter or does not start."""
 
     def __init__(self, plan: LoadPlan) -> None:
-        self._plan = plan
-        self._child: WorkerProcess | None = None
+        super().__init__(plan)
         self._client: WorkerClient | None = None
-        self._special_tokens: dict[str, str] = {}  # by the names that chat templates use
-        self._starting = asyncio.Lock()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the worker runs."""
-        return self._child is not None and self._child.alive
-
-    @property
-    def pid(self) -> int | None:
-        """The worker's process id, also while it loads."""
-        return self._child.pid if self._child else None
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """As the plan says; the worker loads every adapter or does not start."""
-        plan = self._plan
-        return Capabilities(context_tokens=plan.context_tokens, slots=plan.slots, adapters=tuple(plan.adapters))
 
     async def start(self) -> None:
         """Load the weights; raises :class:`WorkerFailed`."""
@@ -134,14 +115,10 @@ class TorchEngine:
     def _worker_config(self) -> dict[str, object]:
         plan = self._plan
         return {
+            **super()._worker_config(),
             "folder": str(plan.weights.resolve()) if plan.weights else "",
             "model_id": plan.manifest.id,
             "quantization": plan.quantization,
-            "context_tokens": plan.context_tokens,
-            "slots": plan.slots,
-            "threads": plan.threads,
-            "adapters": {name: str(folder.resolve()) for name, folder in plan.adapters.items()},
-            "cache_dir": str(plan.cache_dir.resolve()) if plan.cache_dir else "",
         }
 
     @asynccontextmanager
@@ -155,15 +132,7 @@ class TorchEngine:
         except Refused as refused:
             raise GenerationFailed(str(refused)) from refused
         except OSError as broken:
-            if await child.gone():
-                raise self._died(child.obituary()) from broken
-            raise GenerationFailed(f"The connection to the model's worker broke ({broken}). Try again.") from broken
-
-    def _died(self, how: str) -> WorkerDied:
-        return WorkerDied(
-            f"The process that holds this model {how}. It restarts with the next request: try again.",
-            model_id=self._plan.manifest.id,
-        )
+            raise await self._connection_error(child, broken) from broken
 
 
 def _texts(value: object) -> dict[str, str]:

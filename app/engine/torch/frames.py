@@ -1,4 +1,4 @@
-"""What travels between the engine and its worker: JSON objects, each behind its length, over a socket pair.
+"""Protocol between the engine and its worker: JSON objects, each behind its length, over a socket pair.
 
 To the worker (``id`` is the engine's number of the request):
 

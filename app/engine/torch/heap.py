@@ -1,9 +1,9 @@
-"""Memory that loading took and gave back goes to the system at once, not onto a heap that only grows.
+"""Returns memory that loading used to the system at once, instead of keeping it on the heap.
 
 Quantizing makes and drops a few arrays of a layer's size, hundreds of times. glibc keeps freed blocks of up to 32 MiB
 for itself once it has seen some; they break into pieces that fit nothing else, and the process ends up with more of
 them than the quantized model takes (measured, nf4 in float32, 738 million parameters: 2,271 MiB of memory of its own
-when all is loaded; in this way 1,127, of which 790 are the model). Blocks that are mapped one by one are unmapped when
+when all is loaded; with this 1,127, of which 790 are the model). Blocks that are mapped one by one are unmapped when
 they are freed.
 """
 

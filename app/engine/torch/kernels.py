@@ -2,7 +2,7 @@
 
 Four bits go through :mod:`app.engine.torch.c_kernels` where that can be built. Everything else is done with what
 PyTorch brings: a product is computed with the integers, which bfloat16 holds exactly, and each row's scale is applied
-to the result in float32. There are two ways:
+to the result in float32. There are two methods:
 
 - *few rows* (decoding): PyTorch's own kernels read the packed integers once, ``_weight_int4pack_mm_for_cpu`` and
   ``_weight_int8pack_mm``. Only their bfloat16 variants are vectorized.

@@ -1,6 +1,6 @@
-"""Weights from a folder into a model that is ready to reply, quantized as asked, with its tokenizer and adapters.
+"""Loads a model from a folder, quantized as asked, with its tokenizer and adapters.
 
-Three ways, by what is in the folder and what was asked for:
+By what is in the folder and what was asked for:
 
 - ChatGLM's own int4 and int8 layouts are loaded as they are; on a CPU they are then packed for its fast kernels.
 - ``int8`` and ``nf4`` go through bitsandbytes, which quantizes while it loads.

@@ -1,4 +1,4 @@
-"""Packed models from and to disk, without ever holding the weights twice.
+"""Reads and writes packed models without ever holding the weights twice.
 
 :func:`read_checkpoint` takes a quantized ChatGLM checkpoint tensor by tensor and packs every matrix as soon as it is
 there. :func:`save_packed` keeps the result, and :func:`load_packed` maps that file into memory: nothing is read before

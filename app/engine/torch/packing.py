@@ -1,4 +1,4 @@
-"""Puts a fast module in the place of every quantized one of a ChatGLM model, for decoding on a CPU.
+"""Replaces every quantized module of a ChatGLM model by a fast one, for decoding on a CPU.
 
 The numbers stay the checkpoint's, only their order in memory changes, and there is one copy of them: a matrix is
 packed, its old tensor goes, then comes the next one. A tied int4 head and embedding share one packed matrix.

@@ -1,8 +1,8 @@
 """Quantized or packed weights kept on disk, so that only the first start has to prepare them.
 
-A copy belongs to one state of one checkpoint: its key is made of the files' names, sizes and times, of what was
+They belong to one state of one checkpoint: its key is made of the files' names, sizes and times, of what was
 asked for, and of what did the work (library versions, the CPU's instruction set). It is written beside its final
-place and renamed when it is whole; other copies of the same kind are then out of date and go.
+place and renamed when it is whole; others of the same kind are then out of date and go.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SPARE_BYTES = 1 << 30  # left free on the disk for everything else
 
 
 class PreparedWeights:
-    """The place of one copy: ``<root>/<kind>/<key>``."""
+    """One folder of prepared weights: ``<root>/<kind>/<key>``."""
 
     def __init__(self, root: Path, checkpoint: Path, kind: str, made_with: Iterable[str]) -> None:
         """`kind` names the quantization, `made_with` all else that the result depends on."""
@@ -28,7 +28,7 @@ class PreparedWeights:
 
     @property
     def folder(self) -> Path | None:
-        """The finished copy, if there is one."""
+        """The finished folder, if there is one."""
         return self._place if self._place.is_dir() else None
 
     def store(self, write: Callable[[Path], None], size_bytes: int) -> Path | None:
@@ -39,7 +39,7 @@ class PreparedWeights:
         unfinished = self._kind_dir / f".{uuid.uuid4().hex}"
         try:
             self._kind_dir.mkdir(parents=True, exist_ok=True)
-            self._remove_all_copies()
+            self._remove_all()
             if shutil.disk_usage(self._kind_dir).free < size_bytes + _SPARE_BYTES:
                 print(f"Not enough disk space to keep the quantized weights in {self._kind_dir}.", file=sys.stderr)
                 return None
@@ -53,7 +53,7 @@ class PreparedWeights:
             shutil.rmtree(unfinished, ignore_errors=True)
         return self._place
 
-    def _remove_all_copies(self) -> None:
+    def _remove_all(self) -> None:
         for old in self._kind_dir.iterdir():
             shutil.rmtree(old, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""Prompts as the model reads them: text, and the ids of that text with the special tokens that belong to it.
+"""Renders prompts as the model reads them: text, and its token ids with special tokens.
 
 No chat template is run here: :mod:`app.engine.templates` does that elsewhere, and what comes from it is text.
 """

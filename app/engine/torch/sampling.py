@@ -1,4 +1,4 @@
-"""The next token of each row of a batch, by each row's own parameters.
+"""Samples the next token of each row of a batch, with each row's own parameters.
 
 The order is transformers': repetition penalty, temperature, top-k, top-p, min-p. Rows keep only as many candidates as
 they need, so that a vocabulary of 130,000 is not sorted for each token.

@@ -136,7 +136,7 @@ class Scheduler:
             positions=None if positions is None else positions[:, -1:],
             row=Row(job.params, job.ids, self._loaded.eos_ids),
             text=Detokenizer(self._loaded.tokenizer),
-            room=min(job.params.max_new_tokens, self._context_tokens - len(job.ids)),
+            limit=min(job.params.max_new_tokens, self._context_tokens - len(job.ids)),
             reading=self._model.read(
                 slot.index,
                 job.ids,
@@ -240,7 +240,7 @@ class Scheduler:
             end = "stop"
         else:
             text = sequence.text.push(token)
-            end = "length" if sequence.n_generated >= sequence.room else ""
+            end = "length" if sequence.n_generated >= sequence.limit else ""
         if end:
             text += sequence.text.flush()
             self._leave(sequence)

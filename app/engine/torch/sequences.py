@@ -1,4 +1,4 @@
-"""One request in the worker, from its arrival to its end."""
+"""A request in the worker, from its arrival to its end."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Sequence:
     positions: Tensor | None  # of the last token, [k, 1]
     row: Row
     text: Detokenizer
-    room: int  # tokens that may be generated
+    limit: int  # tokens that may be generated
     reading: Reading | None = None
     last: int = -1  # the token that is decoded next
     n_generated: int = 0

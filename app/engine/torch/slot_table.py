@@ -1,4 +1,4 @@
-"""Which slot a request gets: the one that holds most of its prompt already, else the one longest unused."""
+"""Chooses the slot of a request: the one that holds most of its prompt already, else the one longest unused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tokenizer of a folder, encoding as the folder's own file says.
+"""Loads the tokenizer of a folder so that it encodes as the folder's own file says.
 
 LLaMA's is a SentencePiece model. transformers' class of that name builds a tokenizer of its own from the file: it ranks
 merges by id where SentencePiece ranks them by score, drops the space that comes before a leading space, and puts no
@@ -58,6 +58,6 @@ def _put_right(folder: Path) -> dict[str, Any]:
 
 
 def _text(mark: object) -> str:
-    """What a special token is called, in either of the two ways that settings have."""
+    """The text of a special token, in either of the two notations that settings have."""
     found = mark.get("content") if isinstance(mark, dict) else mark
     return found if isinstance(found, str) else ""

@@ -1,32 +1,21 @@
-"""Conversations: always asked for with their owner; another's is as good as none."""
+"""Conversations, read and changed only together with their owner: another user's does not exist."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 from sqlalchemy import delete, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.domain.ids import new_id
-from app.domain.messages import Conversation
+from app.domain.messages import Conversation, ConversationChanges, SearchHit
 from app.errors import ConversationNotFound, MessageNotFound
 from app.store.row_mapping import conversation_from
-from app.store.search import Search, SearchHit
+from app.store.search import Search
 from app.store.tables import ConversationRow, MessageRow
 from app.store.text_checks import checked, checked_json
-
-
-class ConversationChanges(TypedDict, total=False):
-    """What may be changed about a conversation."""
-
-    title: str
-    model_id: str | None
-    system_prompt: str
-    sampling: Mapping[str, object]
-    pinned: bool
-    leaf_id: str | None
 
 
 class Conversations:

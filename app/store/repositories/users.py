@@ -1,4 +1,4 @@
-"""People."""
+"""Users: without accounts there is only the local one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LOCAL_USER = "local"
 
 
 class Users:
-    """Without accounts there is one user, who owns everything."""
+    """The users. Without accounts there is one, who owns everything."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -32,7 +32,7 @@ def _of(config: Config) -> Architecture | None:
 def expected_for(config: Config, names: Iterable[str] = ()) -> Iterator[Expected] | None:
     """What tensors a ``config.json`` asks for; ``None`` for an architecture whose shapes are not known exactly.
 
-    `names` are those of the tensors that are there, where there are some: BLOOM's begin in one of two ways.
+    `names` are those of the tensors that are there, where there are some: BLOOM's have a prefix or not.
     Iterating raises :class:`~app.weights.architectures.base.BadConfig`.
     """
     architecture = _of(config)

@@ -1,4 +1,4 @@
-"""Which tensors a BLOOM checkpoint must hold, and in which shapes, by its configuration alone.
+"""BLOOM: the tensors of a checkpoint and their shapes, from its configuration alone.
 
 Published folders name their sizes by two sets of keys (``n_layer`` or ``num_hidden_layers`` and so on) and their
 tensors with ``transformer.`` before them or without. Linear weights are [out, in]; the head is tied to the embedding

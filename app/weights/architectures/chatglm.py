@@ -1,4 +1,4 @@
-"""Which tensors a ChatGLM checkpoint must hold, and in which shapes, by its configuration alone.
+"""ChatGLM: the tensors of a checkpoint and their shapes, from its configuration alone.
 
 The first generation (``chatglm``) and the second and third, which share an architecture (``chatglm2``), both say
 ``"model_type": "chatglm"``; their configurations have different keys. Linear weights are [out, in]. The models' own

@@ -1,4 +1,4 @@
-"""Which tensors LLaMA and its kin (Qwen2, Qwen3, Mistral) must hold, and in which shapes, by the configuration alone.
+"""LLaMA, Mistral, Qwen2 and Qwen3: the tensors of a checkpoint and their shapes, from its configuration alone.
 
 One layout, as transformers writes it: ``model.layers.N.self_attn.{q,k,v,o}_proj``, ``mlp.{gate,up,down}_proj`` and two
 norms without biases. They differ in biases, in Qwen3's norms of queries and keys, and in what a missing key means.

@@ -1,1 +1,1 @@
-"""From a Hugging Face folder to GGUF, the format of llama.cpp: its numbers, its names, its vocabulary."""
+"""Conversion of Hugging Face folders to GGUF, the format of llama.cpp."""

@@ -1,4 +1,4 @@
-"""Values out of a ``config.json``, which comes from anywhere: each is there, of the right kind, and in proportion."""
+"""Reads checked values from a ``config.json``: each is there, of the right type, and in proportion."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def as_list(value: object) -> list[Any]:
 
 
 def must_be(config: Config, key: str, allowed: tuple[object, ...], default: object) -> None:
-    """Refuse what llama.cpp computes in one way only. Raises :class:`InvalidImport`."""
+    """Refuse settings that llama.cpp doesn't support. Raises :class:`InvalidImport`."""
     value = config.get(key, default)
     if value not in allowed:
         raise wrong(f"says {key} = {str(value)[:40]}, which llama.cpp does not support for this architecture")

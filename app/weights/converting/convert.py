@@ -1,6 +1,6 @@
-"""``parley models quantize``: a Hugging Face folder rewritten for llama.cpp, whole or not at all.
+"""Converts a Hugging Face folder to GGUF (``parley models quantize``), completely or not at all.
 
-<folder>/<its name>-<type>.gguf           appears when it was written, read again, and its sum noted in SHA256SUMS
+<folder>/<its name>-<type>.gguf           appears when it was written, read again, and its checksum noted in SHA256SUMS
 <folder>/.<its name>-<type>.gguf.draft    work in progress
 
 The names of tensors, the header and the rounding of numbers are the gguf package's. Never more than a few slices of
@@ -9,11 +9,10 @@ one tensor are in memory.
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 
 from app.errors import Conflict, DamagedWeights, FetchCancelled, FetchFailed, InvalidImport
-from app.system.disk import check_space
+from app.system.disk import DISK_FULL, check_space
 from app.system.locks import locked
 from app.weights.converting.converter import Converter, Part, converter_for
 from app.weights.converting.header import write_header
@@ -23,11 +22,11 @@ from app.weights.converting.tokenizers.reading import read_vocabulary
 from app.weights.formats.checkpoint import Checkpoint, damaged, read_checkpoint
 from app.weights.formats.converted_files import converted_name
 from app.weights.formats.gguf import read_header
-from app.weights.formats.sha256sums import read_sums, write_sums
+from app.weights.formats.safetensors import FLOATS
+from app.weights.formats.sha256sums import read_checksums, write_checksums
 from app.weights.progress import Cancelled, OnProgress, Progress
 
 _HEADER_BYTES = 16 << 20  # at most: a vocabulary of 250,000 tokens takes 12 MB
-_FLOATS = ("F64", "F32", "F16", "BF16")
 
 
 def quantize(folder: Path, to: str, on_progress: OnProgress, cancelled: Cancelled) -> Path:
@@ -53,7 +52,7 @@ def quantize(folder: Path, to: str, on_progress: OnProgress, cancelled: Cancelle
                 draft.replace(target)
             finally:
                 draft.unlink(missing_ok=True)
-            write_sums(folder, {target.name: digest})
+            write_checksums(folder, {target.name: digest})
     except DamagedWeights as err:
         raise InvalidImport(err.message, **err.details) from err
     except OSError as err:
@@ -63,7 +62,7 @@ def quantize(folder: Path, to: str, on_progress: OnProgress, cancelled: Cancelle
 
 def _write(folder: Path, kind: Kind, draft: Path, on_progress: OnProgress, cancelled: Cancelled) -> str:
     """The file's SHA-256."""
-    read_sums(folder)  # damage in it is told before the work is done
+    read_checksums(folder)  # damage in it is told before the work is done
     checkpoint = read_checkpoint(folder)
     converter = converter_for(checkpoint.config)
     jobs = _jobs(checkpoint, converter, kind)
@@ -106,11 +105,11 @@ def _check(checkpoint: Checkpoint, part: Part) -> None:
             checkpoint.folder,
             f"has the tensor {part.source[:80]} in the shape {found.shape}; its config.json asks for {part.shape}.",
         )
-    if found.dtype not in _FLOATS:
+    if found.dtype not in FLOATS:
         raise damaged(checkpoint.folder, f"has the tensor {part.source[:80]} as {found.dtype}, not as plain numbers.")
 
 
 def _disk_error(folder: Path, err: OSError) -> FetchFailed:
-    if err.errno in (errno.ENOSPC, errno.EDQUOT):
+    if err.errno in DISK_FULL:
         return FetchFailed(f"The disk of {folder} is full. Free some space and try again; no partial file is left.")
     return FetchFailed(f"{folder} can't be written: {err.strerror}. Fix that and try again.")

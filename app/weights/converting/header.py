@@ -1,4 +1,4 @@
-"""Write the header of a GGUF file: what the model is, its vocabulary, and where each tensor will lie."""
+"""Writes the header of a GGUF file: what the model is, its vocabulary, and where each tensor will lie."""
 
 from __future__ import annotations
 

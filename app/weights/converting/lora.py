@@ -1,4 +1,4 @@
-"""LoRA weights of PEFT's layout rewritten as a GGUF adapter, which llama.cpp lays over a GGUF model.
+"""Converts LoRA weights from PEFT's layout to a GGUF adapter, which llama.cpp applies to a GGUF model.
 
     adapter_model.safetensors                                  the GGUF file
     base_model.model.<module>.lora_A.weight [rank, columns]    <tensor of the base>.lora_a
@@ -14,7 +14,6 @@ Format: "adapter" in https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import DamagedWeights, FetchFailed
+from app.system.disk import DISK_FULL
 from app.weights.converting.converter import Part, converter_for_gguf
 from app.weights.converting.rows import Floats, read_rows
 from app.weights.formats.adapter_folder import describe_adapter
@@ -33,21 +33,21 @@ from app.weights.formats.gguf import GGUFHeader, read_header
 from app.weights.formats.lora_names import UnknownModule, base_tensors
 from app.weights.formats.lora_weights import LORA_CONFIG, LORA_WEIGHTS, LoraModule, LoraWeights, read_lora
 
-_FORM = 1  # of what is written here: kept copies of another form are made anew
+_FORM = 1  # of what is written here: kept conversions of another form are made anew
 
 
 def gguf_adapter(folder: Path, base: GGUFHeader, cache_dir: Path) -> Path:
-    """The adapter in `folder` as a GGUF file for `base`: itself, or a copy that is kept in ``<cache_dir>/lora``.
+    """The adapter in `folder` as a GGUF file for `base`: itself, or a conversion that is kept in ``<cache_dir>/lora``.
 
     Blocks. Raises :class:`DamagedWeights` for one that is broken or made for another architecture, and
-    :class:`FetchFailed` where the copy can't be written.
+    :class:`FetchFailed` where the conversion can't be written.
     """
     adapter = describe_adapter(folder)
     if adapter.kind == "gguf":
         return inside(folder, adapter.file)
     try:
         target = cache_dir / "lora" / f"{_digest(folder, base)}.gguf"
-        if not _is_whole(target):
+        if not _is_complete(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             convert_lora(folder, base, target)
     except OSError as err:
@@ -120,7 +120,7 @@ def _row_order(folder: Path, base: GGUFHeader, tensor: str, module: LoraModule) 
 
 
 def _digest(folder: Path, base: GGUFHeader) -> str:
-    """Names a copy: the adapter's files, and what of the base decides how it is written."""
+    """Names a conversion: the adapter's files, and what of the base decides how it is written."""
     kind = f"{_FORM} {base.architecture} {base.heads} {base.heads_kv} {base.key_length}\n"
     found = hashlib.sha256(kind.encode())
     for name in (LORA_CONFIG, LORA_WEIGHTS):
@@ -129,14 +129,14 @@ def _digest(folder: Path, base: GGUFHeader) -> str:
     return found.hexdigest()
 
 
-def _is_whole(path: Path) -> bool:
+def _is_complete(path: Path) -> bool:
     with contextlib.suppress(DamagedWeights):
         return path.is_file() and read_header(path).kind == "adapter"
     return False
 
 
 def _disk_error(folder: Path, err: OSError) -> FetchFailed:
-    if err.errno in (errno.ENOSPC, errno.EDQUOT):
+    if err.errno in DISK_FULL:
         return FetchFailed(
             f"{folder.name} can't be converted: the disk is full. Free some space, then load the model again."
         )

@@ -1,4 +1,4 @@
-"""Rotary positions and the ways of stretching them, from Hugging Face's settings to llama.cpp's."""
+"""Rotary positions and their scaling, from Hugging Face's settings to llama.cpp's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read rows of a tensor out of a safetensors file as float32, and turn them into another format, slice by slice.
+"""Reads rows of a tensor from a safetensors file as float32, and converts them to another number format.
 
 Read by position and not by a memory map: a disk that fails is then an error, not the end of the process; and what was
 read counts as this process's memory only while it is worked on.

@@ -1,4 +1,4 @@
-"""Write the tensors behind the header of a GGUF file: in order, in slices, on two threads, with the file's sum.
+"""Writes the tensors behind the header of a GGUF file: in order, in slices, on two threads; computes its checksum.
 
 The gguf package's writer takes whole tensors; an embedding of 250,880 tokens would be several GB at once. So it writes
 the header only, and what follows is done here: each tensor begins at a multiple of 32 bytes, as the header says.
@@ -107,7 +107,7 @@ class _Sources:
 
 
 class _Out:
-    """The file being written, and its sum so far."""
+    """The file being written, and its checksum so far."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -134,6 +134,6 @@ class _Out:
         self.write(bytes(-self._size % _ALIGNMENT))
 
     def finish(self) -> str:
-        """Everything is on the disk then; the sum."""
+        """Sync to the disk; returns the checksum."""
         sync_file(self._file)
         return self._sum.hexdigest()

@@ -1,1 +1,1 @@
-"""Bringing a model's files here: all of them, checked, or nothing."""
+"""Downloads of models, from hubs and from wheels."""

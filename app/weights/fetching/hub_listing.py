@@ -1,4 +1,4 @@
-"""What a hub's repository holds, and which of its files are fetched: those that will be used, and no others."""
+"""The files of a hub's repository, and the choice of those to download."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def to_convert(names: Sequence[str]) -> bool:
 
 
 def wanted(download: Download, listing: Listing) -> tuple[RepoFile, ...]:
-    """The files to fetch for `download`, each with the sum that it must have: the manifest's, where it names one.
+    """The files to fetch for `download`, each with the checksum that it must have: the manifest's, where it names one.
 
     Raises :class:`FetchFailed` for a file that is not there, :class:`DamagedWeights` for one that is another than the
     manifest names, :class:`InvalidImport` where there are no weights.
@@ -98,7 +98,7 @@ def wanted(download: Download, listing: Listing) -> tuple[RepoFile, ...]:
     check_names([file.path for file in listing.files])
     named = {file.path: file for file in download.files}
     paths = tuple(named)
-    if download.is_checkpoint:  # what a manifest lists of such a folder are sums; the folder itself says what it needs
+    if download.is_checkpoint:  # a manifest lists only checksums of such a folder, which says itself what it needs
         summed = [file.path for file in download.files if file.sha256]
         paths = tuple(dict.fromkeys([*choose([file.path for file in listing.files]), *summed]))
     found = []

@@ -1,4 +1,4 @@
-"""Speak with a Hugging Face hub: a process of its own, so that ending it ends a download at once.
+"""Child process that talks to a Hugging Face hub, so that ending it ends a download at once.
 
     python -m app.weights.fetching.hub_worker
         {"list": {"repo": "owner/name", "revision": "main", "pauses_s": […]}}
@@ -11,8 +11,8 @@ Which kinds there are, and what is said of them: :mod:`app.weights.fetching.hub_
 
 Names, tokens, proxies and addresses are ``huggingface_hub``'s business. The bytes are read here: from version 2 on that
 library gives each download a temporary file of its own and begins anew after an end in the middle. Here a file grows in
-place, and what is there of it is hashed and gone on from (``Range``); a file whose sum is wrong although it was gone
-on from is fetched once more, from its beginning.
+place, and a download is resumed from what is there of it (``Range``); a resumed file whose checksum is wrong is fetched
+once more, from its beginning.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-os.environ["HF_HUB_DISABLE_XET"] = "1"  # its downloads can't be gone on from, and its sums are not the file's
+os.environ["HF_HUB_DISABLE_XET"] = "1"  # its downloads can't be gone on from, and its checksums are not the file's
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 from huggingface_hub import HfApi, get_session, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
-try:  # huggingface_hub's own way to the network: this from its version 2 on …
+try:  # huggingface_hub's own HTTP client: this from its version 2 on …
     from httpx2 import RequestError
 except ImportError:  # … before that, httpx
     from httpx import RequestError  # type: ignore[assignment]
@@ -59,7 +59,7 @@ class Failed(Exception):
 
 
 class _Download:
-    """One file on its way into a folder."""
+    """The download of one file into a folder."""
 
     def __init__(self, url: str, wanted: Mapping[str, Any], folder: Path, on_done: Callable[[int], None]) -> None:
         self._url, self._path, self._on_done = url, str(wanted["path"]), on_done
@@ -195,7 +195,7 @@ def _listing(repo: str, revision: str) -> dict[str, object]:
 
 
 def fetch(request: Mapping[str, Any]) -> dict[str, object]:
-    """Bring the files into the folder; their sums. Raises :class:`Failed`, ``OSError``."""
+    """Download the files into the folder; returns their checksums. Raises :class:`Failed`, ``OSError``."""
     folder = Path(request["folder"])
     before, said_at = 0, 0.0  # bytes of the files that are done
 

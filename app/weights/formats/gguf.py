@@ -1,4 +1,4 @@
-"""Read the header of a GGUF file, and refuse a file that is not what it says.
+"""Reads the header of a GGUF file and refuses a file that is not what it says.
 
 A file comes from anywhere, so nothing it claims is believed: every count and length is bounded by limits and by the
 file's own size before anything is allocated, and every tensor must lie where the format puts it, inside the file. What

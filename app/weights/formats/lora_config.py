@@ -1,4 +1,4 @@
-"""``adapter_config.json`` of LoRA weights as PEFT writes it: what kind they are, and by how much they count.
+"""Reads ``adapter_config.json`` of LoRA weights as PEFT writes it, and refuses what is more than plain LoRA.
 
 LoRA (Hu et al., 2021, arXiv:2106.09685) adds ``scaling · B(A(x))`` to what a linear layer gives. The scaling is
 alpha / r, or alpha / √r where ``use_rslora`` says so (Kalajdzievski, 2023, arXiv:2312.03732).

@@ -1,8 +1,8 @@
-"""Which tensor of a GGUF file a module of a Hugging Face model is, for the layers that LoRA weights change.
+"""Maps the modules that LoRA weights change to the tensors of a GGUF file.
 
 A module's name is what PEFT writes before ``.lora_A.weight``: ``model.layers.3.self_attn.q_proj`` is
 ``blk.3.attn_q.weight``. Only the linear layers of the blocks are listed: llama.cpp adds LoRA to no others of these
-architectures in the way that PEFT does.
+architectures as PEFT does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""LoRA weights as PEFT saves them, before anything of them is loaded: which modules they change, and in which shapes.
+"""Reads which modules LoRA weights change, and in which shapes, before anything of them is loaded.
 
 adapter_config.json          peft_type, r, lora_alpha …: :mod:`app.weights.formats.lora_config`
 adapter_model.safetensors    base_model.model.<module>.lora_A.weight [rank, columns], ….lora_B.weight [rows, rank]
@@ -14,12 +14,11 @@ from typing import Any
 
 from app.weights.formats.checkpoint import damaged, inside, listing, pickles
 from app.weights.formats.lora_config import BadLora, LoraConfig, lora_config
-from app.weights.formats.safetensors import TensorInfo, read_tensors
+from app.weights.formats.safetensors import FLOATS, TensorInfo, read_tensors
 
 LORA_CONFIG, LORA_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 _NAME = re.compile(r"(?:base_model\.model\.)?(?P<module>.+)\.lora_(?P<side>[AB])(?:\.default)?\.weight")
-_FLOATS = ("F64", "F32", "F16", "BF16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def _module(folder: Path, name: str, pair: Mapping[str, tuple[str, TensorInfo]],
         raise damaged(folder, f"has only a part of the weights for {name[:80]}. Copy the folder again.", LORA_WEIGHTS)
     found = LoraModule(*pair["A"], *pair["B"])
     for tensor in (found.a, found.b):
-        if tensor.dtype not in _FLOATS or tensor.elements == 0:
+        if tensor.dtype not in FLOATS or tensor.elements == 0:
             text = f"has the weights for {name[:80]} as {tensor.dtype}, {tensor.shape}: not plain numbers."
             raise damaged(folder, text, LORA_WEIGHTS)
     if found.rank != found.b.shape[1] or (found.rank != config.rank and not config.ranks_differ):

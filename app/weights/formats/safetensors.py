@@ -1,4 +1,4 @@
-"""Read the header of a safetensors file, and refuse a file that is not what it says.
+"""Reads the header of a safetensors file and refuses a file that is not what it says.
 
 Nothing that a file claims is believed: the header's length is bounded, every tensor must have a type that is known, a
 size that follows from its shape, and a place of its own inside the file. What passes here is safe to map into memory.
@@ -31,6 +31,9 @@ DTYPES: Mapping[str, int] = {
     **{"F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "I32": 32, "I16": 16, "I8": 8, "U8": 8, "BOOL": 8},
     **{"U16": 16, "U32": 32, "U64": 64, "F8_E4M3": 8, "F8_E5M2": 8},
 }
+
+
+FLOATS = ("F64", "F32", "F16", "BF16")  # plain numbers
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""``SHA256SUMS`` in a model's folder: what its files were when they came in, as ``sha256sum`` writes and checks it.
+"""``SHA256SUMS`` in a model's folder: the checksums of its files, as ``sha256sum`` writes and checks them.
 
     sha256sum --check SHA256SUMS        does the same as Parley, by hand
 
@@ -21,10 +21,10 @@ _LINE = re.compile(r"(?P<sum>[0-9a-fA-F]{64}) [ *](?P<path>[^\0]+)")
 _MAX_BYTES = 1 << 20
 
 
-def read_sums(folder: Path) -> dict[str, str]:
-    """The sums by path, in lower case; none where there is no such file.
+def read_checksums(folder: Path) -> dict[str, str]:
+    """The checksums by path, in lower case; none where there is no such file.
 
-    Raises :class:`DamagedWeights` for a file that can't be read, is no list of sums, or names a path out of the folder.
+    Raises :class:`DamagedWeights` for a file that can't be read, lists no checksums, or names a path out of the folder.
     """
     path = folder / SUMS
     try:
@@ -48,13 +48,13 @@ def read_sums(folder: Path) -> dict[str, str]:
     return sums
 
 
-def write_sums(folder: Path, sums: Mapping[str, str]) -> None:
-    """Add `sums` to what is noted in the folder, or put them in its place. All or nothing.
+def write_checksums(folder: Path, sums: Mapping[str, str]) -> None:
+    """Add `sums` (checksums by path) to what is noted in the folder, or put them in its place. All or nothing.
 
-    Raises :class:`DamagedWeights` when what is there is no list of sums, ``ValueError`` for a path out of the folder or
-    a sum that is none, and ``OSError``.
+    Raises :class:`DamagedWeights` when what is there lists no checksums, ``ValueError`` for a path out of the folder or
+    a checksum that is none, and ``OSError``.
     """
-    both = read_sums(folder) | {path: digest.lower() for path, digest in sums.items()}
+    both = read_checksums(folder) | {path: digest.lower() for path, digest in sums.items()}
     lines = [f"{digest}  {path}" for path, digest in sorted(both.items())]
     for line, path in zip(lines, sorted(both), strict=True):
         if _LINE.fullmatch(line) is None or "\n" in path or not _inside(path):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+MAX_SHARDS = 512  # of one model
+
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<suffix>\.[a-z]+)?")
-_MAX_SHARDS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class ShardName:
     @property
     def is_first(self) -> bool:
         """Whether it is the one to open; ``False`` also for counts that no model has."""
-        return self.number == 1 and 1 <= self.count <= _MAX_SHARDS
+        return self.number == 1 and 1 <= self.count <= MAX_SHARDS
 
     def all_names(self) -> list[str]:
         """The names of all shards, in order; meant for a name that :attr:`is_first`."""

@@ -1,1 +1,1 @@
-"""Bringing in what others published: folders, PyTorch's own files, differences to another model."""
+"""Import of models that lie in other formats: folders, PyTorch's own files, delta weights."""

@@ -1,4 +1,4 @@
-"""Models that were published as what to add to LLaMA: Alpaca's weight difference, Vicuna's deltas."""
+"""Models published as delta weights to LLaMA: Alpaca and Vicuna."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import InvalidImport
-from app.weights.formats.checkpoint import CONFIG, TEXT_SUFFIXES, listing, read_config
+from app.weights.formats.checkpoint import CONFIG, TEXT_SUFFIXES, inside, listing, read_config
 from app.weights.formats.safetensors import read_tensors
-from app.weights.importing.huggingface import look_into_folder, model_weights, stored, texts_of
+from app.weights.importing.huggingface import inspect_folder, model_weights, stored, texts_of
 from app.weights.importing.meta import find_meta, is_meta
-from app.weights.importing.source import ImportSource, inside, jobs_of
+from app.weights.importing.source import ImportSource, jobs_of
 
 # The sum over all numbers of Alpaca 7B, as its authors published it to check a recovered model with; theirs was taken
 # in float32, one tensor after the other, and with the rotary frequencies, which older files hold for each layer.
@@ -24,7 +24,7 @@ _ALPACA_WITHIN = 0.5  # what rounding makes of so many numbers; another base is 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The model that a difference is added to."""
+    """The model that a delta is added to."""
 
     weights: Mapping[str, Any]  # for the worker
     files: tuple[Path, ...]
@@ -54,10 +54,10 @@ def find_base(path: Path) -> Base:
     return Base(stored(files), tuple(files), folder)
 
 
-def look_into_difference(folder: Path, base_path: Path) -> ImportSource:
+def inspect_delta_weights(folder: Path, base_path: Path) -> ImportSource:
     """Raises :class:`InvalidImport`, :class:`~app.errors.DamagedWeights`."""
-    difference = look_into_folder(folder)
-    if difference.kind != "model":
+    delta = inspect_folder(folder)
+    if delta.kind != "model":
         raise InvalidImport(f"{folder} has an adapter, not delta weights. Import it without --base.")
     base = find_base(base_path)
     names = listing(folder)
@@ -67,15 +67,15 @@ def look_into_difference(folder: Path, base_path: Path) -> ImportSource:
     del texts[CONFIG]
     names_it = f"{folder.name} {config.get('_name_or_path', '')}".lower()
     weights = {
-        "kind": "sum",
+        "kind": "base_plus_delta",
         "base": base.weights,
-        "difference": stored(files),
+        "delta": stored(files),
         "fill": "zero" if "vicuna" in names_it else "mean",
     }
     is_alpaca = "alpaca" in names_it and (config.get("hidden_size"), config.get("vocab_size")) == (4096, 32001)
     return ImportSource(
         folder=folder,
-        name=difference.name,
+        name=delta.name,
         kind="model",
         inputs=(*files, *base.files, *(inside(folder, name) for name in texts_of(folder, names))),
         jobs=jobs_of(weights, base.size_bytes),
@@ -99,7 +99,7 @@ def judge_alpaca(total: float, config: Mapping[str, Any]) -> str:
 
 
 def _tokenizer(base: Path, names: list[str]) -> dict[str, Path]:
-    """The base's tokenizer, where the difference comes without."""
+    """The base's tokenizer, where the delta comes without."""
     if any(name.startswith("tokenizer.") for name in names):
         return {}
     wanted = ("tokenizer", "special_tokens_map", "added_tokens")
@@ -107,7 +107,7 @@ def _tokenizer(base: Path, names: list[str]) -> dict[str, Path]:
 
 
 def _write_config(target: Path, config: Mapping[str, Any]) -> None:
-    """The difference's ``config.json``, with the type that the result has."""
+    """The delta's ``config.json``, with the type that the result has."""
     kinds = [tensor.dtype for path in target.glob("*.safetensors") for tensor in read_tensors(path).values()]
     changed = {key: value for key, value in config.items() if key != "dtype"}
     changed["torch_dtype"] = "bfloat16" if "BF16" in kinds else "float16"

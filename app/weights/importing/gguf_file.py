@@ -1,4 +1,4 @@
-"""GGUF files: taken as they are, all parts of a split one, after a look at their headers."""
+"""Import of GGUF files, split ones with all their parts, after their headers were checked."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pathlib import Path
 
 from app.errors import InvalidImport
 from app.weights.converting.known_architectures import known_architectures
-from app.weights.formats.checkpoint import listing
+from app.weights.formats.checkpoint import inside, listing
 from app.weights.formats.gguf import read_header
 from app.weights.formats.shards import model_stem, parse_shard
-from app.weights.importing.source import ImportSource, inside, plain_name
+from app.weights.importing.source import ImportSource, plain_name
 
 
-def look_into_gguf(path: Path) -> ImportSource:
+def inspect_gguf(path: Path) -> ImportSource:
     """A file, the first of the parts of one, or a folder that holds nothing else.
 
     Raises :class:`InvalidImport`, and :class:`~app.errors.DamagedWeights` for a broken file.

@@ -1,4 +1,4 @@
-"""Hugging Face folders: models and adapters, their weights as safetensors or as PyTorch's own files."""
+"""Import of Hugging Face folders: models and adapters, as safetensors or as PyTorch's own files."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from app.weights.formats.checkpoint import (
     INDEX,
     TEXT_SUFFIXES,
     WEIGHTS,
+    inside,
     listing,
     pickles,
     read_config,
     weight_files,
 )
-from app.weights.importing.source import ImportSource, inside, plain_name, weight_names
+from app.weights.formats.shards import MAX_SHARDS
+from app.weights.importing.source import ImportSource, plain_name, weight_names
 from app.weights.importing.to_safetensors import ConversionJob
 
 OLD_WEIGHTS, OLD_INDEX, OLD_LORA = "pytorch_model.bin", "pytorch_model.bin.index.json", "adapter_model.bin"
-_MAX_SHARDS = 512
 _LEFT_BEHIND = (OLD_INDEX, INDEX, "trainer_state.json")
 
 
-def look_into_folder(folder: Path) -> ImportSource:
+def inspect_folder(folder: Path) -> ImportSource:
     """Raises :class:`InvalidImport` and :class:`~app.errors.DamagedWeights` for a folder without a model."""
     names = listing(folder)
     is_lora = LORA_CONFIG in names
@@ -87,8 +88,8 @@ def _old_shards(folder: Path) -> tuple[dict[str, str], frozenset[str]]:
     for shard in shards:
         if re.search(r"[/\\]", shard) or not pickles([shard]):
             raise InvalidImport(f"{folder / OLD_INDEX} names {shard[:80]!r}: no weights in the folder.")
-    if len(shards) > _MAX_SHARDS:
-        raise InvalidImport(f"{folder / OLD_INDEX} names more than {_MAX_SHARDS} files.")
+    if len(shards) > MAX_SHARDS:
+        raise InvalidImport(f"{folder / OLD_INDEX} names more than {MAX_SHARDS} files.")
     return dict(zip(shards, weight_names(len(shards)), strict=True)), frozenset(places)
 
 

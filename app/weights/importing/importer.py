@@ -6,14 +6,13 @@
 <store>/adapters/<name>/                    where adapters go: LoRA weights, P-tuning prefixes
 
 Safetensors and GGUF files are linked (or copied, to another disk) after the same checks that a model in use goes
-through. PyTorch's own files, and differences to other models, are converted by
-:mod:`app.weights.importing.safetensors_worker`, in a process of its own. Code is never copied. The sum of every file is
-noted in the folder (:mod:`app.weights.formats.sha256sums`).
+through. PyTorch's own files, and delta weights, are converted by :mod:`app.weights.importing.safetensors_worker`, in a
+process of its own. Code is never copied. The checksum of every file is noted in the folder
+(:mod:`app.weights.formats.sha256sums`).
 """
 
 from __future__ import annotations
 
-import errno
 import importlib.util
 import json
 import re
@@ -22,16 +21,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.errors import DamagedWeights, FetchFailed, InvalidImport, MissingExtra
-from app.system.disk import check_space, sync
-from app.weights.checksums import Sums
+from app.system.disk import DISK_FULL, check_space, sync
+from app.weights.checksums import Checksums
 from app.weights.formats.adapter_folder import PREFIX, describe_adapter
 from app.weights.formats.checkpoint import INDEX, WEIGHTS, read_checkpoint
 from app.weights.formats.gguf import read_header
 from app.weights.formats.safetensors import read_tensors
-from app.weights.formats.sha256sums import SUMS, read_sums, write_sums
-from app.weights.importing.huggingface import look_into_folder
+from app.weights.formats.sha256sums import SUMS, read_checksums, write_checksums
+from app.weights.importing.detect_source import detect_source
+from app.weights.importing.huggingface import inspect_folder
 from app.weights.importing.meta import CHECKLIST
-from app.weights.importing.opening import look_into
 from app.weights.importing.placing import STATE, alone, digest_of, keep_if_same, link
 from app.weights.importing.source import ImportSource, plain_name
 from app.weights.importing.to_safetensors import convert_all
@@ -61,7 +60,7 @@ def import_model(
 ) -> Imported:
     """Bring `source`, a folder or file, in as `name` ("": its own name). Blocks; `cancelled` is asked all the time.
 
-    `base` is what a difference is applied to: a Hugging Face folder, Meta's folder, or ``consolidated.00.pth``.
+    `base` is what delta weights are applied to: a Hugging Face folder, Meta's folder, or ``consolidated.00.pth``.
 
     Raises :class:`InvalidImport` for what can't be used, :class:`FetchFailed` for a full disk,
     :class:`~app.errors.FetchCancelled`, :class:`MissingExtra` where PyTorch is needed and not there,
@@ -72,7 +71,7 @@ def import_model(
         encrypted = encrypted_files(source) if source.is_dir() else {}
         if encrypted:
             return _import_encrypted(encrypted, source, store, name, on_progress, cancelled, base)
-        found = look_into(source, base)
+        found = detect_source(source, base)
         work = _Import(found, store, _checked_name(name or found.name), on_progress, cancelled)
         with alone(work.partial, work.name):
             return work.run()
@@ -103,7 +102,7 @@ def _import_encrypted(
         check_space(plain, sum(to_come) + sum(path.stat().st_size for path in files.values()))
         try:
             decrypt_all(files, key, plain, on_progress, cancelled)
-            found = replace(look_into_folder(plain), name=name)
+            found = replace(inspect_folder(plain), name=name)
             done = _Import(found, store, name, on_progress, cancelled).run()
         except (InvalidImport, DamagedWeights):
             shutil.rmtree(plain, ignore_errors=True)
@@ -146,9 +145,9 @@ class _Import:
         kind = self._checked()
         target = self._target(kind)
         (self.partial / STATE).unlink()
-        self._note_sums()
+        self._note_checksums()
         self._publish(target)
-        Sums(self._store).remember_all(target, read_sums(target))
+        Checksums(self._store).remember_all(target, read_checksums(target))
         return Imported(target, kind, tuple(self._notes))
 
     def _target(self, kind: str) -> Path:
@@ -158,11 +157,11 @@ class _Import:
         return target
 
     def _check_inputs(self) -> None:
-        """Where whoever published the folder put sums beside the files, they must be right."""
+        """Where checksums were published beside the files, they must be right."""
         for path, wanted in self._source.md5.items():
             if digest_of(path, self._on_progress, self._cancelled, "md5") != wanted:
                 raise InvalidImport(f"{path.name} does not match its MD5 in {CHECKLIST}. Download it again.")
-        noted = read_sums(self._source.folder)
+        noted = read_checksums(self._source.folder)
         for path in self._source.inputs:
             known = noted.get(path.name) if path.parent == self._source.folder else None
             if known and digest_of(path, self._on_progress, self._cancelled) != known:
@@ -232,9 +231,9 @@ class _Import:
         names = [name for shard in shards for name in read_tensors(self.partial / shard)]
         return bool(names) and all(PREFIX in name for name in names)
 
-    def _note_sums(self) -> None:
+    def _note_checksums(self) -> None:
         """Of all files; what the conversion wrote is noted already."""
-        noted = read_sums(self.partial)
+        noted = read_checksums(self.partial)
         converted = {job.target for job in self._source.jobs}
         files = sorted(path.name for path in self.partial.iterdir() if path.name != SUMS)
         kept = {name: noted[name] for name in files if name in converted and name in noted}
@@ -244,20 +243,20 @@ class _Import:
             if name not in kept
         }
         (self.partial / SUMS).unlink(missing_ok=True)
-        write_sums(self.partial, kept | more)
+        write_checksums(self.partial, kept | more)
 
     def _publish(self, target: Path) -> None:
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             self.partial.rename(target)
-        else:  # converted where it lay: what makes the folder whole comes last, and then the sums
+        else:  # converted where it lay: what makes the folder complete comes last, and then the checksums
             last = (INDEX, WEIGHTS)
-            sums = read_sums(self.partial)
+            sums = read_checksums(self.partial)
             (self.partial / SUMS).unlink()
             for path in sorted(self.partial.iterdir(), key=lambda path: (path.name in last, path.name)):
                 path.replace(target / path.name)
                 path.unlink(missing_ok=True)  # two links to one file are left as they are
-            write_sums(target, sums)
+            write_checksums(target, sums)
             self.partial.rmdir()
         sync(target)
         sync(target.parent)
@@ -277,6 +276,6 @@ def _refuse_taken(target: Path) -> None:
 
 
 def _disk_error(store_dir: Path, err: OSError) -> FetchFailed:
-    if err.errno == errno.ENOSPC:
+    if err.errno in DISK_FULL:
         return FetchFailed("The disk is full. Free some space, then run the same command to resume.")
     return FetchFailed(f"The model store {store_dir} or the folder can't be used: {err.filename}: {err.strerror}.")

@@ -73,7 +73,7 @@ def tokenizer_files(tokenizer: Path, context_tokens: int, chat_template: str = "
 
 
 def merges(pieces: Sequence[Piece]) -> list[tuple[str, str]]:
-    """Every way of joining two tokens to a third, in SentencePiece's order.
+    """Every pair of tokens that joins to a third, in SentencePiece's order.
 
     Where scores are equal SentencePiece goes from left to right, so that a run of spaces grows at its end: the longest
     left side comes first.

@@ -1,4 +1,4 @@
-"""Meta's own LLaMA files: ``consolidated.NN.pth`` + ``params.json`` + ``tokenizer.model``, into Hugging Face's layout.
+"""Import of Meta's LLaMA files: ``consolidated.NN.pth``, ``params.json`` and ``tokenizer.model``.
 
 ``params.json`` says the widths; how long a text the model was trained on it does not say. LLaMA 1 read 2,048 tokens,
 LLaMA 2 4,096. They are told apart by what only one of them has: grouped heads (``n_kv_heads``) or a factor
@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import InvalidImport
-from app.weights.formats.checkpoint import CONFIG, listing, read_config
+from app.weights.formats.checkpoint import CONFIG, inside, listing, read_config
 from app.weights.formats.safetensors import TensorInfo, read_tensors
 from app.weights.importing.llama_tokenizer import CHAT_TEMPLATE, refuse_llama3, tokenizer_files
-from app.weights.importing.source import ImportSource, inside, jobs_of, plain_name
+from app.weights.importing.source import ImportSource, jobs_of, plain_name
 
 PARAMS, TOKENIZER, CHECKLIST = "params.json", "tokenizer.model", "checklist.chk"
 FIRST_SHARD = "consolidated.00.pth"
@@ -87,7 +87,7 @@ def find_meta(folder: Path) -> MetaFolder:
     return MetaFolder(folder, tuple(inside(folder, name) for name in shards), tokenizer, params)
 
 
-def look_into_meta(folder: Path) -> ImportSource:
+def inspect_meta(folder: Path) -> ImportSource:
     """Raises :class:`InvalidImport`, :class:`~app.errors.DamagedWeights`."""
     found = find_meta(folder)
     if found.tokenizer is None:

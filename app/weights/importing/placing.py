@@ -1,4 +1,4 @@
-"""Put files into the store: link or copy, hash, lock a name, keep unfinished work."""
+"""Puts files into the store: link or copy, checksum, lock a name, keep unfinished work."""
 
 from __future__ import annotations
 

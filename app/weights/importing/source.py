@@ -1,4 +1,4 @@
-"""What is to be imported, once it was looked through: what is linked, what is converted, what goes with it."""
+"""A model or adapter to import: which files are linked, which are converted, and what goes with them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from app.errors import InvalidImport
 from app.weights.formats import shards
-from app.weights.formats.checkpoint import WEIGHTS, roots
+from app.weights.formats.checkpoint import WEIGHTS
 from app.weights.importing.to_safetensors import ConversionJob
 
 Kind = Literal["model", "adapter", "gguf"]
 
 # Files of about this size are written where a model comes in pieces that can't be kept as they are.
 SHARD_BYTES = 5_000_000_000
-_DIFFERENCE = re.compile(r"(^|[^a-z])(w?diff|delta)([^a-z]|$)")
+_DELTA = re.compile(r"(^|[^a-z])(w?diff|delta)([^a-z]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +33,13 @@ class ImportSource:
     md5: Mapping[Path, str] = field(default_factory=dict)  # that whoever published some of the files gave with them
     promised: frozenset[str] = frozenset()  # tensors that the index of pickles names
     finish: Callable[[Path], None] | None = None  # writes what follows from the converted weights into their folder
-    judge: Callable[[float], str] | None = None  # what the sum over all numbers of a difference's result says
+    judge: Callable[[float], str] | None = None  # what the sum over all numbers of the recovered weights says
     notes: tuple[str, ...] = ()  # what whoever imports should know
 
     def state(self) -> list[list[object]]:
         """What tells these files from the same ones changed."""
         stats = [(str(path), path.stat()) for path in self.inputs]
         return [[path, stat.st_size, stat.st_mtime_ns] for path, stat in stats]
-
-
-def inside(folder: Path, file: str) -> Path:
-    """Where a file lies. Raises :class:`InvalidImport` for one that is absent, and for a link that leads elsewhere."""
-    path = folder / file
-    if not path.exists():
-        raise InvalidImport(f"{folder} lacks {file}. Download it again.")
-    real = path.resolve()
-    if not real.is_file() or not any(real.is_relative_to(root) for root in roots(folder)):
-        raise InvalidImport(f"{path} points outside its folder, or is not a file. Put the file itself there.")
-    return path
 
 
 def plain_name(folder: Path) -> str:
@@ -61,9 +49,9 @@ def plain_name(folder: Path) -> str:
     return folder.name
 
 
-def says_difference(name: str) -> bool:
+def says_delta(name: str) -> bool:
     """Whether a name says that this is no model but what to add to one: ``alpaca-7b-wdiff``, ``vicuna-7b-delta``."""
-    return _DIFFERENCE.search(name.lower()) is not None
+    return _DELTA.search(name.lower()) is not None
 
 
 def weight_names(parts: int) -> list[str]:

@@ -1,8 +1,7 @@
-"""Run the conversion of pickled weights to safetensors in a child process, and stop it on demand."""
+"""Runs the conversion of pickled weights to safetensors in a child process."""
 
 from __future__ import annotations
 
-import errno
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,8 @@ from typing import Any
 
 from app.errors import FetchCancelled, FetchFailed, InvalidImport
 from app.system.child_process import child_process
-from app.weights.formats.sha256sums import write_sums
+from app.system.disk import DISK_FULL
+from app.weights.formats.sha256sums import write_checksums
 from app.weights.progress import Cancelled, OnProgress, Progress
 
 _MODULE = "app.weights.importing.safetensors_worker"
@@ -34,11 +34,11 @@ class Done:
     """What a conversion found out."""
 
     sums: Mapping[str, str]  # SHA-256 of each file that was written now
-    total: float | None  # the sum over all numbers of a difference's result, unless a part of it was there before
+    total: float | None  # the sum over all recovered numbers, unless a part of it was there before
 
 
 def convert_all(jobs: Sequence[ConversionJob], folder: Path, on_progress: OnProgress, cancelled: Cancelled) -> Done:
-    """Write what is not in `folder` yet. Blocks. Sums are noted there as files are finished.
+    """Write what is not in `folder` yet. Blocks. Checksums are noted there as files are finished.
 
     Raises :class:`InvalidImport` for a file that is refused, :class:`FetchFailed` when the disk is full or the process
     ends, and :class:`FetchCancelled`. Finished files stay.
@@ -61,7 +61,7 @@ def convert_all(jobs: Sequence[ConversionJob], folder: Path, on_progress: OnProg
             if "target" in said:
                 done, written = done + sizes[said["target"]], 0
                 sums[Path(said["target"]).name] = said["sha256"]
-                write_sums(folder, sums)
+                write_checksums(folder, sums)
                 result = said["total"]
             else:
                 written += int(said["bytes"])
@@ -74,7 +74,7 @@ def convert_all(jobs: Sequence[ConversionJob], folder: Path, on_progress: OnProg
 def _refusal(text: str, number: object) -> InvalidImport | FetchFailed:
     if number is None:
         return InvalidImport(f"{text} Nothing was kept.")
-    more = " Free some space, then run the same command to resume." if number == errno.ENOSPC else ""
+    more = " Free some space, then run the same command to resume." if number in DISK_FULL else ""
     return FetchFailed(f"{text}{more}")
 
 

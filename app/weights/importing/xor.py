@@ -1,4 +1,4 @@
-"""BELLE's LLaMA models: files that were XORed with Meta's, so that only who has those can read them.
+"""Decrypts BELLE's LLaMA models: files that were XORed with Meta's.
 
     <name>.<sha256>.enc     32 bytes: the SHA-256 of the plain file, which stands in the name too; then the data
 
@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.errors import FetchCancelled, InvalidImport
-from app.weights.formats.checkpoint import listing
+from app.weights.formats.checkpoint import inside, listing
 from app.weights.importing.meta import FIRST_SHARD
-from app.weights.importing.source import inside
 from app.weights.progress import Cancelled, OnProgress, Progress
 
 _NAME = re.compile(r"(?P<plain>[A-Za-z0-9][A-Za-z0-9._-]*)\.(?P<sum>[0-9a-f]{64})\.enc")
@@ -57,10 +56,10 @@ def find_key(base: Path | None) -> Path:
 def decrypt_all(
     files: dict[str, Path], key: Path, folder: Path, on_progress: OnProgress, cancelled: Cancelled
 ) -> dict[str, str]:
-    """Put the plain files into `folder`, the small ones first, so that a wrong key is found at once; returns sums.
+    """Put the plain files into `folder`, the small ones first, so that a wrong key is found at once.
 
-    What is there already stays. Raises :class:`InvalidImport` for a wrong key and for damage, and
-    :class:`FetchCancelled`.
+    Returns their checksums. What is there already stays. Raises :class:`InvalidImport` for a wrong key and for damage,
+    and :class:`FetchCancelled`.
     """
     total = sum(path.stat().st_size for path in files.values())
     done = 0
@@ -118,6 +117,6 @@ def _endless(key: BinaryIO) -> Iterator[bytes]:
 
 
 def _xor(data: bytes, mask: bytes) -> bytes:
-    """As long as `data`; whole numbers of that many bytes are the fastest way that Python itself has."""
+    """As long as `data`. XOR of two whole numbers of that many bytes is the fastest that Python itself has."""
     mask = (mask * -(-len(data) // len(mask)))[: len(data)]
     return (int.from_bytes(data, "little") ^ int.from_bytes(mask, "little")).to_bytes(len(data), "little")

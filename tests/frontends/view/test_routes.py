@@ -122,6 +122,7 @@ def test_deltas_become_blocks(api: FakeApi, browser: httpx.Client) -> None:
     assert events[-2][0] == f"e-{len(text) + 2}"
 
 
+@pytest.mark.alone
 def test_first_rendering_at_once_then_ten_a_second(api: FakeApi, browser: httpx.Client) -> None:
     api.script = [snapshot(), event("message", {"message": message("r", state="pending")})]
     for i in range(60):
@@ -135,6 +136,7 @@ def test_first_rendering_at_once_then_ten_a_second(api: FakeApi, browser: httpx.
     assert 8 <= len(times) <= times[-1] * 10 + 2
 
 
+@pytest.mark.alone
 def test_text_before_a_pause_is_shown(api: FakeApi, browser: httpx.Client) -> None:
     """A rendering that was put off happens although no further event comes."""
     pending = event("message", {"message": message("r", state="pending")})
@@ -175,9 +177,9 @@ def test_overlapping_deltas_are_not_doubled(api: FakeApi, browser: httpx.Client)
 
 
 def test_resuming_tells_of_known_replies_and_of_new_ones(api: FakeApi, browser: httpx.Client) -> None:
-    """What began while the browser was away is told from its beginning, before the snapshot of the others."""
+    """Resuming brings no snapshot: what the browser knows already is told from its beginning too."""
     begun = event("message", {"message": message("new", content="begun ", state="pending")}, "e-9")
-    api.script = [begun, snapshot(old="abc"), delta("new", 6, "ended"), delta("old", 3, "d"), 0.3]
+    api.script = [begun, delta("new", 6, "ended"), delta("old", 0, "abc"), delta("old", 3, "d"), 0.3]
     events = watch(browser, {"last-event-id": "e-8"})
     assert page(events, "new") == "<p>begun ended</p>\n"
     assert page(events, "old") == "<p>abcd</p>\n"
@@ -220,6 +222,7 @@ def test_events_cut_anywhere_are_put_together(api: FakeApi, browser: httpx.Clien
     assert page(watch(browser), "r") == "<p>你好，世界</p>\n"
 
 
+@pytest.mark.alone
 def test_a_browser_that_leaves_closes_the_apis_stream(api: FakeApi, browser: httpx.Client) -> None:
     api.script = [snapshot(), 60.0]
     with browser.stream("GET", "/conversations/c1/events") as answer:

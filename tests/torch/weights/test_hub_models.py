@@ -14,7 +14,7 @@ from app.errors import DamagedWeights, FetchFailed, InvalidImport
 from app.models.catalog import Catalog
 from app.models.fetch_files import fetch_files
 from app.models.manifest import Manifest
-from app.weights.formats.sha256sums import read_sums
+from app.weights.formats.sha256sums import read_checksums
 from app.weights.progress import Progress
 from app.weights.sources import HubSource
 from tests.support.fake_hub import FakeHub, fetched
@@ -74,7 +74,7 @@ def test_pytorch_files_are_converted_once(hub: FakeHub, llama: Path, tmp_path: P
     phases = list(dict.fromkeys(progress.phase for progress in seen))
     assert phases[:2] == ["downloading", "converting"]
     assert not list(folder.glob("*.bin"))
-    assert "model-00001-of-00002.safetensors" in read_sums(folder)
+    assert "model-00001-of-00002.safetensors" in read_checksums(folder)
     assert torch.equal(logits(folder), logits(llama))
     assert Catalog(store).status(manifest.id).state == "ready"
     assert [path.name for path in (store / "weights" / ".partial").iterdir() if path.is_dir()] == []

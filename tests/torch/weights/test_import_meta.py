@@ -16,8 +16,8 @@ torch = pytest.importorskip("torch", reason="needs the extra torch")
 
 from app.errors import FetchCancelled, InvalidImport  # noqa: E402
 from app.models.catalog import Catalog  # noqa: E402
-from app.weights.checksums import Sums  # noqa: E402
-from app.weights.formats.sha256sums import read_sums  # noqa: E402
+from app.weights.checksums import Checksums  # noqa: E402
+from app.weights.formats.sha256sums import read_checksums  # noqa: E402
 from app.weights.importing import source as source_module  # noqa: E402
 from app.weights.importing.importer import Imported, import_model  # noqa: E402
 from app.weights.importing.safetensors_worker import rows  # noqa: E402
@@ -57,9 +57,9 @@ def test_the_same_weights_and_logits(original: Path, tmp_path: Path, shards: int
     ids = [1, 5, 300, 301, 302, 17, 599, 42]
     assert_same(logits(done.folder, ids), logits(original, ids))
     assert Catalog(tmp_path / "store").status("llama").state == "ready"
-    sums = Sums(tmp_path)
-    assert {path.name for path in done.folder.iterdir()} - {"SHA256SUMS"} == set(read_sums(done.folder))
-    assert all(sums.sha256(done.folder / name) == digest for name, digest in read_sums(done.folder).items())
+    sums = Checksums(tmp_path)
+    assert {path.name for path in done.folder.iterdir()} - {"SHA256SUMS"} == set(read_checksums(done.folder))
+    assert all(sums.sha256(done.folder / name) == digest for name, digest in read_checksums(done.folder).items())
 
 
 def test_what_the_first_llama_lacks(original: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from app.errors import Conflict, FetchCancelled, FetchFailed, InvalidImport, Par
 from app.weights.converting import tensors as writing
 from app.weights.converting.convert import quantize
 from app.weights.formats.gguf import read_header
-from app.weights.formats.sha256sums import read_sums
+from app.weights.formats.sha256sums import read_checksums
 from app.weights.progress import Progress
 from tests.support.safetensors_files import LLAMA_CONFIG, llama_tensors, write, write_sharded
 from tests.support.sentencepiece_files import LLAMA_PIECES, model
@@ -85,7 +85,7 @@ def test_each_format(folder: Path, to: str) -> None:
 def test_the_sum_is_noted_and_right(folder: Path) -> None:
     (folder / "SHA256SUMS").write_text(f"{'0' * 64}  model.safetensors\n")
     path = run(folder)
-    noted = read_sums(folder)
+    noted = read_checksums(folder)
     assert noted[path.name] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert noted["model.safetensors"] == "0" * 64
 

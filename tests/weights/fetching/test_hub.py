@@ -21,7 +21,7 @@ from app.models.catalog import Catalog
 from app.models.fetch_files import fetch_files
 from app.system.child_process import environment
 from app.weights.fetching import hub_client
-from app.weights.formats.sha256sums import read_sums
+from app.weights.formats.sha256sums import read_checksums
 from app.weights.progress import Progress
 from app.weights.sources import HubSource, ModelFile
 from tests.support.fake_hub import COMMIT, FakeHub
@@ -62,7 +62,7 @@ def test_a_gguf_file_is_fetched_checked_and_tidied_up(hub: FakeHub, store: Path,
     assert target(store).read_bytes() == data
     assert seen[-1] == Progress("downloading", len(data), len(data))
     assert not (store / "weights" / ".partial" / "tiny").exists()
-    assert read_sums(target(store).parent) == {GGUF_NAME: hashlib.sha256(data).hexdigest()}
+    assert read_checksums(target(store).parent) == {GGUF_NAME: hashlib.sha256(data).hexdigest()}
     assert hub.served == {GGUF_NAME: len(data)}
     assert sorted(p.name for p in target(store).parent.iterdir()) == ["SHA256SUMS", GGUF_NAME]
 
@@ -89,7 +89,7 @@ def test_a_checkpoint_comes_with_what_it_needs_and_nothing_else(hub: FakeHub, st
     names = {"config.json", "model.safetensors", "tokenizer.json"}
     assert {path.name for path in folder.iterdir()} == names | {"SHA256SUMS"}
     assert all((folder / name).read_bytes() == files[name] for name in names)
-    assert set(read_sums(folder)) == names
+    assert set(read_checksums(folder)) == names
 
 
 def test_a_model_in_several_files_that_the_catalog_does_not_know_yet(hub: FakeHub, store: Path, tmp_path: Path) -> None:
@@ -179,6 +179,7 @@ def test_killed_in_the_middle_it_goes_on_from_there(hub: FakeHub, store: Path, d
     assert hub.served[GGUF_NAME] < len(data) + 130_000  # what was under way when it was killed, no more
 
 
+@pytest.mark.alone
 def test_a_slow_fetch_ends_within_a_second_when_cancelled(hub: FakeHub, store: Path, data: bytes) -> None:
     hub.pause_s = 0.1
     stop = threading.Event()
@@ -290,7 +291,7 @@ def test_a_damaged_file_is_fetched_again_and_a_good_one_beside_it_is_not(
     assert (folder / "b.gguf").read_bytes() == second
     assert hub.served == {"b.gguf": len(second)}
     assert (folder / "mine.txt").exists()
-    assert set(read_sums(folder)) == {"a.gguf", "b.gguf"}
+    assert set(read_checksums(folder)) == {"a.gguf", "b.gguf"}
 
 
 def test_what_is_no_model_is_not_shown(hub: FakeHub, store: Path, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import InvalidImport
-from app.weights.checksums import Sums
-from app.weights.formats.sha256sums import read_sums
+from app.weights.checksums import Checksums
+from app.weights.formats.sha256sums import read_checksums
 from app.weights.importing.importer import Imported, import_model
 from tests.support.gguf_files import LLAMA, GGUFFile, write_gguf
 
@@ -32,7 +32,7 @@ def test_one_file_is_linked(tmp_path: Path) -> None:
     done = bring(path, tmp_path / "store")
     assert done == Imported(tmp_path / "store" / "weights" / "tiny-q4_0", "model")
     assert (done.folder / path.name).samefile(path)
-    assert read_sums(done.folder) == {path.name: Sums(tmp_path).sha256(path)}
+    assert read_checksums(done.folder) == {path.name: Checksums(tmp_path).sha256(path)}
 
 
 def test_a_folder_that_holds_one(tmp_path: Path) -> None:

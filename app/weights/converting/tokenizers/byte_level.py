@@ -1,4 +1,4 @@
-"""Byte-level BPE (GPT-2's way: LLaMA 3, Qwen, SmolLM2, BLOOM) out of ``tokenizer.json``."""
+"""Byte-level BPE as GPT-2 has it (LLaMA 3, Qwen, SmolLM2, BLOOM), read from ``tokenizer.json``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files around a tokenizer: special tokens, added tokens, chat templates, what ends a reply.
+"""Reads a tokenizer's settings: special tokens, added tokens, chat templates, what ends a reply.
 
 tokenizer_config.json, special_tokens_map.json, added_tokens.json, tokenizer.json's added tokens, chat_template.jinja,
 generation_config.json. Not every folder has them all, and they repeat each other.

@@ -1,4 +1,4 @@
-"""LLaMA's vocabulary: SentencePiece's BPE, out of ``tokenizer.model`` or of the ``tokenizer.json`` made from it.
+"""LLaMA's vocabulary: SentencePiece's BPE, read from ``tokenizer.model`` or the ``tokenizer.json`` made from it.
 
 What llama.cpp does with it is what SentencePiece does, to the token: pairs are joined by score, bytes spell what has
 no token, and a space is put before a text, and before what follows a special token.
@@ -42,7 +42,7 @@ def read_model(settings: Settings) -> Vocabulary:
 
 
 def _problems(found: SentencePiece) -> Iterator[str]:
-    """What llama.cpp can't do in the same way."""
+    """Refuse what llama.cpp does differently."""
     if found.model_type != BPE:
         yield "is a unigram model, not BPE"
     if not found.byte_fallback:
@@ -56,7 +56,7 @@ def _problems(found: SentencePiece) -> Iterator[str]:
 def read_json(settings: Settings) -> Vocabulary:
     """Out of ``tokenizer.json``. Raises :class:`InvalidImport`, :class:`DamagedWeights`.
 
-    Its merges say in their order what scores say by number. For the two to agree, every way of joining two tokens to
+    Its merges say in their order what scores say by number. For the two to agree, every pair of tokens that joins to
     a third must be a merge, as it is where the merges were made from a SentencePiece model.
     """
     model = as_table(settings.tokenizer.get("model"))
@@ -104,7 +104,7 @@ def _kind(token: str, unknown: object) -> TokenType:
 
 
 def _space_prefix(tokenizer: Mapping[str, Any]) -> bool:
-    """Whether a space is put before a text; two generations of transformers say it in two ways."""
+    """Whether a space is put before a text; two generations of transformers say it differently."""
     cut, change = tokenizer.get("pre_tokenizer"), tokenizer.get("normalizer")
     mark = as_table(cut)
     if change is None and mark.get("type") == "Metaspace" and not mark.get("split", True):

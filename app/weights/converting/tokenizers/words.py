@@ -1,6 +1,6 @@
-"""How a byte-level tokenizer cuts a text into words, and what llama.cpp calls that.
+"""Pre-tokenizers: how a byte-level tokenizer splits a text into words, and llama.cpp's name for that.
 
-In a GGUF file a way of cutting is a name (``tokenizer.ggml.pre``); llama.cpp has the pattern for each name built in. A
+In a GGUF file a pre-tokenizer is a name (``tokenizer.ggml.pre``); llama.cpp has the pattern for each name built in. A
 wrong name gives a model that seems to work and reads numbers or spaces wrongly, so only what is known for sure is
 named: the patterns here stand in the published tokenizers, the names in llama.cpp's ``llama-vocab.cpp``.
 """
@@ -39,7 +39,7 @@ _NAMES: Mapping[tuple[tuple[str, ...], bool], str] = {
 
 
 def pre_tokenizer_name(tokenizer: Mapping[str, Any]) -> str:
-    """The name of the way in which ``tokenizer.json`` cuts. Raises :class:`InvalidImport` for one not known."""
+    """The name of the pre-tokenizer of ``tokenizer.json``. Raises :class:`InvalidImport` for one not known."""
     normalizer = tokenizer.get("normalizer")
     kind = as_table(normalizer).get("type")
     if normalizer not in (None, _NOTHING) and kind != "NFC":

@@ -1,4 +1,4 @@
-"""Do the jobs that standard input names; the protocol stands in the package."""
+"""Run the conversions that standard input names; the protocol is described in the package."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class _Files:
 
     def weights(self, wanted: Mapping[str, Any], total: Total) -> dict[str, Rows]:
         """The tensors that a job names. Raises :class:`Refused`, ``OSError``."""
-        if wanted["kind"] == "sum":
+        if wanted["kind"] == "base_plus_delta":
             base = self.weights(wanted["base"], total)
-            difference = self.weights(wanted["difference"], total)
-            return recovered(base, difference, wanted["fill"], total)
+            delta = self.weights(wanted["delta"], total)
+            return recovered(base, delta, wanted["fill"], total)
         opened = [self._file(Path(path)) for path in wanted["files"]]
         if wanted["kind"] == "llama":
             return from_shards(opened, Params(**wanted["params"]))

@@ -1,6 +1,6 @@
-"""A model that was published as its difference to another: base + difference, computed in float32, some rows at a time.
+"""Models published as delta weights: base + delta, computed in float32, some rows at a time.
 
-A token that was added in training ([PAD], the 32,001st) has a row in the difference and none in the base. What it was
+A token that was added in training ([PAD], the 32,001st) has a row in the delta and none in the base. What it was
 subtracted from there depends on who trained: the average of the base's rows (Alpaca), or nothing (Vicuna, v0).
 """
 
@@ -37,11 +37,11 @@ class Total:
         self.value += found
 
 
-def recovered(base: Mapping[str, Rows], difference: Mapping[str, Rows], fill: str, total: Total) -> dict[str, Rows]:
+def recovered(base: Mapping[str, Rows], deltas: Mapping[str, Rows], fill: str, total: Total) -> dict[str, Rows]:
     """The tensors of the model. Raises :class:`Refused` where the two don't fit, before anything is computed."""
     left = {name: rows for name, rows in base.items() if not name.endswith(_DERIVED)}
     found: dict[str, Rows] = {}
-    for name, delta in difference.items():
+    for name, delta in deltas.items():
         if name.endswith(_DERIVED):
             continue
         if name not in left:
@@ -68,7 +68,7 @@ def _sum(name: str, base: Rows, delta: Rows, total: Total) -> Rows:
 
 
 def _grown(name: str, base: Rows, delta: Rows, fill: str) -> Rows:
-    """The base in the shape of the difference."""
+    """The base in the shape of the delta."""
     if base.shape == delta.shape:
         return base
     rows = base.shape[0] if base.shape else 0

@@ -1,4 +1,4 @@
-"""A tensor of which some rows at a time are looked at: one that is stored, or one that is computed of others."""
+"""Tensors read or computed some rows at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write a safetensors file, its SHA-256 computed on the way."""
+"""Write a safetensors file and compute its SHA-256."""
 
 from __future__ import annotations
 

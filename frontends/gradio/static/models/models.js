@@ -1,30 +1,64 @@
 /** The models that the server lists, which one answers next, and how far downloads are. */
 import { same } from "../page/compare.js";
+import { ModelStream } from "./model_stream.js";
 import { asLoaded, bestReference, findModel, parts, variantOf } from "./reference.js";
 
 const BUSY = new Set(["fetching", "loading"]);
-const POLL_MS = 1000;
+const RETRY_MS = 5000;
+const MINOR_MS = 1000;
 
 /**
- * Gives `app` the functions `model`, `reference`, `refreshModels`, `chooseModel`, `warmModel`.
+ * Gives `app` the functions `model`, `reference`, `refreshModels`, `followModels`, `chooseModel`, `warmModel`.
  * @param {Object} app
  */
 export function addModels(app) {
   let timer = 0;
+  let quietUntil = 0;
+  let isFollowed = () => false; // whether somebody looks at the list
+  const isNeeded = () => isFollowed() || app.state.models.some(isBusy);
+  const stream = new ModelStream(() => app.state.language, isNeeded, received);
+
+  function show(items, memory) {
+    const models = items.filter((model) => model.kind === "chat");
+    const isNews = !app.state.modelsKnown || !same(models, app.state.models);
+    Object.assign(app.state, { models, memory, modelsKnown: true });
+    if (isNews) app.emit("models", models);
+    stream.open();
+  }
+
+  function received(name, data) {
+    const { models, memory } = app.state;
+    if (name === "models") show(data.items, data.memory);
+    else if (name === "removed") show(models.filter(({ id }) => id !== data.id), memory);
+    else if (name === "model" && !isProgress(models, data.model)) show(withModel(models, data.model), memory);
+    else receivedMinor(name, data);
+  }
+
+  /** Progress and free memory change all the time: they are drawn once a second. */
+  function receivedMinor(name, data) {
+    if (name === "memory") app.state.memory = data.memory;
+    if (Date.now() < quietUntil) return;
+    quietUntil = Date.now() + MINOR_MS;
+    if (name === "model") show(withModel(app.state.models, data.model), app.state.memory);
+    else app.emit("memory", app.state.memory);
+  }
 
   app.refreshModels = async () => {
     clearTimeout(timer);
+    stream.close(); // what it still brings may be older than the answer; it begins again after it
     try {
       const { items, memory } = await app.api.get("/api/models");
-      const models = items.filter((model) => model.kind === "chat");
-      const isNews = !app.state.modelsKnown || !same(models, app.state.models);
-      Object.assign(app.state, { models, memory, modelsKnown: true });
-      if (isNews) app.emit("models", models);
-      if (items.some(isBusy)) timer = setTimeout(app.refreshModels, POLL_MS);
+      show(items, memory);
     } catch (error) {
       // Without the list the page still shows the conversation; it asks again.
-      timer = setTimeout(app.refreshModels, 5 * POLL_MS);
+      timer = setTimeout(app.refreshModels, RETRY_MS);
     }
+  };
+
+  /** Hear of changes for as long as `isLookedAt` says so; downloads and loading are followed in any case. */
+  app.followModels = (isLookedAt) => {
+    isFollowed = isLookedAt;
+    stream.open();
   };
 
   /** What will answer next (base@quantization+adapter): the conversation's, else what was chosen, else the best. */
@@ -73,6 +107,17 @@ export function addModels(app) {
 export function isReady(model) {
   if (!model) return false;
   return model.state === "ready" || model.state === "loaded" || model.state === "loading";
+}
+
+/** `models` with `next` in the place of the model with its id, or at the end. */
+function withModel(models, next) {
+  const isKnown = models.some(({ id }) => id === next.id);
+  return isKnown ? models.map((model) => (model.id === next.id ? next : model)) : [...models, next];
+}
+
+/** Whether `next` tells no more than how far a download is. */
+function isProgress(models, next) {
+  return next.state === "fetching" && models.some(({ id, state }) => id === next.id && state === "fetching");
 }
 
 function isBusy(model) {

@@ -8,7 +8,6 @@ import { ModelPanel } from "./model_panel.js";
 import { isUsable, listedState, shortLanguageNames, stateLook, stateText } from "./model_state.js";
 import { asLoaded, bestReference, fullName, hasChoices, parts } from "./reference.js";
 
-const POLL_MS = 1000;
 const GAP = 6;
 const TALLEST = 560;
 
@@ -48,7 +47,7 @@ class Picker {
       cancel: (model) => void this.#call(() => app.api.delete(`/api/models/${model.id}/pull`)),
     });
     this.list.addEventListener("keydown", (event) => this.#key(event));
-    for (const event of ["models", "model", "language", "conversation", "conversation-updated"])
+    for (const event of ["models", "memory", "model", "language", "conversation", "conversation-updated"])
       app.on(event, () => this.draw());
     app.on("models", () => this.#tellFetched());
     this.draw();
@@ -192,14 +191,7 @@ class Picker {
     place(this.popover.element, this.element);
     this.list.focus({ preventScroll: true });
     this.list.querySelector("[data-shown]")?.scrollIntoView({ block: "nearest" });
-    this.#poll();
-  }
-
-  async #poll() {
-    if (!this.#isOpen) return;
-    await this.app.refreshModels();
-    this.draw(); // also when no model changed: how much memory is free does
-    setTimeout(() => void this.#poll(), POLL_MS);
+    app.followModels(() => this.#isOpen);
   }
 
   // --- doing -------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import { showMenu } from "../widgets/menu.js";
 import { ListActions } from "./list_actions.js";
 import { ListData } from "./list_data.js";
 import { grouped } from "./list_groups.js";
+import { ListKeyboard } from "./list_keyboard.js";
 import { Row } from "./list_row.js";
 
 const SEARCH_AFTER_MS = 150;
@@ -26,10 +27,14 @@ class Sidebar {
     this.app = app;
     this.rows = new Map();
     this.groups = new Map();
-    this.reachable = null; // the id of the row that the Tab key stops at
     this.data = new ListData(app);
     this.actions = new ListActions(app, this.data, () => this.draw());
     this.#build();
+    this.keyboard = new ListKeyboard(this.list, this.rows, {
+      leave: () => this.search.focus(),
+      menu: (row) => this.#menu(row),
+      remove: (row) => this.#remove(row),
+    });
     this.#listen();
     this.#name();
     this.draw();
@@ -85,8 +90,6 @@ class Sidebar {
     this.search.addEventListener("input", (event) => !event.isComposing && this.#searchSoon());
     this.search.addEventListener("compositionend", () => this.#searchSoon());
     this.search.addEventListener("keydown", (event) => this.#searchKey(event));
-    this.list.addEventListener("keydown", (event) => this.#listKey(event));
-    this.list.addEventListener("focusin", (event) => this.#reach(this.#rowOf(event.target)));
     new IntersectionObserver((seen) => seen[0].isIntersecting && void this.#more(), {
       root: this.scroller,
       rootMargin: "300px",
@@ -98,7 +101,7 @@ class Sidebar {
     });
     app.on("conversation", () => {
       for (const row of this.rows.values()) row.markCurrent();
-      this.#chooseReachable();
+      this.keyboard.chooseTabStop(this.app.state.conversationId);
     });
     app.on("conversation-updated", (conversation) => {
       if (this.data.put(conversation)) this.draw();
@@ -171,7 +174,7 @@ class Sidebar {
     const listed = new Set(this.data.items.map((item) => item.id));
     for (const id of this.rows.keys()) if (!listed.has(id)) this.rows.delete(id);
     if (this.list.contains(focused) && document.activeElement !== focused) focused.focus({ preventScroll: true });
-    this.#chooseReachable();
+    this.keyboard.chooseTabStop(this.app.state.conversationId);
     this.#drawNote();
   }
 
@@ -234,27 +237,6 @@ class Sidebar {
 
   // --- keyboard ----------------------------------------------------------------------------------
 
-  #rowOf(element) {
-    const at = element.closest?.(".p-row");
-    return [...this.rows.values()].find((row) => row.element === at) ?? null;
-  }
-
-  #order() {
-    return [...this.list.querySelectorAll(".p-row")].map((element) => this.#rowOf(element));
-  }
-
-  #reach(row) {
-    if (!row) return;
-    this.rows.get(this.reachable)?.setReachable(false);
-    this.reachable = row.conversation.id;
-    row.setReachable(true);
-  }
-
-  #chooseReachable() {
-    const keep = this.list.contains(document.activeElement) ? this.rows.get(this.reachable) : null;
-    this.#reach(keep ?? this.rows.get(this.app.state.conversationId) ?? this.#order()[0] ?? null);
-  }
-
   #searchKey(event) {
     if (event.isComposing) return;
     if (event.key === "Escape" && this.search.value) {
@@ -263,34 +245,13 @@ class Sidebar {
       this.#clearSearch();
     } else if (event.key === "ArrowDown") {
       event.preventDefault();
-      this.#order()[0]?.link.focus();
+      this.keyboard.first?.link.focus();
     } else if (event.key === "Enter") {
       event.preventDefault();
       clearTimeout(this.searchTimer);
       void this.load();
     }
   }
-
-  #listKey(event) {
-    const row = this.#rowOf(event.target);
-    if (!row || event.altKey || event.ctrlKey || event.metaKey) return;
-    const act = this.#keys[event.key];
-    if (!act) return;
-    event.preventDefault();
-    act(row, this.#order());
-  }
-
-  #keys = {
-    ArrowDown: (row, order) => order[order.indexOf(row) + 1]?.link.focus(),
-    ArrowUp: (row, order) => (order[order.indexOf(row) - 1]?.link ?? this.search).focus(),
-    ArrowRight: (row) => row.button.focus(),
-    ArrowLeft: (row) => row.link.focus(),
-    Home: (row, order) => order[0].link.focus(),
-    End: (row, order) => order.at(-1).link.focus(),
-    F2: (row) => row.edit(),
-    Delete: (row) => this.#remove(row),
-    ContextMenu: (row) => this.#menu(row),
-  };
 
   #menu(row) {
     showMenu(

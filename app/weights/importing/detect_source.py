@@ -1,4 +1,4 @@
-"""Find out what a folder or file is that somebody wants to import."""
+"""Detects what kind of model a folder or file is, before it is imported."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from pathlib import Path
 from app.errors import InvalidImport
 from app.weights.formats.adapter_folder import LORA_CONFIG
 from app.weights.formats.checkpoint import CONFIG, INDEX, WEIGHTS, listing
-from app.weights.importing.delta_weights import look_into_difference
-from app.weights.importing.gguf_file import look_into_gguf
-from app.weights.importing.huggingface import OLD_INDEX, OLD_WEIGHTS, look_into_folder
-from app.weights.importing.meta import is_meta, look_into_meta
-from app.weights.importing.source import ImportSource, plain_name, says_difference
+from app.weights.importing.delta_weights import inspect_delta_weights
+from app.weights.importing.gguf_file import inspect_gguf
+from app.weights.importing.huggingface import OLD_INDEX, OLD_WEIGHTS, inspect_folder
+from app.weights.importing.meta import inspect_meta, is_meta
+from app.weights.importing.source import ImportSource, plain_name, says_delta
 
 _HUGGING_FACE = {WEIGHTS, INDEX, OLD_WEIGHTS, OLD_INDEX, LORA_CONFIG}
 
 
-def look_into(path: Path, base: Path | None = None) -> ImportSource:
+def detect_source(path: Path, base: Path | None = None) -> ImportSource:
     """Raises :class:`InvalidImport` and :class:`~app.errors.DamagedWeights` for what holds no model."""
     if path.is_file() and path.suffix == ".gguf":
         _refuse_base(path, base)
-        return look_into_gguf(path)
+        return inspect_gguf(path)
     folder = path.parent if path.is_file() and is_meta([path.name]) else path
     if not folder.is_dir():
         raise InvalidImport(
@@ -29,15 +29,15 @@ def look_into(path: Path, base: Path | None = None) -> ImportSource:
     names = listing(folder)
     if is_meta(names) and not _HUGGING_FACE & set(names):
         _refuse_base(folder, base)
-        return look_into_meta(folder)
+        return inspect_meta(folder)
     if CONFIG in names or LORA_CONFIG in names:
         if base is not None:
-            return look_into_difference(folder, base)
-        _refuse_difference(folder, names)
-        return look_into_folder(folder)
+            return inspect_delta_weights(folder, base)
+        _refuse_delta(folder, names)
+        return inspect_folder(folder)
     if any(name.endswith(".gguf") for name in names):
         _refuse_base(folder, base)
-        return look_into_gguf(folder)
+        return inspect_gguf(folder)
     raise InvalidImport(
         f"{folder} has no {CONFIG}, so it is not a Hugging Face model or an adapter. It has no GGUF file and none of "
         "Meta's consolidated files."
@@ -49,8 +49,8 @@ def _refuse_base(path: Path, base: Path | None) -> None:
         raise InvalidImport(f"{path.name} is a complete model and needs no base. Leave out --base.")
 
 
-def _refuse_difference(folder: Path, names: list[str]) -> None:
-    if LORA_CONFIG not in names and says_difference(plain_name(folder)):
+def _refuse_delta(folder: Path, names: list[str]) -> None:
+    if LORA_CONFIG not in names and says_delta(plain_name(folder)):
         raise InvalidImport(
             f"By its name, {plain_name(folder)} has delta weights, which can't be used alone. Name their base model "
             "with --base: Meta's folder, a Hugging Face folder, or a model in the store. If it is a "

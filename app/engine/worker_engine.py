@@ -1,0 +1,60 @@
+"""Base of the engines that keep a model in one worker process."""
+
+from __future__ import annotations
+
+import asyncio
+
+from app.engine.base import Capabilities, LoadPlan
+from app.engine.worker_process import WorkerProcess
+from app.errors import GenerationFailed, WorkerDied
+
+
+class WorkerEngine:
+    """Whether the worker runs, what it is told, and what a broken connection to it means."""
+
+    def __init__(self, plan: LoadPlan) -> None:
+        self._plan = plan
+        self._child: WorkerProcess | None = None
+        self._special_tokens: dict[str, str] = {}  # by the names that chat templates use
+        self._starting = asyncio.Lock()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the worker runs."""
+        return self._child is not None and self._child.alive
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id, also while it loads."""
+        return self._child.pid if self._child else None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """As the plan says: the worker keeps to it."""
+        plan = self._plan
+        return Capabilities(context_tokens=plan.context_tokens, slots=plan.slots, adapters=tuple(plan.adapters))
+
+    def _worker_config(self) -> dict[str, object]:
+        """What every worker is told."""
+        plan = self._plan
+        return {
+            "context_tokens": plan.context_tokens,
+            "slots": plan.slots,
+            "threads": plan.threads,
+            "adapters": {name: str(folder.resolve()) for name, folder in plan.adapters.items()},
+            "cache_dir": str(plan.cache_dir.resolve()) if plan.cache_dir else "",
+        }
+
+    async def _connection_error(self, child: WorkerProcess | None, broken: OSError) -> WorkerDied | GenerationFailed:
+        """What a broken connection to `child` means: that it died, or that only this request failed."""
+        if child is None:
+            return self._died("is not running")
+        if await child.gone():
+            return self._died(child.exit_reason())
+        return GenerationFailed(f"The connection to the model's worker broke ({broken}). Try again.")
+
+    def _died(self, how: str) -> WorkerDied:
+        return WorkerDied(
+            f"The process that holds this model {how}. It restarts with the next request: try again.",
+            model_id=self._plan.manifest.id,
+        )

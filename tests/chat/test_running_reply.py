@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from app.chat.events import ReplyDelta, ReplyQueued, ReplyStarted
+from app.chat.running_reply import ReplyCursor, RunningReply
+from app.domain.messages import Message, MessageState, Role
+
+
+def message(content: str = "", state: MessageState = MessageState.PENDING) -> Message:
+    return Message("m", "c", None, Role.ASSISTANT, content, state, datetime.now(UTC))
+
+
+def test_text_from_any_offset_is_what_follows_it() -> None:
+    reply = RunningReply(message("début "))
+    for piece in ("你好", "，", "", "世界 🎉", "end"):
+        reply.append(piece)
+    text = reply.text
+    assert text == "début 你好，世界 🎉end"
+    assert reply.length == len(text)
+    assert [reply.text_from(n) for n in range(len(text) + 2)] == [text[n:] for n in range(len(text) + 2)]
+
+
+def test_a_cursor_is_told_each_thing_once_and_in_order() -> None:
+    reply = RunningReply(message(), dropped_turns=2)
+    cursor = ReplyCursor("m", 0)
+    reply.position = 2
+    assert list(cursor.news(reply)) == [ReplyQueued("m", 2)]
+    assert list(cursor.news(reply)) == []
+    reply.position, reply.started = None, True
+    reply.append("one ")
+    reply.append("two")
+    assert list(cursor.news(reply)) == [ReplyStarted("m", 2), ReplyDelta("m", 0, "one two")]
+    assert list(cursor.news(reply)) == []
+    assert list(cursor.rest(message("one two three", MessageState.COMPLETE))) == [ReplyDelta("m", 7, " three")]
+
+
+def test_a_cursor_at_the_end_is_told_only_what_comes_later() -> None:
+    reply = RunningReply(message())
+    reply.started = True
+    reply.append("known")
+    cursor = ReplyCursor.at_end(reply)
+    assert list(cursor.news(reply)) == []
+    reply.append(" new")
+    assert list(cursor.news(reply)) == [ReplyDelta("m", 5, " new")]
