@@ -194,22 +194,19 @@ class ParleyClient:
         self, conversation_id: str, last_event_id: str | None = None
     ) -> AsyncGenerator[AsyncGenerator[ServerEvent, None], None]:
         """The conversation's events. A refusal raises on entry; leaving closes the connection at once."""
-        headers = {"accept": "text/event-stream", **({"last-event-id": last_event_id} if last_event_id else {})}
-        url = self._url(_path("conversations", conversation_id, "events"))
-        timeout = httpx.Timeout(10.0, read=SILENCE_S)
-        try:
-            async with self._http.stream("GET", url, headers=self._headers | headers, timeout=timeout) as answer:
-                if answer.is_error:
-                    await answer.aread()
-                    raise _refusal(answer)
-                async with aclosing(_with_api_errors(parse_events(answer.aiter_bytes()))) as events:
-                    yield events
-        except httpx.HTTPError as error:
-            raise _unreachable() from error
+        resume = {"last-event-id": last_event_id} if last_event_id else {}
+        async with self._stream(_path("conversations", conversation_id, "events"), resume) as events:
+            yield events
 
     async def events(self, conversation_id: str, last_event_id: str | None = None) -> AsyncGenerator[ServerEvent, None]:
         """Like :meth:`open_events`, for callers that only loop; comment lines come as ``heartbeat``."""
         async with self.open_events(conversation_id, last_event_id) as events:
+            async for event in events:
+                yield event
+
+    async def model_events(self) -> AsyncGenerator[ServerEvent, None]:
+        """The list of models as one event, then what changes in it; comment lines come as ``heartbeat``."""
+        async with self._stream("/api/models/events", {}) as events:
             async for event in events:
                 yield event
 
@@ -218,6 +215,22 @@ class ParleyClient:
     def _url(self, path: str) -> str:
         base = self._base_url if isinstance(self._base_url, str) else self._base_url()
         return base.rstrip("/") + path
+
+    @asynccontextmanager
+    async def _stream(
+        self, path: str, headers: Mapping[str, str]
+    ) -> AsyncGenerator[AsyncGenerator[ServerEvent, None], None]:
+        sent = {**self._headers, "accept": "text/event-stream", **headers}
+        timeout = httpx.Timeout(10.0, read=SILENCE_S)
+        try:
+            async with self._http.stream("GET", self._url(path), headers=sent, timeout=timeout) as answer:
+                if answer.is_error:
+                    await answer.aread()
+                    raise _refusal(answer)
+                async with aclosing(_with_api_errors(parse_events(answer.aiter_bytes()))) as events:
+                    yield events
+        except httpx.HTTPError as error:
+            raise _unreachable() from error
 
     async def _json(self, method: str, path: str, **call: Any) -> Json:
         """Like :meth:`_call`; gives the JSON object that was answered."""

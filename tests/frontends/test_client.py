@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,9 @@ async def keep(client: ParleyClient) -> None:
 async def manage(client: ParleyClient) -> None:
     """Every method of models."""
     assert "test" in [model["id"] for model in (await client.models())["items"]]
+    async with aclosing(client.model_events()) as events:
+        first = await anext(events)
+    assert (first.name, "test" in [model["id"] for model in first.data["items"]]) == ("models", True)
     await client.load_model("test")
     assert (await client.model("test"))["state"] == "loaded"
     await client.unload_model("test")

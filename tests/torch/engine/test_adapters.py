@@ -105,7 +105,7 @@ def changed(folder: Path, **values: object) -> None:
         ({"bias": "all"}, "Merge it"),
         ({"modules_to_save": ["lm_head"]}, "Merge it"),
         ({"target_parameters": ["experts"]}, "Merge it"),
-        ({"peft_type": "IA3"}, "kind 'IA3'"),
+        ({"peft_type": "IA3"}, "type 'IA3'"),
     ],
     ids=lambda v: next(iter(v)) if isinstance(v, dict) else "",
 )
