@@ -3,7 +3,7 @@
     python -m benchmarks.chatglm_cpu --home /big/disk --tokenizer ice_text.model --peer-python /peer/bin/python
 
 Weights are random and made at the first run (3.4 GB and 3.1 GB packed; 3.5 GB more for chatglm.cpp, if its Python is
-given: see `benchmarks/chatglm_peer.py`). Everything runs in a process of its own, one after the other, in turns.
+given: see `benchmarks/chatglm_cpp_process.py`). Everything runs in a process of its own, one after the other, in turns.
 Aims: 1.6 times chatglm.cpp's decoding, 3 times its prompt reading, memory within a tenth of weights and KV cache.
 """
 
@@ -53,14 +53,19 @@ def ours(given: argparse.Namespace) -> Run:
         "slot_tokens": max(given.context + given.steps, *given.prompts),
         **_sizes(given),
     }
-    found: Run = json.loads(_output([sys.executable, "-m", "benchmarks.chatglm_packed", json.dumps(request)]))
+    found: Run = json.loads(_output([sys.executable, "-m", "benchmarks.chatglm_process", json.dumps(request)]))
     return found
 
 
 def theirs(given: argparse.Namespace) -> Run:
     """One process with chatglm.cpp."""
     request = {"file": str(given.home / "peer.bin"), **_sizes(given)}
-    command = [str(given.peer_python), str(ROOT / "benchmarks" / "chatglm_peer.py"), "measure", json.dumps(request)]
+    command = [
+        str(given.peer_python),
+        str(ROOT / "benchmarks" / "chatglm_cpp_process.py"),
+        "measure",
+        json.dumps(request),
+    ]
     found: Run = json.loads(_output(command))
     return found
 
@@ -74,7 +79,9 @@ def make_models(given: argparse.Namespace) -> None:
         if given.tokenizer is None:
             raise SystemExit("chatglm.cpp's file holds a tokenizer: name an ice_text.model with --tokenizer.")
         unfinished = peer.with_suffix(".part")
-        _output([sys.executable, "-m", "benchmarks.chatglm_peer", "write", str(unfinished), str(given.tokenizer)])
+        _output(
+            [sys.executable, "-m", "benchmarks.chatglm_cpp_process", "write", str(unfinished), str(given.tokenizer)]
+        )
         unfinished.rename(peer)
 
 

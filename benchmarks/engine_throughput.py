@@ -42,7 +42,7 @@ def bare(home: Path) -> Iterator[Server]:
         "threads": os.cpu_count(),
         "cache_mib": CACHE_MIB,
     }
-    command = [sys.executable, "-m", "benchmarks.bare_llama", json.dumps(config)]
+    command = [sys.executable, "-m", "benchmarks.llama_cpp_server", json.dumps(config)]
     log = home / "bare.log"
     with running(command, port, ready="/health", settings={"GOMP_SPINCOUNT": 100}, log=log) as server:
         yield server

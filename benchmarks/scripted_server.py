@@ -20,10 +20,10 @@ from app.domain.generation import GenerationRequest
 from app.engine.base import EngineFactory, LoadPlan
 from app.engine.scripted import Reply, Script, ScriptedEngine
 from app.main import create_app, mount_frontend
-from benchmarks.loop_block import LoopBlock
+from benchmarks.event_loop_block import LoopBlock
 
 SLOTS = 512
-LOOP_BLOCK = "loop_block.json"  # in HOME: see :mod:`benchmarks.loop_block`
+LOOP_BLOCK = "loop_block.json"  # in HOME: see :mod:`benchmarks.event_loop_block`
 WORDS_PER_PARAGRAPH = 40
 MANIFEST = 'id = "clock"\ntitle = "Clock"\nfamily = "native"\nengine = "scripted"\nlanguages = ["en"]\n'
 

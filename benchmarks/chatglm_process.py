@@ -1,6 +1,6 @@
 """A packed ChatGLM in the engine's slots, without server or worker, in a process of its own: prints a line of JSON.
 
-    python -m benchmarks.chatglm_packed '{"folder": "…", "packed": "…", "threads": 2, "chats": [1, 4, 8], …}'
+    python -m benchmarks.chatglm_process '{"folder": "…", "packed": "…", "threads": 2, "chats": [1, 4, 8], …}'
 
 Where `packed` holds no packed file yet this is a first start: the checkpoint is read and packed, a prompt is read and
 some tokens are decoded, and the packed file is written. Else it is a later start from that file, and speed is measured.

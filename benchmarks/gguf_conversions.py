@@ -1,6 +1,6 @@
 """What each number format of a copy costs and gives: size, time to write, perplexity on one text, tokens/s.
 
-    python -m benchmarks.quantized_copies [--types f16 q8_0 …] [--tokens 400]
+    python -m benchmarks.gguf_conversions [--types f16 q8_0 …] [--tokens 400]
 
 The default model, whose published file is Q4_1, is spread out into a Hugging Face folder (what was lost in its 4 bits
 stays lost) and rewritten by `parley models quantize` in each format. Perplexity: the exponential of the mean negative
@@ -82,7 +82,7 @@ def serving(weights: Path, home: Path) -> Iterator[LlamaCpp]:
     """`weights` in llama.cpp, alone on the machine."""
     port = free_port()
     config = {"port": port, "weights": str(weights), "key": KEY, "slots": 1, "context_tokens": 512, "cache_mib": 0}
-    command = [sys.executable, "-m", "benchmarks.bare_llama", json.dumps({**config, "threads": os.cpu_count()})]
+    command = [sys.executable, "-m", "benchmarks.llama_cpp_server", json.dumps({**config, "threads": os.cpu_count()})]
     with running(command, port, ready="/health", settings={"GOMP_SPINCOUNT": 100}, log=home / "bare.log") as server:
         yield LlamaCpp(server.url)
 
@@ -124,7 +124,7 @@ def main(arguments: list[str] | None = None) -> None:
             rows.append(measured(kind, copy, home, given.tokens, time.perf_counter() - began))
             copy.unlink()
         shutil.rmtree(folder)
-    publish("quantized_copies", rows)
+    publish("gguf_conversions", rows)
 
 
 if __name__ == "__main__":

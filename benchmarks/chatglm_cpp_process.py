@@ -1,7 +1,7 @@
 """The same model in chatglm.cpp (the package chatglm-cpp 0.4.2): a file for it, and its speed.
 
-    python -m benchmarks.chatglm_peer write FILE ice_text.model           a random ChatGLM-6B in Q4_0, 3.5 GB
-    PEER_PYTHON benchmarks/chatglm_peer.py measure '{"file": "FILE", …}'   a line of JSON
+    python -m benchmarks.chatglm_cpp_process write FILE ice_text.model           a random ChatGLM-6B in Q4_0, 3.5 GB
+    PEER_PYTHON benchmarks/chatglm_cpp_process.py measure '{"file": "FILE", …}'   a line of JSON
 
 Its package needs an environment of its own, which `measure` runs in: nothing of Parley is imported here, and of
 others only NumPy and psutil. To make that environment, where a C++ compiler is:
