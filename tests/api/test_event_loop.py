@@ -108,7 +108,7 @@ def test_the_first_request_finds_all_routes_built(tmp_path: Path, monkeypatch: p
     settings = scripted_settings(tmp_path)
     with running(create_app(settings, scripted_engines(SCRIPT)), settings, loop="asyncio") as api:
         with watched(loop_of(api), monkeypatch) as watch:
-            get("/healthz")(api)
+            get("/v1/models")(api)  # of the last router that is looked through
         assert watch.longest_ms < MAX_BLOCK_MS, watch.longest
 
 
