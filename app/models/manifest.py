@@ -1,4 +1,4 @@
-"""Manifests: what a model is, where its weights come from, and the sums that they must have.
+"""Manifests: what a model is, where its weights come from, and the checksums that they must have.
 
 They are read from TOML files by :mod:`app.models.manifest_reader`, or made of what lies in the model store.
 A manifest knows no families and no engines beyond their names: those who use them check.
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from app.domain.generation import SamplingParams
+from app.domain.sampling import SamplingParams
 from app.weights.formats.converted_files import GGUF_TYPES
 from app.weights.sources import WEIGHT_SUFFIXES, FolderSource, HubSource, ModelFile, WheelSource, total_bytes
 
