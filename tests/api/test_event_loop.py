@@ -35,7 +35,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 
 @pytest.fixture(scope="module")
 def loop(api: Api) -> asyncio.AbstractEventLoop:
-    found: asyncio.AbstractEventLoop = api.parts.models._looking.get_loop()  # type: ignore[union-attr]
+    found: asyncio.AbstractEventLoop = api.parts.models._refresh_task.get_loop()  # type: ignore[union-attr]
     return found
 
 
