@@ -45,10 +45,10 @@ class Measured:
         ids = [*self._noise(tokens - 2), self.config.gmask_token_id, self.config.bos_token_id]
         began = time.perf_counter()
         positions = self._slots.positions(ids)
-        reading = self._slots.read(
+        chunks = self._slots.prefill(
             slot, ids, cached=0, prefix=0, positions=positions, adapter=None, chunk=lambda: tokens
         )
-        for _ in reading:
+        for _ in chunks:
             pass
         self._fill(slot, tokens)
         return tokens / (time.perf_counter() - began)
