@@ -47,7 +47,7 @@ class ModelStatus:
     memory: MemoryEstimate | None
     fits: bool | None
     detail: str  # why, and what to do; of a ready one, what its owner should know; mostly ""
-    verified: bool = False  # every sum that the manifest names was computed and is right
+    verified: bool = False  # every checksum that the manifest names was computed and is right
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ class Catalog:
         return self._estimate(manifest)
 
     def weights(self, reference: str) -> Path:
-        """What an engine opens (a file; torch: the folder), once all is checked. **Blocks** where sums are computed.
+        """What an engine opens (a file; torch: the folder), once all is checked. **Blocks** while files are hashed.
 
         Raises :class:`ModelNotFound`, :class:`ModelNotFetched`, :class:`DamagedWeights`.
         """
@@ -253,7 +253,7 @@ class Catalog:
     def digest(self, reference: str) -> str:
         """SHA-256 of the weights; of what names them where they are elsewhere. **Blocks** at the first call.
 
-        Several files: of the lines ``"<sum>  <path>\\n"`` in the manifest's order, as ``sha256sum`` prints them.
+        Several files: of the lines ``"<checksum>  <path>\\n"`` in the manifest's order, as ``sha256sum`` prints them.
         Raises :class:`ModelNotFound`, :class:`ModelNotFetched`, :class:`DamagedWeights`.
         """
         manifest = self.get(reference)
@@ -262,10 +262,10 @@ class Catalog:
             name = f"{source.base_url}\n{source.model}" if isinstance(source, UpstreamSource) else manifest.base_id
             return hashlib.sha256(name.encode()).hexdigest()
         paths = self.files.present(manifest)
-        sums = [f.sha256 or self.files.sums.sha256(p) for f, p in zip(manifest.files, paths, strict=True)]
-        if len(sums) == 1:
-            return sums[0]
-        lines = "".join(f"{digest}  {f.path}\n" for digest, f in zip(sums, manifest.files, strict=True))
+        digests = [f.sha256 or self.files.checksums.sha256(p) for f, p in zip(manifest.files, paths, strict=True)]
+        if len(digests) == 1:
+            return digests[0]
+        lines = "".join(f"{digest}  {f.path}\n" for digest, f in zip(digests, manifest.files, strict=True))
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def _found(self) -> Found:
@@ -299,7 +299,7 @@ class Catalog:
 
     def _verified(self, manifest: Manifest) -> bool:
         folder = self.files.folder(manifest)
-        return all(f.sha256 is None or self.files.sums.known(folder / f.path) == f.sha256 for f in manifest.files)
+        return all(f.sha256 is None or self.files.checksums.known(folder / f.path) == f.sha256 for f in manifest.files)
 
     def _context(self, manifest: Manifest) -> int:
         return min(self._context_tokens, manifest.context_tokens or self._context_tokens)

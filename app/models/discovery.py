@@ -26,7 +26,7 @@ from app.models.manifest_reader import load_manifest
 from app.models.model_files import FolderStamp, ModelFiles, folder_stamp
 from app.weights.checksums import Stamp, stamp
 from app.weights.formats.gguf import GGUFHeader
-from app.weights.formats.sha256sums import SUMS, read_checksums
+from app.weights.formats.sha256sums import CHECKSUM_FILE, read_checksums
 from app.weights.formats.shards import model_stem, parse_shard
 from app.weights.sources import FolderSource, HubSource, ModelFile, WheelSource, safe_relative
 
@@ -50,7 +50,7 @@ class Discovery:
         self._files = files
         self._engines = engines
         self._loaded: dict[Path, tuple[Stamp, Manifest | InvalidManifest]] = {}
-        self._sums: dict[Path, tuple[Stamp, dict[str, str]]] = {}
+        self._checksums: dict[Path, tuple[Stamp, dict[str, str]]] = {}
         self._completions: dict[str, tuple[tuple[Manifest, FolderStamp, list[FolderStamp]], Manifest]] = {}
 
     def scan(self) -> Found:
@@ -67,7 +67,9 @@ class Discovery:
         implied |= self._implied_folders(folders, taken=[*described, *implied])
         manifests = {**own, **implied, **{k: v for k, v in described.items() if k not in own}}
         beside = [folder_stamp(folder) for folder in sorted((self._store / "adapters").glob("*/"))]
-        return Found({k: self._with_sums(self._completed(m, beside)) for k, m in manifests.items()}, tuple(problems))
+        return Found(
+            {k: self._with_checksums(self._completed(m, beside)) for k, m in manifests.items()}, tuple(problems)
+        )
 
     def _dropped_in(self, shipped: Manifest) -> Manifest:
         """The shipped description of a hub's model, of the folder that a user put into the store under its name.
@@ -98,25 +100,25 @@ class Discovery:
             cached = self._completions[manifest.id] = (state, replace(whole, adapters=(*whole.adapters, *found)))
         return cached[1]
 
-    def _with_sums(self, manifest: Manifest) -> Manifest:
-        """Where the manifest names no sum for a file, what ``SHA256SUMS`` in its folder says holds."""
+    def _with_checksums(self, manifest: Manifest) -> Manifest:
+        """Where the manifest names no checksum for a file, take the one in ``SHA256SUMS`` in its folder."""
         if not manifest.files or isinstance(manifest.source, WheelSource):
             return manifest
         folder = self._files.folder(manifest)
         try:
-            now = stamp(folder / SUMS)
+            now = stamp(folder / CHECKSUM_FILE)
         except OSError:
             return manifest
-        cached = self._sums.get(folder)
+        cached = self._checksums.get(folder)
         if cached is None or cached[0] != now:
-            cached = self._sums[folder] = (now, _sums_in(folder))
-        sums = cached[1]
+            cached = self._checksums[folder] = (now, _checksums_in(folder))
+        checksums = cached[1]
 
-        def summed(files: tuple[ModelFile, ...]) -> tuple[ModelFile, ...]:
-            return tuple(replace(file, sha256=file.sha256 or sums.get(file.path)) for file in files)
+        def completed(files: tuple[ModelFile, ...]) -> tuple[ModelFile, ...]:
+            return tuple(replace(file, sha256=file.sha256 or checksums.get(file.path)) for file in files)
 
-        variants = tuple(replace(variant, files=summed(variant.files)) for variant in manifest.variants)
-        return replace(manifest, files=summed(manifest.files), variants=variants)
+        variants = tuple(replace(variant, files=completed(variant.files)) for variant in manifest.variants)
+        return replace(manifest, files=completed(manifest.files), variants=variants)
 
     def _header(self, manifest: Manifest) -> GGUFHeader | None:
         """Of a GGUF model that is there and whole as far as can be seen."""
@@ -219,7 +221,7 @@ class Discovery:
         )
 
 
-def _sums_in(folder: Path) -> dict[str, str]:
+def _checksums_in(folder: Path) -> dict[str, str]:
     """None at all from a list that can't be read: ``parley models check`` and the next import tell what is wrong."""
     try:
         return read_checksums(folder)

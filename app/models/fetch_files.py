@@ -41,7 +41,7 @@ def fetch_files(manifest: Manifest, store_dir: Path, on_progress: OnProgress, ca
         target=files.folder(manifest),
         partial=store_dir.absolute() / "weights" / ".partial" / manifest.base_id,
     )
-    fetch(download, files.sums, is_complete, on_progress, cancelled)
+    fetch(download, files.checksums, is_complete, on_progress, cancelled)
 
 
 def _is_here(files: ModelFiles, m: Manifest, on_progress: OnProgress, cancelled: Cancelled) -> bool:

@@ -1,4 +1,4 @@
-"""Manifests: what a model is, where its weights come from, and the sums that they must have.
+"""Manifests: what a model is, where its weights come from, and the checksums that they must have.
 
 They are read from TOML files by :mod:`app.models.manifest_reader`, or made of what lies in the model store.
 A manifest knows no families and no engines beyond their names: those who use them check.

@@ -28,7 +28,7 @@ class ModelFiles:
 
     def __init__(self, store_dir: Path) -> None:
         self._store = store_dir
-        self.sums = Checksums(store_dir)
+        self.checksums = Checksums(store_dir)
         self._headers: dict[Path, tuple[Stamp, GGUFHeader | DamagedWeights]] = {}
         self._adapters: dict[tuple[Path, Path], tuple[tuple[FolderStamp, FolderStamp], DamagedWeights | None]] = {}
         self._checkpoints: dict[Path, tuple[FolderStamp, Checkpoint | DamagedWeights]] = {}
@@ -42,7 +42,7 @@ class ModelFiles:
     def present(self, manifest: Manifest) -> list[Path]:
         """The paths of all files, which are there, inside their folder, and as long as they must be. Cheap.
 
-        A sum that was computed before counts too. Raises :class:`ModelNotFetched` or :class:`DamagedWeights`.
+        A checksum that was computed before counts too. Raises :class:`ModelNotFetched` or :class:`DamagedWeights`.
         """
         folder = self.folder(manifest)
         paths = [folder / file.path for file in manifest.files]
@@ -120,7 +120,7 @@ class ModelFiles:
         return replace(header, shapes={name: shape for part in parts for name, shape in part.shapes.items()})
 
     def verify(self, manifest: Manifest, *, again: bool = False, on_progress: OnProgress = _ignore) -> None:
-        """Compare every file with its sum, where the manifest has one; `again` even if that was done before.
+        """Compare every file with its checksum, where the manifest has one; `again` even if that was done before.
 
         Blocks while it computes. Raises :class:`ModelNotFetched` or :class:`DamagedWeights`.
         """
@@ -147,7 +147,7 @@ class ModelFiles:
 
     def _sum(self, m: Manifest, file: ModelFile, path: Path, again: bool, on_bytes: OnBytes) -> str:
         try:
-            return self.sums.sha256(path, again=again, on_bytes=on_bytes)
+            return self.checksums.sha256(path, again=again, on_bytes=on_bytes)
         except OSError as err:
             raise _damaged(m, file, f"cannot be read: {err.strerror}.") from err
 
@@ -155,7 +155,7 @@ class ModelFiles:
         size = self._regular(manifest, file, path, folder)
         if file.size_bytes is not None and size != file.size_bytes:
             raise _damaged(manifest, file, f"has {size:,} bytes instead of {file.size_bytes:,}.")
-        known = self.sums.known(path) if file.sha256 else None
+        known = self.checksums.known(path) if file.sha256 else None
         if known is not None and known != file.sha256:
             raise _damaged(manifest, file, "does not match the SHA-256 in its manifest.", digest=known)
 

@@ -238,7 +238,7 @@ def test_a_file_that_is_written_to_while_it_is_read_is_judged_but_not_remembered
     catalog = Catalog(store)
     with pytest.raises(DamagedWeights, match="SHA-256"):
         catalog.verify("mine", on_progress=lambda _done, _total: touch_later(path))
-    assert catalog.files.sums.known(path) is None
+    assert catalog.files.checksums.known(path) is None
 
 
 def test_scribbled_notes_are_computed_again(store: Path) -> None:
