@@ -14,7 +14,7 @@ from app.models.references import parse
 
 
 def sampling_for(manifest: Manifest, *overrides: Mapping[str, object]) -> SamplingParams:
-    """The manifest's defaults, with each of `overrides` laid over in turn."""
+    """The manifest's defaults with each of `overrides` applied in turn."""
     sampling = manifest.default_sampling
     for given in overrides:
         sampling = sampling.merged(given)
@@ -26,7 +26,7 @@ def request_for(
 ) -> GenerationRequest:
     """A request for a reply of at most `max_new_tokens`, with a seed drawn where `sampling` has none.
 
-    `reference` names the model as it was asked for; its adapter goes with the request.
+    `reference` is the requested model; its adapter becomes part of the request.
     """
     adapter = (parse(reference).adapter if reference else "") or None
     seed = secrets.randbelow(MAX_SEED + 1) if sampling.seed is None else sampling.seed

@@ -14,12 +14,12 @@ class Prompt:
 
     text: str
     n_tokens: int
-    token_ids: tuple[int, ...] | None = None  # None: the engine keeps them to itself
+    token_ids: tuple[int, ...] | None = None  # None: not known outside the engine
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One reply asked of an engine. ``sampling.seed`` is always set by then."""
+    """A request for one reply to an engine. ``sampling.seed`` is always set."""
 
     id: str
     prompt: Prompt
@@ -38,7 +38,7 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts of one reply; ``cached_tokens`` of the prompt were not computed again."""
+    """Token counts of one reply; ``cached_tokens`` of the prompt came from the KV cache."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -59,7 +59,7 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """New text only, never half a character, never part of a stop string."""
+    """New text: whole characters only, and nothing of a stop string."""
 
     text: str
     n_tokens: int = 1

@@ -10,14 +10,14 @@ from app.errors import InvalidSampling
 MAX_STOPS = 16
 MAX_STOP_CHARS = 128
 MAX_NEW_TOKENS = 32_768
-MAX_SEED = 2**32 - 2  # llama.cpp reads 2**32 - 1 as "choose one"
+MAX_SEED = 2**32 - 2  # llama.cpp takes 2**32 - 1 for a random seed
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How the next token is chosen. ``temperature`` 0 means the most likely one, always.
+    """How the next token is sampled. ``temperature`` 0 always takes the most likely one.
 
-    Raises :class:`InvalidSampling` when built with a value out of range or not finite.
+    The constructor raises :class:`InvalidSampling` for a value that is out of range or not finite.
     """
 
     temperature: float = 0.7  # 0 … 2
@@ -26,7 +26,7 @@ class SamplingParams:
     min_p: float = 0.05  # 0 … 1, 0: off
     repetition_penalty: float = 1.0  # 0 < r ≤ 2, 1: off
     max_new_tokens: int = 1024
-    seed: int | None = None  # None: drawn anew for each reply
+    seed: int | None = None  # None: random for each reply
     stop: tuple[str, ...] = ()
     ignore_eos: bool = False
 
@@ -47,9 +47,9 @@ class SamplingParams:
             raise InvalidSampling("ignore_eos must be true or false.", field="ignore_eos")
 
     def merged(self, overrides: Mapping[str, object]) -> SamplingParams:
-        """A copy with `overrides` (field name → value; ``None`` keeps what is here).
+        """A copy with `overrides` (field name → value; ``None`` keeps the current value).
 
-        Raises :class:`InvalidSampling` for a name that is no field or a value out of range.
+        Raises :class:`InvalidSampling` for an unknown name or a value out of range.
         """
         known = {f.name for f in fields(self)}
         for name in overrides:
@@ -64,7 +64,7 @@ class SamplingParams:
         return replace(self, **given)  # type: ignore[arg-type]
 
     def as_dict(self) -> dict[str, object]:
-        """JSON-ready values of all fields."""
+        """All fields as JSON-compatible values."""
         return {**asdict(self), "stop": list(self.stop)}
 
 

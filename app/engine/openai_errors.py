@@ -41,7 +41,8 @@ def refusal_error(refusal: Refusal) -> ParleyError:
         cure = "it had an internal error. Try again; if that doesn't help, check its log."
     else:
         cure = "it rejected the request."
-    return UpstreamFailed(f"This model's server answered with HTTP {status}: {cure} It reported: {message}", status=status)
+    text = f"This model's server answered with HTTP {status}: {cure} It reported: {message}"
+    return UpstreamFailed(text, status=status)
 
 
 def unreachable(base_url: str) -> UpstreamFailed:

@@ -39,7 +39,7 @@ def loop(api: Api) -> asyncio.AbstractEventLoop:
 
 
 def loop_of(api: Api) -> asyncio.AbstractEventLoop:
-    found: asyncio.AbstractEventLoop = api.parts.models._looking.get_loop()  # type: ignore[union-attr]
+    found: asyncio.AbstractEventLoop = api.parts.models._refresh_task.get_loop()  # type: ignore[union-attr]
     return found
 
 
