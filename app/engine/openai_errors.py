@@ -33,7 +33,8 @@ def refusal_error(refusal: Refusal) -> ParleyError:
     status = refusal.status
     if status in (400, 413, 422, 500) and any(sign in refusal.body.decode(errors="replace") for sign in _TOO_LONG):
         return PromptTooLong(
-            f"This text is too long for the model. Its server reported: {message} Shorten it, or start a new conversation."
+            f"This text is too long for the model. Its server reported: {message} "
+            "Shorten it, or start a new conversation."
         )
     if status in _CURES:
         cure = _CURES[status]
@@ -41,7 +42,9 @@ def refusal_error(refusal: Refusal) -> ParleyError:
         cure = "it had an internal error. Try again; if that doesn't help, check its log."
     else:
         cure = "it rejected the request."
-    return UpstreamFailed(f"This model's server answered with HTTP {status}: {cure} It reported: {message}", status=status)
+    return UpstreamFailed(
+        f"This model's server answered with HTTP {status}: {cure} It reported: {message}", status=status
+    )
 
 
 def unreachable(base_url: str) -> UpstreamFailed:
