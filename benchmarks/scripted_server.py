@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from app.api.deps import Services
-from app.cli.uvicorn_server import Server, address, bind
+from app.cli.uvicorn_server import Server, address, bind, exempt_start_from_gc
 from app.config import Settings
 from app.domain.generation import GenerationRequest
 from app.engine.base import EngineFactory, LoadPlan
@@ -62,6 +62,7 @@ def main() -> None:
     watching: list[asyncio.Task[None]] = []  # the loop itself keeps no task
 
     def watch_the_loop(_: Services) -> None:
+        exempt_start_from_gc()  # as `parley serve` does
         watching.append(asyncio.ensure_future(LoopBlock(home / LOOP_BLOCK).watch()))
 
     Server(app, watch_the_loop).run(sockets=[listening])

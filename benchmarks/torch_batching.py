@@ -105,7 +105,7 @@ class InProcess:
 
     def scheduled(self, questions: list[str]) -> float:
         """Seconds of our scheduler, all prompts at once."""
-        from app.domain.generation import SamplingParams
+        from app.domain.sampling import SamplingParams
         from app.engine.torch.sequences import GenerationJob
 
         greedy = SamplingParams(temperature=0.0, max_new_tokens=self._new_tokens, seed=0, ignore_eos=True)

@@ -6,16 +6,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from app.chat.defaults import request_for, sampling_for
+from app.chat.generation_requests import request_for, sampling_for
 from app.domain.context import fit, remaining_tokens
-from app.domain.generation import (
-    Delta,
-    Finished,
-    FinishReason,
-    GenerationEvent,
-    GenerationRequest,
-    Usage,
-)
+from app.domain.generation import Delta, Finished, FinishReason, GenerationEvent, GenerationRequest, Usage
 from app.domain.messages import Turn
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool

@@ -10,8 +10,8 @@ from app.chat.event_hub import EventHub
 from app.chat.events import ConversationDeleted, ConversationUpdated
 from app.chat.reply_tasks import ReplyTasks
 from app.domain.feedback import Rating
-from app.domain.generation import SamplingParams
 from app.domain.messages import Conversation, ConversationChanges, Message, SearchHit
+from app.domain.sampling import SamplingParams
 from app.models.service import ModelService
 from app.store.database import Store
 from app.store.repositories import Repositories

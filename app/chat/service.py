@@ -12,15 +12,15 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from app.chat.channel import EventStream
-from app.chat.defaults import request_for, sampling_for
 from app.chat.event_hub import EventHub
 from app.chat.events import ConversationUpdated, MessageAdded, MessageRated
+from app.chat.generation_requests import request_for, sampling_for
 from app.chat.reply_task import ReplyTask
 from app.chat.reply_tasks import ReplyTasks
 from app.chat.running_reply import RunningReply
 from app.domain.context import FittedPrompt, fit
 from app.domain.feedback import Rating, Verdict
-from app.domain.generation import GenerationRequest, Prompt, SamplingParams
+from app.domain.generation import GenerationRequest, Prompt
 from app.domain.messages import (
     Conversation,
     ConversationChanges,
@@ -34,6 +34,7 @@ from app.domain.messages import (
     title_from,
     turns,
 )
+from app.domain.sampling import SamplingParams
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
 from app.errors import InvalidRequest, ReplyNotRunning, ReplyRunning

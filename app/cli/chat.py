@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import io
-import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
 
 import typer
 
 from app.cli import uvicorn_server
+from app.cli.ctrl_c import on_interrupt
 from app.cli.errors import reported
 from app.config import Settings
 from app.errors import ParleyError, WorkerFailed
@@ -120,7 +120,7 @@ class Session:
             stopping.add(asyncio.create_task(_quietly(self._client.stop(reply_id))))
 
         shown = 0
-        with _on_interrupt(stop):
+        with on_interrupt(stop):
             async for event in self._client.events(conversation_id):
                 about = event.data.get("message_id")
                 if event.name == "snapshot":
@@ -178,19 +178,6 @@ async def _read_line() -> str | None:
     return await line
 
 
-@contextmanager
-def _on_interrupt(action: Callable[[], None]) -> Iterator[None]:
-    """While inside, Ctrl-C calls `action` instead of ending the program."""
-    loop = asyncio.get_running_loop()
-    with suppress(NotImplementedError):  # Windows: Ctrl-C then ends the program
-        loop.add_signal_handler(signal.SIGINT, action)
-    try:
-        yield
-    finally:
-        with suppress(NotImplementedError):
-            loop.remove_signal_handler(signal.SIGINT)
-
-
 def _run_quietly(running: uvicorn_server.Server, listening: socket.socket) -> None:
     """In a thread nobody catches: what went wrong is raised by whoever waits for the start."""
     with suppress(ParleyError):
@@ -229,5 +216,6 @@ async def _server(settings: Settings, url: str | None) -> AsyncIterator[str]:
 def _answers(item: Mapping[str, Any], reference: str) -> bool:
     """Whether a model of the list is the one that `reference` (base@quantization+adapter) names."""
     base, _, adapter = reference.partition("+")
-    ways = [item["id"], *(name for way in item["quantizations"] for name in (way["id"], f"{item['id']}@{way['name']}"))]
-    return base in ways and (not adapter or adapter in [one["name"] for one in item["adapters"]])
+    variants = item["quantizations"]
+    named = [item["id"], *(name for v in variants for name in (v["id"], f"{item['id']}@{v['name']}"))]
+    return base in named and (not adapter or adapter in [one["name"] for one in item["adapters"]])

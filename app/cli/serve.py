@@ -61,6 +61,7 @@ def serve(
         app = mount_frontend(app, ui.value, url)
 
     def started(parts: Services) -> None:
+        uvicorn_server.exempt_start_from_gc()
         _greet(parts, url, ui)
         if fetch and parts.models.default_model() is None:
             parts.models.start_fetch(EMBEDDED_DEFAULT)

@@ -1,5 +1,5 @@
-"""Which models there are, what each needs, and bringing them here.
+"""Which models exist, what each needs, and how they are downloaded, imported and converted.
 
-A model is described by a *manifest* (:mod:`app.models.manifest`) and found by the *catalog*
-(:mod:`app.models.catalog`). Nothing here loads a model.
+A *manifest* (:mod:`app.models.manifest`) describes a model; the *catalog* (:mod:`app.models.catalog`) lists all models.
+Nothing in this package loads a model.
 """

@@ -1,4 +1,4 @@
-"""Which adapters of the store belong to which model: those that name it as their base, by any of its names.
+"""Find the adapters in the store that name a given model as their base.
 
 <store>/adapters/<name>/    see :mod:`app.weights.formats.adapter_folder`
 """
@@ -16,13 +16,13 @@ from app.weights.formats.gguf import GGUFHeader
 from app.weights.formats.shards import model_stem
 from app.weights.sources import FolderSource, HubSource
 
-# What a file's or a repository's name says of the format only: "Qwen2.5-0.5B-Instruct-Q4_K_M", "…-GGUF".
-_FORMAT = re.compile(r"[-._](?:i?q[2-8](?:_[a-z0-9]+)*|t?q[12]_0|bf16|fp?16|fp?32|gguf)", re.IGNORECASE)
+# The part of a file or repository name that only describes the format: "Qwen2.5-0.5B-Instruct-Q4_K_M", "…-GGUF".
+_FORMAT_SUFFIX = re.compile(r"[-._](?:i?q[2-8](?:_[a-z0-9]+)*|t?q[12]_0|bf16|fp?16|fp?32|gguf)", re.IGNORECASE)
 
 
 def found_adapters(adapters_dir: Path, names: Iterable[str], taken: Sequence[str]) -> tuple[Adapter, ...]:
-    """The adapters in the store that say that they are made for a model of one of these `names`."""
-    wanted = {_plain(name) for name in names} - {""}
+    """The adapters in `adapters_dir` whose base model has one of these `names`, without adapter names in `taken`."""
+    wanted = {_normalized(name) for name in names} - {""}
     found: list[Adapter] = []
     for folder in sorted(adapters_dir.glob("*/")):
         name = re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).lstrip("._-")[:64]
@@ -32,15 +32,15 @@ def found_adapters(adapters_dir: Path, names: Iterable[str], taken: Sequence[str
             adapter = describe_adapter(folder)
         except DamagedWeights:
             continue
-        if wanted & {_plain(base) for base in adapter.bases}:
+        if wanted & {_normalized(base) for base in adapter.bases}:
             found.append(Adapter(name, str(folder.absolute()), folder.name))
     return tuple(found)
 
 
 def names_of(manifest: Manifest, folder: Path, header: GGUFHeader | None) -> list[str]:
-    """What a model may be called by those who trained an adapter for it.
+    """All names by which an adapter may refer to this model as its base.
 
-    A GGUF file says in its header what it was made of; else its own name is that of the model and its format.
+    The header of a GGUF file names the model that it was made from; the file name is that of the model and its format.
     """
     names = [manifest.base_id, *([] if manifest.source == FolderSource("weights") else [folder.name])]
     if isinstance(manifest.source, HubSource):
@@ -50,9 +50,9 @@ def names_of(manifest: Manifest, folder: Path, header: GGUFHeader | None) -> lis
     return names
 
 
-def _plain(name: str) -> str:
-    """A name without its format, with one sign between its words."""
+def _normalized(name: str) -> str:
+    """A name without its format suffix, in lower case, with one hyphen between its words."""
     text = name
-    while (match := _FORMAT.search(text)) is not None and match.end() == len(text):
+    while (match := _FORMAT_SUFFIX.search(text)) is not None and match.end() == len(text):
         text = text[: match.start()]
     return re.sub(r"[^\w.]+|_", "-", text.lower()).strip("-")

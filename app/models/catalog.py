@@ -1,4 +1,4 @@
-"""The catalog: every model that this installation knows, its state, and the way to its weights."""
+"""The catalog: every model that this installation knows, its state, and the path to its weights."""
 
 from __future__ import annotations
 
@@ -31,39 +31,39 @@ def _not_found(text: str, reference: str, known: list[str]) -> ModelNotFound:
     return ModelNotFound(text, model_id=reference[:MAX_REFERENCE_CHARS], known=known)
 
 
-def _or_none(names: Sequence[str]) -> str:
+def _available(names: Sequence[str]) -> str:
     return f"available: {', '.join(names)}" if names else "it has none"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """What can be said of a model without loading it.
+    """The state of a model that is known without loading it.
 
-    ``fits`` is ``None`` where its need is not known, or where nobody asked.
+    ``fits`` is ``None`` if the memory it needs is unknown, or if no memory snapshot was given.
     """
 
     state: State
     size_bytes: int | None
     memory: MemoryEstimate | None
     fits: bool | None
-    detail: str  # why, and what to do; of a ready one, what its owner should know; mostly ""
-    verified: bool = False  # every checksum that the manifest names was computed and is right
+    detail: str  # the reason for the state and what to do; for a ready model a note on its files; usually ""
+    verified: bool = False  # every checksum in the manifest was computed and matches
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
-    """A model as its files are; ``status.fits`` is ``None``, since that changes with the memory that is free."""
+    """A model and the state of its files; ``status.fits`` is ``None``, as it changes with the free memory."""
 
     manifest: Manifest
     status: ModelStatus
-    suits: bool  # whether this machine could hold it, if nothing else needed its memory
-    variants: tuple[CatalogEntry, ...] = ()  # all of them, the default first; none where there is no choice
-    adapter_problems: Mapping[str, str] = field(default_factory=dict)  # by the adapter's name: why it can't be used
+    fits_machine: bool  # whether it fits into this machine's memory if nothing else uses it
+    variants: tuple[CatalogEntry, ...] = ()  # all of them, the default first; empty if there is no choice
+    adapter_problems: Mapping[str, str] = field(default_factory=dict)  # adapter name → why it can't be used
 
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """What was found when the store had this stamp."""
+    """The result of a scan of the store, and the store's stamp before it."""
 
     stamp: StoreStamp
     found: Found
@@ -71,10 +71,10 @@ class _Snapshot:
 
 
 class Catalog:
-    """All models of a store. Its methods may be called from any thread.
+    """All models of a store. Thread-safe.
 
-    By default each call looks at the store, which takes some milliseconds. Once :meth:`cache` was called, ``list``,
-    ``get``, ``entries`` and ``problems`` answer from memory, as the store was at the last :meth:`refresh`.
+    By default each call scans the store, which takes some milliseconds. After :meth:`cache`, ``list``, ``get``,
+    ``entries`` and ``problems`` return the state of the store at the last :meth:`refresh`, from memory.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Catalog:
 
     @classmethod
     def from_settings(cls, settings: Settings, engines: EngineInputs | None = None) -> Catalog:
-        """The catalog that the settings ask for; a manifest for another engine than `engines` is a problem."""
+        """The catalog for these settings; a manifest for an engine that is not in `engines` is listed as a problem."""
         return cls(
             settings.model_store,
             engines=engines,
@@ -109,46 +109,46 @@ class Catalog:
         )
 
     def cache(self) -> None:
-        """From now on answer from memory; someone must call :meth:`refresh` now and then. Blocks."""
+        """Scan the store and keep the result in memory; :meth:`refresh` must be called regularly afterwards. Blocks."""
         with self._refreshing:
-            self._snapshot = self._look_at_store(self._discovery.scan())
+            self._snapshot = self._scan_store(self._discovery.scan())
 
     def refresh(self) -> bool:
-        """See whether the store has changed, and return that. Blocks, mostly for less than a millisecond.
+        """Scan the store again if it has changed; returns whether the models did. Blocks, usually for less than 1 ms.
 
-        Does nothing for a catalog that does not :meth:`cache`.
+        Does nothing if :meth:`cache` was not called.
         """
         with self._refreshing:
             before = self._snapshot
             if before is None or self._stamp(before.found) == before.stamp:
                 return False
-            self._snapshot = self._look_at_store(before.found)
+            self._snapshot = self._scan_store(before.found)
             return self._snapshot.entries != before.entries or self._snapshot.found != before.found
 
     def entries(self) -> tuple[CatalogEntry, ...]:
-        """All models in the order of :meth:`list`, with the state of their files."""
+        """All models in the order of :meth:`list`, each with the state of its files."""
         snapshot = self._snapshot
         return snapshot.entries if snapshot else self._entries(self._found())
 
     def entry(self, manifest: Manifest) -> CatalogEntry:
-        """One model, which need not be in the catalog, with its variants and adapters. Looks at its files."""
+        """One model, which need not be in the catalog, with its variants and adapters. Reads its files' metadata."""
         variants = tuple(self._variant(manifest.loaded_as(name)) for name in manifest.quantizations)
         usual = self._variant(manifest)
         return replace(usual, variants=variants, adapter_problems=self._adapter_problems(manifest))
 
     @property
     def problems(self) -> list[InvalidManifest]:
-        """Manifests that could not be read; the others work all the same."""
+        """The errors of manifests that could not be read; all other models are still listed."""
         return list(self._found().problems)
 
     def list(self) -> tuple[Manifest, ...]:
-        """All models, each as it is loaded by default: a user's own first, then weights in the store, then shipped."""
+        """All models in their default variant: the user's manifests, then weights without one, then shipped ones."""
         return tuple(manifest.loaded_as("") for manifest in self._found().manifests.values())
 
     def get(self, reference: str) -> Manifest:
-        """One model, with the quantization that `reference` names chosen; its adapter must exist.
+        """One model, in the variant that `reference` names; an adapter that it names must exist.
 
-        Raises :class:`ModelNotFound`, which says what there is instead.
+        Raises :class:`ModelNotFound`, whose message names what is available instead.
         """
         wanted = parse(reference)
         manifests = self._found().manifests
@@ -159,14 +159,14 @@ class Catalog:
             raise _not_found(f"There is no model named {wanted.base[:64]!r}. {hint}", reference, sorted(manifests))
         if wanted.quantization and wanted.quantization not in manifest.quantizations:
             raise _not_found(
-                f"{manifest.title} can't be loaded as {wanted.quantization!r}; {_or_none(manifest.quantizations)}.",
+                f"{manifest.title} can't be loaded as {wanted.quantization!r}; {_available(manifest.quantizations)}.",
                 reference,
                 [f"{manifest.id}@{name}" for name in manifest.quantizations],
             )
         names = [adapter.name for adapter in manifest.adapters]
         if wanted.adapter and wanted.adapter not in names:
             raise _not_found(
-                f"{manifest.title} has no adapter {wanted.adapter!r}; {_or_none(names)}.",
+                f"{manifest.title} has no adapter {wanted.adapter!r}; {_available(names)}.",
                 reference,
                 [f"{manifest.id}+{name}" for name in names],
             )
@@ -177,24 +177,24 @@ class Catalog:
         return self.status_of(self.get(reference), memory=memory)
 
     def status_of(self, manifest: Manifest, *, memory: MemorySnapshot | None = None) -> ModelStatus:
-        """State, size, memory. Looks at its files: nothing is hashed, headers are cached.
+        """State, size and memory of a model, from its files' metadata: nothing is hashed, headers are cached.
 
-        `memory`: one snapshot of ``budget`` for all models that are asked about; without it ``fits`` isn't told.
+        `memory`: a snapshot of ``budget``, the same one for all models of a listing; without it ``fits`` is ``None``.
         """
         if not manifest.files:
             return ModelStatus("ready", None, None, None, "", verified=True)
         try:
             paths = self.files.present(manifest)
-            estimate = self._estimate(manifest)
+            estimate = self._memory_estimate(manifest)
             size = sum(path.stat().st_size for path in paths)
             verified = self._verified(manifest)
         except ModelNotFetched as err:
-            estimate = self._estimate(manifest, fetched=False)
+            estimate = self._memory_estimate(manifest, fetched=False)
             fits = memory.fits(estimate, manifest.id) if memory else None
             return ModelStatus("not_fetched", download_bytes(manifest), estimate, fits, err.message)
         except DamagedWeights as err:
             return ModelStatus("damaged", manifest.size_bytes, None, None, err.message)
-        except OSError as err:  # taken away between two looks
+        except OSError as err:  # removed between the two reads
             return ModelStatus(
                 "damaged", manifest.size_bytes, None, None, f"Its files are changing right now: {err.strerror}."
             )
@@ -202,7 +202,7 @@ class Catalog:
         return ModelStatus("ready", size, estimate, fits, manifest.note, verified)
 
     def memory(self, reference: str) -> MemoryEstimate | None:
-        """What it takes when loaded with the context and slots of the settings; ``None`` where that is unknown.
+        """The memory a model needs with the context and slots of the settings; ``None`` if unknown.
 
         Raises :class:`ModelNotFound`, :class:`DamagedWeights`.
         """
@@ -210,11 +210,11 @@ class Catalog:
         try:
             self.files.present(manifest)
         except ModelNotFetched:
-            return self._estimate(manifest, fetched=False)
-        return self._estimate(manifest)
+            return self._memory_estimate(manifest, fetched=False)
+        return self._memory_estimate(manifest)
 
     def weights(self, reference: str) -> Path:
-        """What an engine opens (a file; torch: the folder), once all is checked. **Blocks** while files are hashed.
+        """The path that an engine opens (a file; for torch the folder), after verification. **Blocks** while hashing.
 
         Raises :class:`ModelNotFound`, :class:`ModelNotFetched`, :class:`DamagedWeights`.
         """
@@ -229,16 +229,16 @@ class Catalog:
         return self.files.folder(manifest) / main.path
 
     def adapters(self, reference: str) -> dict[str, Path]:
-        """The folders of the model's adapters by name: those that are whole and fit it. Reads headers."""
+        """The folders of the model's usable adapters, by name. Reads their headers."""
         manifest = self.get(reference)
-        sound = {}
+        usable = {}
         for adapter in manifest.adapters:
             with contextlib.suppress(DamagedWeights):
-                sound[adapter.name] = self.files.adapter(manifest, adapter)
-        return sound
+                usable[adapter.name] = self.files.adapter(manifest, adapter)
+        return usable
 
     def check_adapter(self, reference: str) -> None:
-        """Raises :class:`DamagedWeights` when the adapter that `reference` names is broken or another model's."""
+        """Raises :class:`DamagedWeights` if the adapter in `reference` is damaged or made for another model."""
         manifest, name = self.get(reference), parse(reference).adapter
         for adapter in manifest.adapters:
             if adapter.name == name:
@@ -247,13 +247,13 @@ class Catalog:
     def verify(
         self, reference: str, *, again: bool = False, on_progress: OnProgress = lambda _done, _total: None
     ) -> None:
-        """Check all files; `again`: whatever was found before. **Blocks.** Raises as ``weights`` does."""
+        """Check all files; `again`: also those verified before. **Blocks.** Raises as ``weights`` does."""
         self.files.verify(self.get(reference), again=again, on_progress=on_progress)
 
     def digest(self, reference: str) -> str:
-        """SHA-256 of the weights; of what names them where they are elsewhere. **Blocks** at the first call.
+        """SHA-256 of the weights; for a model on another server, of its address and name. **Blocks** at the first call.
 
-        Several files: of the lines ``"<checksum>  <path>\\n"`` in the manifest's order, as ``sha256sum`` prints them.
+        Several files: SHA-256 of the lines ``"<sha256>  <path>\\n"`` in the manifest's order, as ``sha256sum`` prints.
         Raises :class:`ModelNotFound`, :class:`ModelNotFetched`, :class:`DamagedWeights`.
         """
         manifest = self.get(reference)
@@ -272,8 +272,8 @@ class Catalog:
         snapshot = self._snapshot
         return snapshot.found if snapshot else self._discovery.scan()
 
-    def _look_at_store(self, known: Found) -> _Snapshot:
-        stamp = self._stamp(known)  # first: what changes during the scan is then noticed the next time
+    def _scan_store(self, known: Found) -> _Snapshot:
+        stamp = self._stamp(known)  # before the scan, so that the next refresh notices changes made during it
         found = self._discovery.scan()
         return _Snapshot(stamp, found, self._entries(found))
 
@@ -304,7 +304,7 @@ class Catalog:
     def _context(self, manifest: Manifest) -> int:
         return min(self._context_tokens, manifest.context_tokens or self._context_tokens)
 
-    def _estimate(self, manifest: Manifest, *, fetched: bool = True) -> MemoryEstimate | None:
+    def _memory_estimate(self, manifest: Manifest, *, fetched: bool = True) -> MemoryEstimate | None:
         return estimate_model(
             manifest, self.files if fetched else None, context_tokens=self._context(manifest), slots=self._slots
         )

@@ -1,4 +1,4 @@
-"""Models made of Hugging Face folders: what a folder says of itself, as a manifest.
+"""Build manifests from Hugging Face folders: everything that config.json, tokenizer and weights tell.
 
 <store>/weights/<name>/     config.json and safetensors
 """
@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app.domain.generation import SamplingParams
+from app.domain.sampling import SamplingParams
 from app.errors import DamagedWeights
 from app.models import placement
-from app.models.manifest import FOUND, Manifest
+from app.models.manifest import FOUND_DESCRIPTION, Manifest
 from app.models.memory import gpus
 from app.models.memory.planned_checkpoint import planned_checkpoint, shape_of
 from app.models.model_files import ModelFiles
@@ -31,44 +31,44 @@ from app.weights.formats.checkpoint import (
 )
 from app.weights.sources import FolderSource, ModelFile, safe_relative
 
-# What the original models were published with.
+# The defaults that the original models were published with.
 CHATGLM_SAMPLING = SamplingParams(temperature=0.95, top_p=0.7, top_k=50, min_p=0)
 CHATGLM_LANGUAGES = ("zh", "en")
-CHOICES = ("none", "int8", "nf4")  # of weights that are not quantized yet
+CHOICES = ("none", "int8", "nf4")  # for weights that are not quantized yet
 
 _CONTEXT_KEYS = ("max_sequence_length", "seq_length", "max_position_embeddings", "n_positions")
 _MAX_CONTEXT_TOKENS = 1 << 24
 _DTYPES = {"float16": "float16", "bfloat16": "bfloat16", "float32": "float32", "half": "float16"}
-# Published without a chat template, and with a format that Parley knows under the same name.
+# Models published without a chat template, whose prompt format Parley knows under the same name.
 _NAMED_FAMILIES = ("alpaca", "vicuna", "belle")
 
 
 def is_model_folder(folder: Path) -> bool:
-    """Whether a folder in the store looks like a checkpoint, whole or not."""
+    """Whether a folder in the store looks like a checkpoint, complete or not."""
     return not folder.name.startswith(".") and (folder / CONFIG).is_file()
 
 
 def implied_model(model_id: str, folder: Path) -> Manifest:
-    """The manifest of a folder that has none, to be completed; what is wrong with it is for its status to tell."""
+    """A minimal manifest for a folder without one, for :func:`completed`. The model's status reports problems."""
     return Manifest(
         id=model_id,
         title=folder.name,
         family="",
         engine="torch",
-        description=FOUND["en"],
-        translations=FOUND,
+        description=FOUND_DESCRIPTION["en"],
+        translations=FOUND_DESCRIPTION,
         source=FolderSource(f"weights/{folder.name}"),
     )
 
 
 def completed(manifest: Manifest, files: ModelFiles) -> Manifest:
-    """A torch model's manifest with all that it leaves open filled in from its folder, as far as that can be read."""
+    """A torch model's manifest with the fields that it leaves open filled in from its folder, if that can be read."""
     folder = files.folder(manifest)
     manifest = replace(manifest, files=manifest.files or _files(folder))
     try:
         config = read_config(folder)
     except DamagedWeights:
-        return _foretold(replace(manifest, family=manifest.family or "native"))
+        return _with_predictions(replace(manifest, family=manifest.family or "native"))
     manifest = replace(
         manifest,
         family=manifest.family or _family(config, folder),
@@ -90,18 +90,18 @@ def completed(manifest: Manifest, files: ModelFiles) -> Manifest:
     return replace(manifest, parameters=manifest.parameters or size_label(checkpoint), ignored=checkpoint.code)
 
 
-def _foretold(manifest: Manifest) -> Manifest:
-    """A model that is not here yet, as it will be once it was fetched, as far as its [architecture] tells."""
-    outline = planned_checkpoint(shape_of(manifest))
-    if outline is None:
+def _with_predictions(manifest: Manifest) -> Manifest:
+    """The manifest of a model that is not downloaded yet, with size and variants predicted from its [architecture]."""
+    planned = planned_checkpoint(shape_of(manifest))
+    if planned is None:
         return manifest
-    manifest = replace(manifest, parameters=manifest.parameters or size_label(outline))
+    manifest = replace(manifest, parameters=manifest.parameters or size_label(planned))
     wanted = placement.conversion_to_make(manifest.architecture, gpu=gpus.has_gpu())
     return _with_variants(manifest, manifest.architecture, [f"{manifest.id}-{wanted}.gguf"] if wanted else [])
 
 
 def _with_variants(manifest: Manifest, config: Mapping[str, Any], names: Sequence[str]) -> Manifest:
-    """The manifest with all variants; those that it names itself come first."""
+    """The manifest with all variants; the quantizations that it lists itself come first."""
     found = placement.variants(
         manifest,
         choices(config),
@@ -113,7 +113,7 @@ def _with_variants(manifest: Manifest, config: Mapping[str, Any], names: Sequenc
 
 
 def _family(config: Mapping[str, Any], folder: Path) -> str:
-    """Its own chat template, where it has one; else what a name says; else a transcript."""
+    """The prompt format: the model's own chat template, else one known by the model's name, else a transcript."""
     if config.get("model_type") == "chatglm":
         return chatglm_family(config, folder)
     if _has_template(folder):
@@ -127,19 +127,19 @@ def _has_template(folder: Path) -> bool:
         return True
     try:
         return bool(read_config(folder, "tokenizer_config.json").get("chat_template"))
-    except DamagedWeights:  # none, or an unreadable one: its own check tells
+    except DamagedWeights:  # missing or unreadable: read_checkpoint reports that
         return False
 
 
 def chatglm_family(config: Mapping[str, Any], folder: Path) -> str:
-    """Which generation's prompts a ChatGLM folder wants.
+    """The prompt format of a ChatGLM folder, by its generation.
 
-    The third has the second's architecture; its tokenizer knows roles, or a name says so.
+    ChatGLM3 has ChatGLM2's architecture; it is recognized by its tokenizer's role tokens or by its name.
     """
     if chatglm.generation(config) == "chatglm":
         return "chatglm"
     names = f"{config.get('_name_or_path', '')} {folder.name}".lower()
-    if "chatglm3" in names or _knows_roles(folder):
+    if "chatglm3" in names or _has_role_tokens(folder):
         return "chatglm3"
     return "chatglm2"
 
@@ -155,7 +155,7 @@ def size_label(checkpoint: Checkpoint) -> str:
 
 
 def _files(folder: Path) -> tuple[ModelFile, ...]:
-    """All that a loader opens. At least what must be there, so that what is missing is told."""
+    """All files that a loader opens; always the required ones, so that a missing file is reported."""
     try:
         names = listing(folder)
     except (OSError, DamagedWeights):
@@ -176,7 +176,7 @@ def _quantization(config: Mapping[str, Any]) -> str:
 
 
 def choices(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """How PyTorch may load a model of this configuration, the default first."""
+    """The quantizations with which PyTorch can load a model of this configuration, the default first."""
     if bits := config.get("quantization_bit"):
         return (f"int{bits}",) if bits in (4, 8) else ()
     return () if "quantization_config" in config else CHOICES
@@ -190,8 +190,8 @@ def _context_tokens(config: Mapping[str, Any]) -> int | None:
     return None
 
 
-def _knows_roles(folder: Path) -> bool:
-    """Whether the tokenizer's settings name the third generation's role tokens."""
+def _has_role_tokens(folder: Path) -> bool:
+    """Whether the tokenizer's configuration contains ChatGLM3's role tokens."""
     try:
         settings = read_config(folder, "tokenizer_config.json")
     except DamagedWeights:

@@ -1,13 +1,13 @@
-"""Find manifests: the shipped ones, a user's own, and those implied by weights that were just dropped in.
+"""Find manifests: shipped ones, the user's own, and those generated for weights without a manifest.
 
-    <store>/manifests/*.toml     a user's own; one with the id of a shipped one takes its place
-    <store>/weights/*.gguf       without a manifest: gets one made of its header
-    <store>/weights/*/*.gguf     the same, where there is no config.json beside it (then it is its conversion)
-    <store>/weights/*/           a Hugging Face folder without a manifest: gets one made of its config.json
-    <store>/adapters/*/          LoRA weights and P-tuning prefixes: shown with the models that they name as their base
+    <store>/manifests/*.toml     the user's own; one with the id of a shipped one replaces it
+    <store>/weights/*.gguf       without a manifest: one is generated from its header
+    <store>/weights/*/*.gguf     the same, if there is no config.json beside it (else it is a conversion)
+    <store>/weights/*/           a Hugging Face folder without a manifest: one is generated from its config.json
+    <store>/adapters/*/          LoRA weights and P-tuning prefixes: listed with their base model
 
-Everything is looked up anew each time, since a user drops files while the server runs; what has not changed
-(same size, same time) is not read again.
+Every scan lists all folders again, since files may be added while the server runs; files that have not changed (same
+size and modification time) are not read again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from app.errors import DamagedWeights, InvalidManifest, ModelNotFetched
 from app.models.adapters import found_adapters, names_of
 from app.models.checkpoint_folders import completed, implied_model, is_model_folder
 from app.models.engine_input import EngineInputs
-from app.models.manifest import FOUND, Manifest
+from app.models.manifest import FOUND_DESCRIPTION, Manifest
 from app.models.manifest_reader import load_manifest
 from app.models.model_files import FolderStamp, ModelFiles, folder_stamp
 from app.weights.checksums import Stamp, stamp
@@ -33,14 +33,14 @@ from app.weights.sources import FolderSource, HubSource, ModelFile, WheelSource,
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All manifests by id, in the order in which they are shown, and what could not be read."""
+    """All manifests by id, in the order in which they are listed, and the errors of unreadable ones."""
 
     manifests: dict[str, Manifest]
     problems: tuple[InvalidManifest, ...]
 
 
 class Discovery:
-    """Scans one store, and the shipped manifests beside it."""
+    """Scans one store and the shipped manifests."""
 
     def __init__(
         self, store_dir: Path, shipped_dir: Path, files: ModelFiles, engines: EngineInputs | None = None
@@ -49,32 +49,31 @@ class Discovery:
         self._shipped = shipped_dir
         self._files = files
         self._engines = engines
-        self._loaded: dict[Path, tuple[Stamp, Manifest | InvalidManifest]] = {}
+        self._manifests: dict[Path, tuple[Stamp, Manifest | InvalidManifest]] = {}
         self._checksums: dict[Path, tuple[Stamp, dict[str, str]]] = {}
         self._completions: dict[str, tuple[tuple[Manifest, FolderStamp, list[FolderStamp]], Manifest]] = {}
 
     def scan(self) -> Found:
-        """A user's own manifests first, then implied ones, then the shipped ones that nothing replaces."""
+        """The user's own manifests first, then generated ones, then the shipped ones that are not replaced."""
         own_dir = self._store / "manifests"
         problems: list[InvalidManifest] = []
-        shipped = self._folder(self._shipped, problems)
-        # In a checkout the store is the package itself: then there is but one folder.
-        own = {} if own_dir.resolve() == self._shipped.resolve() else self._folder(own_dir, problems)
-        described = {**{k: self._dropped_in(v) for k, v in shipped.items()}, **own}
+        shipped = self._load_folder(self._shipped, problems)
+        # In a checkout the store is the package itself: then both are the same folder.
+        own = {} if own_dir.resolve() == self._shipped.resolve() else self._load_folder(own_dir, problems)
+        described = {**{k: self._at_user_folder(v) for k, v in shipped.items()}, **own}
         claimed = {self._files.folder(m) / f.path for m in described.values() for f in m.files}
         folders = {self._files.folder(m).resolve() for m in described.values() if m.engine == "torch"}
-        implied = self._implied(claimed, taken=described)
-        implied |= self._implied_folders(folders, taken=[*described, *implied])
-        manifests = {**own, **implied, **{k: v for k, v in described.items() if k not in own}}
-        beside = [folder_stamp(folder) for folder in sorted((self._store / "adapters").glob("*/"))]
-        return Found(
-            {k: self._with_checksums(self._completed(m, beside)) for k, m in manifests.items()}, tuple(problems)
-        )
+        generated = self._generated_for_files(claimed, taken=described)
+        generated |= self._generated_for_folders(folders, taken=[*described, *generated])
+        manifests = {**own, **generated, **{k: v for k, v in described.items() if k not in own}}
+        adapters = [folder_stamp(folder) for folder in sorted((self._store / "adapters").glob("*/"))]
+        found = {k: self._with_checksums(self._completed(m, adapters)) for k, m in manifests.items()}
+        return Found(found, tuple(problems))
 
-    def _dropped_in(self, shipped: Manifest) -> Manifest:
-        """The shipped description of a hub's model, of the folder that a user put into the store under its name.
+    def _at_user_folder(self, shipped: Manifest) -> Manifest:
+        """The shipped manifest of a Hub model, changed to the folder that the user put into the store under its name.
 
-        ``weights/ChatGLM-6B`` is ``chatglm-6b``, in letters that are the user's.
+        The name is compared without case: ``weights/ChatGLM-6B`` is ``chatglm-6b``.
         """
         if not isinstance(shipped.source, HubSource) or shipped.engine != "torch":
             return shipped
@@ -85,23 +84,23 @@ class Discovery:
                 return replace(shipped, source=FolderSource(f"weights/{folder.name}"), files=())
         return shipped
 
-    def _completed(self, manifest: Manifest, beside: list[FolderStamp]) -> Manifest:
-        """A torch model's manifest says no more than it must: the rest is in the folder. Adapters lie beside models."""
-        if manifest.engine not in ("torch", "llama_cpp") or (manifest.engine == "llama_cpp" and not beside):
+    def _completed(self, manifest: Manifest, adapters: list[FolderStamp]) -> Manifest:
+        """The manifest with its adapters, and for torch with the fields that its folder tells. Cached."""
+        if manifest.engine not in ("torch", "llama_cpp") or (manifest.engine == "llama_cpp" and not adapters):
             return manifest
         folder = self._files.folder(manifest)
-        state = (manifest, folder_stamp(folder), beside)
+        state = (manifest, folder_stamp(folder), adapters)
         cached = self._completions.get(manifest.id)
         if cached is None or cached[0] != state:
-            whole = completed(manifest, self._files) if manifest.engine == "torch" else manifest
-            named = [adapter.name for adapter in whole.adapters]
-            names = names_of(whole, folder, self._header(whole))
+            filled = completed(manifest, self._files) if manifest.engine == "torch" else manifest
+            named = [adapter.name for adapter in filled.adapters]
+            names = names_of(filled, folder, self._header(filled))
             found = found_adapters(self._store / "adapters", names, taken=named)
-            cached = self._completions[manifest.id] = (state, replace(whole, adapters=(*whole.adapters, *found)))
+            cached = self._completions[manifest.id] = (state, replace(filled, adapters=(*filled.adapters, *found)))
         return cached[1]
 
     def _with_checksums(self, manifest: Manifest) -> Manifest:
-        """Where the manifest names no checksum for a file, take the one in ``SHA256SUMS`` in its folder."""
+        """The manifest with checksums from its folder's ``SHA256SUMS`` for files that have none in the manifest."""
         if not manifest.files or isinstance(manifest.source, WheelSource):
             return manifest
         folder = self._files.folder(manifest)
@@ -114,14 +113,14 @@ class Discovery:
             cached = self._checksums[folder] = (now, _checksums_in(folder))
         checksums = cached[1]
 
-        def completed(files: tuple[ModelFile, ...]) -> tuple[ModelFile, ...]:
+        def with_checksums(files: tuple[ModelFile, ...]) -> tuple[ModelFile, ...]:
             return tuple(replace(file, sha256=file.sha256 or checksums.get(file.path)) for file in files)
 
-        variants = tuple(replace(variant, files=completed(variant.files)) for variant in manifest.variants)
-        return replace(manifest, files=completed(manifest.files), variants=variants)
+        variants = tuple(replace(variant, files=with_checksums(variant.files)) for variant in manifest.variants)
+        return replace(manifest, files=with_checksums(manifest.files), variants=variants)
 
     def _header(self, manifest: Manifest) -> GGUFHeader | None:
-        """Of a GGUF model that is there and whole as far as can be seen."""
+        """The header of a GGUF model whose files are present and readable, else ``None``."""
         if manifest.engine != "llama_cpp":
             return None
         try:
@@ -130,11 +129,11 @@ class Discovery:
         except (ModelNotFetched, DamagedWeights):
             return None
 
-    def _folder(self, folder: Path, problems: list[InvalidManifest]) -> dict[str, Manifest]:
+    def _load_folder(self, folder: Path, problems: list[InvalidManifest]) -> dict[str, Manifest]:
         found: dict[str, Manifest] = {}
         origin: dict[str, Path] = {}
         for path in sorted(folder.glob("*.toml")):
-            loaded = self._load(path)
+            loaded = self._load_cached(path)
             if isinstance(loaded, InvalidManifest):
                 problems.append(loaded)
             elif loaded.id in found:
@@ -146,69 +145,69 @@ class Discovery:
                 origin[loaded.id] = path
         return found
 
-    def _load(self, path: Path) -> Manifest | InvalidManifest:
+    def _load_cached(self, path: Path) -> Manifest | InvalidManifest:
         try:
             now = stamp(path)
         except OSError as err:
             return InvalidManifest(f"{path}: cannot be read ({err.strerror}).", path=str(path))
-        cached = self._loaded.get(path)
+        cached = self._manifests.get(path)
         if cached is None or cached[0] != now:
             try:
                 cached = (now, load_manifest(path, self._engines))
             except InvalidManifest as err:
                 cached = (now, err)
-            self._loaded[path] = cached
+            self._manifests[path] = cached
         return cached[1]
 
-    def _implied(self, claimed: set[Path], taken: Iterable[str]) -> dict[str, Manifest]:
-        implied: dict[str, Manifest] = {}
+    def _generated_for_files(self, claimed: set[Path], taken: Iterable[str]) -> dict[str, Manifest]:
+        generated: dict[str, Manifest] = {}
         ids = set(taken)
         for path, stem in self._loose_files():
-            names = _parts(path.name)
+            names = _part_names(path.name)
             if path in claimed or not names or not safe_relative(path.name):
                 continue
             model_id = next(name for name in _ids(stem) if name not in ids)
             ids.add(model_id)
-            implied[model_id] = self._describe(model_id, path.parent.relative_to(self._store), names)
-        return implied
+            generated[model_id] = self._generate(model_id, path.parent.relative_to(self._store), names)
+        return generated
 
     def _loose_files(self) -> Iterator[tuple[Path, str]]:
-        """GGUF files of no Hugging Face folder, each with what its model is called: one alone in a folder like it."""
+        """GGUF files outside Hugging Face folders, with the model's name: the folder's if the file is alone in it."""
         weights = self._store / "weights"
         for path in sorted(weights.glob("*.gguf")):
             yield path, model_stem(path.name)
         for folder in sorted(weights.glob("*/")):
             if folder.name.startswith(".") or is_model_folder(folder) or not safe_relative(folder.name):
                 continue
-            paths = [path for path in sorted(folder.glob("*.gguf")) if _parts(path.name)]
+            paths = [path for path in sorted(folder.glob("*.gguf")) if _part_names(path.name)]
             for path in paths:
                 yield path, folder.name if len(paths) == 1 else model_stem(path.name)
 
-    def _implied_folders(self, claimed: set[Path], taken: Iterable[str]) -> dict[str, Manifest]:
-        implied: dict[str, Manifest] = {}
+    def _generated_for_folders(self, claimed: set[Path], taken: Iterable[str]) -> dict[str, Manifest]:
+        generated: dict[str, Manifest] = {}
         ids = set(taken)
         for folder in sorted((self._store / "weights").glob("*/")):
             if not is_model_folder(folder) or folder.resolve() in claimed or not safe_relative(folder.name):
                 continue
             model_id = next(name for name in _ids(folder.name) if name not in ids)
             ids.add(model_id)
-            implied[model_id] = implied_model(model_id, folder)
-        return implied
+            generated[model_id] = implied_model(model_id, folder)
+        return generated
 
-    def _describe(self, model_id: str, folder: Path, names: list[str]) -> Manifest:
+    def _generate(self, model_id: str, folder: Path, names: list[str]) -> Manifest:
         bare = Manifest(
             id=model_id,
             title=model_stem(names[0]) if folder == Path("weights") else folder.name,
             family="native",
             engine="llama_cpp",
-            description=FOUND["en"],
-            translations=FOUND,
+            description=FOUND_DESCRIPTION["en"],
+            translations=FOUND_DESCRIPTION,
             source=FolderSource(folder.as_posix()),
             files=tuple(ModelFile(name) for name in names),
         )
         try:
             header = self._files.header(bare)
-        except DamagedWeights:  # still listed: its status says what is wrong with it
+        except DamagedWeights:  # still listed: its status reports the problem
             return bare
         if header is None:
             return bare
@@ -222,15 +221,15 @@ class Discovery:
 
 
 def _checksums_in(folder: Path) -> dict[str, str]:
-    """None at all from a list that can't be read: ``parley models check`` and the next import tell what is wrong."""
+    """The listed checksums; empty if the list is unreadable, which ``parley models check`` and imports report."""
     try:
         return read_checksums(folder)
     except DamagedWeights:
         return {}
 
 
-def _parts(name: str) -> list[str]:
-    """The names of all parts when this is the first of them; nothing for a later part; else just the name."""
+def _part_names(name: str) -> list[str]:
+    """For the first file of a split model the names of all parts, for a later part nothing, else the name itself."""
     shard = parse_shard(name)
     if shard is None:
         return [name]
@@ -238,7 +237,7 @@ def _parts(name: str) -> list[str]:
 
 
 def _ids(stem: str) -> Iterator[str]:
-    """Ids made of a file's or folder's name, the plain one first."""
+    """Candidate ids from a file or folder name: the plain one first, then numbered ones."""
     base = re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).lstrip("._-")[:56] or "model"
     yield base
     number = 2

@@ -1,4 +1,4 @@
-"""What an engine can be given: said by its factory, checked when a manifest is read."""
+"""Which sources and weight formats an engine accepts: declared by its factory, checked when a manifest is read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SOURCES = {"folder": "a folder", "hub": "a hub", "wheel": "a wheel", "upstream"
 
 @dataclass(frozen=True, slots=True)
 class EngineInput:
-    """The kinds of sources that an engine takes (none: it has no weights), and the format of the weights in them."""
+    """The kinds of sources that an engine accepts (empty: it has no weights), and the format of its weights."""
 
     sources: tuple[str, ...]
     weights: Literal["gguf", "checkpoint", "none"]  # checkpoint: a Hugging Face folder with safetensors
@@ -35,7 +35,7 @@ EngineInputs = Mapping[str, EngineInput]  # by the engine's name
 
 
 def check_engine(path: Path, m: Manifest, engines: EngineInputs) -> None:
-    """Whether the engine of `m`, which was read from `path`, takes such a model. Raises :class:`InvalidManifest`."""
+    """Check that the engine of `m`, a manifest read from `path`, accepts it. Raises :class:`InvalidManifest`."""
     wanted = engines[m.engine]
     kind = m.source.kind if m.source else None
     if kind not in (wanted.sources or (None,)):
@@ -66,7 +66,7 @@ def _check_gguf(path: Path, m: Manifest) -> None:
 
 
 def _check_checkpoint(path: Path, m: Manifest) -> None:
-    """A Hugging Face folder; without [[files]] it is looked through (:mod:`app.models.checkpoint_folders`)."""
+    """Check a Hugging Face folder; without [[files]] its files are listed (:mod:`app.models.checkpoint_folders`)."""
     named = {file.path for file in m.files}
     if named and ("config.json" not in named or not any(file.endswith(".safetensors") for file in named)):
         text = "[[files]] must name config.json and the .safetensors files; or leave [[files]] out."

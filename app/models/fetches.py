@@ -1,4 +1,4 @@
-"""Fetches in the background of a running server: anyone starts them, the application owns them."""
+"""Background fetches of a running server."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from app.models.hub_references import resolve
 from app.models.manifest import Manifest
 from app.weights.progress import Progress
 
-_AT_ONCE = 2  # more would only share the same line; the others wait
-_LISTING_S = 10.0  # that someone waits to hear whether there is such a model
-_LISTING_PAUSES_S = (0.5, 1.0)
+_MAX_RUNNING = 2  # more would only share the same bandwidth; the others wait
+_LISTING_TIMEOUT_S = 10.0  # timeout for asking the Hub whether a model exists
+_LISTING_RETRY_PAUSES_S = (0.5, 1.0)
 
 
 @dataclass(slots=True)
@@ -32,27 +32,27 @@ class _Fetch:
 
 
 class Fetches:
-    """Runs :func:`~app.models.fetch_model.fetch_model` in threads of its own.
+    """Runs :func:`~app.models.fetch_model.fetch_model` in its own threads.
 
-    What starts, cancels, waits and closes is for the event loop's thread; what only tells may be called from any.
+    Starting, cancelling, waiting and closing belong to the event loop's thread; queries may come from any thread.
 
-    A model that was asked for by its name on a hub is not in the catalog before it is here. Until then it is known as
-    one that is ``arriving``; it stays so after a failure, for another try, and is forgotten when it is cancelled.
+    A model requested by its name on the Hub is not in the catalog until it is downloaded. Until then it is listed as
+    ``arriving``; after a failure it stays so for a retry, and it is forgotten when cancelled.
     """
 
     def __init__(self, catalog: Catalog, on_change: Callable[[], None] = lambda: None) -> None:
-        """`on_change` is called when a fetch begins, ends or is forgotten; not for its progress."""
+        """`on_change` is called when a fetch starts, ends or is forgotten; not for progress."""
         self._catalog = catalog
         self._on_change = on_change
         self._running: dict[str, _Fetch] = {}
         self._errors: dict[str, ParleyError] = {}
         self._arriving: dict[str, Manifest] = {}
-        self._naming = asyncio.Lock()  # one listing at a time: each must know the names that were given before
+        self._lookup_lock = asyncio.Lock()  # one at a time: a new id must differ from all given before
         self._closing = threading.Event()
-        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="fetch")
+        self._threads = ThreadPoolExecutor(_MAX_RUNNING, thread_name_prefix="fetch")
 
     def start(self, model_id: str) -> None:
-        """Begin a fetch; nothing happens where one runs. Raises :class:`~app.errors.ModelNotFound`."""
+        """Start a fetch; does nothing if one is running. Raises :class:`~app.errors.ModelNotFound`."""
         manifest = self._arriving.get(model_id) or self._catalog.get(model_id)
         if model_id in self._running:
             return
@@ -63,53 +63,52 @@ class Fetches:
         self._on_change()
 
     async def start_by_name(self, name: str) -> str:
-        """Begin to fetch what ``hub:OWNER/NAME[:FILE][@REVISION]`` names, once the hub has said what that is.
+        """Start fetching ``hub:OWNER/NAME[:FILE][@REVISION]`` after looking it up on the Hub; returns the model's id.
 
-        Returns the id under which it can be watched. Raises as :func:`~app.models.hub_references.resolve`
-        does, after some seconds at the latest.
+        Raises as :func:`~app.models.hub_references.resolve` does, within 10 s.
         """
-        async with self._naming:
-            ends = time.monotonic() + _LISTING_S
+        async with self._lookup_lock:
+            deadline = time.monotonic() + _LISTING_TIMEOUT_S
 
             def given_up() -> bool:
-                return self._closing.is_set() or time.monotonic() > ends
+                return self._closing.is_set() or time.monotonic() > deadline
 
             others, store_dir = tuple(self._arriving.values()), self._catalog.store_dir
-            ask = partial(resolve, name, store_dir, given_up, others=others, pauses_s=_LISTING_PAUSES_S)
+            ask = partial(resolve, name, store_dir, given_up, others=others, pauses_s=_LISTING_RETRY_PAUSES_S)
             try:
                 manifest = await asyncio.to_thread(ask)
             except FetchCancelled as err:
                 text = "Hugging Face did not answer in time. Check the network or set HF_ENDPOINT to a mirror."
                 raise FetchFailed(text, reason="slow") from err
             model_id = manifest.base_id
-            if not self._is_known(model_id):
+            if not self._in_catalog(model_id):
                 self._arriving[model_id] = manifest
             self.start(model_id)
             return model_id
 
     def arriving(self) -> tuple[Manifest, ...]:
-        """The models that were asked for by name and are not in the catalog yet, or were not when they failed."""
+        """Models requested by their Hub name that are not in the catalog: being downloaded, or failed."""
         return tuple(self._arriving.values())
 
     def running(self, model_id: str) -> bool:
-        """Whether a fetch of this model runs or waits its turn."""
+        """Whether a fetch of this model is running or queued."""
         return model_id in self._running
 
     def any_running(self) -> bool:
-        """Whether any fetch runs or waits its turn."""
+        """Whether any fetch is running or queued."""
         return bool(self._running)
 
     def progress(self, model_id: str) -> Progress | None:
-        """How far the fetch is, or ``None`` when none runs."""
+        """The progress of the fetch, or ``None`` if none is running."""
         fetch = self._running.get(model_id)
         return fetch.progress if fetch else None
 
     def last_error(self, model_id: str) -> ParleyError | None:
-        """Why the last fetch failed; ``None`` after a success, a cancel, or a new start."""
+        """The error of the last fetch; ``None`` after success, cancellation or a new start."""
         return self._errors.get(model_id)
 
     def cancel(self, model_id: str) -> None:
-        """Ask a fetch to end; it does within a moment. Where none runs, one that failed to arrive is forgotten."""
+        """Cancel a running fetch; it ends shortly after. If none is running, forget a failed ``arriving`` model."""
         if fetch := self._running.get(model_id):
             fetch.cancelled.set()
         elif self._arriving.pop(model_id, None) is not None:
@@ -117,7 +116,7 @@ class Fetches:
             self._on_change()
 
     async def wait(self, model_id: str) -> None:
-        """Return when no fetch of this model runs any more. Raises what it failed with, if it did."""
+        """Wait until no fetch of this model is running. Raises the error of the last fetch, if it failed."""
         fetch = self._running.get(model_id)
         if fetch is not None and fetch.task is not None:
             await asyncio.shield(fetch.task)
@@ -125,7 +124,7 @@ class Fetches:
             raise error
 
     async def close(self) -> None:
-        """Cancel everything and wait for its end. Idempotent."""
+        """Cancel all fetches and wait for them to end. Idempotent."""
         self._closing.set()
         for fetch in self._running.values():
             fetch.cancelled.set()
@@ -146,10 +145,10 @@ class Fetches:
             self._errors[model_id] = err
         finally:
             await asyncio.to_thread(self._catalog.refresh)
-            if model_id not in self._errors or self._is_known(model_id):
+            if model_id not in self._errors or self._in_catalog(model_id):
                 self._arriving.pop(model_id, None)
             del self._running[model_id]
             self._on_change()
 
-    def _is_known(self, model_id: str) -> bool:
+    def _in_catalog(self, model_id: str) -> bool:
         return any(manifest.base_id == model_id for manifest in self._catalog.list())

@@ -1,4 +1,4 @@
-"""Convert models to GGUF for llama.cpp, where this machine's processor runs them faster so."""
+"""Convert models to GGUF for llama.cpp if they run faster that way on this machine's CPU."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from app.weights.formats.checkpoint import CONFIG, listing, read_config
 from app.weights.formats.sha256sums import read_checksums
 from app.weights.progress import Cancelled, OnProgress
 
-# Number formats, "none", or "auto": the fastest, where a processor will run the model.
+# A number format, "none", or "auto": the fastest format if the model will run on a CPU.
 ConvertTo = Literal["auto", "none", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "f16", "bf16", "f32"]
 
 
 def parse_convert_to(text: str) -> ConvertTo:
-    """`text` as a choice. Raises :class:`InvalidImport`."""
+    """Parse the value of ``--to``. Raises :class:`InvalidImport`."""
     for choice in get_args(ConvertTo):
         if choice == text:
             return choice  # type: ignore[no-any-return]
@@ -29,10 +29,10 @@ def parse_convert_to(text: str) -> ConvertTo:
 def convert_where_wanted(
     folder: Path, store_dir: Path, on_progress: OnProgress, cancelled: Cancelled, *, to: ConvertTo = "auto"
 ) -> str:
-    """Make the converted file of a Hugging Face folder that is wanted and not there; returns its type, or "". Blocks.
+    """Convert a Hugging Face folder to GGUF if that is wanted and missing; returns the number format or "". Blocks.
 
-    With "auto" a model that can't be converted, or has a converted file, stays as it is. Raises :class:`InvalidImport`
-    for a model that can't be converted (not with "auto"), :class:`~app.errors.FetchFailed`,
+    With "auto" a model that can't be converted, or already has a converted file, is left alone. Raises
+    :class:`InvalidImport` for a model that can't be converted (not with "auto"), :class:`~app.errors.FetchFailed`,
     :class:`~app.errors.FetchCancelled`.
     """
     if to == "none" or not (folder / CONFIG).is_file():
@@ -43,18 +43,18 @@ def convert_where_wanted(
         wanted = "" if found else placement.conversion_to_make(read_config(folder), gpu=gpus.has_gpu())
     if not wanted or wanted in found:
         return ""
-    with contextlib.suppress(*([InvalidImport] if to == "auto" else [])):  # then it runs as it was published
+    with contextlib.suppress(*([InvalidImport] if to == "auto" else [])):  # then it runs without conversion
         convert_folder(folder, store_dir, wanted, on_progress, cancelled)
         return wanted
     return ""
 
 
 def convert_folder(folder: Path, store_dir: Path, to: str, on_progress: OnProgress, cancelled: Cancelled) -> Path:
-    """Convert a Hugging Face folder, replacing an earlier file of that type. Blocks.
+    """Convert a Hugging Face folder, replacing an earlier file of that format; returns the file. Blocks.
 
     Raises as :func:`convert_where_wanted`.
     """
-    from app.weights.converting.convert import quantize  # imports NumPy, which starting the server does without
+    from app.weights.converting.convert import quantize  # imports NumPy, which starting the server does not need
 
     path = quantize(folder, to, on_progress, cancelled)
     Checksums(store_dir.absolute()).remember(path, read_checksums(folder)[path.name])

@@ -1,4 +1,4 @@
-"""``hub:OWNER/NAME[:FILE][@REVISION]``: any model of a hub by its name, with a manifest made on the spot."""
+"""Resolve ``hub:OWNER/NAME[:FILE][@REVISION]`` to a manifest: any model on the Hugging Face Hub by its name."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _WORD = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 _REFERENCE = re.compile(
     rf"hub:(?P<repo>{_WORD}/{_WORD})(?::(?P<file>[^:@\s]{{1,200}}\.gguf))?(?:@(?P<revision>[A-Za-z0-9][A-Za-z0-9._/-]{{0,127}}))?"
 )
-_NUMBERS = re.compile(r"[._-](?P<type>(?:I?Q\d\w*|B?F16|F32))(?:-\d{5}-of-\d{5})?\.gguf$", re.IGNORECASE)
+_NUMBER_FORMAT = re.compile(r"[._-](?P<type>(?:I?Q\d\w*|B?F16|F32))(?:-\d{5}-of-\d{5})?\.gguf$", re.IGNORECASE)
 _ID_CHARS = 56
-_ADVISED = "q4_k_m"
-_MAX_CHOICES = 64  # files to choose from that are told
+_RECOMMENDED = "q4_k_m"
+_MAX_CHOICES = 64  # files listed in the error when there are several to choose from
 
 
 @dataclass(frozen=True, slots=True)
 class HubReference:
-    """What was asked for; "" where it was left out."""
+    """The parts of a Hub reference; "" for an omitted one."""
 
     repo: str
     file: str = ""
@@ -41,12 +41,12 @@ class HubReference:
 
 
 def is_hub_reference(text: str) -> bool:
-    """Whether `text` is meant to name a model of a hub."""
+    """Whether `text` is meant as a Hub reference."""
     return text.startswith(PREFIX)
 
 
 def parse_hub_reference(text: str) -> HubReference:
-    """Raises :class:`ModelNotFound` for a text that names none."""
+    """Parse a Hub reference. Raises :class:`ModelNotFound` for an invalid one."""
     match = _REFERENCE.fullmatch(text) if len(text) <= MAX_REFERENCE_CHARS else None
     if match is None or not safe_relative(match["file"] or "x"):
         raise ModelNotFound(
@@ -66,22 +66,23 @@ def resolve(
     others: Iterable[Manifest] = (),
     pauses_s: Sequence[float] | None = None,
 ) -> Manifest:
-    """The model that `text` names, as it is known to the store or among `others`; else a manifest made of its listing.
+    """The manifest of the model that `text` names: a known one from the store or `others`, else made from the listing.
 
-    Blocks while the hub is asked (again after each of `pauses_s`, or of the usual ones, where that may help). Nothing
-    is fetched or written. Raises :class:`ModelNotFound` for a text that names none, :class:`InvalidImport` for a
-    repository without a model that can be used (``details``: ``reason``; ``files`` with ``path`` and ``size_bytes``
-    where there are several to choose from), :class:`~app.errors.FetchFailed`, :class:`~app.errors.FetchCancelled`.
+    Blocks during the request to the Hub; transient failures are retried after each of `pauses_s` (default: the
+    client's pauses). Nothing is downloaded or written. Raises :class:`ModelNotFound` for an invalid reference,
+    :class:`InvalidImport` for a repository without a usable model (``details``: ``reason``; ``files`` with ``path`` and
+    ``size_bytes`` if there are several to choose from), :class:`~app.errors.FetchFailed`,
+    :class:`~app.errors.FetchCancelled`.
     """
     wanted = parse_hub_reference(text)
     with hub_client(cancelled) as hub:
         listing = hub.list(wanted.repo, wanted.revision or "main", pauses_s)
     manifest = describe(listing, wanted.file)
     known = [other.as_published() for other in (*Catalog(store_dir).list(), *others)]
-    same = next((other for other in known if _same(other, manifest, exact=bool(wanted.revision))), None)
+    same = next((other for other in known if _is_same(other, manifest, exact=bool(wanted.revision))), None)
     if same is not None:
         return same
-    manifest = replace(manifest, id=_free(manifest.id, {other.base_id for other in known}))
+    manifest = replace(manifest, id=_unused_id(manifest.id, {other.base_id for other in known}))
     return completed(manifest, ModelFiles(store_dir.absolute())) if manifest.engine == "torch" else manifest
 
 
@@ -90,19 +91,19 @@ def describe(listing: Listing, file: str = "") -> Manifest:
     check_names([found.path for found in listing.files])
     ggufs = [found for found in listing.files if found.path.endswith(".gguf") and safe_relative(found.path)]
     name = listing.repo.rpartition("/")[2]
-    whole = not file and not _only_gguf(listing)
-    if whole:
+    is_checkpoint = not file and not _has_only_gguf(listing)
+    if is_checkpoint:
         choose([found.path for found in listing.files])
         chosen: tuple[RepoFile, ...] = ()
     else:
-        chosen = _parts(ggufs, file) if file else _only(ggufs, listing)
+        chosen = _parts(ggufs, file) if file else _only_model(ggufs, listing)
         name = model_stem(chosen[0].path.rpartition("/")[2])
-    number = _NUMBERS.search(chosen[0].path) if chosen else None
+    number = _NUMBER_FORMAT.search(chosen[0].path) if chosen else None
     return Manifest(
         id=re.sub(r"[^a-z0-9._-]+", "-", name.lower()).lstrip("._-")[:_ID_CHARS] or "model",
         title=name,
-        family="" if whole else "native",
-        engine="torch" if whole else "llama_cpp",
+        family="" if is_checkpoint else "native",
+        engine="torch" if is_checkpoint else "llama_cpp",
         licence=listing.licence,
         description=f"Downloaded by name: {listing.repo} on Hugging Face.",
         translations={"zh": f"按名称从模型社区（Hugging Face）的 {listing.repo} 下载。"},
@@ -112,17 +113,17 @@ def describe(listing: Listing, file: str = "") -> Manifest:
     )
 
 
-def _only_gguf(listing: Listing) -> bool:
+def _has_only_gguf(listing: Listing) -> bool:
     names = {found.path for found in listing.files}
     return any(name.endswith(".gguf") for name in names) and not any(
         name.endswith((".safetensors", ".bin", ".pth", ".enc")) for name in names if "/" not in name
     )
 
 
-def _only(ggufs: list[RepoFile], listing: Listing) -> tuple[RepoFile, ...]:
-    """The one model that there is, in all its parts."""
+def _only_model(ggufs: list[RepoFile], listing: Listing) -> tuple[RepoFile, ...]:
+    """All parts of the only model in the repository."""
     models = [found for found in ggufs if (shard := parse_shard(found.path)) is None or shard.number == 1]
-    models = [found for found in models if "mmproj" not in found.path.lower()]  # a model's eyes: none to chat with
+    models = [found for found in models if "mmproj" not in found.path.lower()]  # vision projectors, not chat models
     if len(models) == 1:
         return _parts(ggufs, models[0].path)
     if not models:
@@ -130,10 +131,10 @@ def _only(ggufs: list[RepoFile], listing: Listing) -> tuple[RepoFile, ...]:
         raise InvalidImport(text, reason="no_weights", repo=listing.repo)
     sizes = {found.path: sum(part.size_bytes for part in _parts(ggufs, found.path)) for found in models[:_MAX_CHOICES]}
     shown = [f"{path} ({size / 1e9:.1f} GB)" for path, size in sizes.items()]
-    advised = next((found.path for found in models if _ADVISED in found.path.lower()), models[0].path)
+    recommended = next((found.path for found in models if _RECOMMENDED in found.path.lower()), models[0].path)
     raise InvalidImport(
         f"{listing.repo} has {len(models)} models: {', '.join(shown[:24])}. Q4_K_M is a good choice for most: "
-        f"parley models pull {PREFIX}{listing.repo}:{advised}",
+        f"parley models pull {PREFIX}{listing.repo}:{recommended}",
         reason="several",
         repo=listing.repo,
         files=[{"path": path, "size_bytes": size} for path, size in sizes.items()],
@@ -153,8 +154,8 @@ def _parts(ggufs: list[RepoFile], file: str) -> tuple[RepoFile, ...]:
     return tuple(by_name[name] for name in names)
 
 
-def _same(known: Manifest, new: Manifest, *, exact: bool) -> bool:
-    """Whether a model is known already: the same files of the same repository, whatever the commit unless asked for."""
+def _is_same(known: Manifest, new: Manifest, *, exact: bool) -> bool:
+    """Whether both are the same files of the same repository; `exact`: of the same commit too."""
     if not isinstance(known.source, HubSource) or not isinstance(new.source, HubSource) or known.engine != new.engine:
         return False
     files = new.engine == "torch" or [file.path for file in known.files] == [file.path for file in new.files]
@@ -162,6 +163,6 @@ def _same(known: Manifest, new: Manifest, *, exact: bool) -> bool:
     return known.source.repo.lower() == new.source.repo.lower() and files and commits
 
 
-def _free(model_id: str, taken: set[str]) -> str:
+def _unused_id(model_id: str, taken: set[str]) -> str:
     candidates = [model_id, *(f"{model_id}-{number}" for number in range(2, len(taken) + 3))]
     return next(name for name in candidates if name not in taken)

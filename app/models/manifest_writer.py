@@ -1,4 +1,4 @@
-"""Write a manifest, as :mod:`app.models.manifest_reader` reads it."""
+"""Write manifests of Hub models as TOML; :mod:`app.models.manifest_reader` reads them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from app.weights.sources import HubSource
 
 
 def manifest_text(m: Manifest) -> str:
-    """The TOML of a model that comes from a hub. Only what is known is written."""
+    """The manifest of a Hub model as TOML; empty fields are omitted."""
     return "\n".join(_lines(m)) + "\n"
 
 
 def write_manifest(m: Manifest, folder: Path) -> Path:
-    """Put the manifest into `folder`, whole or not at all, after reading it again; returns its path.
+    """Write the manifest into `folder`, atomically and after checking that it can be read; returns its path.
 
-    Raises :class:`~app.errors.InvalidManifest` for one that could not be read, and ``OSError``.
+    Raises :class:`~app.errors.InvalidManifest` if it could not be read, and ``OSError``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{m.id}.toml"
@@ -60,5 +60,5 @@ def _lines(m: Manifest) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    """A TOML string: JSON's escapes are TOML's, but for one character."""
+    """A TOML string: JSON escapes are valid TOML, but TOML also requires U+007F to be escaped."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

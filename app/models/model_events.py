@@ -1,4 +1,4 @@
-"""Events for those who follow the list of models: the whole list first, then what changes in it."""
+"""Events for subscribers of the list of models: first the whole list, then its changes."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from dataclasses import dataclass
 from app.models.memory import MemorySnapshot
 from app.models.model_views import Listing, ModelView
 
-MIN_INTERVAL_S = 0.25  # between two looks at the models for one subscriber
-_MEMORY_INTERVAL_S = 5.0  # after which the machine's free memory is read again, though no model has changed
+MIN_INTERVAL_S = 0.25  # between two listings for one subscriber
+_MEMORY_INTERVAL_S = 5.0  # after which the free memory is read again even if no model has changed
 
 
 @dataclass(frozen=True, slots=True)
 class ModelsListed:
-    """All models: what a subscriber starts from."""
+    """All models: the first event of a subscription."""
 
     listing: Listing
 
 
 @dataclass(frozen=True, slots=True)
 class ModelChanged:
-    """A model is new, or something about it has changed."""
+    """A model was added or has changed."""
 
     model: ModelView
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRemoved:
-    """A model is not there any more."""
+    """A model was removed."""
 
     model_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryChanged:
-    """How much memory models may take has changed."""
+    """The memory available for models has changed."""
 
     memory: MemorySnapshot
 
@@ -45,7 +45,7 @@ ModelEvent = ModelsListed | ModelChanged | ModelRemoved | MemoryChanged
 
 
 class ModelEvents:
-    """The subscribers of one server. Belongs to its event loop."""
+    """Wakes and serves the subscribers of one server. Not thread-safe: belongs to its event loop."""
 
     def __init__(self) -> None:
         self._changed = asyncio.Event()
@@ -57,40 +57,40 @@ class ModelEvents:
         changed.set()
 
     def close(self) -> None:
-        """End all subscriptions: the server shuts down."""
+        """End all subscriptions, when the server shuts down."""
         self._closed = True
         self.notify()
 
     async def subscribe(
-        self, look: Callable[[], Awaitable[Listing]], is_moving: Callable[[], bool], heartbeat_s: float
+        self, get_listing: Callable[[], Awaitable[Listing]], is_fetching: Callable[[], bool], heartbeat_s: float
     ) -> AsyncGenerator[ModelEvent | None, None]:
-        """Events for ever; ``None`` is a heartbeat after `heartbeat_s` of silence.
+        """Yield events until :meth:`close`; ``None`` is a heartbeat after `heartbeat_s` without events.
 
-        `look` makes the listing that this subscriber is to see. While `is_moving`, it is made every quarter of a
-        second, else when something has changed.
+        `get_listing` makes the listing for this subscriber. It is called every quarter of a second while `is_fetching`
+        returns true, else after changes.
         """
         loop = asyncio.get_running_loop()
-        changed = self._changed  # before the look: what changes during it is told afterwards
-        known = await look()
+        changed = self._changed  # before the listing: changes made during it are reported by the next one
+        known = await get_listing()
         yield ModelsListed(known)
-        told_s = loop.time()
+        last_event_s = loop.time()
         while not self._closed:
             await asyncio.sleep(MIN_INTERVAL_S)
-            if not is_moving():
-                await _set_within(changed, min(heartbeat_s, _MEMORY_INTERVAL_S))
+            if not is_fetching():
+                await _wait_for(changed, min(heartbeat_s, _MEMORY_INTERVAL_S))
             changed = self._changed
-            now = await look()
+            now = await get_listing()
             for event in differences(known, now):
-                told_s = loop.time()
+                last_event_s = loop.time()
                 yield event
             known = now
-            if loop.time() - told_s >= heartbeat_s:
-                told_s = loop.time()
+            if loop.time() - last_event_s >= heartbeat_s:
+                last_event_s = loop.time()
                 yield None
 
 
 def differences(before: Listing, after: Listing) -> Iterator[ModelEvent]:
-    """What turns `before` into `after`, but for the order of the models."""
+    """The events that turn `before` into `after`, except for the order of the models."""
     known = {view.manifest.base_id: view for view in before.models}
     for view in after.models:
         if known.pop(view.manifest.base_id, None) != view:
@@ -101,7 +101,7 @@ def differences(before: Listing, after: Listing) -> Iterator[ModelEvent]:
         yield MemoryChanged(after.memory)
 
 
-async def _set_within(event: asyncio.Event, seconds: float) -> None:
+async def _wait_for(event: asyncio.Event, seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -1,4 +1,4 @@
-"""The files of a model: where they lie, whether they are all there, and whether they are what the manifest says."""
+"""The files of a model: their paths, whether they are complete, and whether they match the manifest."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from app.weights.formats.checkpoint import Checkpoint, read_checkpoint
 from app.weights.formats.gguf import GGUFHeader, read_header
 from app.weights.sources import FolderSource, ModelFile
 
-FolderStamp = tuple[tuple[str, int, int], ...]  # name, size and time of each file
-OnProgress = Callable[[int, int], None]  # bytes done, bytes in all
+FolderStamp = tuple[tuple[str, int, int], ...]  # name, size and modification time of each file
+OnProgress = Callable[[int, int], None]  # bytes done, total bytes
 
 
-def _ignore(_done: int, _total: int) -> None:
-    """No one watches."""
+def _no_progress(_done: int, _total: int) -> None:
+    """Report no progress."""
 
 
 class ModelFiles:
-    """Looks at the files of manifests in one store. Every check names the file and what to do."""
+    """Checks the files of manifests in one store. Every error names the file and what to do."""
 
     def __init__(self, store_dir: Path) -> None:
         self._store = store_dir
@@ -40,24 +40,24 @@ class ModelFiles:
         return self._store / "weights" / manifest.base_id
 
     def present(self, manifest: Manifest) -> list[Path]:
-        """The paths of all files, which are there, inside their folder, and as long as they must be. Cheap.
+        """The paths of all files, after checking that they exist, inside their folder, with the right size. Cheap.
 
-        A checksum that was computed before counts too. Raises :class:`ModelNotFetched` or :class:`DamagedWeights`.
+        Checksums computed before are compared too. Raises :class:`ModelNotFetched` or :class:`DamagedWeights`.
         """
         folder = self.folder(manifest)
         paths = [folder / file.path for file in manifest.files]
         for file, path in zip(manifest.files, paths, strict=True):
-            self._check(manifest, file, path, folder)
+            self._check_file(manifest, file, path, folder)
         return paths
 
     def header(self, manifest: Manifest) -> GGUFHeader | None:
-        """The header of the weights when they are GGUF; those of all parts are checked. Cached by size and time.
+        """The header of GGUF weights, else ``None``; all parts are checked. Cached by size and modification time.
 
         Call ``present`` first. Raises :class:`DamagedWeights`.
         """
         main = manifest.weights_file
         folder = self.folder(manifest)
-        headers = {f.path: self._read(manifest, folder / f.path) for f in manifest.files if f.path.endswith(".gguf")}
+        headers = {f.path: self._header(manifest, folder / f.path) for f in manifest.files if f.path.endswith(".gguf")}
         if main is None or main.path not in headers:
             return None
         header = headers[main.path]
@@ -73,7 +73,7 @@ class ModelFiles:
         return header
 
     def checkpoint(self, manifest: Manifest) -> Checkpoint:
-        """The headers of a Hugging Face folder, checked against its configuration. Cached as long as nothing changes.
+        """The headers of a Hugging Face folder, checked against its configuration. Cached until the folder changes.
 
         Call ``present`` first. Raises :class:`DamagedWeights`.
         """
@@ -88,18 +88,18 @@ class ModelFiles:
                 found = err
             cached = self._checkpoints[folder] = (now, found)
         if isinstance(cached[1], DamagedWeights):
-            # A fresh one each time: an exception that is raised again grows its traceback.
+            # A new exception each time: one that is raised again accumulates traceback entries.
             raise DamagedWeights(cached[1].message, model_id=manifest.id, **cached[1].details)
         return cached[1]
 
     def adapter(self, manifest: Manifest, adapter: Adapter) -> Path:
-        """The folder of an adapter that fits the model as it is to be loaded. Cached as long as nothing changes.
+        """The folder of an adapter, after checking that it fits the model. Cached until either folder changes.
 
         Raises :class:`DamagedWeights`.
         """
         own = self.folder(manifest)
         folder = own / Path(adapter.path).expanduser()
-        base = self.checkpoint(manifest) if manifest.engine == "torch" else self._whole_header(manifest)
+        base = self.checkpoint(manifest) if manifest.engine == "torch" else self._merged_header(manifest)
         now = (folder_stamp(own), folder_stamp(folder))
         key = (own / (manifest.files[0].path if isinstance(base, GGUFHeader) else ""), folder)
         cached = self._adapters.get(key)
@@ -110,26 +110,26 @@ class ModelFiles:
             raise DamagedWeights(text, **{**problem.details, "model_id": f"{manifest.id}+{adapter.name}"})
         return folder
 
-    def _whole_header(self, manifest: Manifest) -> GGUFHeader:
-        """The header, with the shapes of the tensors in all parts."""
+    def _merged_header(self, manifest: Manifest) -> GGUFHeader:
+        """The header of the first part, with the tensor shapes of all parts."""
         folder = self.folder(manifest)
         header = self.header(manifest)
         if header is None:
             raise DamagedWeights(f"{manifest.title} has no weights on this computer.", model_id=manifest.id)
-        parts = [self._read(manifest, folder / f.path) for f in manifest.files if f.path.endswith(".gguf")]
+        parts = [self._header(manifest, folder / f.path) for f in manifest.files if f.path.endswith(".gguf")]
         return replace(header, shapes={name: shape for part in parts for name, shape in part.shapes.items()})
 
-    def verify(self, manifest: Manifest, *, again: bool = False, on_progress: OnProgress = _ignore) -> None:
-        """Compare every file with its checksum, where the manifest has one; `again` even if that was done before.
+    def verify(self, manifest: Manifest, *, again: bool = False, on_progress: OnProgress = _no_progress) -> None:
+        """Compare every file with its checksum in the manifest, if any; with `again` even if that was done before.
 
-        Blocks while it computes. Raises :class:`ModelNotFetched` or :class:`DamagedWeights`.
+        Blocks while hashing. Raises :class:`ModelNotFetched` or :class:`DamagedWeights`.
         """
-        paths = self.present(manifest) if not again else self._there(manifest)
+        paths = self.present(manifest) if not again else self._existing(manifest)
         sizes = [path.stat().st_size for path in paths]
         for i, (file, path) in enumerate(zip(manifest.files, paths, strict=True)):
             if file.sha256 or again:
-                on_bytes = _counted(on_progress, sum(sizes[:i]), sum(sizes))
-                digest = self._sum(manifest, file, path, again, on_bytes)
+                on_bytes = _as_total_progress(on_progress, sum(sizes[:i]), sum(sizes))
+                digest = self._sha256(manifest, file, path, again, on_bytes)
                 if file.sha256 and digest != file.sha256:
                     raise _damaged(manifest, file, "does not match the SHA-256 in its manifest.", digest=digest)
         self.present(manifest)
@@ -138,33 +138,33 @@ class ModelFiles:
         else:
             self.header(manifest)
 
-    def _there(self, manifest: Manifest) -> list[Path]:
-        """Only that all files exist: for a check that is to read them whatever was found before."""
+    def _existing(self, manifest: Manifest) -> list[Path]:
+        """The paths of all files after checking only that they exist: remembered checksums are ignored."""
         folder = self.folder(manifest)
         for file in manifest.files:
-            self._regular(manifest, file, folder / file.path, folder)
+            self._regular_file_size(manifest, file, folder / file.path, folder)
         return [folder / file.path for file in manifest.files]
 
-    def _sum(self, m: Manifest, file: ModelFile, path: Path, again: bool, on_bytes: OnBytes) -> str:
+    def _sha256(self, m: Manifest, file: ModelFile, path: Path, again: bool, on_bytes: OnBytes) -> str:
         try:
             return self.checksums.sha256(path, again=again, on_bytes=on_bytes)
         except OSError as err:
             raise _damaged(m, file, f"cannot be read: {err.strerror}.") from err
 
-    def _check(self, manifest: Manifest, file: ModelFile, path: Path, folder: Path) -> None:
-        size = self._regular(manifest, file, path, folder)
+    def _check_file(self, manifest: Manifest, file: ModelFile, path: Path, folder: Path) -> None:
+        size = self._regular_file_size(manifest, file, path, folder)
         if file.size_bytes is not None and size != file.size_bytes:
             raise _damaged(manifest, file, f"has {size:,} bytes instead of {file.size_bytes:,}.")
         known = self.checksums.known(path) if file.sha256 else None
         if known is not None and known != file.sha256:
             raise _damaged(manifest, file, "does not match the SHA-256 in its manifest.", digest=known)
 
-    def _regular(self, manifest: Manifest, file: ModelFile, path: Path, folder: Path) -> int:
+    def _regular_file_size(self, manifest: Manifest, file: ModelFile, path: Path, folder: Path) -> int:
         try:
             found = path.stat()
             inside = path.resolve().is_relative_to(folder.resolve())
         except (FileNotFoundError, NotADirectoryError) as err:
-            raise self._missing(manifest, path) from err
+            raise self._not_fetched(manifest, path) from err
         except OSError as err:
             raise _damaged(manifest, file, f"cannot be read: {err.strerror}.") from err
         if not inside:
@@ -177,14 +177,14 @@ class ModelFiles:
             raise _damaged(manifest, file, "is not a file.")
         return found.st_size
 
-    def _missing(self, manifest: Manifest, path: Path) -> ModelNotFetched:
+    def _not_fetched(self, manifest: Manifest, path: Path) -> ModelNotFetched:
         if isinstance(manifest.source, FolderSource):
             todo = f"{path} does not exist. Put the file there, or fix the manifest."
         else:
             todo = f"It is not downloaded yet. Download it on the page, or run: parley models pull {manifest.base_id}"
         return ModelNotFetched(f"{manifest.title}: {todo}", model_id=manifest.id, size_bytes=manifest.size_bytes)
 
-    def _read(self, manifest: Manifest, path: Path) -> GGUFHeader:
+    def _header(self, manifest: Manifest, path: Path) -> GGUFHeader:
         try:
             now = stamp(path)
         except OSError as err:
@@ -199,13 +199,13 @@ class ModelFiles:
                 found = err
             cached = self._headers[path] = (now, found)
         if isinstance(cached[1], DamagedWeights):
-            # A fresh one each time: an exception that is raised again grows its traceback.
+            # A new exception each time: one that is raised again accumulates traceback entries.
             raise DamagedWeights(f"{manifest.title}: {cached[1].message}", model_id=manifest.id, **cached[1].details)
         return cached[1]
 
 
 def folder_stamp(folder: Path) -> FolderStamp:
-    """What tells one state of a folder from another; of one that can't be read, always the same."""
+    """Name, size and modification time of each file, to detect changes; empty if the folder can't be read."""
     try:
         return tuple(sorted((path.name, *stamp(path)) for path in folder.iterdir() if path.is_file()))
     except OSError:
@@ -223,8 +223,8 @@ def _adapter_problem(folder: Path, base: Checkpoint | GGUFHeader) -> DamagedWeig
     return None
 
 
-def _counted(on_progress: OnProgress, before: int, total: int) -> OnBytes:
-    """Progress of one file as progress of all of them."""
+def _as_total_progress(on_progress: OnProgress, before: int, total: int) -> OnBytes:
+    """Report the progress of one file as progress of all files; `before`: bytes of the files done."""
     return lambda done: on_progress(before + done, total)
 
 

@@ -1,4 +1,4 @@
-"""Models as people are shown them: what the catalog knows, with the state of fetches and of memory at one moment."""
+"""View models of the model list: catalog entries combined with the state of fetches and memory at one moment."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ class VariantView:
     state: ViewState
     status: ModelStatus
     device: Device
-    error: ParleyError | None  # why it can't be loaded, or could not the last time
+    error: ParleyError | None  # why it can't be loaded, or why the last load failed
 
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """One model as it is loaded by default, with all its variants and adapters."""
+    """One model in its default variant, with all its variants and adapters."""
 
     manifest: Manifest
     state: ViewState
     status: ModelStatus
-    device: Device  # whose memory it needs
+    device: Device  # the device whose memory it needs
     error: ParleyError | None
-    progress: Progress | None  # of the fetch that runs
-    arriving: bool  # asked for by name, and not in the catalog yet
-    default: bool  # whether it answers where nobody chooses
+    progress: Progress | None  # of a running fetch
+    arriving: bool  # requested by its Hub name and not in the catalog yet
+    default: bool  # whether it is used if no model is chosen
     variants: tuple[VariantView, ...]
-    adapter_problems: Mapping[str, str]  # by the adapter's name
+    adapter_problems: Mapping[str, str]  # adapter name → why it can't be used
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All models, the manifests that can't be read, and the memory of this machine."""
+    """All models, the errors of unreadable manifests, and the memory of this machine."""
 
     models: tuple[ModelView, ...]
     problems: tuple[InvalidManifest, ...]
@@ -56,16 +56,16 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """What changes without a file being touched: needed to make a view of a catalog entry."""
+    """The state that changes without changes of files; makes views of catalog entries."""
 
     fetches: Fetches
     loaded: LoadedModels
-    missing_extras: Mapping[str, MissingExtra]  # by the engine's name
+    missing_extras: Mapping[str, MissingExtra]  # by engine name
     memory: MemorySnapshot
     default_id: str | None
 
     def model_view(self, entry: CatalogEntry, *, arriving: bool) -> ModelView:
-        """The view of `entry` now."""
+        """The view of `entry` at this moment."""
         manifest = entry.manifest
         usual = self._variant_view(entry)
         progress = self.fetches.progress(manifest.base_id)
@@ -91,7 +91,7 @@ class LiveState:
         return VariantView(manifest, self._state(entry, missing), status, "gpu" if on_gpu else "cpu", error)
 
     def _state(self, entry: CatalogEntry, missing: MissingExtra | None) -> ViewState:
-        """The state of the files; of files that are here, the state in memory."""
+        """The state of the files; for downloaded models, the state in memory."""
         if entry.status.state != "ready":
             return entry.status.state
         if missing is not None:

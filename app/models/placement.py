@@ -1,11 +1,11 @@
-"""Which engine runs a model, and why: beside a Hugging Face folder's own weights there may be GGUF conversions.
+"""Choose the engine for a model, and the reason: a Hugging Face folder may also contain GGUF conversions.
 
-    <store>/weights/<name>/<name>-<type>.gguf    in that number format, as ``parley models quantize`` writes it
+    <store>/weights/<name>/<name>-<type>.gguf    in that number format, written by ``parley models quantize``
 
-Each conversion and each of PyTorch's quantizations is a *variant* of the model, named behind its id: ``llama-7b@q4_0``,
-``llama-7b@nf4``. The first variant is taken where nobody chooses: what a manifest names first; else PyTorch where it
-can use a GPU; else llama.cpp with the smallest conversion, because a processor's speed is that of its memory (figures
-in docs/benchmarks.md); else PyTorch, on the processor.
+Each conversion and each PyTorch quantization is a *variant* of the model, with a name such as ``llama-7b@q4_0``
+or ``llama-7b@nf4``. The first variant is the default: the first one in the manifest; else PyTorch if it can use a GPU;
+else llama.cpp with the smallest conversion, because generation on a CPU is limited by memory bandwidth (figures in
+docs/benchmarks.md); else PyTorch on the CPU.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from app.weights.converting.model_types import convertible
 from app.weights.formats.converted_files import GGUF_TYPES, converted_files
 from app.weights.sources import ModelFile
 
-# Why a model runs where it does: a code, for front ends that translate, and its text.
+# Reasons for the choice of an engine: a code, which front ends translate, and its text.
 REASONS: Mapping[str, str] = {
     "only_engine": "the only engine for these files",
     "chosen": "chosen by name",
@@ -37,8 +37,8 @@ def variants(
 ) -> tuple[Variant, ...]:
     """All variants of `manifest`, the default first.
 
-    `choices` are PyTorch's quantizations, `converted` the conversions that are there; `convertible` says whether there
-    could be some, `gpu` whether PyTorch can use a GPU.
+    `choices` are the PyTorch quantizations, `converted` the existing conversions by number format; `convertible`:
+    whether the model can be converted; `gpu`: whether PyTorch can use a GPU.
     """
     usual = [*choices, *converted] if gpu else [*converted, *choices]
     names = [name for name in dict.fromkeys([*manifest.quantizations, *usual]) if name in usual]
@@ -54,7 +54,7 @@ def variants(
 
 
 def _reason(is_converted: bool, convertible: bool, gpu: bool) -> str:
-    """Why the first variant is the first, where nobody said so: one of :data:`REASONS`."""
+    """Why the first variant is the default if the manifest lists none: one of :data:`REASONS`."""
     if is_converted:
         return "smallest_gguf"
     if gpu:
@@ -63,7 +63,7 @@ def _reason(is_converted: bool, convertible: bool, gpu: bool) -> str:
 
 
 def conversion_to_make(config: Mapping[str, object], *, gpu: bool) -> str:
-    """The type of the conversion without which a model of this ``config.json`` would run slowly here; "": none."""
+    """The number format to convert a model with this ``config.json`` to, for speed on a CPU; "" for none."""
     if gpu or config.get("model_type") not in convertible() or "quantization_config" in config:
         return ""
     return GGUF_TYPES[0]

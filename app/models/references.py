@@ -1,7 +1,7 @@
-"""What names a model to answer: ``base[@quantization][+adapter]``, such as ``chatglm-6b@nf4+my-lora``.
+"""Model references: ``base[@quantization][+adapter]``, such as ``chatglm-6b@nf4+my-lora``.
 
-The base is a manifest's id. What follows says how it is loaded and what is laid over it; both may be left out. A model
-is in memory once per base and quantization, whatever adapters are asked of it.
+The base is a manifest's id; the variant to load (``quantization``) and the adapter to apply are optional. A model is in
+memory once per base and quantization, and is shared by its adapters.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _REFERENCE = re.compile(r"(?P<base>[^@+]+)(?:@(?P<quantization>[^@+]+))?(?:\+(?P
 
 @dataclass(frozen=True, slots=True)
 class ModelReference:
-    """The three parts; an empty one was left out."""
+    """The three parts of a reference; an omitted one is empty."""
 
     base: str
     quantization: str = ""
@@ -26,7 +26,7 @@ class ModelReference:
 
     @property
     def model(self) -> str:
-        """The reference without its adapter: what is loaded."""
+        """The reference without its adapter: the variant to load."""
         return f"{self.base}@{self.quantization}" if self.quantization else self.base
 
     def __str__(self) -> str:
@@ -34,9 +34,9 @@ class ModelReference:
 
 
 def parse(text: str) -> ModelReference:
-    """The parts of `text`; whether they exist is the catalog's to say.
+    """Parse a model reference; whether the model exists is checked by the catalog.
 
-    Raises :class:`ModelNotFound` for what names no model in any catalog.
+    Raises :class:`ModelNotFound` for a malformed reference.
     """
     match = _REFERENCE.fullmatch(text) if len(text) <= MAX_REFERENCE_CHARS else None
     if match is None:
@@ -49,5 +49,5 @@ def parse(text: str) -> ModelReference:
 
 
 def with_adapter(model_id: str, adapter: str | None) -> str:
-    """The whole reference of a model that answers with `adapter`."""
+    """The reference of `model_id` with `adapter`, if there is one."""
     return f"{model_id}+{adapter}" if adapter else model_id

@@ -1,4 +1,4 @@
-"""What people do with models, for the API and the command line: list, choose, fetch, import, convert, check, load."""
+"""The use cases of models, for the API and the command line: list, choose, fetch, import, convert, check, load."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from app.weights.progress import Cancelled, OnProgress, Progress
 
 log = logging.getLogger(__name__)
 
-_LOOK_INTERVAL_S = 1.0  # after which a file that a user drops into the store of a running server is seen at the latest
+_REFRESH_INTERVAL_S = 1.0  # how often a running server checks its store for new files
 
 
 class ModelService:
-    """The use-cases. One per program.
+    """The use cases of models. One per process.
 
-    Methods that block say so: a server calls them in threads. The command line makes one with :meth:`from_settings`; a
-    server opens its own with :meth:`start` and closes it with :meth:`close`.
+    Methods that block say so; a server calls them in threads. The command line creates one with
+    :meth:`from_settings`; a server calls :meth:`start` and :meth:`close`.
     """
 
     def __init__(self, settings: Settings, catalog: Catalog, loaded: LoadedModels | None = None) -> None:
@@ -45,13 +45,13 @@ class ModelService:
         self._loaded = loaded or NothingLoaded()
         self._loaded.on_change(self.events.notify)
         self._missing_extras: dict[str, MissingExtra] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._refresh_task: asyncio.Task[None] | None = None
 
     @classmethod
     def from_settings(cls, settings: Settings, engines: EngineInputs) -> ModelService:
-        """For the command line: the models of the settings' store, none of them in memory.
+        """A service for the command line: the models of the store in the settings, none in memory.
 
-        A manifest for another engine than `engines` is a problem that the listing names.
+        A manifest for an engine that is not in `engines` is listed as a problem.
         """
         catalog = Catalog.from_settings(settings, engines)
         catalog.cache()
@@ -60,44 +60,44 @@ class ModelService:
     # -- in a running server ---------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Keep the catalog in memory from now on, and look at the store once a second."""
+        """Cache the catalog in memory and refresh it once a second."""
         await asyncio.to_thread(self.catalog.cache)
-        await asyncio.to_thread(self._look)
-        self._looking = asyncio.create_task(self._keep_looking(), name="look at the model store")
+        await asyncio.to_thread(self._refresh)
+        self._refresh_task = asyncio.create_task(self._refresh_regularly(), name="refresh the model list")
 
     async def close(self) -> None:
         """Cancel all fetches and end all subscriptions. Idempotent."""
         self.events.close()
-        if self._looking is not None:
-            self._looking.cancel()
+        if self._refresh_task is not None:
+            self._refresh_task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._looking
+                await self._refresh_task
         await self.fetches.close()
 
     async def subscribe(self, languages: Sequence[str], heartbeat_s: float) -> AsyncGenerator[ModelEvent | None, None]:
-        """All models, then what changes in them; ``None`` is a heartbeat. See :mod:`app.models.model_events`."""
+        """Yield all models, then changes; ``None`` is a heartbeat. See :mod:`app.models.model_events`."""
 
-        async def look() -> Listing:
+        async def get_listing() -> Listing:
             return await asyncio.to_thread(self.listing, languages)
 
-        subscription = self.events.subscribe(look, self.fetches.any_running, heartbeat_s)
+        subscription = self.events.subscribe(get_listing, self.fetches.any_running, heartbeat_s)
         async with contextlib.aclosing(subscription):
             async for event in subscription:
                 yield event
 
     def start_fetch(self, reference: str) -> None:
-        """Begin to fetch a model in the background; nothing happens where that runs. Raises :class:`ModelNotFound`."""
+        """Start fetching a model in the background, unless that is running. Raises :class:`ModelNotFound`."""
         self.fetches.start(self._arriving_or_known(reference).base_id)
 
     async def start_fetch_by_name(self, name: str) -> str:
-        """Begin to fetch what ``hub:OWNER/NAME[:FILE][@REVISION]`` names; returns its id once the hub has answered.
+        """Start fetching ``hub:OWNER/NAME[:FILE][@REVISION]``; returns the model's id once the Hub has answered.
 
         Raises as :func:`~app.models.hub_references.resolve` does.
         """
         return await self.fetches.start_by_name(name)
 
     def cancel_fetch(self, reference: str) -> None:
-        """Stop fetching a model, or forget one that failed to arrive. Raises :class:`ModelNotFound`."""
+        """Cancel the fetch of a model, or forget a failed fetch by name. Raises :class:`ModelNotFound`."""
         self.fetches.cancel(self._arriving_or_known(reference).base_id)
 
     async def load(self, reference: str) -> None:
@@ -105,17 +105,17 @@ class ModelService:
         await self._loaded.load(reference)
 
     async def unload(self, reference: str) -> None:
-        """Free a model's memory. Raises :class:`~app.errors.ModelBusy` while it is answering."""
+        """Free a model's memory. Raises :class:`~app.errors.ModelBusy` while it is generating."""
         await self._loaded.unload(reference)
 
     # -- which models there are --------------------------------------------------------------------
 
     def listing(self, languages: Sequence[str] = ()) -> Listing:
-        """All models: those of the catalog, and those that were asked for by name and are on their way. Blocks.
+        """All models: those in the catalog, and those being fetched by name. Blocks.
 
-        `languages` are the reader's: they decide which model is the default one.
+        `languages` are the user's: the default model depends on them.
         """
-        self._look()
+        self._refresh()
         live = self._live_state(languages)
         entries = self.catalog.entries()
         known = {entry.manifest.base_id for entry in entries}
@@ -125,26 +125,26 @@ class ModelService:
         return Listing(tuple(views), tuple(self.catalog.problems), live.memory)
 
     def show(self, reference: str, languages: Sequence[str] = ()) -> ModelView:
-        """One model, as the variant that `reference` names. Blocks. Raises :class:`ModelNotFound`."""
-        self._look()
+        """One model, in the variant that `reference` names. Blocks. Raises :class:`ModelNotFound`."""
+        self._refresh()
         live = self._live_state(languages)
         manifest = self._arriving_or_known(reference)
         arriving = any(manifest is other for other in self.fetches.arriving())
         return live.model_view(self.catalog.entry(manifest), arriving=arriving)
 
     def get(self, reference: str) -> Manifest:
-        """The manifest of a model, with the variant that `reference` names. Raises :class:`ModelNotFound`."""
+        """The manifest of a model, in the variant that `reference` names. Raises :class:`ModelNotFound`."""
         return self.catalog.get(reference)
 
     def get_readable(self, model_id: str) -> Manifest:
-        """As :meth:`get`; raises :class:`InvalidManifest` where there is a manifest of that name that can't be read."""
+        """Like :meth:`get`; raises :class:`InvalidManifest` if the manifest of that name can't be read."""
         for problem in self.catalog.problems:
             if Path(str(problem.details.get("path", ""))).name == f"{model_id}.toml":
                 raise InvalidManifest(problem.message, **problem.details)
         return self.catalog.get(model_id)
 
     def ready_models(self) -> list[Manifest]:
-        """Chat models whose weights are here, in the catalog's order."""
+        """Downloaded chat models, in the catalog's order."""
         return [
             entry.manifest
             for entry in self.catalog.entries()
@@ -152,25 +152,25 @@ class ModelService:
         ]
 
     def default_model(self, languages: Sequence[str] = ()) -> str | None:
-        """The model set by the operator, else the first ready one that speaks one of `languages`, else the first ready.
+        """The model in the settings, else the first ready one for one of `languages`, else the first ready one.
 
-        Of one that has several variants, the first that this machine has the memory for.
+        Of several variants the first that fits into this machine's memory. ``None`` if no model is usable.
         """
         if self._settings.model:
             return self._settings.model
         chats = [entry for entry in self.catalog.entries() if entry.manifest.kind == "chat"]
         ready = [entry for entry in chats if entry.status.state == "ready"]
         wanted = [language.split("-")[0].lower() for language in languages]
-        speaking = [entry for language in wanted for entry in ready if language in entry.manifest.languages]
-        for entry in [*speaking, *ready]:
+        in_language = [entry for language in wanted for entry in ready if language in entry.manifest.languages]
+        for entry in [*in_language, *ready]:
             for variant in entry.variants or (entry,):
-                usable = len(entry.variants) < 2 or variant.suits
+                usable = len(entry.variants) < 2 or variant.fits_machine
                 if usable and variant.manifest.engine not in self._missing_extras:
                     return variant.manifest.id
         return None
 
     def require_default_model(self, languages: Sequence[str] = ()) -> str:
-        """As :meth:`default_model`; raises :class:`ModelNotFetched` when there is none."""
+        """Like :meth:`default_model`; raises :class:`ModelNotFetched` when there is none."""
         found = self.default_model(languages)
         if found is None:
             raise ModelNotFetched(
@@ -178,10 +178,10 @@ class ModelService:
             )
         return found
 
-    # -- bringing models here, and checking them -----------------------------------------------------
+    # -- fetching, importing, converting and checking --------------------------------------------------
 
     def fetch(self, reference: str, to: ConvertTo, on_progress: OnProgress, cancelled: Cancelled) -> Manifest:
-        """Fetch a model by its id or as ``hub:OWNER/NAME[:FILE][@REVISION]``, and convert it. Blocks.
+        """Fetch a model by its id or ``hub:OWNER/NAME[:FILE][@REVISION]``, and convert it. Blocks.
 
         Raises as :func:`~app.models.hub_references.resolve` and :func:`~app.models.fetch_model.fetch_model` do.
         """
@@ -199,11 +199,11 @@ class ModelService:
     ) -> Imported:
         """Import a model or an adapter under `name`, and convert it. Blocks.
 
-        `base`: of delta weights, the path or id of what they are added to; else "". Raises :class:`InvalidImport` and
-        what :func:`~app.weights.importing.importer.import_model` raises.
+        `base`: for delta weights, the path or id of the base model; else "". Raises :class:`InvalidImport`, and as
+        :func:`~app.weights.importing.importer.import_model` does.
         """
         store_dir = self.catalog.store_dir
-        found = self._base(base) if base else None
+        found = self._base_path(base) if base else None
         imported = import_model(source, store_dir, name, on_progress, cancelled, base=found)
         if imported.kind == "model":
             convert_where_wanted(imported.folder, store_dir, on_progress, cancelled, to=to)
@@ -227,7 +227,7 @@ class ModelService:
     def check(self, model_id: str, on_progress: OnProgress) -> None:
         """Read every file of a model again and compare its checksum. Blocks.
 
-        Raises :class:`~app.errors.ModelError` for a model that is damaged or not here.
+        Raises :class:`~app.errors.ModelError` for a model that is damaged or not downloaded.
         """
 
         def on_bytes(done: int, total: int) -> None:
@@ -236,17 +236,17 @@ class ModelService:
         self.catalog.verify(model_id, again=True, on_progress=on_bytes)
 
     def offered_with(self, adapter_folder: Path) -> list[str]:
-        """The ids of the models that an adapter is offered with."""
+        """The ids of the models that list an adapter."""
         models = self.catalog.list()
         return [m.id for m in models if any(Path(adapter.path) == adapter_folder for adapter in m.adapters)]
 
-    # -- inside ------------------------------------------------------------------------------------
+    # -- private -----------------------------------------------------------------------------------
 
     def _arriving_or_known(self, reference: str) -> Manifest:
         arriving = (manifest for manifest in self.fetches.arriving() if manifest.base_id == reference)
         return next(arriving, None) or self.catalog.get(reference)
 
-    def _base(self, base: str) -> Path:
+    def _base_path(self, base: str) -> Path:
         path = Path(base).expanduser()
         if path.exists():
             return path
@@ -257,19 +257,19 @@ class ModelService:
             raise InvalidImport(text) from err
         return self.catalog.files.folder(manifest)
 
-    async def _keep_looking(self) -> None:
+    async def _refresh_regularly(self) -> None:
         while True:
-            await asyncio.sleep(_LOOK_INTERVAL_S)
+            await asyncio.sleep(_REFRESH_INTERVAL_S)
             try:
-                changed = await asyncio.to_thread(self._look)
-            except OSError as err:  # the disk is away for now
+                changed = await asyncio.to_thread(self._refresh)
+            except OSError as err:  # such as a network disk that is offline
                 log.warning("The model store can't be read: %s", err)
             else:
                 if changed:
                     self.events.notify()
 
-    def _look(self) -> bool:
-        """See whether files or installed packages have changed. Blocks."""
+    def _refresh(self) -> bool:
+        """Check files and installed packages; returns whether something has changed. Blocks."""
         changed = self.catalog.refresh()
         engines = {variant.manifest.engine for e in self.catalog.entries() for variant in (e, *e.variants)}
         found = {engine: missing for engine in engines if (missing := self._loaded.missing_extra(engine))}
@@ -279,7 +279,7 @@ class ModelService:
         return changed
 
     def _live_state(self, languages: Sequence[str]) -> LiveState:
-        """What views of models are made with, at this moment. Blocks."""
+        """The live state from which views of models are made. Blocks."""
         default = self.default_model(languages)
         default_id = parse(default).base if default else None
         memory = self.catalog.budget.snapshot()

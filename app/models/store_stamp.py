@@ -1,4 +1,4 @@
-"""A stamp of a model store: equal stamps mean that a new scan would find the same. Costs a fraction of a scan."""
+"""A stamp of a model store, to detect changes: with an equal stamp a new scan would find the same. Much cheaper."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-Entry = tuple[str, int, int]  # path, size in bytes, time of change in nanoseconds
+Entry = tuple[str, int, int]  # path, size in bytes, modification time in nanoseconds
 StoreStamp = tuple[Entry, ...]
 
-_CHECKED = ".checked"  # the remembered checksums; other hidden folders are work in progress
+_CHECKED = ".checked"  # remembered checksums; other hidden folders are work in progress
 
 
 def store_stamp(store_dir: Path, shipped_dir: Path, model_folders: Iterable[Path]) -> StoreStamp:
-    """The state of all that a scan reads: manifests, weights, adapters, remembered checksums.
+    """The state of all files that a scan reads: manifests, weights, adapters, remembered checksums.
 
-    `model_folders` are the models' own folders; those outside the store are looked at too. Blocks for well under a
+    `model_folders` are the models' own folders; those outside the store are included. Blocks for well under a
     millisecond per hundred files.
     """
     weights = store_dir / "weights"
@@ -31,7 +31,7 @@ def store_stamp(store_dir: Path, shipped_dir: Path, model_folders: Iterable[Path
 
 
 def _files(folder: Path | str, depth: int) -> Iterator[Entry]:
-    """The files in a folder, and `depth` levels below it; nothing where it can't be read."""
+    """The files in a folder and up to `depth` levels below it; none if it can't be read."""
     try:
         with os.scandir(folder) as found:
             entries = list(found)
@@ -42,7 +42,7 @@ def _files(folder: Path | str, depth: int) -> Iterator[Entry]:
             continue
         try:
             stat, is_folder = entry.stat(), entry.is_dir()
-        except OSError:  # a link that leads nowhere, or removed just now
+        except OSError:  # a dangling link, or just removed
             continue
         yield entry.path, stat.st_size, stat.st_mtime_ns
         if is_folder and depth and entry.name != _CHECKED:

@@ -1,4 +1,4 @@
-"""Read a TOML table strictly: every value has its type, every key its place, and nothing is left over."""
+"""Strict reader for TOML tables: checks the type of every value and refuses unknown keys."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from app.errors import InvalidManifest
 
 _MAX_TEXT_CHARS = 4000
-_UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # control characters; a tab or a line's end may stand in a text
+_UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # control characters, except tab and newline
 
 
 class Table:
-    """One table of a manifest. Each reader takes its key away; ``finish`` refuses what is left.
+    """One table of a manifest. Each reading method removes its key; ``finish`` refuses remaining keys.
 
-    Every method raises :class:`InvalidManifest`, which names the file, the key, and what may stand there.
+    Every method raises :class:`InvalidManifest`, which names the file, the key and the expected value.
     """
 
     def __init__(self, path: Path, name: str, values: object) -> None:
@@ -33,7 +33,7 @@ class Table:
         return self._path
 
     def fail(self, key: str, expected: str) -> InvalidManifest:
-        """The error for `key`; `expected` completes the sentence "<key> must be …"."""
+        """Make the error for `key`; `expected` completes the sentence "<key> must be …"."""
         full = f"{self._name}.{key}" if self._name else key
         return InvalidManifest(f"{self._path}: {full} must be {expected}.", path=str(self._path), key=full)
 
@@ -42,13 +42,13 @@ class Table:
         return self._values.pop(key, None)
 
     def has(self, key: str) -> bool:
-        """Whether `key` stands there (and was not read yet)."""
+        """Whether the table has `key` and it was not read yet."""
         return key in self._values
 
     def text(
         self, key: str, default: str | None = None, *, pattern: re.Pattern[str] | None = None, hint: str = ""
     ) -> str:
-        """A string; `pattern` must match all of it, and `hint` says in words what it asks for."""
+        """A string; `pattern` must match all of it, and `hint` describes what it requires."""
         value = self._take(key)
         if value is None and default is not None:
             return default
@@ -68,7 +68,7 @@ class Table:
         return value
 
     def whole(self, key: str, low: int, high: int) -> int | None:
-        """A whole number from `low` to `high`, or ``None`` where it is left out."""
+        """An integer from `low` to `high`; ``None`` if the key is missing."""
         value = self._take(key)
         if value is None:
             return None
@@ -77,7 +77,7 @@ class Table:
         return value
 
     def texts(self, key: str, *, pattern: re.Pattern[str], hint: str) -> tuple[str, ...]:
-        """A list of strings, each matching `pattern`; empty where it is left out."""
+        """A list of strings, each matching `pattern`; empty if the key is missing."""
         value = self._take(key)
         if value is None:
             return ()
@@ -87,12 +87,12 @@ class Table:
         return tuple(value)
 
     def table(self, key: str) -> Table:
-        """The table below `key`; an empty one where it is left out."""
+        """The table below `key`; an empty one if the key is missing."""
         value = self._take(key)
         return Table(self._path, self._child(key), {} if value is None else value)
 
     def tables(self, key: str) -> list[Table]:
-        """The list of tables below `key` (``[[key]]``)."""
+        """The list of tables below `key` (``[[key]]``); empty if the key is missing."""
         value = self._take(key)
         if value is None:
             return []
@@ -101,12 +101,12 @@ class Table:
         return [Table(self._path, f"{self._child(key)}[{i}]", item) for i, item in enumerate(value)]
 
     def rest(self) -> dict[str, Any]:
-        """Everything not read yet, for a caller that knows the keys."""
+        """All entries not read yet, for a caller that checks the keys itself."""
         values, self._values = self._values, {}
         return values
 
     def finish(self) -> None:
-        """Refuse keys that nobody asked for: a misspelt key must not be a silent default."""
+        """Refuse unknown keys, so that a misspelt key is not silently ignored."""
         if not self._values:
             return
         unknown = sorted(self._values)[0]

@@ -158,7 +158,7 @@ async def test_by_name_it_is_known_at_once_and_in_the_catalog_when_it_is_here(hu
 
 
 async def test_two_of_one_name_get_two_ids(hub: FakeHub, bare: Catalog) -> None:
-    hub.pause_s = 0.05
+    hub.pause_s = 0.5  # neither is here before the last is asked for
     for repo in ("one/x", "two/x"):
         hub.add(repo, {GGUF: large_gguf()})
     async with opened(bare) as fetches:
@@ -197,7 +197,7 @@ async def test_what_is_no_model_is_told_at_once(hub: FakeHub, bare: Catalog, mon
             await fetches.start_by_name("hub:tiny/many")
         files = [{"path": GGUF, "size_bytes": 3}, {"path": "Tiny-Q8_0.gguf", "size_bytes": 5}]
         assert (several.value.details["reason"], several.value.details["files"]) == ("several", files)
-        monkeypatch.setattr(fetches_module, "_LISTING_S", 0.0)
+        monkeypatch.setattr(fetches_module, "_LISTING_TIMEOUT_S", 0.0)
         with pytest.raises(FetchFailed, match="did not answer in time"):
             await fetches.start_by_name("hub:tiny/many")
         assert fetches.arriving() == ()

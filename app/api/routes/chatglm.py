@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.deps import ServicesDep, UserId
 from app.api.disconnect import unless_gone
 from app.api.schemas import Content
-from app.domain.generation import MAX_NEW_TOKENS
 from app.domain.messages import Role, Turn
+from app.domain.sampling import MAX_NEW_TOKENS
 
 router = APIRouter(tags=["chatglm"])
 

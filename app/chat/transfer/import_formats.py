@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.chat.transfer.parley_json import FORMAT, VERSION
-from app.domain.generation import SamplingParams
 from app.domain.messages import MessageState, Role, title_from
+from app.domain.sampling import SamplingParams
 from app.errors import InvalidImport, InvalidSampling
 
 MAX_MESSAGES = 10_000

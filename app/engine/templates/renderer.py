@@ -143,15 +143,19 @@ class _Sandbox:
     async def started(cls) -> _Sandbox:
         """Start the process. Raises :class:`~app.errors.WorkerFailed`."""
         ours, theirs = socket.socketpair()
+        child: WorkerProcess | None = None
         try:
             with theirs:
                 fd = theirs.fileno()
                 child = WorkerProcess(_MODULE, {"fd": fd}, start_timeout_s=_START_TIMEOUT_S, pass_fds=(fd,))
                 await child.start()
-        except BaseException:
+            reader, writer = await asyncio.open_unix_connection(sock=ours, limit=_LONGEST_ANSWER)
+        except BaseException:  # cancelled too: closing during a warm-up must leave no process behind
             ours.close()
+            if child is not None:
+                await child.stop()
             raise
-        return cls(child, *await asyncio.open_unix_connection(sock=ours, limit=_LONGEST_ANSWER))
+        return cls(child, reader, writer)
 
     async def ask(self, line: bytes) -> dict[str, Any]:
         """Send a request and return the answer. Raises :class:`ConnectionError` and :class:`TimeoutError`."""

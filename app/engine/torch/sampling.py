@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from app.domain.generation import SamplingParams
+from app.domain.sampling import SamplingParams
 
 # Candidates for top-p without top-k: nearly always enough; otherwise the whole vocabulary is sorted.
 _FIRST_CANDIDATES = 256

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from app.domain.generation import SamplingParams
 from app.domain.prefill import TORCH_CHUNK_TOKENS
+from app.domain.sampling import SamplingParams
 from app.engine.torch.detokenizer import Detokenizer
 from app.engine.torch.sampling import Row
 from app.engine.torch.slot_model import Prefill

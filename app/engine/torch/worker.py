@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 
-from app.domain.generation import SamplingParams
+from app.domain.sampling import SamplingParams
 from app.engine.lifeline import Lifeline, attach
 from app.engine.torch.frames import StepOutput, pack, read
 

@@ -1,6 +1,6 @@
-"""How much memory models take, and how much there is.
+"""Memory estimates for models, and the memory available for them.
 
-:func:`estimate_model` says what a model takes, on which device; :class:`MemoryBudget` what models may take now.
+:func:`estimate_model` computes what a model takes and on which device; :class:`MemoryBudget` how much models may take.
 """
 
 from app.models.memory.budget import MemoryBudget

@@ -1,25 +1,25 @@
-"""MemoryBudget: how much memory models may take now. The catalog's "fits" and the pool's verdict both come from it.
+"""MemoryBudget: how much memory models may take now. Both the catalog's "fits" and the pool's decision use it.
 
 For each device (RAM; the memory of the GPU that PyTorch uses), at any moment:
 
-    capacity = available on the machine + what our models hold       as if none of ours were loaded;
-               RAM: at most PARLEY_MEMORY_LIMIT_MIB, if that is set
+    capacity = available on the machine + held by our models        as if none of ours were loaded;
+               RAM: at most PARLEY_MEMORY_LIMIT_MIB, if set
     taken    = Σ max(promised, held) over our models
-    free     = capacity − taken                                      without unloading any
+    free     = capacity − taken                                      without unloading any model
              = capacity − taken by models in use                     once the idle ones are unloaded
 
-*Promised* is a model's estimate, from before its worker starts until after it has ended. *Held* is what would come back
-if the worker ended: in RAM its own pages, but not pages of files. So a model counts once, whatever it is doing:
+*Promised* is a model's estimate, from before its worker starts until after it has ended. *Held* is what the worker
+would free by ending: in RAM its own pages, but not pages of files. So a model counts exactly once in every state:
 
-- while it loads, the kernel sees only a part of it: the promise covers the rest;
-- mapped weights are pages of files, which the kernel calls available and which a worker doesn't "hold": the promise
+- while it loads, only a part of it is allocated: the promise covers the rest;
+- mapped weights are pages of files, which the kernel counts as available and the worker doesn't "hold": the promise
   covers them;
-- once it is loaded, what it holds is no longer available on the machine and comes back into the capacity.
+- once it is loaded, the memory it holds is no longer available on the machine and is added back to the capacity.
 
-How much of a GPU's memory one process holds can't be read in a container. A model that loads there is taken to hold
-nothing yet, one that is loaded its weights and KV cache, which are allocated as a whole.
+The GPU memory held by one process can't be read in a container. A model that is loading is assumed to hold nothing
+yet, a loaded one to hold its weights and KV cache, which are allocated at once.
 
-Where a GPU's memory can't be read, its models are counted in RAM.
+If a GPU's memory can't be read, its models are counted in RAM.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from app.models.memory.snapshot import Amount, MemorySnapshot, Taken, need, tota
 
 
 class MemoryHolder(Protocol):
-    """A model that memory is promised to, as the one who loads it knows it."""
+    """A model that memory is promised to, as the pool knows it."""
 
     @property
     def model_id(self) -> str:
-        """Base and variant."""
+        """Id with variant."""
 
     @property
     def pid(self) -> int | None:
-        """The process that holds its weights, while there is one."""
+        """Id of its worker process; ``None`` if there is none."""
 
     @property
     def loaded(self) -> bool:
@@ -50,38 +50,38 @@ class MemoryHolder(Protocol):
 
     @property
     def in_use(self) -> bool:
-        """Whether it must not be unloaded now."""
+        """Whether it is generating and must not be unloaded."""
 
 
 class MachineReader(Protocol):
-    """What the budget asks of a :class:`Machine`."""
+    """The part of :class:`Machine` that the budget uses; tests replace it."""
 
     def memory(self) -> MachineMemory:
-        """All memory now."""
+        """Total and available memory of each device."""
 
     def resident_bytes(self, pid: int) -> int:
-        """RAM that comes back when the process ends."""
+        """RAM that is freed when the process ends."""
 
     def changed(self) -> None:
-        """A model has come or gone."""
+        """A model was loaded or unloaded: drop cached readings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The machine and what each of our models holds, at one moment."""
+    """The machine's memory and what each of our models holds, at one moment."""
 
     machine: MachineMemory
     held: Mapping[MemoryHolder, Amount]
 
 
 class MemoryBudget:
-    """Keeps what was promised to models. There is one for the whole application.
+    """The memory promised to models. There is one budget for the whole application.
 
-    ``promise`` and ``release`` are the pool's, from one thread; everything else may be called from any thread.
+    ``promise`` and ``release`` are called by the pool from one thread; everything else is thread-safe.
     """
 
     def __init__(self, limit_bytes: int = 0, machine: MachineReader | None = None) -> None:
-        """`limit_bytes`: of RAM for all models together; 0: what the machine has."""
+        """`limit_bytes`: RAM for all models together; 0: all that the machine has."""
         self.limit_bytes = limit_bytes
         self._machine = Machine() if machine is None else machine
         self._promises: dict[MemoryHolder, MemoryEstimate] = {}
@@ -89,7 +89,7 @@ class MemoryBudget:
 
     @property
     def promised_bytes(self) -> int:
-        """Promised to all models, on all devices."""
+        """Bytes promised to all models, on all devices."""
         return sum(estimate.total_bytes for estimate in tuple(self._promises.values()))
 
     def promised_to(self, holder: MemoryHolder) -> int:
@@ -98,41 +98,41 @@ class MemoryBudget:
         return estimate.total_bytes if estimate else 0
 
     def promise(self, holder: MemoryHolder, estimate: MemoryEstimate) -> None:
-        """`holder` is going to take so much. Ask a snapshot first."""
+        """Reserve the estimate for `holder`. The caller checks with a snapshot that it fits."""
         self._promises[holder] = estimate
         self._machine.changed()
 
     def loaded(self) -> None:
-        """A model has finished loading."""
+        """Note that a model has finished loading."""
         self._machine.changed()
 
     def release(self, holder: MemoryHolder) -> None:
-        """Its worker has ended. Does nothing where nothing was promised."""
+        """Take back the promise after the worker has ended. Does nothing if nothing was promised."""
         if self._promises.pop(holder, None) is not None:
             self._machine.changed()
 
     def read(self) -> Reading:
-        """Look at the machine. Blocks: reads files, on a machine with a GPU it may run a program."""
-        # Who loads grows meanwhile: read in this order its growth is missed, not counted twice.
+        """Read the machine's memory. Blocks: reads files, and may run nvidia-smi on a machine with a GPU."""
+        # A loading model grows meanwhile: in this order its growth is missed, not counted twice.
         held = {holder: self._held(holder, estimate) for holder, estimate in tuple(self._promises.items())}
         self._last = self._machine.memory()
         return Reading(self._last, held)
 
     def could_hold(self, estimate: MemoryEstimate | None) -> bool:
-        """Whether the machine could hold it if nothing else needed its memory; true where its need isn't known.
+        """Whether the model would fit if nothing else used memory; true if its estimate is unknown.
 
-        What the machine has in all does not change: only the first call may block.
+        Only the first call may block, since the machine's total memory does not change.
         """
         if estimate is None:
             return True
         machine = self._last or self.read().machine
         vram = machine.vram
         ram_bytes = min(machine.ram.total_bytes, self.limit_bytes or machine.ram.total_bytes)
-        machines = Amount(ram_bytes, vram.total_bytes if vram else 0)
-        return machines.covers(need(estimate, counts_vram=vram is not None))
+        everything = Amount(ram_bytes, vram.total_bytes if vram else 0)
+        return everything.covers(need(estimate, counts_vram=vram is not None))
 
     def snapshot(self, reading: Reading | None = None) -> MemorySnapshot:
-        """The budget now, by a `reading` that was just made, or by a new one (**blocks**)."""
+        """The budget at this moment, from a recent `reading` or a new one (**blocks**)."""
         reading = reading or self.read()
         ram, vram = reading.machine.ram, reading.machine.vram
         capacity = Amount(ram.available_bytes, vram.available_bytes if vram else 0) + total(reading.held.values())

@@ -1,4 +1,4 @@
-"""Memory limits of the control groups (containers) that this process runs in."""
+"""Memory limits of the control groups (containers) of this process."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _FILE_PAGES = ("inactive_file", "active_file")
 def memory_limits(root: Path = Path("/")) -> Iterator[tuple[int, int]]:
     """(limit, used) in bytes of each limited control group above this process, versions 1 and 2.
 
-    Inside a container the path that the kernel names may lie outside of what is mounted: then the mount's top counts.
+    Inside a container the path in /proc/self/cgroup may be outside the mount: then the root of the mount is used.
     """
     try:
         lines = (root / "proc/self/cgroup").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:  # no such thing on this system
+    except OSError:  # this system has no control groups
         return
     mount = root / "sys/fs/cgroup"
     for line in lines:
@@ -25,24 +25,24 @@ def memory_limits(root: Path = Path("/")) -> Iterator[tuple[int, int]]:
             base, limit, used, prefix = mount, "memory.max", "memory.current", ""
         elif "memory" in controllers.split(","):
             base, limit, used = mount / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
-            prefix = "total_"  # with the groups below
+            prefix = "total_"  # totals include child groups
         else:
             continue
         group = base / path.lstrip("/")
         for folder in (group, *group.parents):
-            pair = _limit_and_use(folder / limit, folder / used, folder / "memory.stat", prefix)
+            pair = _limit_and_usage(folder / limit, folder / used, folder / "memory.stat", prefix)
             if pair is not None:
                 yield pair
             if folder == base:
                 break
 
 
-def _limit_and_use(limit: Path, used: Path, stat: Path, prefix: str) -> tuple[int, int] | None:
+def _limit_and_usage(limit: Path, used: Path, stat: Path, prefix: str) -> tuple[int, int] | None:
     try:
         allowed = int(limit.read_text(encoding="ascii"))
         taken = int(used.read_text(encoding="ascii"))
         counts = dict(line.split() for line in stat.read_text(encoding="ascii").splitlines())
         reclaimable = sum(int(counts.get(prefix + name, "0")) for name in _FILE_PAGES)
-    except (OSError, ValueError):  # not there, or "max": no limit
+    except (OSError, ValueError):  # missing, or "max": no limit
         return None
     return allowed, max(0, taken - reclaimable)

@@ -16,7 +16,7 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 _MIB = 1 << 20
-_NVIDIA, _AMD = "dev/nvidia0", "dev/kfd"  # what their drivers make
+_NVIDIA, _AMD = "dev/nvidia0", "dev/kfd"  # created by their drivers
 _VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 _NVIDIA_SMI = (
     "nvidia-smi",
@@ -25,23 +25,23 @@ _NVIDIA_SMI = (
 )
 _TIMEOUT_S = 5.0
 _FRESH_S = 1.0
-_RETRY_S = 60.0  # a driver that doesn't answer is not asked each second
+_RETRY_S = 60.0  # a driver that fails is not asked every second
 
 
 @functools.cache
 def has_gpu(root: Path = Path("/")) -> bool:
-    """Whether there is a GPU that this process may use, and a PyTorch that was built for one."""
+    """Whether this process may use a GPU and PyTorch was built for one."""
     drivers = any((root / driver).exists() for driver in (_NVIDIA, _AMD))
     if not drivers or first_visible(os.environ) is None or importlib.util.find_spec("torch") is None:
         return False
     try:
         return "+cpu" not in version("torch")
-    except PackageNotFoundError:  # on the path without being installed: nobody knows how it was built
+    except PackageNotFoundError:  # importable but not installed: its build is unknown
         return True
 
 
 def first_visible(environment: Mapping[str, str]) -> str | None:
-    """The index or UUID of the GPU that PyTorch takes: the first that the environment shows it; ``None``: none."""
+    """Index or UUID of the first GPU visible to PyTorch, by the environment; ``None`` if all are hidden."""
     for name in _VISIBLE:
         if name in environment:
             first = environment[name].split(",")[0].strip()
@@ -50,7 +50,7 @@ def first_visible(environment: Mapping[str, str]) -> str | None:
 
 
 class GpuMemory:
-    """Reads the memory of the GPU that PyTorch takes, at most once a second. Any thread may ask; blocks."""
+    """Reads the memory of the GPU that PyTorch uses, at most once a second. Thread-safe; blocks."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class GpuMemory:
         environment: Mapping[str, str] = os.environ,
         run: Callable[[], str] | None = None,
     ) -> None:
-        """`run` returns what nvidia-smi prints; it may raise as :mod:`subprocess` does."""
+        """`run` returns the output of nvidia-smi; it may raise as :mod:`subprocess` does."""
         self._root = root
         self._environment = environment
         self._run = run or _nvidia_smi
@@ -68,7 +68,7 @@ class GpuMemory:
         self._warned = False
 
     def read(self) -> tuple[int, int] | None:
-        """(total, free) in bytes; ``None`` where there is no GPU, or where it can't be read."""
+        """(total, free) in bytes; ``None`` if there is no GPU or it can't be read."""
         chosen = first_visible(self._environment)
         if chosen is None:
             return None
@@ -79,7 +79,7 @@ class GpuMemory:
             return self._last
 
     def forget(self) -> None:
-        """Read anew the next time: a model of ours has come or gone."""
+        """Drop the cached reading: a model was loaded or unloaded."""
         with self._lock:
             if self._last is not None:
                 self._good_until_s = 0.0
@@ -87,8 +87,8 @@ class GpuMemory:
     def _measure(self, chosen: str) -> tuple[int, int] | None:
         try:
             if (self._root / _NVIDIA).exists():
-                return _nvidia(self._run(), chosen)
-            return _amd(self._root, int(chosen))
+                return _nvidia_memory(self._run(), chosen)
+            return _amd_memory(self._root, int(chosen))
         except (OSError, subprocess.SubprocessError, ValueError, LookupError) as err:
             if not self._warned:
                 log.warning("The GPU's memory can't be read (%s). Models on the GPU are counted in RAM.", err)
@@ -100,8 +100,8 @@ def _nvidia_smi() -> str:
     return subprocess.run(_NVIDIA_SMI, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True).stdout
 
 
-def _nvidia(answer: str, chosen: str) -> tuple[int, int]:
-    """Of lines of index, UUID, total and free MiB. Raises :class:`ValueError` for "[N/A]", :class:`LookupError`."""
+def _nvidia_memory(answer: str, chosen: str) -> tuple[int, int]:
+    """(total, free) from lines of index, UUID, total and free MiB. Raises ValueError (for "[N/A]"), LookupError."""
     for line in answer.splitlines():
         index, uuid, total, free = (part.strip() for part in line.split(","))
         if chosen == index or uuid.startswith(chosen):
@@ -109,8 +109,8 @@ def _nvidia(answer: str, chosen: str) -> tuple[int, int]:
     raise LookupError(f"nvidia-smi lists no GPU {chosen}")
 
 
-def _amd(root: Path, index: int) -> tuple[int, int]:
-    """Raises :class:`OSError`, :class:`ValueError`, :class:`LookupError`."""
+def _amd_memory(root: Path, index: int) -> tuple[int, int]:
+    """(total, free) from sysfs. Raises :class:`OSError`, :class:`ValueError`, :class:`LookupError`."""
     cards = sorted(
         root.glob("sys/class/drm/card*/device/mem_info_vram_total"),
         key=lambda path: int(path.parts[-3].removeprefix("card")),

@@ -1,4 +1,4 @@
-"""How much memory a model takes in llama.cpp (``xllamacpp``), from its header or from a few figures.
+"""Memory estimates for llama.cpp (``xllamacpp``), from a GGUF header or a model's dimensions.
 
 Measured on a CPU, in MiB resident:
 
@@ -7,12 +7,12 @@ Measured on a CPU, in MiB resident:
                    Q4_1           Q4_1           q4_0
                    1 × 2,048      4 × 4,096      1 × 512        slots × context tokens
 =================  =============  =============  =============
-weights                       94             94          3,679  read into memory, whether or not they are rearranged
+weights                       94             94          3,679  read into memory, whether or not they are repacked
 KV cache                      45            360            256  as computed from the header, to the byte
 compute buffer                 8              9             55  formula below
-process beside it             72             72             72  Python, libraries, vocabulary, scores
+rest of the process           72             72             72  Python, libraries, vocabulary, logits
 estimated                    219            535          4,062
-measured                     216            525          4,031  without kept prompts, which come on top
+measured                     216            525          4,031  without the prompt cache, which comes on top
 =================  =============  =============  =============
 
 The compute buffer holds the activations of one batch of LLAMA_CPP_BATCH_TOKENS (three feed-forward and five hidden
@@ -32,7 +32,7 @@ _PROCESS_BYTES = 72 * MIB
 def estimate_from_header(
     header: GGUFHeader, weights_bytes: int, *, context_tokens: int, slots: int = 0
 ) -> MemoryEstimate:
-    """The estimate for a GGUF file; the context is cut to the model's own, `slots` 0 follows :func:`slots_for`."""
+    """The estimate for a GGUF file; the context is limited to the model's, `slots` 0 follows :func:`slots_for`."""
     return estimate_llama_cpp(
         weights_bytes,
         header.kv_bytes_per_token,
@@ -52,7 +52,7 @@ def estimate_llama_cpp(
     context_tokens: int,
     slots: int = 0,
 ) -> MemoryEstimate:
-    """The estimate by a model's widths, in numbers, and its weights."""
+    """The estimate from the size of the weights and the widths `embedding` and `feed_forward`, in values."""
     row_bytes = 4 * (3 * feed_forward + 5 * embedding) + 2 * context_tokens
     return MemoryEstimate(
         weights_bytes=weights_bytes,
@@ -67,7 +67,7 @@ def estimate_llama_cpp(
 def estimate_from_size(
     weights_bytes: int, kv_bytes_per_token: int, *, context_tokens: int, slots: int = 0
 ) -> MemoryEstimate:
-    """The estimate before there is a header to read, by size and cache alone; the compute buffer is a guess."""
+    """The estimate before there is a header to read, from size and KV cache; the compute buffer is a guess."""
     return MemoryEstimate(
         weights_bytes=weights_bytes,
         kv_bytes_per_token=kv_bytes_per_token,

@@ -1,4 +1,4 @@
-"""How much memory the machine has, per device, and how much of it a process holds."""
+"""The machine's memory per device, and how much of it a process holds."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ class DeviceMemory:
 
 @dataclass(frozen=True, slots=True)
 class MachineMemory:
-    """All memory at one moment."""
+    """The memory of all devices at one moment."""
 
     ram: DeviceMemory
-    vram: DeviceMemory | None  # of the GPU that PyTorch uses; None: there is none, or it can't be read
+    vram: DeviceMemory | None  # of the GPU that PyTorch uses; None if there is none or it can't be read
 
 
 class Machine:
-    """The machine that this process runs on. Any thread may ask; blocks for files, on a GPU for nvidia-smi."""
+    """The machine that this process runs on. Thread-safe; blocks to read files or to run nvidia-smi."""
 
     def __init__(self, root: Path = Path("/"), gpu: GpuMemory | None = None) -> None:
         self._root = root
         self._gpu = gpu or GpuMemory(root)
 
     def memory(self) -> MachineMemory:
-        """RAM, within what the container (control group) may have of it, and the GPU's memory."""
+        """RAM, within the limits of the container (control group), and the GPU's memory."""
         ram = psutil.virtual_memory()
         total, available = ram.total, ram.available
         for limit, used in memory_limits(self._root):
@@ -44,9 +44,9 @@ class Machine:
         return MachineMemory(DeviceMemory(total, available), DeviceMemory(*vram) if vram else None)
 
     def resident_bytes(self, pid: int) -> int:
-        """RAM that comes back when the process ends; 0 if it has ended.
+        """RAM that is freed when the process ends; 0 if it has ended.
 
-        Pages of files don't count, mapped weights among them: they are available already.
+        Pages of files, such as mapped weights, don't count: they are available already.
         """
         try:
             held = psutil.Process(pid).memory_info()
@@ -55,5 +55,5 @@ class Machine:
         return int(held.rss - getattr(held, "shared", 0))  # Linux: "shared" are pages of files and shared memory
 
     def changed(self) -> None:
-        """A model of ours has come or gone: nothing read before counts any more."""
+        """A model was loaded or unloaded: drop cached readings."""
         self._gpu.forget()

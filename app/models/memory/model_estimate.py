@@ -1,4 +1,4 @@
-"""How much memory the model of a manifest takes in the engine that runs it: the entry to all estimates."""
+"""Memory estimate of a manifest's model in its engine: the entry point to all estimates."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from app.models.model_files import ModelFiles
 from app.weights.architectures import kv_values_for
 from app.weights.formats.checkpoint import Checkpoint
 
-_CACHE_BYTES = 2  # of a number, in llama.cpp's cache
+_KV_VALUE_BYTES = 2  # per value in llama.cpp's KV cache
 
 
 def estimate_model(
     manifest: Manifest, files: ModelFiles | None, *, context_tokens: int, slots: int
 ) -> MemoryEstimate | None:
-    """From the headers of its files; `files` is ``None`` for a model that is not here yet: then from its manifest.
+    """The estimate from the headers of the model's files; from its manifest if `files` is ``None`` (not downloaded).
 
-    ``None`` where these tell too little. `slots` 0: as many as memory for their caches allows, up to four. Raises
+    ``None`` if these do not contain enough. `slots` 0: as many as fit into the memory for KV caches, up to four. Raises
     :class:`~app.errors.DamagedWeights`.
     """
     on_gpu = manifest.engine == "torch" and gpus.has_gpu()
@@ -41,7 +41,7 @@ def estimate_model(
 
 def _estimate_planned(manifest: Manifest, context_tokens: int, slots: int, on_gpu: bool) -> MemoryEstimate | None:
     if shape := shape_of(manifest):
-        return _forecast(shape, manifest.engine, manifest.load_as, context_tokens, slots, on_gpu)
+        return _estimate_shape(shape, manifest.engine, manifest.load_as, context_tokens, slots, on_gpu)
     if manifest.kv_bytes_per_token is None or manifest.size_bytes is None:
         return None
     return estimate_from_size(
@@ -50,10 +50,10 @@ def _estimate_planned(manifest: Manifest, context_tokens: int, slots: int, on_gp
 
 
 @functools.lru_cache(maxsize=1024)
-def _forecast(
+def _estimate_shape(
     shape: Shape, engine: str, load_as: str, context_tokens: int, slots: int, on_gpu: bool
 ) -> MemoryEstimate | None:
-    """Asked for every variant of every model once a second while a list is open; it never changes."""
+    """Cached: it never changes, and is read for every variant of every model whenever the list is refreshed."""
     checkpoint = planned_checkpoint(shape)
     if checkpoint is None:
         return None
@@ -65,14 +65,14 @@ def _forecast(
 def _estimate_conversion(
     checkpoint: Checkpoint, gguf_type: str, *, context_tokens: int, slots: int
 ) -> MemoryEstimate | None:
-    """Of the GGUF conversion that will be made of a checkpoint once it is here."""
+    """The estimate for the GGUF file that will be made from a checkpoint once it is downloaded."""
     config = checkpoint.config
     kv_values, hidden = kv_values_for(config, lengthened=False), whole(config, "hidden_size", "n_embd")
     if kv_values is None:
         return None
     return estimate_llama_cpp(
         converted_bytes(checkpoint, gguf_type),
-        kv_values * _CACHE_BYTES,
+        kv_values * _KV_VALUE_BYTES,
         hidden,
         whole(config, "intermediate_size") or 4 * hidden,
         context_tokens=context_tokens,

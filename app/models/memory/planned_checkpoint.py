@@ -1,4 +1,4 @@
-"""Checkpoints as they will be: described by the [architecture] of a manifest before any file of them is here."""
+"""Checkpoints that are not downloaded yet, derived from the [architecture] of a manifest."""
 
 from __future__ import annotations
 
@@ -18,23 +18,20 @@ from app.weights.formats.safetensors import DTYPES, TensorInfo
 
 Shape = tuple[tuple[str, int | str | bool], ...]  # some entries of a config.json
 
-_DTYPES = {"float32": "F32"}  # how it was published, by its configuration; else in half precision
+_DTYPES = {"float32": "F32"}  # torch_dtype in which it was published → safetensors dtype; others are half precision
 _FORMATS = {ggml.name.lower(): ggml for ggml in TYPES.values()}
 _QUANTIZED = frozenset(name for name in GGUF_TYPES if name.startswith("q"))
 _HEAD_TYPE = "q8_0"
 
 
 def shape_of(manifest: Manifest) -> Shape:
-    """Its [architecture], as something that can be a key."""
+    """The manifest's [architecture] as a hashable key."""
     return tuple(sorted(manifest.architecture.items()))
 
 
 @functools.lru_cache(maxsize=64)
 def planned_checkpoint(shape: Shape) -> Checkpoint | None:
-    """The checkpoint that an [architecture] describes, as it was published.
-
-    ``None`` where it describes nothing that is known.
-    """
+    """The published checkpoint that an [architecture] describes; ``None`` for an unknown architecture."""
     config = dict(shape)
     dtype = _DTYPES.get(str(config.get("torch_dtype")), "F16")
     try:
@@ -49,18 +46,18 @@ def planned_checkpoint(shape: Shape) -> Checkpoint | None:
 
 
 def download_bytes(manifest: Manifest) -> int | None:
-    """Bytes that will be downloaded, as far as the manifest tells."""
+    """Size of the download according to the manifest; ``None`` if unknown."""
     checkpoint = planned_checkpoint(shape_of(manifest))
     return manifest.size_bytes if checkpoint is None else sum(t.size_bytes for t in checkpoint.tensors.values())
 
 
 def converted_bytes(checkpoint: Checkpoint, gguf_type: str) -> int:
-    """Bytes of the weights once they are converted to GGUF in that number format."""
-    return sum(_converted(name, tensor, gguf_type, checkpoint.config) for name, tensor in checkpoint.held.items())
+    """Size of the weights after conversion to GGUF in that number format."""
+    return sum(_gguf_bytes(name, tensor, gguf_type, checkpoint.config) for name, tensor in checkpoint.held.items())
 
 
-def _converted(name: str, tensor: TensorInfo, gguf_type: str, config: Mapping[str, Any]) -> int:
-    """Of one tensor, as :mod:`app.weights.converting` writes it."""
+def _gguf_bytes(name: str, tensor: TensorInfo, gguf_type: str, config: Mapping[str, Any]) -> int:
+    """Size of one tensor as :mod:`app.weights.converting` writes it."""
     if len(tensor.shape) < 2:
         return tensor.elements * 4
     head = "embed" in name if is_tied(config) else name.startswith("lm_head")

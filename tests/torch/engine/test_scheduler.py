@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra torch")
 
-from app.domain.generation import SamplingParams  # noqa: E402
+from app.domain.sampling import SamplingParams  # noqa: E402
 from app.engine.torch.sequences import GenerationJob, PrefillPace  # noqa: E402
 from tests.torch.engine import tiny  # noqa: E402
 from tests.torch.engine.tiny import Batch, Loaded  # noqa: E402

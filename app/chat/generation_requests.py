@@ -1,4 +1,4 @@
-"""With which parameters a model answers where nobody chose them."""
+"""Build generation requests: the sampling of the model, the conversation and the reply, in this order, and a seed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 
-from app.domain.generation import MAX_SEED, GenerationRequest, Prompt, SamplingParams
+from app.domain.generation import GenerationRequest, Prompt
 from app.domain.ids import new_id
+from app.domain.sampling import MAX_SEED, SamplingParams
 from app.models.manifest import Manifest
 from app.models.references import parse
 
