@@ -40,14 +40,14 @@ class Measured:
         self._random = torch.Generator().manual_seed(0)
 
     def prefill(self, slot: int, tokens: int) -> float:
-        """Tokens/s of reading one prompt: noise, then [gMASK] and bos."""
+        """Tokens/s of the prefill of one prompt: noise, then [gMASK] and bos."""
         ids = [*self._noise(tokens - 2), self.config.gmask_token_id, self.config.bos_token_id]
         began = time.perf_counter()
         positions = self._slots.positions(ids)
-        reading = self._slots.read(
+        prefill = self._slots.prefill(
             slot, ids, cached=0, prefix=0, positions=positions, adapter=None, chunk=lambda: tokens
         )
-        for _ in reading:
+        for _ in prefill:
             pass
         self._fill(slot, tokens)
         return tokens / (time.perf_counter() - began)

@@ -79,14 +79,14 @@ class InProcess:
     """The checkpoint in this process: batched by transformers, and by us."""
 
     def __init__(self, folder: Path, n_slots: int, new_tokens: int) -> None:
-        from app.engine.torch.frames import News
+        from app.engine.torch.frames import StepOutput
         from app.engine.torch.loading import load as load_checkpoint
         from app.engine.torch.scheduler import Scheduler
 
         self._new_tokens = new_tokens
         self._static, ours = (load_checkpoint({"folder": str(folder)}) for _ in range(2))
-        news: list[News] = []
-        self._scheduler = Scheduler(ours, n_slots=n_slots, context_tokens=CONTEXT_TOKENS, emit=news.extend)
+        outputs: list[StepOutput] = []
+        self._scheduler = Scheduler(ours, n_slots=n_slots, context_tokens=CONTEXT_TOKENS, emit=outputs.extend)
         self._tokenizer = ours.tokenizer
         self._tokenizer.padding_side = "left"
         self._numbers = iter(range(1 << 30))

@@ -31,7 +31,7 @@ def rotary_table(position_ids: torch.Tensor, head_size: int, dtype: torch.dtype)
 def rotate(heads: torch.Tensor, rotary: Rotary) -> torch.Tensor:
     """Apply rotary embeddings to [b, n, heads, d]: x·cos + (x with each pair swapped)·(-sin, sin).
 
-    Rotating whole heads, half of them by zero, avoids splitting and concatenation. (`addcmul` would be one pass less, and
+    Rotating whole heads, half of them by zero, avoids splitting and joining them. (`addcmul` would save a pass, and
     takes four times as long in bfloat16.)
     """
     cos, sin = rotary
