@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -46,6 +47,7 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
             except ParleyError as err:
                 app.state.startup_error = err  # the server prints its message instead of a traceback
                 raise
+            await asyncio.to_thread(_build_routes, app)
             yield
 
     app = FastAPI(
@@ -72,6 +74,13 @@ def mount_frontend(app: FastAPI, ui: str, api_url: str) -> FastAPI:
     """Mount the front end `ui` (a package of `frontends`) at ``/``; it uses the API at `api_url`."""
     mounted: FastAPI = import_module(f"frontends.{ui}").mount(app, api_url)
     return mounted
+
+
+def _build_routes(app: FastAPI) -> None:
+    """FastAPI builds its routes when one is first looked for: 100 ms that would block the event loop."""
+    nowhere = {"type": "http", "method": "GET", "path": "/-", "root_path": "", "headers": []}
+    for route in app.routes:
+        route.matches(nowhere)
 
 
 @asynccontextmanager

@@ -1,14 +1,15 @@
-"""What Parley's performance claims rest on.
+"""Benchmarks for Parley's performance claims.
 
-Each module measures one thing, starts what it measures by itself and alone, prints a table and leaves the raw
-numbers in `build/benchmarks/`:
+Each module measures one thing. It starts the measured program itself, prints a table and writes the raw numbers to
+`build/benchmarks/`:
 
-    python -m benchmarks                     all of them, one after the other
-    python -m benchmarks.engine_throughput   tokens/s and first token against the bare llama.cpp server
-    python -m benchmarks.api_cost            200 streams of the scripted engine: how late is a word?
-    python -m benchmarks.startup             seconds to ready and to a first reply, memory
-    python -m benchmarks.two_models          two models on the same cores, each against itself alone
+    python -m benchmarks                     all benchmarks of `make bench`, one after the other
+    python -m benchmarks.engine_throughput   tokens/s and first token compared with llama.cpp's server alone
+    python -m benchmarks.api_cost            latency of 200 streams from the scripted engine
+    python -m benchmarks.startup             seconds to the page and to the first reply, memory
+    python -m benchmarks.two_models          two models on the same cores, each compared with itself alone
 
-Where two things are compared they take turns, several times, and medians are shown.
-Run them on a machine that does nothing else.
+docs/benchmarks.md describes all of them.
+
+Compared programs run alternately, several times, and medians are shown. Run them on an otherwise idle machine.
 """

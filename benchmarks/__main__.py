@@ -1,4 +1,4 @@
-"""Every benchmark, one after the other: `make bench`. Arguments name some: `make bench ARGS="startup two_models"`."""
+"""Runs all benchmarks (`make bench`), or the named ones: `make bench ARGS="startup two_models"`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ BENCHMARKS = ("startup", "engine_throughput", "long_chat", "api_cost", "page_sca
 
 
 def main(names: list[str]) -> int:
-    """Run the named ones, or all; the exit code."""
+    """Run the named benchmarks, or all; returns the exit code."""
     if unknown := set(names) - set(BENCHMARKS):
         print(f"No such benchmark: {', '.join(sorted(unknown))}. There are {', '.join(BENCHMARKS)}.", file=sys.stderr)
         return 2

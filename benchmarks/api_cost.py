@@ -1,8 +1,8 @@
-"""What the API itself costs: many event streams at once from an engine that costs nothing.
+"""Cost of the API: latency of many concurrent event streams from the scripted engine, which computes nothing.
 
-The scripted engine says 20 words a second to each stream, each word naming the moment at which it was due. The clients
-run in a process of their own, on the same cores; one more looks at the list of models, once a second. Aim: with 200
-streams, 99 of 100 words less than 100 ms late.
+Each stream gets 20 words a second; each word is the time at which it was due. The clients run in a separate process on
+the same cores, and another one requests the list of models once a second. Aim: with 200 streams, 99 % of the words are
+less than 100 ms late.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WORDS_PER_S = 20
 
 
 def measure(n_streams: int, seconds: int) -> dict[str, Any]:
-    """A fresh server, `n_streams` replies of `seconds` each."""
+    """Measure a new server with `n_streams` replies of `seconds` each."""
     n_words = seconds * WORDS_PER_S
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as name:
         home, port = Path(name), free_port()
@@ -37,7 +37,7 @@ def measure(n_streams: int, seconds: int) -> dict[str, Any]:
         with running(command, port, ready="/readyz", log=home / "server.log") as server:
             before, cpu_before = memory(server.process), server.cpu_s()
             clients = [sys.executable, "-m", "benchmarks.stream_clients", server.url, str(n_streams), str(n_words)]
-            with _asked_beside(server.url):
+            with _other_requests(server.url):
                 output = subprocess.run(clients, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
             after, cpu_s = memory(server.process), server.cpu_s() - cpu_before
             block = json.loads((home / LOOP_BLOCK).read_text(encoding="utf-8"))
@@ -52,27 +52,27 @@ def measure(n_streams: int, seconds: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _asked_beside(url: str) -> Iterator[None]:
-    """Meanwhile somebody opens a page and looks at the list of models, once a second."""
+def _other_requests(url: str) -> Iterator[None]:
+    """Meanwhile send the requests of a page that is opened with the list of models, once a second."""
     stop = threading.Event()
 
-    def ask() -> None:
+    def send() -> None:
         with httpx.Client(base_url=url, timeout=30) as http:
             while not stop.wait(1):
                 for path in ("/api/info", "/api/models", "/readyz"):
                     http.get(path).raise_for_status()
 
-    asking = threading.Thread(target=ask)
-    asking.start()
+    sending = threading.Thread(target=send)
+    sending.start()
     try:
         yield
     finally:
         stop.set()
-        asking.join()
+        sending.join()
 
 
 def row(n_streams: int, runs: list[dict[str, Any]]) -> dict[str, object]:
-    """Medians of the runs with `n_streams`; errors of all of them."""
+    """Medians of the runs with `n_streams`, and the sum of their errors."""
 
     def typical(name: str, digits: int) -> float:
         return round(median(run[name] for run in runs), digits)
@@ -107,7 +107,7 @@ def main(arguments: list[str] | None = None) -> None:
             found = measure(n_streams, given.seconds)
             runs[n_streams].append(found)
             if found["errors"]:
-                print(f"{found['errors']} failed, the first so: {found['first_error']}", flush=True)
+                print(f"{found['errors']} failed, the first with: {found['first_error']}", flush=True)
     rows = [row(n_streams, of_one) for n_streams, of_one in runs.items()]
     publish("api_cost", rows, words_per_s=WORDS_PER_S, seconds=given.seconds, runs=runs)
 

@@ -1,10 +1,10 @@
-"""A full-size ChatGLM-6B on this CPU: Parley's packed int4 model against chatglm.cpp and against what memory allows.
+"""ChatGLM-6B on this CPU: Parley's packed int4 model compared with chatglm.cpp and the limit of memory bandwidth.
 
     python -m benchmarks.chatglm_cpu --home /big/disk --tokenizer ice_text.model --peer-python /peer/bin/python
 
-Weights are random and made at the first run (3.4 GB and 3.1 GB packed; 3.5 GB more for chatglm.cpp, if its Python is
-given: see `benchmarks/chatglm_peer.py`). Everything runs in a process of its own, one after the other, in turns.
-Aims: 1.6 times chatglm.cpp's decoding, 3 times its prompt reading, memory within a tenth of weights and KV cache.
+Weights are random and created by the first run (3.4 GB, 3.1 GB packed; 3.5 GB more for chatglm.cpp, if its Python is
+given: see `benchmarks/chatglm_cpp_process.py`). Each measurement runs in a separate process, alternately.
+Aims: 1.6 times chatglm.cpp's decoding speed, 3 times its prefill speed, memory within 10 % of weights and KV cache.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BANDWIDTH_BYTES = 1 << 30  # far more than any cache
 
 
 def bandwidth(threads: int, repeats: int) -> float:
-    """Bytes/s that summing up a large array reads; the best of `repeats`."""
+    """Memory bandwidth in bytes/s when summing a large array; the best of `repeats`."""
     code = (
         "import sys, time, torch\n"
         "threads, size, repeats = map(int, sys.argv[1:])\n"
@@ -44,7 +44,7 @@ def bandwidth(threads: int, repeats: int) -> float:
 
 
 def ours(given: argparse.Namespace) -> Run:
-    """One process with the packed model; the first start if nothing is packed yet."""
+    """Measure one process with the packed model; the first start if nothing is packed yet."""
     request = {
         "folder": str(given.home / "checkpoint"),
         "packed": str(given.home / "packed"),
@@ -53,33 +53,40 @@ def ours(given: argparse.Namespace) -> Run:
         "slot_tokens": max(given.context + given.steps, *given.prompts),
         **_sizes(given),
     }
-    found: Run = json.loads(_output([sys.executable, "-m", "benchmarks.chatglm_packed", json.dumps(request)]))
+    found: Run = json.loads(_output([sys.executable, "-m", "benchmarks.chatglm_process", json.dumps(request)]))
     return found
 
 
 def theirs(given: argparse.Namespace) -> Run:
-    """One process with chatglm.cpp."""
+    """Measure one process with chatglm.cpp."""
     request = {"file": str(given.home / "peer.bin"), **_sizes(given)}
-    command = [str(given.peer_python), str(ROOT / "benchmarks" / "chatglm_peer.py"), "measure", json.dumps(request)]
+    command = [
+        str(given.peer_python),
+        str(ROOT / "benchmarks" / "chatglm_cpp_process.py"),
+        "measure",
+        json.dumps(request),
+    ]
     found: Run = json.loads(_output(command))
     return found
 
 
 def make_models(given: argparse.Namespace) -> None:
-    """What is not there yet, in `home`."""
+    """Create the missing models in `home`."""
     checkpoint, peer = given.home / "checkpoint", given.home / "peer.bin"
     if not (checkpoint / "config.json").is_file():  # written last
         _output([sys.executable, "-m", "benchmarks.random_chatglm", str(checkpoint)])
     if given.peer_python and not peer.is_file():
         if given.tokenizer is None:
-            raise SystemExit("chatglm.cpp's file holds a tokenizer: name an ice_text.model with --tokenizer.")
+            raise SystemExit("chatglm.cpp's file contains a tokenizer: name an ice_text.model with --tokenizer.")
         unfinished = peer.with_suffix(".part")
-        _output([sys.executable, "-m", "benchmarks.chatglm_peer", "write", str(unfinished), str(given.tokenizer)])
+        _output(
+            [sys.executable, "-m", "benchmarks.chatglm_cpp_process", "write", str(unfinished), str(given.tokenizer)]
+        )
         unfinished.rename(peer)
 
 
 def speeds(given: argparse.Namespace, bytes_per_s: float, first: Run, runs: list[Run], peers: list[Run]) -> list[Row]:
-    """A line for each quantity: ours, theirs, the ratio, and what reading all weights for each step would allow."""
+    """A row per quantity: ours, theirs, the ratio, and the limit of reading all weights in each step."""
     steps_per_s = bytes_per_s / first["weights_bytes"]
     lines: list[tuple[str, str, float | None]] = [("load s", "load_s", None), ("first token s", "first_token_s", None)]
     lines += [(f"prompt of {tokens}: tok/s", f"prompt_{tokens}", None) for tokens in given.prompts]
@@ -100,7 +107,7 @@ def speeds(given: argparse.Namespace, bytes_per_s: float, first: Run, runs: list
 
 
 def memory(first: Run, later: Run) -> list[Row]:
-    """Resident memory at its peak against weights and the KV cache that was filled, in GiB."""
+    """Peak resident memory compared with weights and filled KV cache, in GiB."""
     found: list[Row] = []
     for title, run in (("first start", first), ("later start", later)):
         needed = first["weights_bytes"] + run["cache_bytes"]
@@ -121,14 +128,14 @@ def memory(first: Run, later: Run) -> list[Row]:
 def main(arguments: list[str] | None = None) -> None:
     """Measure and publish."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--home", type=Path, default=ROOT / "build" / "chatglm", help="where the models lie; 10 GB")
+    parser.add_argument("--home", type=Path, default=ROOT / "build" / "chatglm", help="folder for the models; 10 GB")
     parser.add_argument("--tokenizer", type=Path, help="an ice_text.model, for chatglm.cpp's file")
-    parser.add_argument("--peer-python", type=Path, help="a Python that has chatglm-cpp")
+    parser.add_argument("--peer-python", type=Path, help="a Python with chatglm-cpp installed")
     parser.add_argument("--chats", type=int, nargs="+", default=[1, 4, 8])
     parser.add_argument("--prompts", type=int, nargs="+", default=[128, 512])
-    parser.add_argument("--context", type=int, default=64, help="tokens before what is decoded")
+    parser.add_argument("--context", type=int, default=64, help="tokens before the decoded ones")
     parser.add_argument("--steps", type=int, default=24)
-    parser.add_argument("--repeats", type=int, default=3, help="processes of each, and of each measurement in them")
+    parser.add_argument("--repeats", type=int, default=3, help="number of processes, and of measurements in each")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     given = parser.parse_args(arguments)
     given.home.mkdir(parents=True, exist_ok=True)
@@ -175,7 +182,7 @@ def _typical(runs: list[Run], key: str) -> float | None:
 
 
 def _output(command: list[str]) -> str:
-    """What a process prints. Threads wait as in the engine (`app.engine.torch.engine`)."""
+    """The output of a process. OpenMP threads spin as in the engine (`app.engine.torch.engine`)."""
     environment = {**os.environ, "GOMP_SPINCOUNT": "3000"}
     return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
 

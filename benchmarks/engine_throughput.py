@@ -1,7 +1,7 @@
-"""What Parley costs: the same chats with Parley's `/v1` and with the bare llama.cpp server.
+"""Overhead of Parley: the same chats with Parley's `/v1` and with llama.cpp's server alone.
 
-Both run the default model with the same settings (slots, context, threads, caches), one at a time, in turns. The load
-comes from a process of its own. Aim: at least 0.95 of the bare server's tokens/s, the first token within 30 ms of its.
+Both run the default model with the same settings (slots, context, threads, caches), alternately. The load generator is
+a separate process. Aim: at least 0.95 of the server's tokens/s, and the first token at most 30 ms later.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from benchmarks.processes import DEFAULT_MODEL, DEFAULT_WEIGHTS, ROOT, Server, f
 from benchmarks.report import median, publish
 
 Start = Callable[[Path], AbstractContextManager[Server]]
-Level = dict[str, Any]  # a line of the load generator
+Level = dict[str, Any]  # an output line of the load generator
 
 SLOTS = 16
 CONTEXT_TOKENS = 2048
-CACHE_MIB = 64  # what Parley grants this model at this context
+CACHE_MIB = 64  # as Parley sets it for this model and context
 KEY = "bench"
 
 
 @contextmanager
 def bare(home: Path) -> Iterator[Server]:
-    """llama.cpp's server alone."""
+    """llama.cpp's server without Parley."""
     port = free_port()
     config = {
         "port": port,
@@ -42,37 +42,37 @@ def bare(home: Path) -> Iterator[Server]:
         "threads": os.cpu_count(),
         "cache_mib": CACHE_MIB,
     }
-    command = [sys.executable, "-m", "benchmarks.bare_llama", json.dumps(config)]
+    command = [sys.executable, "-m", "benchmarks.llama_cpp_server", json.dumps(config)]
     log = home / "bare.log"
     with running(command, port, ready="/health", settings={"GOMP_SPINCOUNT": 100}, log=log) as server:
         yield server
 
 
 def parley_alone(home: Path) -> AbstractContextManager[Server]:
-    """Parley as a user starts it, with as many slots as the bare server has."""
+    """Parley as a user starts it, with as many slots as llama.cpp's server."""
     return parley(home, slots=SLOTS, context_tokens=CONTEXT_TOKENS, threads=os.cpu_count())
 
 
 def load(loadgen: list[str], url: str, *arguments: object, model: str = DEFAULT_MODEL) -> list[Level]:
-    """Run the load generator in its own process; its lines."""
+    """Run the load generator in a separate process; returns its output lines."""
     command = [*loadgen, f"{url}/v1", "--model", model, "--key", KEY, *map(str, arguments)]
     output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     return [json.loads(line) for line in output.splitlines()]
 
 
 def measure(start: Start, loadgen: list[str], chats: list[int], new_tokens: int) -> list[Level]:
-    """One run of every level against a fresh server; the model is loaded and warm before."""
+    """Measure every level with a new server, on which the model is loaded and warmed up first."""
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as home, start(Path(home)) as server:
         load(loadgen, server.url, "--chats", 1, "--turns", 1, "--new-tokens", 4, "--seed", 99)
         return load(loadgen, server.url, "--chats", *chats, "--new-tokens", new_tokens)
 
 
 def compare(chats: list[int], runs: dict[str, list[list[Level]]]) -> list[dict[str, object]]:
-    """A row for each number of chats: medians of each side, and the median of the runs' own ratios."""
+    """A row per number of chats: the medians of both, and the median of the ratios of paired runs."""
     rows = []
-    for place, n_chats in enumerate(chats):
-        bare_runs = [run[place] for run in runs["bare"]]
-        parley_runs = [run[place] for run in runs["parley"]]
+    for index, n_chats in enumerate(chats):
+        bare_runs = [run[index] for run in runs["bare"]]
+        parley_runs = [run[index] for run in runs["parley"]]
         pairs = list(zip(bare_runs, parley_runs, strict=True))
         row: dict[str, object] = {
             "chats": n_chats,

@@ -1,9 +1,9 @@
-"""What the first visit to the page costs: requests, bytes, and how soon it is drawn and ready.
+"""Cost of the first page load: requests, bytes, and the time until it is drawn and ready.
 
-Chromium without a window opens the page of a server that has some conversations: with an empty cache, then again in the
-same browser (warm), then with an empty cache over a slow link. *Ours* are the document, scripts, style sheets and the
-API's answers; the rest is Gradio's. Bytes are those on the wire, headers included. LCP is when the largest text or
-image was painted, CLS how far things moved after they had been drawn, *ready* when every part of the page works.
+Headless Chromium opens the page of a server that has some conversations: with an empty cache (cold), again in the same
+browser (warm), and with an empty cache over a slow link. *Ours* are the document, scripts, style sheets and API
+responses; the rest is Gradio's. Bytes are counted on the wire, with headers. LCP is the largest contentful paint, CLS
+the cumulative layout shift, *ready* the time at which every part of the page works.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from benchmarks.report import Row, median, publish
 CONVERSATIONS = 20
 SLOW_LINK = {"offline": False, "latency": 40, "downloadThroughput": 1_250_000, "uploadThroughput": 1_250_000}
 OURS = ("/", "/ui/", "/api/")
-SETTLE_MS = 1000  # after the page is ready: late shifts and requests count too
+SETTLE_MS = 1000  # after the page is ready, to count late shifts and requests too
 
 OBSERVE = """
 window.seen = { lcp_ms: 0, cls: 0, ready_ms: 0 };
@@ -46,14 +46,14 @@ watch.observe(document, { subtree: true, attributes: true, childList: true });
 
 @dataclass
 class Traffic:
-    """What went over the wire; a resource taken from the browser's cache doesn't count."""
+    """Requests and bytes on the wire; resources from the browser's cache don't count."""
 
-    paths: dict[str, str] = field(default_factory=dict)  # of each request, by the browser's id
+    paths: dict[str, str] = field(default_factory=dict)  # by request id of the browser
     bytes: dict[str, float] = field(default_factory=dict)
     cached: set[str] = field(default_factory=set)
 
     def watch(self, session: CDPSession) -> None:
-        """Count from now on."""
+        """Start counting."""
         session.on("Network.requestWillBeSent", self._sent)
         session.on("Network.requestServedFromCache", lambda event: self.cached.add(event["requestId"]))
         session.on("Network.responseReceived", self._received)
@@ -85,7 +85,7 @@ class Traffic:
 
 
 def visit(context: BrowserContext, url: str, *, slow: bool = False) -> dict[str, float]:
-    """Open the page once in a tab of its own."""
+    """Open the page once in a new tab."""
     page = context.new_page()
     page.add_init_script(OBSERVE)
     session = context.new_cdp_session(page)
@@ -113,14 +113,14 @@ def measure(browser: Browser, url: str) -> dict[str, dict[str, float]]:
     found["cold"] = visit(first, url)
     found["warm"] = visit(first, url)
     first.close()
-    far = browser.new_context()
-    found["cold, 10 Mbit/s, 40 ms"] = visit(far, url, slow=True)
-    far.close()
+    slow = browser.new_context()
+    found["cold, 10 Mbit/s, 40 ms"] = visit(slow, url, slow=True)
+    slow.close()
     return found
 
 
 def fill(url: str) -> None:
-    """Conversations for the list."""
+    """Create conversations for the list."""
     for number in range(CONVERSATIONS):
         httpx.post(f"{url}/api/conversations", json={"title": f"Conversation {number}"}).raise_for_status()
 
@@ -136,7 +136,7 @@ def main(arguments: list[str] | None = None) -> None:
         browser = playwright.chromium.launch(executable_path=installed, args=["--no-sandbox", "--disable-gpu"])
         with parley(Path(home)) as server:
             fill(server.url)
-            measure(browser, server.url)  # the server's own first answers are not what a visit costs
+            measure(browser, server.url)  # not counted: the server's own first requests are slower
             runs = [measure(browser, server.url) for _ in range(given.repeats)]
         browser.close()
     publish("first_load", [_row(name, [run[name] for run in runs]) for name in runs[0]], runs=runs)

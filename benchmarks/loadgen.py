@@ -1,18 +1,16 @@
-"""Chats, many at once, with any OpenAI-compatible server: what would its users feel?
+"""Load generator: concurrent chats with any OpenAI-compatible server on this machine.
 
     python -m benchmarks.loadgen http://127.0.0.1:7860/v1 --model smollm2-135m-instruct --chats 1 4 16
 
-Each chat asks, streams the reply, and asks again with all that was said before. One JSON line for each number of chats;
-medians over chats but for the last three:
+Each chat asks, streams the reply, and asks again with the whole history. It prints a JSON line per number of chats,
+with medians except for the last three:
 
-    ttft1_s   seconds from the request to its first text, first turn
-    ttftN_s   the same, last turn: whether the history is read from the cache
-    itl_ms    milliseconds between two pieces of text
-    tok_s     completion tokens per second, all chats together, as the server counts them (pieces, where it does not)
-    wall_s    seconds until the last chat was done
+    ttft1_s   seconds from the request to the first text, first turn
+    ttftN_s   the same, last turn, which shows whether the history comes from the cache
+    itl_ms    inter-token latency: milliseconds between two pieces of text
+    tok_s     completion tokens per second of all chats together, as counted by the server (otherwise pieces of text)
+    wall_s    seconds until the last chat ended
     errors    chats that failed, with the first error
-
-Only for servers on this machine.
 """
 
 from __future__ import annotations
@@ -46,7 +44,7 @@ WORDS = (
 
 @dataclass
 class Turn:
-    """One reply as it arrived. Times in seconds."""
+    """A received reply. Times in seconds."""
 
     text: str = ""
     first_s: float = float("nan")
@@ -55,12 +53,12 @@ class Turn:
 
 
 class LoadFailed(Exception):
-    """The server refused, or its stream carried an error."""
+    """The server returned an error, as a status or in its stream."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What every chat does."""
+    """The settings of all chats."""
 
     base: str
     model: str
@@ -73,7 +71,7 @@ class Load:
     ignore_eos: bool = True
 
     async def level(self, n_chats: int) -> dict[str, object]:
-        """`n_chats` at once, from the first question to the last reply."""
+        """Run `n_chats` concurrently, from the first question to the last reply."""
         limits = httpx.Limits(max_connections=n_chats + 4)
         async with httpx.AsyncClient(timeout=self.timeout_s, limits=limits) as client:
             started = time.perf_counter()
@@ -137,12 +135,12 @@ class Load:
 
 
 def question(chance: random.Random, n_words: int) -> str:
-    """What a chat asks."""
+    """A random question."""
     return f"Describe this: {' '.join(chance.choice(WORDS) for _ in range(n_words))}"
 
 
 def _read(event: dict[str, object], turn: Turn) -> str:
-    """The event's text; its token count, if it has one, goes into `turn`."""
+    """The text of an event; its token count, if any, is stored in `turn`."""
     if event.get("error"):
         raise LoadFailed(str(event["error"])[:200])
     usage = event.get("usage")
@@ -155,7 +153,7 @@ def _read(event: dict[str, object], turn: Turn) -> str:
 
 
 def main() -> None:
-    """The command line; the same as that of other such programs, so that each can stand in for the other."""
+    """The command line; the same as that of other load generators for Parley, so that they can replace each other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("base")
     parser.add_argument("--model", required=True)

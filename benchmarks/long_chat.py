@@ -1,7 +1,7 @@
-"""Does a chat slow down as it grows? Twenty questions in one conversation, the first text of each reply timed.
+"""Time to the first text of each reply in a growing conversation of twenty questions.
 
-Through the API, on the default model: what the page does. llama.cpp computes only what is new of each prompt, so
-the time must stay flat although the history grows.
+It uses the API with the default model, as the page does. llama.cpp computes only the new part of each prompt, so the
+time must stay almost constant although the history grows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ QUESTIONS = ("Tell me about rivers.", "And mountains?", "What do people eat ther
 
 
 def ask(http: httpx.Client, conversation_id: str, parent_id: str | None, content: str) -> dict[str, Any]:
-    """One turn: seconds to the first text, and the final message."""
+    """Ask one question; seconds to the first text, and the final message."""
     body = {"content": content, "parent_id": parent_id, "sampling": {"max_new_tokens": 64, "temperature": 0}}
     began = time.perf_counter()
     first_s = 0.0
@@ -38,7 +38,7 @@ def ask(http: httpx.Client, conversation_id: str, parent_id: str | None, content
 
 
 def chat(n_turns: int) -> list[dict[str, Any]]:
-    """A fresh server, one conversation."""
+    """One conversation with a new server."""
     turns: list[dict[str, Any]] = []
     with (
         tempfile.TemporaryDirectory(prefix="parley-bench-") as name,

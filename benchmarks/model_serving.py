@@ -1,11 +1,11 @@
-"""A large model behind a real server: how long it loads, what it holds, how fast it reads and replies over HTTP.
+"""A large model in a real server: loading time, memory, prefill and decoding speed over HTTP.
 
     python -m benchmarks.model_serving STORE MODEL --chats 1 4 8
 
 STORE is a model store with the model's folder in `weights/` (:mod:`benchmarks.random_chatglm` and
-:mod:`benchmarks.random_checkpoint` make some); MODEL may say how it is loaded (`llama-7b@nf4`). PyTorch's first
-start quantizes or packs, the second finds what the first has kept: remove STORE/cache before for both. The last level
-fills every slot to the end of its context, so that the estimate that a person is shown can be held against the peak.
+:mod:`benchmarks.random_checkpoint` make some); MODEL may name a variant (`llama-7b@nf4`). PyTorch's first
+start quantizes or packs, the second uses the prepared weights: remove STORE/cache before to measure both. The last
+level fills the context of every slot, so that the displayed memory estimate can be compared with the peak.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _TIMEOUT_S = 1800
 
 
 class Peak:
-    """The most private memory that a server's workers held, in bytes: heap, and pages of files that only they map.
+    """Peak of the private memory of a server's workers, in bytes: heap, and pages of files that only they map.
 
-    Of that, `anonymous_bytes` can't be taken back by the system; clean pages of files can.
+    The system can't reclaim `anonymous_bytes` of it; it can reclaim clean pages of files.
     """
 
     def __init__(self, server: Server) -> None:
@@ -70,7 +70,7 @@ def _anonymous_bytes(process: psutil.Process) -> int:
 
 
 def main() -> None:
-    """Two starts, then all levels; a table for each."""
+    """Measure two starts, then all levels, and publish."""
     given = _arguments()
     starts: list[Row] = []
     for start in ("first", "second"):
@@ -93,21 +93,21 @@ def _measure(server: Server, given: argparse.Namespace, starts: list[Row]) -> No
         rate = asked["prompt_tokens"] / asked["seconds"]
         rows.append({"what": f"prompt of {asked['prompt_tokens']} tokens", "tokens_per_s": rate})
     for chats in given.chats:
-        _level(server, given.model, chats, words=8, new_tokens=1)  # from here on the prompts come from the cache
+        _level(server, given.model, chats, words=8, new_tokens=1)  # now the prompts are in the cache
         short, long = (_level(server, given.model, chats, words=8, new_tokens=tokens) for tokens in given.new_tokens)
-        # The difference is decoding alone, whatever reading the prompts took.
+        # The difference is decoding only, without the time for prefill.
         rate = chats * (given.new_tokens[1] - given.new_tokens[0]) / (long - short)
         rows.append({"what": f"replies, {chats} chats", "tokens_per_s": rate})
     publish("model_serving", rows, starts=starts, memory=_memory(server, given), model=given.model)
 
 
 def _memory(server: Server, given: argparse.Namespace) -> dict[str, float]:
-    """The peak with every slot full, against the estimate."""
+    """The peak with every slot full, compared with the estimate."""
     model = httpx.get(f"{server.url}/api/models/{given.model}", timeout=60).json()
     words = int((given.context_tokens - 32) / given.tokens_per_word)
     peak = Peak(server)
     with peak.watched():
-        for _ in range(2):  # the second time what the slots held before goes to llama.cpp's own store of prompts
+        for _ in range(2):  # in the second round the former contents of the slots go to llama.cpp's prompt cache
             _level(server, given.model, given.slots, words=words, new_tokens=given.context_tokens)
     ratio = model["memory_bytes"] / peak.bytes
     row = {
@@ -121,7 +121,7 @@ def _memory(server: Server, given: argparse.Namespace) -> dict[str, float]:
 
 
 def _level(server: Server, model: str, chats: int, *, words: int, new_tokens: int) -> float:
-    """Seconds until `chats` at once have their replies. A random model's text may be invisible: tokens are counted."""
+    """Seconds until `chats` concurrent chats have their replies. A random model may write invisible text: it counts."""
     load = Load(f"{server.url}/v1", model, turns=1, new_tokens=new_tokens, words=words, timeout_s=_TIMEOUT_S)
     began = time.perf_counter()
     level = asyncio.run(load.level(chats))
@@ -151,7 +151,7 @@ def _load(server: Server, model: str) -> float:
 
 
 def _ask(server: Server, model: str, words: int, new_tokens: int) -> dict[str, Any]:
-    """One question, not streamed: its prompt's tokens, and the seconds until it was answered."""
+    """Ask one question without streaming; the tokens of its prompt, and the seconds until the response."""
     content = " ".join(itertools.islice(itertools.cycle(WORDS), words))
     body = {"model": model, "messages": [{"role": "user", "content": content}], "max_tokens": new_tokens}
     began = time.perf_counter()

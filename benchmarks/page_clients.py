@@ -1,9 +1,9 @@
-"""Many open pages against :mod:`benchmarks.scripted_server`; one JSON object when done.
+"""Simulates open pages of :mod:`benchmarks.scripted_server`; prints one JSON object.
 
     python -m benchmarks.page_clients URL N_PAGES N_STREAMING N_WORDS
 
-A page is what a browser asks for: the document, a conversation, its rendered events. `N_STREAMING` of them ask a
-question; of each word that comes in a ``render`` event it is known when it was due.
+A page makes the requests of a browser: the document, a conversation, its rendered events. `N_STREAMING` of them ask a
+question; each word in a ``render`` event is the time at which it was due.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TAGS = re.compile(r"<[^>]*>")
 
 
 class Page:
-    """One page; ``late_ms`` of the words that it was shown."""
+    """One page, with the delays of its words in ``late_ms``."""
 
     def __init__(self, client: httpx.AsyncClient, n_words: int) -> None:
         self._client, self._n_words = client, n_words
@@ -33,13 +33,13 @@ class Page:
         self.conversation_id = ""
 
     async def open(self) -> None:
-        """Load the document and make a conversation."""
+        """Load the document and create a conversation."""
         (await self._client.get("/")).raise_for_status()
         made = await self._client.post("/api/conversations", json={"model_id": "clock"})
         self.conversation_id = made.raise_for_status().json()["id"]
 
     async def watch(self, streaming: bool, ready: asyncio.Barrier, over: asyncio.Event) -> None:
-        """Watch until the own reply has ended, or all others' have."""
+        """Read events until its own reply, or those of all streaming pages, have ended."""
         url = f"/ui/conversations/{self.conversation_id}/events"
         async with self._client.stream("GET", url, timeout=60) as response:
             events = _events(response)
@@ -74,7 +74,7 @@ async def _events(response: httpx.Response) -> AsyncIterator[tuple[str, dict[str
 
 
 async def run(url: str, n_pages: int, n_streaming: int, n_words: int) -> dict[str, object]:
-    """All pages at once."""
+    """Run all pages concurrently."""
     async with httpx.AsyncClient(base_url=url, limits=httpx.Limits(max_connections=None), timeout=60) as client:
         pages = [Page(client, n_words) for _ in range(n_pages)]
         for page in pages:

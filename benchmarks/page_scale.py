@@ -1,8 +1,8 @@
-"""What open pages cost: 50 of them with their rendered event streams, 16 of them reading a reply.
+"""Cost of open pages: latency with 50 rendered event streams, 16 of them with a running reply.
 
-Measured at the page's side of the connection, over Markdown rendering and both hops (API, /ui); a page is shown new
-text at most ten times a second, so half of that interval is in every number. The clients run in a process of their
-own, on the same cores.
+It is measured in the client, so it includes Markdown rendering and both hops (API, /ui). A page gets new text at most
+ten times a second, so half of that interval is in every number. The clients run in a separate process on the same
+cores.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from benchmarks.processes import ROOT, free_port, memory, running
 from benchmarks.report import median, publish
 
 WORDS_PER_S = 20
-LOADS = ((1, 1), (50, 1), (50, 16))  # (pages, of them streaming)
+LOADS = ((1, 1), (50, 1), (50, 16))  # (pages, streaming ones)
 
 
 def measure(n_pages: int, n_streaming: int, seconds: int) -> dict[str, Any]:
-    """A fresh server with the page mounted."""
+    """Measure a new server with the page mounted."""
     n_words = seconds * WORDS_PER_S
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as name:
         home, port = Path(name), free_port()

@@ -1,4 +1,4 @@
-"""Start what is measured, wait until it answers, weigh it, end it."""
+"""Starts the measured servers as child processes, waits until they are ready, reads their memory and CPU time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WITHIN_S = 60
 
 @dataclass(frozen=True)
 class Memory:
-    """MiB of one process: resident, and its fair share (pages that several processes map are divided)."""
+    """Memory of a process in MiB: resident (RSS) and proportional (PSS: shared pages are divided)."""
 
     rss_mib: int
     pss_mib: int
@@ -34,30 +34,30 @@ class Memory:
 
 @dataclass(frozen=True)
 class Server:
-    """A server under measurement."""
+    """A measured server."""
 
     url: str
     process: psutil.Process
-    ready_s: float  # from its command to its first good answer
+    ready_s: float  # seconds from the command to the first successful response
 
     def workers(self) -> list[psutil.Process]:
-        """The processes that it started."""
+        """The server's child processes."""
         return self.process.children(recursive=True)
 
     def cpu_s(self) -> float:
-        """CPU seconds that it has used, its workers apart."""
+        """CPU seconds used by the server without its workers."""
         times = self.process.cpu_times()
         return times.user + times.system
 
 
 def memory(process: psutil.Process) -> Memory:
-    """What `process` holds now."""
+    """The current memory of `process`."""
     info = process.memory_full_info()
     return Memory(info.rss >> 20, info.pss >> 20)
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -68,9 +68,9 @@ def free_port() -> int:
 def running(
     command: Sequence[str], port: int, *, ready: str, settings: Mapping[str, object] | None = None, log: Path
 ) -> Iterator[Server]:
-    """`command` as a server on `port`, from the moment that its path `ready` answers 200 until the block ends.
+    """Run `command` as a server on `port`; enter the block once its path `ready` returns 200, and stop it afterwards.
 
-    `settings` are environment variables. What it prints goes to the file `log`.
+    `settings` are environment variables. Its output goes to the file `log`.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PARLEY_")}
     environment = {**kept, **{name: str(value) for name, value in (settings or {}).items()}}

@@ -1,11 +1,11 @@
-"""A ChatGLM-6B of random numbers in the layout of the published checkpoints, for measuring and trying out.
+"""Writes a random ChatGLM-6B in the layout of the published checkpoints, for measurements and tests.
 
     python -m benchmarks.random_chatglm FOLDER                              int4 with a quantized embedding, 3.1 GB
     python -m benchmarks.random_chatglm FOLDER --bits 16 --layers 2         any other
     python -m benchmarks.random_chatglm FOLDER --tokenizer ice_text.model   with its tokenizer
 
-Speed and memory are the real model's; what it says is noise. The numbers follow from the seed and the tensor's
-name. It is written shard by shard and needs little memory. Scales keep activations near 1 and let logits differ.
+Speed and memory are those of the real model; its text is noise. The numbers are determined by the seed and the tensor's
+name. It is written shard by shard and needs little memory. Scales keep activations near 1 and logits distinct.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 LAYERS_PER_SHARD = 4
-_INT4_RMS, _INT8_RMS = 4.64, 73.9  # of evenly spread -8..7 and -128..127
+_INT4_RMS, _INT8_RMS = 4.64, 73.9  # of uniform values -8..7 and -128..127
 _HEAD_STD = 0.02
 
 
@@ -49,7 +49,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class RandomChatGLM:
-    """Makes the tensors. ``bits``: 4, 8 or 16."""
+    """Generates the tensors. ``bits``: 4, 8 or 16."""
 
     shape: Shape = Shape()
     bits: int = 4
@@ -57,7 +57,7 @@ class RandomChatGLM:
     seed: int = 0
 
     def write(self, folder: Path, tokenizer: Path | None = None) -> None:
-        """`folder` with config.json, shards and their index, and the tokenizer if one is given. Replaces files."""
+        """Write config.json, shards, their index, and the tokenizer if one is given. Replaces existing files."""
         folder.mkdir(parents=True, exist_ok=True)
         shards = -(-self.shape.layers // LAYERS_PER_SHARD) + 2
         weight_map: dict[str, str] = {}
@@ -78,7 +78,7 @@ class RandomChatGLM:
                 shutil.copyfile(settings, folder / settings.name)
 
     def config(self) -> dict[str, object]:
-        """As published."""
+        """The published config.json."""
         config: dict[str, object] = {
             "_name_or_path": "THUDM/chatglm-6b",
             "architectures": ["ChatGLMModel"],
@@ -138,7 +138,7 @@ class RandomChatGLM:
         return tensors
 
     def _matrix(self, name: str, size: tuple[int, int], bits: int, std: float) -> dict[str, Tensor]:
-        """The tensors of one matrix [out, in] of about that standard deviation."""
+        """The tensors of one matrix [out, in] with about the standard deviation `std`."""
         weight = f"{name}.weight"
         if bits == 16:
             return {weight: self._normal(weight, size, std)}
@@ -156,12 +156,12 @@ class RandomChatGLM:
         }
 
     def _normal(self, name: str, size: tuple[int, ...], std: float) -> Tensor:
-        """float16, made in slices: float32 would need twice the memory."""
-        made = torch.empty(size, dtype=torch.float16)
+        """Normal values in float16, generated in slices: float32 would need twice the memory."""
+        values = torch.empty(size, dtype=torch.float16)
         random = self._generator(name)
-        for part in torch.split(made, 4096):
+        for part in torch.split(values, 4096):
             part.copy_(torch.randn(part.shape, generator=random).mul_(std))
-        return made
+        return values
 
     def _generator(self, name: str) -> torch.Generator:
         return torch.Generator().manual_seed(zlib.crc32(f"{self.seed} {name}".encode()))
@@ -175,7 +175,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--layers", type=int, default=Shape.layers)
     parser.add_argument("--no-quantized-embeddings", action="store_true", help="embedding and head in half precision")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--tokenizer", type=Path, help="an ice_text.model to put in, with its tokenizer_config.json")
+    parser.add_argument("--tokenizer", type=Path, help="an ice_text.model to copy, with its tokenizer_config.json")
     given = parser.parse_args(arguments)
     model = RandomChatGLM(Shape(given.layers), given.bits, not given.no_quantized_embeddings, given.seed)
     model.write(given.folder, given.tokenizer)

@@ -1,10 +1,11 @@
-"""A model of random numbers in the shape of a published one, as a Hugging Face folder, for measuring.
+"""Writes a random model in the shape of a published one as a Hugging Face folder, for measurements.
 
     python -m benchmarks.random_checkpoint llama-7b FOLDER --tokenizer TOKENIZER_FOLDER
     python -m benchmarks.random_checkpoint bloom-7b FOLDER --tokenizer TOKENIZER_FOLDER
 
-Speed and memory are the real model's; what it says is noise. float16, in shards of one layer, 13.5 and 14.1 GB. The
-numbers are one long row of normal ones, each tensor beginning at another place of it: made as fast as the disk writes.
+Speed and memory are those of the real model; its text is noise. float16, in shards of one layer, 13.5 and 14.1 GB. All
+tensors take their values from one long row of normal numbers, at different offsets, so that writing is as fast as the
+disk.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import numpy as np
 from app.weights.architectures import expected_for
 from app.weights.architectures.base import Expected
 
-# As published, but for names and what no one needs to load them.
+# As published, without names and settings that are not needed for loading.
 CONFIGS: Mapping[str, Mapping[str, object]] = {
     "llama-7b": {
         "architectures": ["LlamaForCausalLM"],
@@ -64,7 +65,7 @@ _LAYER = re.compile(r"\.(?:layers|h)\.(\d+)\.")
 
 
 def write(name: str, folder: Path, tokenizer: Path | None = None, layers: int = 0) -> None:
-    """`folder` with config.json, shards, their index, and the files of a tokenizer."""
+    """Write config.json, shards, their index, and the files of a tokenizer."""
     config = dict(CONFIGS[name])
     if layers:
         config["num_hidden_layers" if "num_hidden_layers" in config else "n_layer"] = layers
@@ -73,12 +74,14 @@ def write(name: str, folder: Path, tokenizer: Path | None = None, layers: int = 
     folder.mkdir(parents=True, exist_ok=True)
     row = np.random.default_rng(0).standard_normal(_ROW_VALUES, dtype=np.float32)
     shards = [list(tensors) for _, tensors in groupby((t for t in expected if t.required), _shard)]
-    places: dict[str, str] = {}
+    weight_map: dict[str, str] = {}
     for number, tensors in enumerate(shards, start=1):
         file = f"model-{number:05}-of-{len(shards):05}.safetensors"
         _write_shard(folder / file, tensors, row)
-        places |= dict.fromkeys((tensor.name for tensor in tensors), file)
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}), "utf-8")
+        weight_map |= dict.fromkeys((tensor.name for tensor in tensors), file)
+    (folder / "model.safetensors.index.json").write_text(
+        json.dumps({"metadata": {}, "weight_map": weight_map}), "utf-8"
+    )
     (folder / "config.json").write_text(json.dumps(config, indent=1), "utf-8")
     for path in sorted(tokenizer.iterdir()) if tokenizer else ():
         if path.is_file() and (path.name.startswith("tokenizer") or path.name == "special_tokens_map.json"):
@@ -107,7 +110,7 @@ def _write_shard(path: Path, tensors: list[Expected], row: np.ndarray) -> None:
 
 
 def _values(tensor: Expected, row: np.ndarray) -> Iterator[np.ndarray]:
-    """Norms lie near 1, matrices keep activations near 1."""
+    """A tensor's values: norms near 1, matrices scaled to keep activations near 1."""
     matrix = len(tensor.shape) > 1
     scale = tensor.shape[-1] ** -0.5 if matrix else 0.02
     middle = 1.0 if not matrix and tensor.name.endswith("weight") else 0.0

@@ -1,4 +1,4 @@
-"""Tables for people, JSON for programs."""
+"""Reports of benchmarks: Markdown tables, JSON files, medians and percentiles."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _cell(value: object) -> str:
 
 
 def publish(name: str, rows: Sequence[Row], **rest: object) -> None:
-    """Print the table and leave everything in `build/benchmarks/<name>.json`."""
+    """Print the table and write everything to `build/benchmarks/<name>.json`."""
     OUTPUT.mkdir(parents=True, exist_ok=True)
     path = OUTPUT / f"{name}.json"
     path.write_text(
@@ -46,7 +46,7 @@ def publish(name: str, rows: Sequence[Row], **rest: object) -> None:
 
 
 def machine() -> dict[str, object]:
-    """What the numbers were measured on."""
+    """The machine and the versions of the main packages."""
     return {
         "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "cpu": cpu_name(),
@@ -58,7 +58,7 @@ def machine() -> dict[str, object]:
 
 
 def cpu_name() -> str:
-    """The processor's name, where Linux tells it."""
+    """The processor's name on Linux, otherwise its architecture."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -66,13 +66,13 @@ def cpu_name() -> str:
 
 
 def median(values: Iterable[float]) -> float:
-    """The median; nan of nothing."""
+    """The median; nan if empty."""
     listed = list(values)
     return statistics.median(listed) if listed else float("nan")
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that `share` of all values do not exceed; nan of nothing."""
+    """The smallest value that `share` of all values do not exceed; nan if empty."""
     if not values:
         return float("nan")
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]

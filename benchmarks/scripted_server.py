@@ -1,9 +1,9 @@
-"""Parley's API over the scripted engine: replies whose every word says when it was due.
+"""Runs Parley's API with the scripted engine, whose replies consist of the times at which each word was due.
 
     python -m benchmarks.scripted_server HOME PORT WORDS DELAY_MS [UI]
 
-The one model that is here is called `clock`. A word is a time on the machine's monotonic clock, which all processes
-share, so that whoever reads it knows how late it is.
+Its only model is called `clock`. A word is a time on the machine's monotonic clock, which all processes share, so that
+a client can compute its delay.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ import time
 from pathlib import Path
 
 from app.api.deps import Services
-from app.cli.uvicorn_server import Server, address, bind
+from app.cli.uvicorn_server import Server, address, bind, exempt_start_from_gc
 from app.config import Settings
 from app.domain.generation import GenerationRequest
 from app.engine.base import EngineFactory, LoadPlan
 from app.engine.scripted import Reply, Script, ScriptedEngine
 from app.main import create_app, mount_frontend
-from benchmarks.loop_block import LoopBlock
+from benchmarks.event_loop_block import LoopBlock
 
 SLOTS = 512
-LOOP_BLOCK = "loop_block.json"  # in HOME: see :mod:`benchmarks.loop_block`
+LOOP_BLOCK = "loop_block.json"  # in HOME: see :mod:`benchmarks.event_loop_block`
 WORDS_PER_PARAGRAPH = 40
 MANIFEST = 'id = "clock"\ntitle = "Clock"\nfamily = "native"\nengine = "scripted"\nlanguages = ["en"]\n'
 
 
 def clock(n_words: int, delay_ms: float) -> Script:
-    """A reply of `n_words`, each of them the second at which it is due."""
+    """A script for replies of `n_words`, each of which is the time at which it is due, in seconds."""
 
     def script(_: GenerationRequest) -> Reply:
         start = time.monotonic()
         due = (start + number * delay_ms / 1000 for number in range(1, n_words + 1))
-        # A blank line now and then: a reply has paragraphs, and a page renders only the open one again.
+        # With paragraphs, like real replies: a page renders only the open one again.
         return Reply(tuple(f"{second:.4f}{_after(number)}" for number, second in enumerate(due, 1)), delay_ms)
 
     return script
@@ -59,9 +59,10 @@ def main() -> None:
     listening = bind(settings.host, settings.port)
     for ui in sys.argv[5:]:
         app = mount_frontend(app, ui, address(listening))
-    watching: list[asyncio.Task[None]] = []  # the loop itself keeps no task
+    watching: list[asyncio.Task[None]] = []  # keeps a reference to the task, which the loop doesn't
 
     def watch_the_loop(_: Services) -> None:
+        exempt_start_from_gc()  # as `parley serve` does
         watching.append(asyncio.ensure_future(LoopBlock(home / LOOP_BLOCK).watch()))
 
     Server(app, watch_the_loop).run(sockets=[listening])

@@ -1,7 +1,7 @@
-"""How long until one can chat, and what it costs to stay up.
+"""Start-up time until the first reply, and memory and CPU while idle.
 
-`parley serve` in an empty data folder, with the default model fetched: seconds from the command to `/readyz`, to the
-page, and to the end of a first short reply (which loads the model); memory of server and worker; CPU while idle.
+`parley serve` runs in an empty data folder with the default model downloaded: seconds from the command to `/readyz`, to
+the page, and to the end of a short first reply (which loads the model); memory of server and worker; CPU while idle.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import httpx
 from benchmarks.processes import DEFAULT_MODEL, Server, memory, parley
 from benchmarks.report import median, publish
 
-FIRST_TEXT = re.compile(r'"content": ?"[^"]')  # the first chunk has an empty one
+FIRST_TEXT = re.compile(r'"content": ?"[^"]')  # the content of the first chunk is empty
 
 
 def first_reply_s(server: Server) -> float:
-    """Seconds that a first streamed reply takes to its first text; the model is not loaded before."""
+    """Seconds to the first text of the first streamed reply, including the loading of the model."""
     body = {
         "model": DEFAULT_MODEL,
         "messages": [{"role": "user", "content": "What is the capital of France?"}],
@@ -41,7 +41,7 @@ def first_reply_s(server: Server) -> float:
 
 
 def measure(idle_s: float) -> dict[str, float]:
-    """One start, one reply, one wait."""
+    """Measure one start, one reply and an idle period."""
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as home:
         started = time.monotonic()
         with parley(Path(home)) as server:

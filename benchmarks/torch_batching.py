@@ -1,9 +1,9 @@
-"""The torch engine's batch: N chats that come when they like against one static `generate` of a batch of N.
+"""Continuous batching of the PyTorch engine compared with a static batch in transformers' `generate`.
 
-A random LLaMA of 22 million parameters, small enough that what is ours shows. The same prompts and numbers of new
-tokens three ways, in turns: transformers' `generate` with all prompts padded into one batch; our scheduler in this
-process; and `parley serve` over HTTP, where the load comes from a process of its own. Aim: the scheduler at least as
-fast as the static batch, and 0.95 of it over HTTP with 8 chats.
+The model is a random LLaMA of 22 million parameters, small enough to make the overhead visible. The same prompts and
+numbers of new tokens run alternately in three ways: transformers' `generate` with all prompts padded into one batch;
+our scheduler in this process; and `parley serve` over HTTP, with the load generator in a separate process. Aim: the
+scheduler at least as fast as the static batch, and 0.95 of it over HTTP with 8 chats.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SIZES = {
     "max_position_embeddings": CONTEXT_TOKENS,
     "bos_token_id": 0,
     "eos_token_id": 1,
-    "initializer_range": 0.05,  # with less, random models say one token for ever
+    "initializer_range": 0.05,  # with less, random models repeat one token for ever
 }
 MANIFEST = """\
 id = "{id}"
@@ -54,7 +54,7 @@ path = "{folder}"
 
 
 def make_checkpoint(folder: Path) -> Path:
-    """Random weights, and a tokenizer that knows the load generator's words."""
+    """Create a checkpoint with random weights and a tokenizer trained on the load generator's words."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -76,23 +76,23 @@ def make_checkpoint(folder: Path) -> Path:
 
 
 class InProcess:
-    """The checkpoint in this process: batched by transformers, and by us."""
+    """The checkpoint in this process, batched by transformers and by our scheduler."""
 
     def __init__(self, folder: Path, n_slots: int, new_tokens: int) -> None:
-        from app.engine.torch.frames import News
+        from app.engine.torch.frames import StepOutput
         from app.engine.torch.loading import load as load_checkpoint
         from app.engine.torch.scheduler import Scheduler
 
         self._new_tokens = new_tokens
         self._static, ours = (load_checkpoint({"folder": str(folder)}) for _ in range(2))
-        news: list[News] = []
-        self._scheduler = Scheduler(ours, n_slots=n_slots, context_tokens=CONTEXT_TOKENS, emit=news.extend)
+        outputs: list[StepOutput] = []
+        self._scheduler = Scheduler(ours, n_slots=n_slots, context_tokens=CONTEXT_TOKENS, emit=outputs.extend)
         self._tokenizer = ours.tokenizer
         self._tokenizer.padding_side = "left"
         self._numbers = iter(range(1 << 30))
 
     def static(self, questions: list[str]) -> float:
-        """Seconds of one `generate`."""
+        """Seconds for one call of `generate`."""
         import torch
 
         prompts = self._prompts(questions)
@@ -104,8 +104,8 @@ class InProcess:
         return time.perf_counter() - began
 
     def scheduled(self, questions: list[str]) -> float:
-        """Seconds of our scheduler, all prompts at once."""
-        from app.domain.generation import SamplingParams
+        """Seconds for our scheduler with all prompts submitted at once."""
+        from app.domain.sampling import SamplingParams
         from app.engine.torch.sequences import GenerationJob
 
         greedy = SamplingParams(temperature=0.0, max_new_tokens=self._new_tokens, seed=0, ignore_eos=True)
@@ -139,7 +139,7 @@ def serving(home: Path, checkpoint: Path, n_slots: int) -> Iterator[Server]:
 
 
 def over_http(server: Server, n_chats: int, new_tokens: int, seed: int) -> dict[str, Any]:
-    """The load generator's line for `n_chats` of one turn."""
+    """The load generator's output for `n_chats` of one turn."""
     arguments = ["--chats", n_chats, "--turns", 1, "--new-tokens", new_tokens, "--seed", seed]
     (row,) = load([sys.executable, "-m", "benchmarks.loadgen"], server.url, *arguments, model=MODEL)
     if row["errors"]:
@@ -148,13 +148,13 @@ def over_http(server: Server, n_chats: int, new_tokens: int, seed: int) -> dict[
 
 
 def measure(chats: list[int], repeats: int, new_tokens: int) -> list[dict[str, float]]:
-    """A line for each repeat and number of chats: tokens per second each way, all together."""
+    """A row per repeat and number of chats: tokens/s of all chats together, for each method."""
     lines = []
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as name:
         checkpoint = make_checkpoint(Path(name) / "checkpoint")
         here = InProcess(checkpoint, max(chats), new_tokens)
         with serving(Path(name), checkpoint, max(chats)) as server:
-            for repeat in range(repeats + 1):  # the first warms everything up
+            for repeat in range(repeats + 1):  # the first one is the warm-up
                 print(f"torch_batching {repeat}/{repeats}", flush=True)
                 for n_chats in chats:
                     seed = 1 + repeat
@@ -183,9 +183,9 @@ def main(arguments: list[str] | None = None) -> None:
     for n_chats in given.chats:
         runs = [line for line in lines if line["chats"] == n_chats]
         row: dict[str, object] = {"chats": n_chats}
-        row |= {f"{way} tok/s": median(run[way] for run in runs) for way in ("static", "scheduler", "http")}
-        for way in ("scheduler", "http"):
-            row[f"{way} / static"] = round(median(run[way] / run["static"] for run in runs), 3)
+        row |= {f"{method} tok/s": median(run[method] for run in runs) for method in ("static", "scheduler", "http")}
+        for method in ("scheduler", "http"):
+            row[f"{method} / static"] = round(median(run[method] / run["static"] for run in runs), 3)
         row["first token ms over http"] = round(median(run["first_ms"] for run in runs))
         rows.append(row)
     settings = {"model": MODEL, "new_tokens": given.new_tokens, "torch": version("torch")}

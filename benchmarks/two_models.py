@@ -1,8 +1,8 @@
-"""Two models on the same cores: what is left of each when both stream.
+"""Two models on the same cores: the speed of each while both stream.
 
-The default weights stand under two manifests, so that Parley keeps two workers. Each streams alone, then while the
-other streams without a pause, in turns. Two workers that share fairly keep half each; with llama.cpp's defaults,
-threads that spin leave a hundredth. Aim: at least 0.45.
+Two manifests use the default weights, so that Parley runs two workers. Each model streams alone, then while the other
+streams continuously, alternately. With fair sharing each keeps half of its speed; with llama.cpp's defaults, spinning
+threads leave a hundredth. Aim: at least 0.45.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from benchmarks.processes import DEFAULT_WEIGHTS, ROOT, Server, parley
 from benchmarks.report import median, publish
 
 MODELS = ("left", "right")
-WAIT_S = 30.0  # for a load generator to get going, and for its last reply to be cancelled
+WAIT_S = 30.0  # for a load generator to start, and for its last reply to be cancelled
 
 MANIFEST = """\
 id = "{id}"
@@ -43,7 +43,7 @@ path = "{file}"
 
 
 def make_store(store: Path) -> Path:
-    """A model store whose two models are the same weights."""
+    """Create a model store with two models that have the same weights."""
     (store / "manifests").mkdir(parents=True)
     for model_id in MODELS:
         text = MANIFEST.format(id=model_id, folder=DEFAULT_WEIGHTS.parent, file=DEFAULT_WEIGHTS.name)
@@ -52,14 +52,14 @@ def make_store(store: Path) -> Path:
 
 
 def start_chats(server: Server, model_id: str, n_chats: int, new_tokens: int) -> subprocess.Popen[str]:
-    """Chats of one turn, one after the other, by the load generator in a process of its own."""
+    """Start the load generator with consecutive chats of one turn."""
     command = [sys.executable, "-m", "benchmarks.loadgen", f"{server.url}/v1", "--model", model_id, "--turns", "1"]
     command += ["--new-tokens", str(new_tokens), "--chats", *["1"] * n_chats]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def tokens_per_s(server: Server, model_id: str, new_tokens: int) -> float:
-    """What one chat gets."""
+    """The speed of one chat."""
     output, _ = start_chats(server, model_id, 1, new_tokens).communicate(timeout=600)
     row: dict[str, Any] = json.loads(output)
     if row["errors"]:
@@ -69,7 +69,7 @@ def tokens_per_s(server: Server, model_id: str, new_tokens: int) -> float:
 
 @contextmanager
 def streaming(server: Server, model_id: str) -> Iterator[None]:
-    """`model_id` writes all the while."""
+    """Keep `model_id` generating during the block."""
     chats = start_chats(server, model_id, 100, 1024)
     wait_for(server, model_id, running=1)
     try:
@@ -83,7 +83,7 @@ def streaming(server: Server, model_id: str) -> Iterator[None]:
 
 
 def wait_for(server: Server, model_id: str, *, running: int) -> None:
-    """Until so many replies of `model_id` are being computed."""
+    """Wait until `running` replies of `model_id` are being generated."""
     line = f'parley_model_running{{model="{model_id}"}} {running}'
     deadline = time.monotonic() + WAIT_S
     while line not in httpx.get(f"{server.url}/metrics").text.splitlines():
@@ -93,7 +93,7 @@ def wait_for(server: Server, model_id: str, *, running: int) -> None:
 
 
 def measure(repeats: int, new_tokens: int) -> list[dict[str, float]]:
-    """Each alone and beside the other; `repeats` times."""
+    """Measure each model alone and beside the other, `repeats` times."""
     runs = []
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as name:
         home = Path(name)

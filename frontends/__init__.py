@@ -1,1 +1,1 @@
-"""What people see: each front end speaks HTTP to the API and imports nothing of `app`."""
+"""Front ends: they speak HTTP to the API and import nothing of `app`."""

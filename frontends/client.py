@@ -1,12 +1,11 @@
-"""Parley's HTTP API from Python: what every front end that runs on the server side speaks.
+"""HTTP client for Parley's API, used by front ends that run on the server.
 
     client = ParleyClient("http://127.0.0.1:8000")
     async for event in client.events(conversation_id):
         print(event.name, event.data)
 
-It knows only HTTP and imports nothing of the application. Each route of ``/api`` is one method; answers are the API's
-own JSON, described in docs/api.md. Whatever goes wrong is an :class:`ApiError` with the API's code, so that it can be
-translated.
+Each route of ``/api`` is one method; the results are the API's own JSON, described in docs/api.md. Every failure is an
+:class:`ApiError` with the API's code, so that it can be translated.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from frontends.server_events import ServerEvent, parse_events
 
 Json = dict[str, Any]
 
-FORWARDED = ("cookie", "authorization", "accept-language")  # a caller's headers that are passed on with its calls
-SILENCE_S = 60.0  # an event stream that is silent for longer (four heartbeats) has lost its server
+FORWARDED = ("cookie", "authorization", "accept-language")  # the caller's headers that are forwarded
+SILENCE_S = 60.0  # an event stream silent for longer than this (four heartbeats) has lost its server
 _USUAL_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
-_MODEL_TIMEOUT = httpx.Timeout(600.0, connect=10.0)  # these calls answer once a model is loaded, or a hub was asked
+_MODEL_TIMEOUT = httpx.Timeout(600.0, connect=10.0)  # for calls that load a model or ask a hub before they return
 
 
 class ApiError(Exception):
-    """The API refused or could not be reached. `status` is 0 when there was no answer."""
+    """The API returned an error or could not be reached. `status` is 0 when there was no response."""
 
     def __init__(self, code: str, message: str, details: Mapping[str, Any] | None = None, status: int = 0) -> None:
         super().__init__(message)
@@ -39,7 +38,7 @@ class ApiError(Exception):
         self.status = status
 
     def payload(self) -> Json:
-        """The one error shape, as the API writes it."""
+        """The API's JSON error object."""
         return {"error": {"code": self.code, "message": self.message, "details": self.details}}
 
 
@@ -49,8 +48,8 @@ class ParleyClient:
     def __init__(self, base_url: str | Callable[[], str], *, headers: Mapping[str, str] | None = None) -> None:
         self._base_url = base_url
         self._headers = dict(headers or {})
-        # Each open page holds a connection of its own, so their number isn't limited here. The API is ours
-        # and near: no proxy from the environment may come between, and compressing answers would only cost time.
+        # Each open page holds a connection of its own, so their number isn't limited here. The API runs on the
+        # same machine: proxies from the environment are ignored, and compression would only cost time.
         self._http = httpx.AsyncClient(
             headers={"Accept-Encoding": "identity"},
             timeout=_USUAL_TIMEOUT,
@@ -59,11 +58,11 @@ class ParleyClient:
         )
 
     def on_behalf_of(self, headers: Mapping[str, str]) -> ParleyClient:
-        """A client that shares this one's connections and passes on a caller's cookie and language."""
-        twin = object.__new__(ParleyClient)
-        twin._base_url, twin._http = self._base_url, self._http
-        twin._headers = self._headers | {name: headers[name] for name in FORWARDED if name in headers}
-        return twin
+        """A client that shares this one's connections and forwards a caller's cookie, authorization and language."""
+        client = object.__new__(ParleyClient)
+        client._base_url, client._http = self._base_url, self._http
+        client._headers = self._headers | {name: headers[name] for name in FORWARDED if name in headers}
+        return client
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -76,12 +75,12 @@ class ParleyClient:
     # --- conversations ------------------------------------------------------------------------------
 
     async def conversations(self, *, query: str = "", limit: int = 50, cursor: str | None = None) -> Json:
-        """A page of the list, or of what a search found: ``items`` and ``next_cursor``."""
-        wanted = {"q": query or None, "limit": limit, "cursor": cursor}
-        return await self._json("GET", "/api/conversations", params={k: v for k, v in wanted.items() if v is not None})
+        """A page of the list or of search results: ``items`` and ``next_cursor``."""
+        parameters = {"q": query or None, "limit": limit, "cursor": cursor}
+        return await self._json("GET", "/api/conversations", params=_given(parameters))
 
     async def create_conversation(self, values: Mapping[str, Any] | None = None) -> Json:
-        """Start one: ``title``, ``model_id``, ``system_prompt``, ``sampling``, all optional."""
+        """Create one: ``title``, ``model_id``, ``system_prompt``, ``sampling``, all optional."""
         return await self._json("POST", "/api/conversations", body=values or {})
 
     async def conversation(self, conversation_id: str) -> Json:
@@ -93,20 +92,20 @@ class ParleyClient:
         return await self._json("PATCH", _path("conversations", conversation_id), body=changes)
 
     async def delete_conversation(self, conversation_id: str) -> None:
-        """Put it in the trash."""
+        """Move it to the trash."""
         await self._call("DELETE", _path("conversations", conversation_id))
 
     async def restore_conversation(self, conversation_id: str) -> Json:
-        """Take it out of the trash."""
+        """Restore it from the trash."""
         return await self._json("POST", _path("conversations", conversation_id, "restore"))
 
     async def export_conversation(self, conversation_id: str, format: Literal["markdown", "json"] = "markdown") -> str:  # noqa: A002 - the API's word
-        """The shown path as Markdown, or the whole tree as the JSON text that importing reads."""
+        """The shown path as Markdown, or the whole tree as JSON text that can be imported."""
         path = _path("conversations", conversation_id, "export")
         return (await self._call("GET", path, params={"format": format})).text
 
     async def import_conversation(self, exported: object) -> Json:
-        """A new conversation from decoded JSON: Parley's export, ``{messages}``, ShareGPT or Open WebUI's."""
+        """Create a conversation from decoded JSON: Parley's export, ``{messages}``, ShareGPT or Open WebUI's."""
         return await self._json("POST", "/api/conversations/import", body=exported)
 
     # --- messages -----------------------------------------------------------------------------------
@@ -120,7 +119,7 @@ class ParleyClient:
         model_id: str | None = None,
         sampling: Mapping[str, Any] | None = None,
     ) -> Json:
-        """Ask a question below `parent_id`; answers with ``question`` and the running ``reply``."""
+        """Ask a question below `parent_id`; returns ``question`` and the running ``reply``."""
         body = {"parent_id": parent_id, "content": content, "model_id": model_id, "sampling": sampling}
         return await self._json(
             "POST", _path("conversations", conversation_id, "messages"), body=body, timeout=_MODEL_TIMEOUT
@@ -134,27 +133,27 @@ class ParleyClient:
         model_id: str | None = None,
         sampling: Mapping[str, Any] | None = None,
     ) -> Json:
-        """Ask a question anew, beside the old one; answers like :meth:`send`."""
+        """Add a new version of a question as a sibling of the old one; returns the same as :meth:`send`."""
         body = {"content": content, "model_id": model_id, "sampling": sampling}
         return await self._json("POST", _path("messages", message_id, "edit"), body=body, timeout=_MODEL_TIMEOUT)
 
     async def regenerate(
         self, message_id: str, *, model_id: str | None = None, sampling: Mapping[str, Any] | None = None
     ) -> Json:
-        """Another ``reply`` to the same question."""
+        """Generate another ``reply`` to the same question."""
         body = {"model_id": model_id, "sampling": sampling}
         return await self._json("POST", _path("messages", message_id, "regenerate"), body=body, timeout=_MODEL_TIMEOUT)
 
     async def continue_reply(self, message_id: str) -> Json:
-        """Go on with a reply that was cut: a new ``reply`` that begins with its text."""
+        """Continue a reply that was cut off: a new ``reply`` that begins with its text."""
         return await self._json("POST", _path("messages", message_id, "continue"), timeout=_MODEL_TIMEOUT)
 
     async def stop(self, message_id: str) -> Json:
-        """End a running reply; its text so far stays."""
+        """Stop a running reply; its text so far is kept."""
         return await self._json("POST", _path("messages", message_id, "stop"))
 
     async def rate(self, message_id: str, rating: Mapping[str, Any]) -> Json:
-        """Judge a reply: ``verdict``, ``reasons``, ``comment``, ``score``."""
+        """Rate a reply: ``verdict``, ``reasons``, ``comment``, ``score``."""
         return await self._json("PUT", _path("messages", message_id, "rating"), body=rating)
 
     # --- models -------------------------------------------------------------------------------------
@@ -168,19 +167,19 @@ class ParleyClient:
         return await self._json("GET", _path("models", model_id))
 
     async def pull_model(self, model_id: str) -> None:
-        """Start fetching one of the list."""
+        """Start downloading a listed model."""
         await self._call("POST", _path("models", model_id, "pull"))
 
     async def pull_by_name(self, source: str) -> Json:
-        """Start fetching any model of the hub, ``hub:OWNER/NAME[:FILE][@REVISION]``; answers with its ``id``."""
+        """Start downloading any model of the hub, ``hub:OWNER/NAME[:FILE][@REVISION]``; returns its ``id``."""
         return await self._json("POST", "/api/models/pull", body={"source": source}, timeout=_MODEL_TIMEOUT)
 
     async def cancel_pull(self, model_id: str) -> None:
-        """Stop fetching."""
+        """Stop the download."""
         await self._call("DELETE", _path("models", model_id, "pull"))
 
     async def load_model(self, model_id: str) -> None:
-        """Load it into memory; answers once it is ready."""
+        """Load it into memory; returns once it is ready."""
         await self._call("POST", _path("models", model_id, "load"), timeout=_MODEL_TIMEOUT)
 
     async def unload_model(self, model_id: str) -> None:
@@ -193,24 +192,24 @@ class ParleyClient:
     async def open_events(
         self, conversation_id: str, last_event_id: str | None = None
     ) -> AsyncGenerator[AsyncGenerator[ServerEvent, None], None]:
-        """The conversation's events. A refusal raises on entry; leaving closes the connection at once."""
+        """The conversation's events. Raises :class:`ApiError` on entry; leaving closes the connection at once."""
         resume = {"last-event-id": last_event_id} if last_event_id else {}
         async with self._stream(_path("conversations", conversation_id, "events"), resume) as events:
             yield events
 
     async def events(self, conversation_id: str, last_event_id: str | None = None) -> AsyncGenerator[ServerEvent, None]:
-        """Like :meth:`open_events`, for callers that only loop; comment lines come as ``heartbeat``."""
+        """Like :meth:`open_events`, as one generator; comment lines are ``heartbeat`` events."""
         async with self.open_events(conversation_id, last_event_id) as events:
             async for event in events:
                 yield event
 
     async def model_events(self) -> AsyncGenerator[ServerEvent, None]:
-        """The list of models as one event, then what changes in it; comment lines come as ``heartbeat``."""
+        """The list of models as one event, then its changes; comment lines are ``heartbeat`` events."""
         async with self._stream("/api/models/events", {}) as events:
             async for event in events:
                 yield event
 
-    # --- how ----------------------------------------------------------------------------------------
+    # --- requests -----------------------------------------------------------------------------------
 
     def _url(self, path: str) -> str:
         base = self._base_url if isinstance(self._base_url, str) else self._base_url()
@@ -220,25 +219,25 @@ class ParleyClient:
     async def _stream(
         self, path: str, headers: Mapping[str, str]
     ) -> AsyncGenerator[AsyncGenerator[ServerEvent, None], None]:
-        sent = {**self._headers, "accept": "text/event-stream", **headers}
+        all_headers = {**self._headers, "accept": "text/event-stream", **headers}
         timeout = httpx.Timeout(10.0, read=SILENCE_S)
         try:
-            async with self._http.stream("GET", self._url(path), headers=sent, timeout=timeout) as answer:
-                if answer.is_error:
-                    await answer.aread()
-                    raise _refusal(answer)
-                async with aclosing(_with_api_errors(parse_events(answer.aiter_bytes()))) as events:
+            async with self._http.stream("GET", self._url(path), headers=all_headers, timeout=timeout) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise _refusal(response)
+                async with aclosing(_with_api_errors(parse_events(response.aiter_bytes()))) as events:
                     yield events
         except httpx.HTTPError as error:
             raise _unreachable() from error
 
     async def _json(self, method: str, path: str, **call: Any) -> Json:
-        """Like :meth:`_call`; gives the JSON object that was answered."""
-        answer = await self._call(method, path, **call)
+        """Like :meth:`_call`, but returns the response's JSON object."""
+        response = await self._call(method, path, **call)
         try:
-            found = answer.json()
+            found = response.json()
         except ValueError:
-            raise _unexpected(answer) from None
+            raise _unexpected(response) from None
         return found if isinstance(found, dict) else {}
 
     async def _call(
@@ -252,31 +251,35 @@ class ParleyClient:
     ) -> httpx.Response:
         url = self._url(path)
         try:
-            answer = await self._http.request(
+            response = await self._http.request(
                 method, url, params=params, json=body, headers=self._headers, timeout=timeout
             )
         except httpx.HTTPError as error:
             raise _unreachable() from error
-        if answer.is_error:
-            raise _refusal(answer)
-        return answer
+        if response.is_error:
+            raise _refusal(response)
+        return response
 
 
 def _path(*segments: str) -> str:
-    """``/api/…``; each segment is quoted, whatever it holds."""
+    """The path ``/api/…`` with each segment percent-encoded."""
     return "/api/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
-def _refusal(answer: httpx.Response) -> ApiError:
+def _given(parameters: Json) -> Json:
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _refusal(response: httpx.Response) -> ApiError:
     try:
-        error = answer.json()["error"]
-        return ApiError(error["code"], error["message"], error.get("details"), answer.status_code)
+        error = response.json()["error"]
+        return ApiError(error["code"], error["message"], error.get("details"), response.status_code)
     except (ValueError, KeyError, TypeError):
-        return _unexpected(answer)
+        return _unexpected(response)
 
 
-def _unexpected(answer: httpx.Response) -> ApiError:
-    return ApiError("unexpected_answer", f"The server answered {answer.status_code}.", None, answer.status_code)
+def _unexpected(response: httpx.Response) -> ApiError:
+    return ApiError("unexpected_answer", f"The server answered {response.status_code}.", None, response.status_code)
 
 
 def _unreachable() -> ApiError:
@@ -284,7 +287,7 @@ def _unreachable() -> ApiError:
 
 
 async def _with_api_errors(events: AsyncGenerator[ServerEvent, None]) -> AsyncGenerator[ServerEvent, None]:
-    """The same events; whatever breaks the stream is raised as an :class:`ApiError`."""
+    """Pass the events through; raise what breaks the stream as an :class:`ApiError`."""
     try:
         async with aclosing(events):
             async for event in events:

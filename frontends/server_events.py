@@ -1,4 +1,4 @@
-"""Server-sent events as the API writes them: bytes in, events out."""
+"""Parser of server-sent events: bytes in, events out."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-HEARTBEAT = "heartbeat"  # ServerEvent.name of a comment line: the server is still there
-_EVENT_LIMIT = 64 * 2**20  # bytes of one event
+HEARTBEAT = "heartbeat"  # ServerEvent.name of a comment line, which says that the server is alive
+_EVENT_LIMIT = 64 * 2**20  # bytes per event
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,10 @@ class ServerEvent:
 
 
 async def parse_events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[ServerEvent, None]:
-    """Server-sent events from bytes, as the WHATWG describes them. Raises :class:`ValueError` on an endless event.
+    """Parse server-sent events (WHATWG). Raises :class:`ValueError` when an event is larger than the limit.
 
-    Lines are cut at line feeds only: httpx's own splitter also cuts at U+2028 and its like, which may
-    stand in a reply's text.
+    Lines are split at line feeds only: httpx's own splitter also splits at U+2028 and similar characters, which may
+    occur in a reply's text.
     """
     buffer = b""
     async for chunk in chunks:

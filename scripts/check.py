@@ -1,7 +1,7 @@
-"""Every check of `make test`, one after the other; stops at the first that fails.
+"""Runs the checks of `make test` one after the other; stops at the first failure.
 
-Runs in `.venv`. Arguments go to pytest: `make test ARGS="tests/store -x"`. The whole suite runs in several processes;
-tests that are named run in one, which prints as it goes and starts sooner.
+It uses the programs in `.venv`. Arguments are passed to pytest: `make test ARGS="tests/store -x"`. The whole suite runs
+in several processes; named tests run in one, which starts sooner and prints at once.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from page_scripts import check_page_scripts
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
-MOST_PROCESSES = 4  # each imports PyTorch and collects all tests: more of them gain little
+MAX_PROCESSES = 4  # each imports PyTorch and collects all tests, so more would gain little
 
 
 def command(*parts: str) -> Callable[[], int]:
-    """A check that is one program of `.venv`."""
+    """A check that runs one program of `.venv`."""
     return lambda: subprocess.run([BIN / parts[0], *parts[1:]], cwd=ROOT, check=False).returncode
 
 
 def pytest(arguments: list[str]) -> Callable[[], int]:
-    """The tests: a process for each core, and a file's tests in one process, where its servers and workers run."""
+    """The tests, in a process per core; tests of one file share a process, and so their servers and workers."""
     paths = [argument.partition("::")[0] for argument in arguments]
     if any(path and (ROOT / path).exists() for path in paths):
         return command("pytest", *arguments)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    processes = str(min(cores, MOST_PROCESSES))
+    processes = str(min(cores, MAX_PROCESSES))
     return command("pytest", "--numprocesses", processes, "--dist", "loadfile", *arguments)
 
 
 def main(pytest_arguments: list[str]) -> int:
-    """Run the checks in order; the exit code of the first that fails."""
+    """Run the checks in order; returns the exit code of the first that fails, or 0."""
     checks = {
         "lint": command("ruff", "check", "."),
         "format": command("ruff", "format", "--check", "."),

@@ -1,4 +1,4 @@
-"""Check the page's scripts with Node.js: parse each as a module, then run the unit tests of their logic."""
+"""Checks the page's scripts with Node.js: parses each as a module and runs their unit tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-OLDEST_NODE = 20  # the first with Array.toSpliced, which every browser of today has
+MIN_NODE = 20  # the first with Array.toSpliced, which all current browsers have
 PARSE = """
 import { readFileSync } from "node:fs";
 import { SourceTextModule } from "node:vm";
@@ -24,33 +24,33 @@ for (const path of process.argv.slice(1)) {
 
 
 def check_page_scripts() -> int:
-    """The exit code; 0, and a printed reason, where there is no Node.js that is new enough."""
+    """Run all checks; returns the exit code, which is 0 if they are skipped without a recent Node.js."""
     node = find_node()
     return 0 if node is None else parse_scripts(node) or run_unit_tests(node)
 
 
 def find_node() -> str | None:
-    """The path of Node.js, or None, after printing why."""
+    """The path of Node.js, or None after printing the reason."""
     path = shutil.which("node")
     if path is None:
         print("skipped: Node.js is not installed")
         return None
     version = subprocess.run([path, "--version"], check=False, capture_output=True, text=True).stdout.strip()
-    if int(version.removeprefix("v").partition(".")[0] or 0) < OLDEST_NODE:
-        print(f"skipped: Node.js {version} is too old, {OLDEST_NODE} is needed")
+    if int(version.removeprefix("v").partition(".")[0] or 0) < MIN_NODE:
+        print(f"skipped: Node.js {version} is too old, {MIN_NODE} is needed")
         return None
     return path
 
 
 def parse_scripts(node: str) -> int:
-    """Parse every script of the page; a syntax error is printed with the file's name."""
+    """Parse every script of the page; print syntax errors with the file's name."""
     scripts = [str(path) for path in sorted((ROOT / "frontends").rglob("*.js"))]
     flags = ["--experimental-vm-modules", "--no-warnings", "--input-type=module"]
     return subprocess.run([node, *flags, "--eval", PARSE, *scripts], cwd=ROOT, check=False).returncode
 
 
 def run_unit_tests(node: str) -> int:
-    """Run tests/page; their output is shown when one fails."""
+    """Run tests/page; print the output if a test fails."""
     tests = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests" / "page").glob("*.test.js"))]
     command = [node, "--test", "--test-reporter=spec", *tests]
     result = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)

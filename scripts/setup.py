@@ -1,12 +1,12 @@
-"""Set up what a make target needs, in `.venv`, saying what it does and for how long.
+"""Sets up what a make target needs in `.venv`, with progress messages.
 
-    setup.py core       the light core, for `make serve`
+    setup.py core       the core, for `make serve`
     setup.py torch      the core with PyTorch, for `make serve EXTRA=torch`
-    setup.py dev        all of that, training and the tools of `make test`
+    setup.py dev        the above, training and the tools of `make test`
     setup.py page       Chromium and Node.js, for the tests of the page
 
-Runs on any Python 3.11 with the standard library alone. What is there already is left alone, so that every
-later start takes no time: a stamp in `.venv` remembers the folder and the pyproject.toml it was made from.
+It needs only the standard library of Python 3.11. Later runs take no time, since a stamp file in `.venv` records the
+folder and the pyproject.toml that were installed.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 
 class SetupFailed(Exception):
-    """Something is missing that only the person at the keyboard can bring."""
+    """Setup failed; the message says what the user has to do."""
 
 
 def run(title: str, command: list[str]) -> None:
-    """Run `command` in silence, telling only how long it takes; show all it said if it fails."""
+    """Run `command` with a progress line instead of its output, which is printed if it fails."""
     started = time.monotonic()
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
@@ -67,7 +67,7 @@ def _wait(process: subprocess.Popen[bytes]) -> int | None:
 
 
 def _show(line: str, *, final: bool) -> None:
-    """One line that counts up on a terminal; in a log, only how it ended."""
+    """Show progress on one line of a terminal; in a log, print only the final line."""
     if sys.stdout.isatty():
         print(f"\r{line}\x1b[K", end="\n" if final else "", flush=True)
     elif final:
@@ -75,7 +75,7 @@ def _show(line: str, *, final: bool) -> None:
 
 
 def install(level: str) -> None:
-    """Bring `.venv` to `level`, unless it is there."""
+    """Install `level` into `.venv`, unless it is installed."""
     if _stamp(level) == _fingerprint() and VENV_PYTHON.exists():
         return
     if not _venv_is_usable():
@@ -88,7 +88,7 @@ def install(level: str) -> None:
 
 
 def _venv_is_usable() -> bool:
-    """Whether `.venv` works, and was not made in another folder: its programs carry that folder's name."""
+    """Whether `.venv` works and was created in this folder, whose path its programs contain."""
     stamp = _stamp("core")
     if not VENV_PYTHON.exists() or (stamp and not stamp.startswith(f"{ROOT}\n")):
         return False
@@ -96,13 +96,13 @@ def _venv_is_usable() -> bool:
 
 
 def _create_venv() -> None:
-    """A new virtual environment in place of whatever an interrupted, moved or outdated one left."""
+    """Create the virtual environment in place of an interrupted, moved or outdated one."""
     _require_venv_module()
     run("virtual environment", [sys.executable, "-m", "venv", "--clear", str(VENV)])
 
 
 def _require_venv_module() -> None:
-    """Debian and Ubuntu ship Python without the part that makes virtual environments."""
+    """Install the venv module if it is missing: Debian and Ubuntu ship Python without it."""
     probe = [sys.executable, "-c", "import ensurepip, venv"]
     if subprocess.run(probe, check=False, capture_output=True).returncode == 0:
         return
@@ -112,7 +112,7 @@ def _require_venv_module() -> None:
 
 
 def apt_install(*packages: str) -> None:
-    """Install Debian packages, as root; otherwise say which command does."""
+    """Install Debian packages as root; otherwise raise :class:`SetupFailed` with the command to run."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise SetupFailed(f"Please run this, then make again:\n    sudo apt-get install {' '.join(packages)}")
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
@@ -121,7 +121,7 @@ def apt_install(*packages: str) -> None:
 
 
 def install_page_tools() -> None:
-    """Chromium for the browser tests, Node.js for those of the scripts; without root they skip, and this says so."""
+    """Install Chromium and Node.js for the tests of the page. Without root those tests are skipped, with a message."""
     missing = [] if any(shutil.which(name) for name in BROWSERS) else ["chromium"]
     missing += [] if shutil.which("node") else ["nodejs"]
     if not missing:
@@ -138,18 +138,18 @@ def _stamp_path(level: str) -> Path:
 
 
 def _stamp(level: str) -> str:
-    """What was written when `level` was last installed."""
+    """The stamp of the last installation of `level`."""
     path = _stamp_path(level)
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def _fingerprint() -> str:
-    """The folder, since a virtual environment cannot be moved, and what was to be installed."""
+    """The stamp for this folder, since virtual environments can't be moved, and this pyproject.toml."""
     return f"{ROOT}\n{hashlib.sha256((ROOT / 'pyproject.toml').read_bytes()).hexdigest()}\n"
 
 
 def main(arguments: list[str]) -> int:
-    """Carry out the named steps; the exit code."""
+    """Run the named steps; returns the exit code."""
     steps = {level: partial(install, level) for level in REQUIREMENTS} | {"page": install_page_tools}
     if not arguments or not set(arguments) <= set(steps):
         print(__doc__, file=sys.stderr)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Finds a Python that is new enough and hands over to setup.py. PYTHON=/path/to/python3 names one yourself.
+# Runs setup.py with the first Python that is new enough, or with PYTHON=/path/to/python3.
 set -eu
 for python in ${PYTHON:-python3.11 python3.12 python3.13 python3.14 python3}; do
     if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then

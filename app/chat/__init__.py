@@ -1,1 +1,1 @@
-"""Use-cases of a conversation: asking for replies, changing conversations, events, import and export."""
+"""Chat services: asking for replies, changing conversations, their events, import and export."""

@@ -1,12 +1,12 @@
 """Publishes the events of one conversation to any number of subscribers, each at their own pace.
 
-Nothing is queued per subscriber. What happened is a short log; what is being written is one text per running reply
-(:class:`~app.chat.running_reply.RunningReply`). A subscriber is a place in the log and a cursor into each running
-reply, so a slow one gets fewer, longer deltas and costs no memory, and no delta can be lost, doubled or reordered.
+Nothing is queued per subscriber. Events are kept in a short log, and each running reply has one text
+(:class:`~app.chat.running_reply.RunningReply`). A subscriber is a position in the log and a cursor into each running
+reply, so a slow one gets fewer, longer deltas and costs no memory, and deltas can't be lost, duplicated or reordered.
 
-A subscriber who names the last event they received gets a replay: the logged events after it, and the text of replies
-that still run from its beginning. One who names none starts from a ``Snapshot``; one whose event has left the log gets
-a ``Reset`` and a ``Snapshot``. Nobody gets both a replay and a snapshot.
+A subscriber that sends the id of the last event it received gets a replay: the logged events after it, and the text of
+running replies from its beginning. Without an id it starts from a ``Snapshot``; if the event has left the log, it gets
+a ``Reset`` and a ``Snapshot``. No subscriber gets both a replay and a snapshot.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from app.chat.events import (
 from app.chat.running_reply import ReplyCursor, RunningReply
 from app.domain.messages import MessageState
 
-EventStream = AsyncGenerator[tuple[str, Event | None], None]  # events with their ids; no event: a heartbeat
+EventStream = AsyncGenerator[tuple[str, Event | None], None]  # events with their ids; None: a heartbeat
 
 LOG_LENGTH = 512
-MIN_INTERVAL_S = 1 / 30  # between two rounds of deltas to one subscriber
+MIN_INTERVAL_S = 1 / 30  # at least, between two deltas to one subscriber
 
 
 class Channel:
@@ -51,12 +51,12 @@ class Channel:
 
     @property
     def idle(self) -> bool:
-        """Whether there are no subscribers and nothing runs."""
+        """Whether there are no subscribers and no running replies."""
         return not self.subscribers and not self._running
 
     @property
     def event_id(self) -> str:
-        """The place after everything that has happened so far."""
+        """The id of the latest event."""
         return self._id(self._seq)
 
     def running(self, message_id: str) -> RunningReply | None:
@@ -64,13 +64,13 @@ class Channel:
         return self._running.get(message_id)
 
     def start(self, reply: RunningReply) -> None:
-        """Announce a reply that begins to run."""
+        """Add a running reply and publish its message."""
         self._running[reply.message_id] = reply
         self.publish(MessageAdded(reply.message))
         reply.announced_id = self.event_id
 
     def publish(self, event: StoredEvent) -> None:
-        """Log an event. The end of a reply also ends its running text."""
+        """Log an event and wake the subscribers. The end of a reply also removes it from the running ones."""
         self._seq += 1
         self._log.append((self._seq, event))
         if isinstance(event, ReplyFinished | ReplyFailed):
@@ -80,7 +80,7 @@ class Channel:
         self.notify()
 
     def notify(self) -> None:
-        """Wake the subscribers: a running reply has news."""
+        """Wake the subscribers after a running reply has changed."""
         self.touched = time.monotonic()
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
@@ -89,7 +89,7 @@ class Channel:
         """Yield ``(event id, event)`` until the channel closes; ``(id, None)`` after `heartbeat_s` of silence."""
         self.subscribers += 1
         try:
-            seen = self._place(last_event_id)
+            seen = self._position(last_event_id)
             cursors = {} if seen is None else self._known_at(seen)
             while True:
                 if seen is None or self._starts_after(seen):
@@ -99,7 +99,7 @@ class Channel:
                         yield self._id(seen), Reset()
                     last_event_id = self._id(seen)
                     yield last_event_id, snapshot
-                    continue  # to a slow subscriber this took so long that the log may have gone on
+                    continue  # meanwhile the log may have moved on, if the subscriber was slow
                 changed, sent = self._changed, False
                 for seq, event in [entry for entry in self._log if entry[0] > seen]:
                     sent = True
@@ -113,7 +113,7 @@ class Channel:
                     seen = seq
                     yield self._id(seen), event
                 for key, reply in list(self._running.items()):
-                    if cursor := cursors.get(key):  # without one, the message that announces it comes first
+                    if cursor := cursors.get(key):  # without one, its MessageAdded has to be sent first
                         for news in cursor.news(reply):
                             sent = True
                             yield self._id(seen), news
@@ -126,25 +126,25 @@ class Channel:
             self.touched = time.monotonic()
 
     async def follow(self, reply: RunningReply, heartbeat_s: float) -> EventStream:
-        """Yield only what concerns one running reply, from its message up to its end.
+        """Yield only the events of one running reply, from its message to its end.
 
-        It reads the reply itself and not the log, so that a gap in the log can't hide the end.
+        They are read from the reply and not from the log, so that a gap in the log can't hide the end.
         """
         self.subscribers += 1
         try:
-            place, cursor = reply.announced_id, ReplyCursor(reply.message_id, len(reply.message.content))
-            yield place, MessageAdded(reply.message)
+            event_id, cursor = reply.announced_id, ReplyCursor(reply.message_id, len(reply.message.content))
+            yield event_id, MessageAdded(reply.message)
             while True:
                 changed, end, sent = self._changed, reply.end, False
                 for news in cursor.news(reply):
                     sent = True
-                    yield place, news
+                    yield event_id, news
                 if end is not None:
                     yield end
                 if end is not None or self.closed:
                     return
                 if not await _wait(changed, heartbeat_s, pause=sent):
-                    yield place, None
+                    yield event_id, None
         finally:
             self.subscribers -= 1
             self.touched = time.monotonic()
@@ -152,8 +152,8 @@ class Channel:
     def _id(self, seq: int) -> str:
         return f"{self.epoch}-{seq}"
 
-    def _place(self, event_id: str | None) -> int | None:
-        """The place in the log after the event called `event_id`; ``None`` when the log doesn't reach back to it."""
+    def _position(self, event_id: str | None) -> int | None:
+        """The position in the log of the event `event_id`; ``None`` when events after it have left the log."""
         epoch, _, seq = (event_id or "").partition("-")
         if epoch != self.epoch or not seq.isascii() or not seq.isdigit() or len(seq) > 18:
             return None
@@ -164,7 +164,7 @@ class Channel:
         return self._seq - len(self._log) > seq
 
     def _known_at(self, seen: int) -> dict[str, ReplyCursor]:
-        """Cursors at the beginning of the replies that were announced before the place `seen`, and still run."""
+        """Cursors at the beginning of the running replies whose message was published up to position `seen`."""
         new = {event.message.id for seq, event in self._log if seq > seen and isinstance(event, MessageAdded)}
         return {key: ReplyCursor(key, 0) for key in self._running if key not in new}
 
@@ -173,7 +173,7 @@ class Channel:
 
 
 async def _wait(changed: asyncio.Event, heartbeat_s: float, *, pause: bool) -> bool:
-    """Wait until `changed`, at least a short `pause`. False when nothing happened for `heartbeat_s`."""
+    """Wait for `changed`; if `pause`, for at least the minimum interval. False after `heartbeat_s` without a change."""
     if pause:
         await asyncio.sleep(MIN_INTERVAL_S)
     try:

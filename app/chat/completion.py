@@ -6,16 +6,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from app.chat.defaults import request_for, sampling_for
+from app.chat.generation_requests import request_for, sampling_for
 from app.domain.context import fit, remaining_tokens
-from app.domain.generation import (
-    Delta,
-    Finished,
-    FinishReason,
-    GenerationEvent,
-    GenerationRequest,
-    Usage,
-)
+from app.domain.generation import Delta, Finished, FinishReason, GenerationEvent, GenerationRequest, Usage
 from app.domain.messages import Turn
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
@@ -31,7 +24,7 @@ class Completion:
     events: AsyncGenerator[GenerationEvent, None]
 
     async def text(self) -> tuple[str, Finished]:
-        """Read to the end: the whole text, and how it ended."""
+        """Read all events; the whole text, and the last event."""
         pieces: list[str] = []
         finished = Finished(FinishReason.STOP, Usage(self.request.prompt.n_tokens))
         async for event in self.events:
@@ -43,7 +36,7 @@ class Completion:
 
 
 class Completions:
-    """Starts such replies. One per application."""
+    """Generates replies that are not stored. One per application."""
 
     def __init__(self, models: ModelService, pool: ModelPool) -> None:
         self._models, self._pool = models, pool
@@ -59,11 +52,11 @@ class Completions:
         drop_oldest: bool = False,
         total_tokens: int | None = None,
     ) -> AsyncIterator[Completion]:
-        """Lease the model, render, and take a place in its queue; all of it is given back on leaving.
+        """Lease the model, render the prompt and get a ticket for its queue; all are released on exit.
 
         `model_id`: a reference (``base@nf4+adapter``). `drop_oldest`: leave out old turns that do not fit, instead of
-        refusing. `total_tokens`: a smaller context.
-        Raises :class:`~app.errors.PromptTooLong`, :class:`~app.errors.QueueFull` and what leasing a model raises.
+        raising. `total_tokens`: a limit below the model's context.
+        Raises :class:`~app.errors.PromptTooLong`, :class:`~app.errors.QueueFull` and the errors of leasing a model.
         """
         model_id = model_id or self._models.require_default_model()
         sampling = sampling_for(self._models.get(model_id), overrides)

@@ -1,4 +1,4 @@
-"""List, search, open, change and subscribe to conversations: all that a person does except asking for replies."""
+"""The conversation service: list, search, open, change, delete and subscribe to conversations."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from app.chat.event_hub import EventHub
 from app.chat.events import ConversationDeleted, ConversationUpdated
 from app.chat.reply_tasks import ReplyTasks
 from app.domain.feedback import Rating
-from app.domain.generation import SamplingParams
 from app.domain.messages import Conversation, ConversationChanges, Message, SearchHit
+from app.domain.sampling import SamplingParams
 from app.models.service import ModelService
 from app.store.database import Store
 from app.store.repositories import Repositories
@@ -19,7 +19,7 @@ from app.store.repositories import Repositories
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of the list of conversations; `next_cursor` asks for the next part."""
+    """A page of the list of conversations; `next_cursor` requests the next one."""
 
     items: Sequence[Conversation]
     next_cursor: str | None
@@ -27,16 +27,16 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class OpenedConversation:
-    """A conversation with its whole tree, and the event id from which its events go on."""
+    """A conversation with its whole tree, and the id of the event after which its events continue."""
 
     conversation: Conversation
-    messages: Sequence[Message]  # running replies with the text that they have by now
-    ratings: Mapping[str, Rating]  # the reader's own, by message id
+    messages: Sequence[Message]  # running replies with their text so far
+    ratings: Mapping[str, Rating]  # the user's own, by message id
     event_id: str
 
 
 class ConversationService:
-    """The use-cases. One per application."""
+    """Everything about conversations except asking for replies. One per application."""
 
     def __init__(self, store: Store, models: ModelService, hub: EventHub, reply_tasks: ReplyTasks) -> None:
         self._store, self._models, self._hub, self._reply_tasks = store, models, hub, reply_tasks
@@ -47,12 +47,12 @@ class ConversationService:
         return self._hub.subscribers
 
     async def list(self, user_id: str, *, limit: int, cursor: str | None = None) -> Page:
-        """Pinned ones first, then those with the newest messages."""
+        """A page of conversations: pinned ones first, then those with the newest messages."""
         found = await self._store.read(lambda r: r.conversations.list(user_id, limit=limit + 1, before=cursor))
         return Page(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
     async def search(self, user_id: str, text: str, limit: int) -> Sequence[SearchHit]:
-        """Those whose title or messages hold all words of `text`, newest first."""
+        """Conversations whose title or messages contain all words of `text`, newest first."""
         return await self._store.read(lambda r: r.conversations.search(user_id, text, limit))
 
     async def open(self, user_id: str, conversation_id: str) -> OpenedConversation:
@@ -63,19 +63,19 @@ class ConversationService:
             return conversation, r.messages.all(conversation.id), r.ratings.latest(conversation.id, user_id)
 
         channel = self._hub.channel(conversation_id)
-        event_id = channel.event_id  # before the read: an event received twice does no harm, one never received would
+        event_id = channel.event_id  # before the read: receiving an event twice does no harm, missing one would
         conversation, messages, ratings = await self._store.read(work)
         return OpenedConversation(conversation, [_up_to_date(m, channel) for m in messages], ratings, event_id)
 
     async def subscribe(self, user_id: str, conversation_id: str, last_event_id: str | None) -> EventStream:
-        """The conversation's events, after the one that is named. Raises :class:`~app.errors.ConversationNotFound`."""
+        """The conversation's events after `last_event_id`. Raises :class:`~app.errors.ConversationNotFound`."""
         await self._store.read(lambda r: r.conversations.get(user_id, conversation_id))
         return self._hub.channel(conversation_id).subscribe(last_event_id, self._hub.heartbeat_s)
 
     async def create(
         self, user_id: str, *, title: str, model_id: str | None, system_prompt: str, sampling: Mapping[str, object]
     ) -> Conversation:
-        """Begin an empty conversation."""
+        """Create an empty conversation."""
         self._must_be_usable(model_id, sampling)
         return await self._store.write(
             lambda r: r.conversations.create(
@@ -86,8 +86,8 @@ class ConversationService:
     async def update(self, user_id: str, conversation_id: str, changes: ConversationChanges) -> Conversation:
         """Change title, model, system prompt, sampling, pin or shown leaf.
 
-        Another leaf alone is no event: which version is shown is each reader's own choice, kept for the next time the
-        conversation is opened.
+        A change of the leaf alone is not published: each reader chooses the version shown, and the choice is stored for
+        the next time the conversation is opened.
         """
         self._must_be_usable(changes.get("model_id"), changes.get("sampling"))
         updated = await self._store.write(lambda r: r.conversations.update(user_id, conversation_id, **changes))
@@ -96,20 +96,20 @@ class ConversationService:
         return updated
 
     async def delete(self, user_id: str, conversation_id: str) -> None:
-        """Put a conversation into the trash; its running replies are stopped."""
+        """Move a conversation to the trash and stop its running replies."""
         await self._store.write(lambda r: r.conversations.delete(user_id, conversation_id))
         for task in self._reply_tasks.of(conversation_id):
             task.stop()
         self._hub.channel(conversation_id).publish(ConversationDeleted())
 
     async def restore(self, user_id: str, conversation_id: str) -> Conversation:
-        """Take a conversation out of the trash."""
+        """Restore a conversation from the trash."""
         restored = await self._store.write(lambda r: r.conversations.restore(user_id, conversation_id))
         self._hub.channel(conversation_id).publish(ConversationUpdated(restored))
         return restored
 
     def close(self) -> None:
-        """End all event streams, once running replies have ended."""
+        """Close all event streams. To be called once running replies have ended."""
         self._hub.close()
 
     def _must_be_usable(self, model_id: str | None, sampling: Mapping[str, object] | None) -> None:

@@ -1,4 +1,4 @@
-"""The channels of all conversations."""
+"""The event hub: the channels of all conversations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.chat.channel import Channel
 
 
 class EventHub:
-    """A channel lives while it is used, and a while longer so that subscribers can resume."""
+    """Creates channels on demand and keeps unused ones for `keep_s`, so that subscribers can resume."""
 
     def __init__(self, heartbeat_s: float = 15.0, keep_s: float = 120.0) -> None:
         self.heartbeat_s = heartbeat_s  # of silence, after which subscribers get a heartbeat
@@ -17,7 +17,7 @@ class EventHub:
         self._closed = False
 
     def channel(self, conversation_id: str) -> Channel:
-        """The conversation's channel, made when it is needed."""
+        """The conversation's channel, created if necessary."""
         found = self._channels.get(conversation_id)
         if found is None:
             self._drop_idle()
@@ -28,11 +28,11 @@ class EventHub:
 
     @property
     def subscribers(self) -> int:
-        """Open event streams."""
+        """The number of open event streams."""
         return sum(c.subscribers for c in self._channels.values())
 
     def close(self) -> None:
-        """End all event streams, also those that begin only now: the server shuts down."""
+        """Close all event streams, also future ones, since the server shuts down."""
         self._closed = True
         for channel in self._channels.values():
             channel.closed = True

@@ -11,7 +11,7 @@ from app.errors import ParleyError
 
 @dataclass(frozen=True, slots=True)
 class RunningState:
-    """One running reply as a snapshot shows it."""
+    """A running reply in a snapshot."""
 
     message_id: str
     text: str
@@ -20,19 +20,19 @@ class RunningState:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All running replies: what a subscriber starts from, and starts again from after a ``Reset``."""
+    """All running replies: the first event of a subscriber, and the one after a ``Reset``."""
 
     running: tuple[RunningState, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """There is a gap after what the subscriber knows: read the conversation again. A ``Snapshot`` follows."""
+    """The subscriber missed events and must read the conversation again. A ``Snapshot`` follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageAdded:
-    """A question or a reply was written."""
+    """A question or a reply was added."""
 
     message: Message
 
@@ -71,7 +71,7 @@ class ReplyFinished:
 
 @dataclass(frozen=True, slots=True)
 class ReplyFailed:
-    """The reply ended in an error; what came before it is kept."""
+    """The reply ended with an error; its text so far is kept."""
 
     message: Message
     error: ParleyError

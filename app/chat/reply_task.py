@@ -1,4 +1,4 @@
-"""The task that generates one reply and stores it. It belongs to the application, not to a request."""
+"""The asyncio task that generates one reply and stores it, independent of any HTTP request."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from app.errors import GenerationFailed, ParleyError, StoreBusy, StoreFull
 from app.store.database import Store
 from app.store.repositories import Repositories
 
-FLUSH_S = 1.0  # text reaches the store at least so often …
-FLUSH_TOKENS = 64  # … or after so many tokens
+FLUSH_S = 1.0  # new text is stored at least this often …
+FLUSH_TOKENS = 64  # … and after this many tokens
 FINISH_RETRY_S = (0.2, 0.5, 1, 2, 4, 8, 15)  # a full disk may get free space again
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Outcome:
 
 
 class _Clock:
-    """Milliseconds from the request, from its admission, to its first text."""
+    """Measures the queueing time, the time to the first text and the duration of a reply."""
 
     def __init__(self) -> None:
         self._asked = time.perf_counter()
@@ -64,7 +64,7 @@ class _Clock:
 
 
 class ReplyTask:
-    """Runs one reply to its end and commits it. ``resources`` (lease, ticket) are freed with it."""
+    """Generates one reply and commits its end. ``resources`` (lease, ticket) are released after generation."""
 
     def __init__(
         self,
@@ -77,8 +77,8 @@ class ReplyTask:
         resources: AsyncExitStack,
     ) -> None:
         self.reply = reply
-        self.ended = asyncio.Event()  # nothing more is computed, and what it held is given back
-        self.saved: Message | None = None  # with its end, once that is committed
+        self.ended = asyncio.Event()  # generation is over and its resources are released
+        self.saved: Message | None = None  # the final message, once it is committed
         self._store, self._channel = store, channel
         self._model, self._request, self._ticket, self._resources = model, request, ticket, resources
         self._clock = _Clock()
@@ -89,17 +89,17 @@ class ReplyTask:
         self._stop_state = MessageState.CANCELLED
         self._outcome = Outcome(MessageState.PENDING)
         self._saving = asyncio.Lock()
-        # Made here, not in `_run`: a stop before the first step must still end in a commit.
+        # Created here, not in `_run`: a stop before the first step must still lead to a commit.
         self._generating = asyncio.create_task(self._generate())
-        self.done = asyncio.create_task(self._run())  # saved, or given up
+        self.done = asyncio.create_task(self._run())  # done once the end is saved or given up
 
     def stop(self, state: MessageState = MessageState.CANCELLED) -> None:
-        """End the reply now; what it has is kept. `state` says whether a person or a shutdown did it."""
+        """Stop the reply and keep its text. `state`: cancelled by a person, or interrupted by a shutdown."""
         self._stop_state = state
         self._generating.cancel()
 
     async def save(self) -> Message:
-        """Commit the end, which has come, and publish it. Idempotent; shield it, so that both are done or none.
+        """Commit and publish the end of a reply that has ended. Idempotent. Shield it, so that both or none are done.
 
         Raises :class:`~app.errors.StoreError`.
         """
@@ -116,10 +116,10 @@ class ReplyTask:
             await asyncio.wait([self._generating])
             flushing.cancel()
             await asyncio.wait([flushing])
-        self._outcome = self._end(self._generating)
+        self._outcome = self._outcome_of(self._generating)
         self.ended.set()
         try:
-            await self._save_patiently()
+            await self._save_with_retries()
         except Exception as err:
             log.exception("the end of reply %s could not be stored", self.reply.message.id)
             self._give_up(_known(err))
@@ -136,7 +136,7 @@ class ReplyTask:
                         self._clock.admitted()
                         self.reply.position, self.reply.started = None, True
                     case Delta(text, n_tokens):
-                        self._take(text, n_tokens)
+                        self._append(text, n_tokens)
                     case Finished(reason, usage):
                         return Outcome(MessageState.COMPLETE, reason, usage)
                 self._channel.notify()
@@ -144,7 +144,7 @@ class ReplyTask:
             await stream.aclose()
         raise GenerationFailed("The model stopped unexpectedly. Try again.")
 
-    def _take(self, text: str, n_tokens: int) -> None:
+    def _append(self, text: str, n_tokens: int) -> None:
         self._clock.text()
         self.reply.append(text)
         self._completion_tokens += n_tokens
@@ -153,7 +153,7 @@ class ReplyTask:
             self._flush_due.set()
 
     async def _flush(self) -> None:
-        """Write text back while it grows. A failing write is tried again at the next round."""
+        """Store the growing text. A failed write is repeated in the next round."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_S):
@@ -166,12 +166,12 @@ class ReplyTask:
             try:
                 await self._store.write(partial(_store_text, self.reply.message_id, text))
                 self._stored_length = length
-            except ParleyError as err:  # the end is written with all of the text in any case
+            except ParleyError as err:  # the whole text is stored again at the end
                 log.warning("could not store a running reply yet: %s", err)
             except Exception:
                 log.exception("could not store a running reply: unexpected error")
 
-    def _end(self, generating: asyncio.Task[Outcome]) -> Outcome:
+    def _outcome_of(self, generating: asyncio.Task[Outcome]) -> Outcome:
         usage = Usage(self._request.prompt.n_tokens, self._completion_tokens)
         if generating.cancelled():
             outcome = Outcome(self._stop_state, FinishReason.CANCELLED, usage)
@@ -181,8 +181,8 @@ class ReplyTask:
             outcome = Outcome(MessageState.FAILED, FinishReason.ERROR, usage, _known(error))
         return replace(outcome, timing=self._clock.timing())
 
-    async def _save_patiently(self) -> None:
-        """A store that is busy or full is given some time to recover."""
+    async def _save_with_retries(self) -> None:
+        """Save the end; retry for a while when the store is busy or full."""
         for pause_s in FINISH_RETRY_S:
             try:
                 await self.save()
@@ -193,13 +193,13 @@ class ReplyTask:
         await self.save()
 
     def _give_up(self, error: ParleyError) -> None:
-        """Publish that the end could not be stored. It is tried again when someone wants to go on from the reply."""
+        """Publish that the end could not be stored. Storing is retried when the conversation is used again."""
         lost = replace(self.reply.message, content=self.reply.text, state=MessageState.FAILED, error_code=error.code)
         self._channel.publish(ReplyFailed(replace(lost, error_message=error.message), error))
 
 
 def _known(error: BaseException) -> ParleyError:
-    """`error` as a client gets it; an unexpected one is logged."""
+    """The error for clients; an unexpected one is logged and replaced."""
     if isinstance(error, ParleyError):
         return error
     log.error("a reply failed with an unexpected error", exc_info=error)

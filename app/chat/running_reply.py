@@ -1,7 +1,7 @@
-"""A reply while it is being written: the one owner of its text, and the cursor with which a subscriber reads it.
+"""A running reply, the only owner of its text, and the cursor with which a subscriber reads it.
 
-Once the reply has ended, its row in the store owns the text. Channel, task and services hold the
-:class:`RunningReply`, never a copy of what it says.
+Once the reply has ended, its row in the store owns the text. Channel, task and services share the
+:class:`RunningReply` and never copy its text.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from app.domain.messages import Message
 
 
 class RunningReply:
-    """The text so far, the place in the queue, and in the end how it ended."""
+    """The text so far, the position in the queue, and finally the event with which it ended."""
 
     def __init__(self, message: Message, dropped_turns: int = 0) -> None:
-        self.message = message  # the row as it was written first; its content is how the text begins
+        self.message = message  # the row as first written; its content is the beginning of the text
         self.dropped_turns = dropped_turns
         self.position: int | None = None
         self.started = False
         self.announced_id = ""  # event id of its MessageAdded
         self.end: tuple[str, ReplyFinished | ReplyFailed] | None = None  # with its event id
         self._pieces: list[str] = []
-        self._ends: list[int] = []  # length of the text up to the end of each piece, code points
+        self._ends: list[int] = []  # length of the text up to the end of each piece, in code points
         self.length = 0
         if message.content:
             self.append(message.content)
@@ -46,7 +46,7 @@ class RunningReply:
         self._ends.append(self.length)
 
     def text_from(self, offset: int) -> str:
-        """What follows the first `offset` code points; costs no more than that part."""
+        """The text after the first `offset` code points, in time proportional to its length."""
         at = bisect_right(self._ends, offset)
         if at == len(self._pieces):
             return ""
@@ -55,7 +55,7 @@ class RunningReply:
 
 
 class ReplyCursor:
-    """How much of one reply a subscriber has received."""
+    """A subscriber's position in one reply."""
 
     def __init__(self, message_id: str, offset: int) -> None:
         self._message_id = message_id
@@ -65,13 +65,13 @@ class ReplyCursor:
 
     @classmethod
     def at_end(cls, reply: RunningReply) -> ReplyCursor:
-        """For a subscriber who knows what `reply` says by now."""
+        """A cursor for a subscriber that has the text of `reply` so far."""
         cursor = cls(reply.message_id, reply.length)
         cursor._position, cursor._started = reply.position, reply.started
         return cursor
 
     def news(self, reply: RunningReply) -> Iterator[Event]:
-        """What is new about `reply` since the last call."""
+        """The events for what has changed in `reply` since the last call."""
         if reply.position is not None and reply.position != self._position:
             yield ReplyQueued(self._message_id, reply.position)
         self._position = reply.position
@@ -81,7 +81,7 @@ class ReplyCursor:
             yield self._delta(reply.text_from(self._offset))
 
     def rest(self, ended: Message) -> Iterator[Event]:
-        """What has not been sent yet of a reply that has ended, from its row."""
+        """The events for the rest of a reply that has ended, from its row."""
         if len(ended.content) > self._offset:
             yield from self._start(ended.provenance.dropped_turns if ended.provenance else 0)
             yield self._delta(ended.content[self._offset :])

@@ -1,7 +1,7 @@
-"""Ask, edit, regenerate, continue, follow, stop and rate replies.
+"""The chat service: ask, edit, regenerate, continue, follow, stop and rate replies.
 
-Every refusal is raised before anything is written. Once a method that starts a reply returns, question and reply
-are committed, and a task of the application's own generates the text.
+Errors are raised before anything is written. Once a method that starts a reply returns, question and reply are
+committed, and a background task generates the text.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from app.chat.channel import EventStream
-from app.chat.defaults import request_for, sampling_for
 from app.chat.event_hub import EventHub
 from app.chat.events import ConversationUpdated, MessageAdded, MessageRated
+from app.chat.generation_requests import request_for, sampling_for
 from app.chat.reply_task import ReplyTask
 from app.chat.reply_tasks import ReplyTasks
 from app.chat.running_reply import RunningReply
 from app.domain.context import FittedPrompt, fit
 from app.domain.feedback import Rating, Verdict
-from app.domain.generation import GenerationRequest, Prompt, SamplingParams
+from app.domain.generation import GenerationRequest, Prompt
 from app.domain.messages import (
     Conversation,
     ConversationChanges,
@@ -34,6 +34,7 @@ from app.domain.messages import (
     title_from,
     turns,
 )
+from app.domain.sampling import SamplingParams
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
 from app.errors import InvalidRequest, ReplyNotRunning, ReplyRunning
@@ -45,7 +46,7 @@ from app.store.repositories import Repositories
 
 @dataclass(frozen=True, slots=True)
 class ReplyOptions:
-    """What a caller chose for a reply; the rest is the conversation's, then the model's."""
+    """The caller's choices for a reply; defaults are the conversation's, then the model's."""
 
     model_id: str | None = None  # a reference: base@quantization+adapter
     sampling: Mapping[str, object] | None = None
@@ -54,29 +55,29 @@ class ReplyOptions:
 
 @dataclass(frozen=True, slots=True)
 class StartedReply:
-    """A reply that is being written, and the question that was written with it."""
+    """A running reply, and the question that was added with it."""
 
     running: RunningReply
     question: Message | None
 
     @property
     def reply(self) -> Message:
-        """The reply's row as it was written first."""
+        """The reply's row as first written."""
         return self.running.message
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """A reply to be written: what it answers, and the question that comes with it."""
+    """A reply to be started: the path it answers, and the new question if there is one."""
 
     conversation: Conversation
-    path: Sequence[Message]  # up to and including what the reply answers, but for `question`
+    path: Sequence[Message]  # up to the message that the reply answers, without `question`
     question: str | None = None
     continues: Message | None = None
 
 
 class ChatService:
-    """The use-cases. One per application."""
+    """Everything about replies. One per application."""
 
     def __init__(
         self, store: Store, models: ModelService, pool: ModelPool, hub: EventHub, reply_tasks: ReplyTasks
@@ -87,7 +88,7 @@ class ChatService:
     async def ask(
         self, user_id: str, conversation_id: str, parent_id: str | None, content: str, options: ReplyOptions
     ) -> StartedReply:
-        """Write a question below `parent_id` and start the reply to it."""
+        """Add a question below `parent_id` and start the reply to it."""
         if not content.strip():
             raise InvalidRequest("The message is empty. Write something first.", field="content")
         conversation, messages = await self._tree(user_id, conversation_id)
@@ -100,14 +101,14 @@ class ChatService:
         return await self._start(_Plan(conversation, path, question=content), user_id, options)
 
     async def edit(self, user_id: str, message_id: str, content: str, options: ReplyOptions) -> StartedReply:
-        """Write another version of a question, beside it, and start the reply to it."""
+        """Add another version of a question as its sibling, and start the reply to it."""
         message = await self._store.read(lambda r: r.messages.get(user_id, message_id))
         if message.role is not Role.USER:
             raise InvalidRequest("Only your own messages can be edited this way.")
         return await self.ask(user_id, message.conversation_id, message.parent_id, content, options)
 
     async def regenerate(self, user_id: str, message_id: str, options: ReplyOptions) -> StartedReply:
-        """Start another version of a reply, beside it. A question without a reply gets its first."""
+        """Start another version of a reply as its sibling, or the first reply to a question that has none."""
         message = await self._store.read(lambda r: r.messages.get(user_id, message_id))
         question_id = message.id if message.role is Role.USER else message.parent_id
         conversation, messages = await self._tree(user_id, message.conversation_id)
@@ -117,7 +118,7 @@ class ChatService:
         return await self._start(_Plan(conversation, path), user_id, options)
 
     async def continue_reply(self, user_id: str, message_id: str, options: ReplyOptions) -> StartedReply:
-        """Go on with a reply that was cut: a new version that begins with its text."""
+        """Continue a reply that was cut off: start a new version that begins with its text."""
         message = await self._store.read(lambda r: r.messages.get(user_id, message_id))
         if message.role is not Role.ASSISTANT:
             raise InvalidRequest("Only a reply can be continued.")
@@ -131,12 +132,12 @@ class ChatService:
         return await self._start(_Plan(conversation, path, continues=message), user_id, options)
 
     def follow(self, started: StartedReply) -> EventStream:
-        """What concerns one reply that was just started, up to its end."""
+        """The events of a reply that was just started, up to its end."""
         channel = self._hub.channel(started.reply.conversation_id)
         return channel.follow(started.running, self._hub.heartbeat_s)
 
     async def stop(self, user_id: str, message_id: str) -> Message:
-        """End a running reply, and return it once it is committed.
+        """Stop a running reply, and return it once its end is committed.
 
         Raises :class:`ReplyNotRunning`, and :class:`~app.errors.StoreError` when its end cannot be stored.
         """
@@ -148,13 +149,13 @@ class ChatService:
         return await self._tasks.end_of(task)
 
     async def close(self) -> None:
-        """Shut down: running replies keep their text and are marked interrupted."""
+        """Shut down: stop running replies, keep their text and mark them interrupted."""
         await self._tasks.close()
 
     async def rate(
         self, user_id: str, message_id: str, verdict: Verdict, reasons: Sequence[str], comment: str, score: int | None
     ) -> Rating:
-        """Judge a finished reply. The latest judgement counts; earlier ones are kept."""
+        """Rate a finished reply. The latest rating counts; earlier ones are kept."""
         message = await self._store.read(lambda r: r.messages.get(user_id, message_id))
         if message.role is not Role.ASSISTANT:
             raise InvalidRequest("Only replies can be rated.")
@@ -170,7 +171,7 @@ class ChatService:
             conversation = r.conversations.get(user_id, conversation_id)
             return conversation, by_id(r.messages.all(conversation.id))
 
-        await self._tasks.settle(conversation_id)  # or nobody could ask below them
+        await self._tasks.settle(conversation_id)  # otherwise nobody could ask below them
         return await self._store.read(work)
 
     async def _start(self, plan: _Plan, user_id: str, options: ReplyOptions) -> StartedReply:
@@ -192,7 +193,7 @@ class ChatService:
             channel.start(running)
             channel.publish(ConversationUpdated(conversation))
             task = ReplyTask(self._store, channel, running, model, request, ticket, stack.pop_all())
-        # From the commit up to here nothing is awaited: what is committed is published, and runs.
+        # There is no await between the commit and here, so every committed reply is published and runs.
         self._tasks.add(task)
         return StartedReply(running, question)
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import io
-import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
 
 import typer
 
 from app.cli import uvicorn_server
+from app.cli.ctrl_c import on_interrupt
 from app.cli.errors import reported
 from app.config import Settings
 from app.errors import ParleyError, WorkerFailed
@@ -120,7 +120,7 @@ class Session:
             stopping.add(asyncio.create_task(_quietly(self._client.stop(reply_id))))
 
         shown = 0
-        with _on_interrupt(stop):
+        with on_interrupt(stop):
             async for event in self._client.events(conversation_id):
                 about = event.data.get("message_id")
                 if event.name == "snapshot":
@@ -178,19 +178,6 @@ async def _read_line() -> str | None:
     return await line
 
 
-@contextmanager
-def _on_interrupt(action: Callable[[], None]) -> Iterator[None]:
-    """Within the context, Ctrl-C calls `action` instead of ending the program."""
-    loop = asyncio.get_running_loop()
-    with suppress(NotImplementedError):  # Windows: Ctrl-C then ends the program
-        loop.add_signal_handler(signal.SIGINT, action)
-    try:
-        yield
-    finally:
-        with suppress(NotImplementedError):
-            loop.remove_signal_handler(signal.SIGINT)
-
-
 def _run_quietly(running: uvicorn_server.Server, listening: socket.socket) -> None:
     """Run the server in a thread; a startup error is raised by `_server`, which waits for the start."""
     with suppress(ParleyError):
@@ -229,7 +216,6 @@ async def _server(settings: Settings, url: str | None) -> AsyncIterator[str]:
 def _matches(item: Mapping[str, Any], reference: str) -> bool:
     """Whether `reference` (base@quantization+adapter) names this model of the list."""
     base, _, adapter = reference.partition("+")
-    ids = {item["id"]}
-    for variant in item["quantizations"]:
-        ids |= {variant["id"], f"{item['id']}@{variant['name']}"}
-    return base in ids and (not adapter or adapter in [one["name"] for one in item["adapters"]])
+    variants = item["quantizations"]
+    named = [item["id"], *(name for v in variants for name in (v["id"], f"{item['id']}@{v['name']}"))]
+    return base in named and (not adapter or adapter in [one["name"] for one in item["adapters"]])

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from app.cli.ctrl_c import Stopper
 from app.cli.errors import reported
 from app.cli.models_pull import ToOption
-from app.cli.progress_bar import Stopper, plain_console, show_progress
+from app.cli.progress_bar import plain_console, show_progress
 from app.config import Settings
 from app.engine.factories import engine_inputs
 from app.models.gguf_conversion import parse_convert_to

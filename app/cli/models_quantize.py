@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from app.cli.ctrl_c import Stopper
 from app.cli.errors import reported
-from app.cli.progress_bar import Stopper, plain_console, show_progress
+from app.cli.progress_bar import plain_console, show_progress
 from app.config import Settings
 from app.engine.factories import engine_inputs
 from app.models.service import ModelService

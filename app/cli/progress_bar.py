@@ -1,12 +1,9 @@
-"""Progress of long operations: a bar on a terminal, occasional lines elsewhere; Ctrl-C stops them."""
+"""Progress of long operations: a bar on a terminal, occasional lines elsewhere."""
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType, TracebackType
 
 from rich import progress as bars
 from rich.console import Console
@@ -28,30 +25,6 @@ def plain_console() -> Console:
     """Standard output; when it is not a terminal, lines are not wrapped at 80 columns."""
     console = Console(highlight=False, soft_wrap=False)
     return console if console.is_terminal else Console(highlight=False, width=200)
-
-
-class Stopper:
-    """While entered, SIGINT (Ctrl-C) and SIGTERM set ``stopped`` instead of interrupting the work halfway."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self._before: dict[signal.Signals, signal.Handlers | int | None] = {}
-
-    def stopped(self) -> bool:
-        """Whether the user wants to stop."""
-        return self._event.is_set()
-
-    def __enter__(self) -> Stopper:
-        for wanted in (signal.SIGINT, signal.SIGTERM):
-            self._before[wanted] = signal.signal(wanted, self._stop)  # type: ignore[assignment]
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, tb: TracebackType | None) -> None:
-        for wanted, handler in self._before.items():
-            signal.signal(wanted, handler)
-
-    def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        self._event.set()
 
 
 @contextmanager

@@ -61,6 +61,7 @@ def serve(
         app = mount_frontend(app, ui.value, url)
 
     def started(services: Services) -> None:
+        uvicorn_server.exempt_start_from_gc()
         _print_addresses(services, url, ui)
         if fetch and services.models.default_model() is None:
             services.models.start_fetch(EMBEDDED_DEFAULT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import signal
 import socket
 import threading
@@ -48,6 +49,15 @@ def address(listening: socket.socket) -> str:
     """The URL of a bound socket."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def exempt_start_from_gc() -> None:
+    """Leave what exists now out of garbage collection, for a process that serves from now on.
+
+    A full collection otherwise walks over everything that was imported: 30 to 130 ms, measured on the event loop.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 class Server(uvicorn.Server):

@@ -1,1 +1,1 @@
-"""Plain values and pure functions: conversations, sampling, feedback. Standard library only, no I/O."""
+"""Domain values and pure functions: conversations, sampling, feedback. Standard library only, no I/O."""

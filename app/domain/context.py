@@ -1,7 +1,7 @@
 """Fits a conversation into a model's context window.
 
-Policy: the system turn and the last turn stay; the oldest whole exchanges (a question and what
-follows it) go first; nothing is ever cut in the middle.
+The system turn and the last turn are always kept. The oldest whole exchanges (a question and what follows it) are
+dropped first, and no turn is ever truncated.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Render = Callable[[Sequence[Turn]], Awaitable[Prompt]]
 
 @dataclass(frozen=True, slots=True)
 class FittedPrompt:
-    """The rendered prompt, how many turns were left out of it, and what a reply may be long."""
+    """The rendered prompt, the number of turns left out of it, and the maximum length of the reply."""
 
     prompt: Prompt
     dropped_turns: int
@@ -36,7 +36,7 @@ def exchanges(turns: Sequence[Turn]) -> list[list[Turn]]:
 
 
 def remaining_tokens(prompt: Prompt, context_tokens: int) -> int:
-    """Tokens that are left for a reply. Raises :class:`PromptTooLong` when there is not one."""
+    """Tokens left for a reply. Raises :class:`PromptTooLong` when there are none."""
     left = context_tokens - prompt.n_tokens
     if left < 1:
         raise PromptTooLong(
@@ -51,11 +51,11 @@ def remaining_tokens(prompt: Prompt, context_tokens: int) -> int:
 async def fit(turns: Sequence[Turn], render: Render, context_tokens: int, max_new_tokens: int) -> FittedPrompt:
     """Drop as few of the oldest exchanges as necessary for a useful reply to fit.
 
-    A reply gets `max_new_tokens`, or the tokens that remain, but old turns are dropped to give it a quarter of the
-    context (or `max_new_tokens` if that is less). The number of renderings grows with the logarithm of
-    the number of exchanges: prompt length falls as exchanges go, so the cut is found by bisection.
+    A reply gets `max_new_tokens`, or the remaining tokens if they are fewer, but old turns are dropped until it can
+    have a quarter of the context (or `max_new_tokens` if that is less). The number of exchanges to drop is found by
+    bisection, so few renderings are needed.
 
-    Raises :class:`PromptTooLong` when after the last exchange alone not one token remains.
+    Raises :class:`PromptTooLong` when the last exchange alone leaves no token for a reply.
     """
     system = [t for t in turns[:1] if t.role is Role.SYSTEM]
     groups = exchanges(turns[len(system) :])

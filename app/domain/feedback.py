@@ -1,6 +1,6 @@
 """Feedback on replies, and the rules that turn it into training data.
 
-Only a finished reply that most of its raters agree about becomes data. Everything else is dropped, and counted.
+Only finished replies on which the majority of raters agree become data. The others are dropped and counted.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from app.errors import MessageNotFound
 
 
 class Verdict(StrEnum):
-    """A thumb. ``retracted`` takes an earlier one back."""
+    """A thumb up or down. ``retracted`` cancels an earlier one."""
 
     UP = "up"
     DOWN = "down"
     RETRACTED = "retracted"
 
 
-# Why a reply was not good. Front ends name these in the reader's language.
+# Reasons of a thumb down. Front ends translate them.
 REASONS = ("wrong", "off_topic", "too_long", "too_short", "unsafe", "repeats", "language", "format", "other")
 
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """One judgement of one message. Append-only: the latest per rater and message counts."""
+    """One rating of one message. Append-only: the latest per rater and message counts."""
 
     id: str
     message_id: str
@@ -54,16 +54,16 @@ class RatedConversation:
 
 
 class Drop(StrEnum):
-    """Why a judged reply, or a pair of them, is no training row. Exports count each."""
+    """Why a rated reply, or a pair of replies, does not become a training row. Exports count them by reason."""
 
-    RETRACTED = "retracted"  # everyone who judged it took that back
-    CONTRADICTED = "contradicted"  # as many raters for as against
-    UNFINISHED = "unfinished"  # cancelled, failed, interrupted or still running: its end is not the model's choice
+    RETRACTED = "retracted"  # all raters retracted their ratings
+    CONTRADICTED = "contradicted"  # as many thumbs up as down
+    UNFINISHED = "unfinished"  # cancelled, failed, interrupted or still running: the model did not end it
     EMPTY = "empty"  # no text, or no question before it
     BROKEN = "broken"  # messages before it are missing, so the prompt cannot be rebuilt
-    NO_RIVAL = "no_rival"  # no sibling with the same prompt was judged the other way
-    IDENTICAL = "identical"  # chosen and rejected say the same
-    DUPLICATE = "duplicate"  # the same row was there already
+    NO_RIVAL = "no_rival"  # no sibling with the same prompt has the opposite majority
+    IDENTICAL = "identical"  # chosen and rejected have the same text
+    DUPLICATE = "duplicate"  # the same row already exists
 
 
 Drops = Counter[Drop]
@@ -71,19 +71,19 @@ Drops = Counter[Drop]
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A finished reply that the majority of its raters is for or against."""
+    """A finished reply with a majority of thumbs up or down."""
 
     message: Message
-    prompt: tuple[Turn, ...]  # what the model read, system prompt included
+    prompt: tuple[Turn, ...]  # as the model read it, with the system prompt
     liked: bool
-    rating: Rating  # the latest of the majority
+    rating: Rating  # the latest one of the majority
     votes_up: int
     votes_down: int
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two siblings, one better than the other. The weights of one prompt's pairs add up to 1."""
+    """Two siblings, one preferred over the other. The weights of a prompt's pairs add up to 1."""
 
     chosen: Judged
     rejected: Judged
@@ -91,21 +91,21 @@ class Pair:
 
 
 def rated_since(conversations: Iterable[RatedConversation], since: datetime) -> Iterator[RatedConversation]:
-    """Those with a rating given at `since` or later: whole conversations, so that pairs keep both sides."""
+    """Conversations with a rating given at `since` or later; whole ones, so that pairs keep both sides."""
     return (c for c in conversations if any(r.created_at >= since for r in c.ratings))
 
 
 def split_of(conversation_id: str, test_share: float) -> str:
-    """``train`` or ``test``: decided by the id alone, so a conversation is on one side in every export with this share.
+    """``train`` or ``test``, by the id alone: a conversation is in the same split in every export with this share.
 
-    Splitting by conversation keeps a prompt and its near repetitions on one side.
+    Splitting by conversation keeps similar prompts in the same split.
     """
     number = int.from_bytes(hashlib.sha256(conversation_id.encode()).digest()[:8], "big")
     return "test" if number < test_share * 2**64 else "train"
 
 
 def prompt_of(messages: Mapping[str, Message], reply: Message, conversation: Conversation) -> tuple[Turn, ...]:
-    """The turns that the model read before `reply`, with the system prompt of that moment, without those left out.
+    """The turns that the model read for `reply`: with the system prompt of that time, without dropped turns.
 
     Raises :class:`MessageNotFound` when one of its ancestors is missing.
     """
@@ -117,7 +117,7 @@ def prompt_of(messages: Mapping[str, Message], reply: Message, conversation: Con
 
 
 def unpaired(conversations: Iterable[RatedConversation], drops: Drops) -> Iterator[Judged]:
-    """Every judged reply on its own; what is left out is counted in `drops`."""
+    """Every rated reply on its own; dropped ones are counted in `drops`."""
     seen: set[str] = set()
     for conversation in conversations:
         for judged in _judged(conversation, drops):
@@ -130,9 +130,9 @@ def unpaired(conversations: Iterable[RatedConversation], drops: Drops) -> Iterat
 
 
 def pairs(conversations: Iterable[RatedConversation], drops: Drops) -> Iterator[Pair]:
-    """Every liked reply beside every disliked one to the same prompt; what is left out is counted in `drops`.
+    """Every liked reply paired with every disliked one to the same prompt; dropped ones are counted in `drops`.
 
-    Siblings whose prompts differ (another system prompt, another part of the history left out) are not compared.
+    Siblings with different prompts (another system prompt, other turns dropped) are not compared.
     """
     seen: set[str] = set()
     for conversation in conversations:
@@ -164,7 +164,7 @@ def _pairs_within(group: Sequence[Judged], seen: set[str], drops: Drops) -> list
 
 
 def _judged(rated: RatedConversation, drops: Drops) -> Iterator[Judged]:
-    """The conversation's judged replies, oldest first."""
+    """The conversation's replies with a majority, oldest first."""
     latest: dict[str, dict[str, Rating]] = {}
     for rating in rated.ratings:
         latest.setdefault(rating.message_id, {})[rating.user_id] = rating
@@ -200,7 +200,7 @@ def _judge(
 
 
 def _digest(prompt: Iterable[Turn], *texts: str) -> str:
-    """Equal for rows that differ in spaces, case or the width of letters only."""
+    """A digest of a row that ignores spaces, case and the width of letters."""
     parts = [f"{t.role}\0{_normal(t.content)}" for t in prompt] + [_normal(t) for t in texts]
     return hashlib.sha256("\0\0".join(parts).encode()).hexdigest()
 

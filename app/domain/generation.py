@@ -1,96 +1,11 @@
-"""What the chat and an engine exchange: sampling parameters and requests in, events out."""
+"""Generation requests, and the events that an engine answers with."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from app.errors import InvalidSampling
-
-MAX_STOPS = 16
-MAX_STOP_CHARS = 128
-MAX_NEW_TOKENS = 32_768
-MAX_SEED = 2**32 - 2  # llama.cpp reads 2**32 - 1 as "choose one"
-
-
-@dataclass(frozen=True, slots=True)
-class SamplingParams:
-    """How the next token is chosen. ``temperature`` 0 means the most likely one, always.
-
-    Raises :class:`InvalidSampling` when built with a value out of range or not finite.
-    """
-
-    temperature: float = 0.7  # 0 … 2
-    top_p: float = 0.9  # 0 < p ≤ 1
-    top_k: int = 40  # 0: off
-    min_p: float = 0.05  # 0 … 1, 0: off
-    repetition_penalty: float = 1.0  # 0 < r ≤ 2, 1: off
-    max_new_tokens: int = 1024
-    seed: int | None = None  # None: drawn anew for each reply
-    stop: tuple[str, ...] = ()
-    ignore_eos: bool = False
-
-    def __post_init__(self) -> None:
-        _in_range("temperature", self.temperature, 0, 2)
-        _in_range("top_p", self.top_p, 0, 1, above_low=True)
-        _in_range("top_k", self.top_k, 0, 100_000, whole=True)
-        _in_range("min_p", self.min_p, 0, 1)
-        _in_range("repetition_penalty", self.repetition_penalty, 0, 2, above_low=True)
-        _in_range("max_new_tokens", self.max_new_tokens, 1, MAX_NEW_TOKENS, whole=True)
-        if self.seed is not None:
-            _in_range("seed", self.seed, 0, MAX_SEED, whole=True)
-        if not _are_stops(self.stop):
-            raise InvalidSampling(
-                f"stop: give at most {MAX_STOPS} strings of 1 to {MAX_STOP_CHARS} characters.", field="stop"
-            )
-        if not isinstance(self.ignore_eos, bool):
-            raise InvalidSampling("ignore_eos must be true or false.", field="ignore_eos")
-
-    def merged(self, overrides: Mapping[str, object]) -> SamplingParams:
-        """A copy with `overrides` (field name → value; ``None`` keeps what is here).
-
-        Raises :class:`InvalidSampling` for a name that is no field or a value out of range.
-        """
-        known = {f.name for f in fields(self)}
-        for name in overrides:
-            if name not in known:
-                shown = name[:40]
-                raise InvalidSampling(
-                    f"{shown} is not a sampling parameter; known are {', '.join(sorted(known))}.", field=shown
-                )
-        given = {k: v for k, v in overrides.items() if v is not None}
-        if isinstance(given.get("stop"), list):
-            given["stop"] = tuple(given["stop"])  # type: ignore[arg-type]
-        return replace(self, **given)  # type: ignore[arg-type]
-
-    def as_dict(self) -> dict[str, object]:
-        """JSON-ready values of all fields."""
-        return {**asdict(self), "stop": list(self.stop)}
-
-
-def _in_range(
-    name: str, value: object, low: float, high: float, *, above_low: bool = False, whole: bool = False
-) -> None:
-    kinds: tuple[type, ...] = (int,) if whole else (int, float)
-    good = (
-        isinstance(value, kinds)
-        and not isinstance(value, bool)
-        and low <= value <= high  # type: ignore[operator]  # false for NaN
-        and not (above_low and value == low)
-    )
-    if not good:
-        number = "whole number" if whole else "number"
-        least = f"more than {low:g}" if above_low else f"at least {low:g}"
-        raise InvalidSampling(f"{name} must be a {number}, {least} and at most {high:g}.", field=name)
-
-
-def _are_stops(given: object) -> bool:
-    return (
-        isinstance(given, tuple)
-        and len(given) <= MAX_STOPS
-        and all(isinstance(stop, str) and 0 < len(stop) <= MAX_STOP_CHARS for stop in given)
-    )
+from app.domain.sampling import SamplingParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +14,12 @@ class Prompt:
 
     text: str
     n_tokens: int
-    token_ids: tuple[int, ...] | None = None  # None: the engine keeps them to itself
+    token_ids: tuple[int, ...] | None = None  # None: not known outside the engine
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One reply asked of an engine. ``sampling.seed`` is always set by then."""
+    """A request for one reply to an engine. ``sampling.seed`` is always set."""
 
     id: str
     prompt: Prompt
@@ -123,7 +38,7 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts of one reply; ``cached_tokens`` of the prompt were not computed again."""
+    """Token counts of one reply; ``cached_tokens`` of the prompt came from the KV cache."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -144,7 +59,7 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """New text only, never half a character, never part of a stop string."""
+    """New text: whole characters only, and nothing of a stop string."""
 
     text: str
     n_tokens: int = 1

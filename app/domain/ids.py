@@ -1,7 +1,7 @@
 """Time-sortable ids: 26 characters of Crockford's base 32, as in the ULID specification.
 
-48 bits of Unix time in milliseconds, then 80 random bits. Text order is time order (to the
-millisecond), and an id is safe in a URL and in a file name.
+48 bits of Unix time in milliseconds, then 80 random bits. The order of ids is their order in time
+(to the millisecond), and they can be used in URLs and file names.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Conversations as trees of messages, and the functions that walk them.
+"""Conversations as trees of messages, and functions on them.
 
-A message's parent is the message it answers; the first one has none. Several children of one parent
-are *siblings*: versions of a reply, or branches made by editing a question. The path from the root
-to a *leaf* is what a person sees and what a model reads.
+A message's parent is the message that it answers; the first one has none. Children of the same parent are *siblings*:
+versions of a reply, or of an edited question. A person sees, and a model reads, the path from the root to a *leaf*.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from app.errors import MessageNotFound
 
 
 class Role(StrEnum):
-    """Who speaks."""
+    """The author of a turn."""
 
     SYSTEM = "system"
     USER = "user"
@@ -32,7 +31,7 @@ class MessageState(StrEnum):
     COMPLETE = "complete"
     CANCELLED = "cancelled"  # stopped by a person; the text so far is kept
     FAILED = "failed"  # the engine failed; ``error_code`` says how
-    INTERRUPTED = "interrupted"  # the server went down while it ran
+    INTERRUPTED = "interrupted"  # the server stopped while it ran
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +44,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Everything needed to make a reply again."""
+    """How a reply was generated: everything needed to reproduce it."""
 
     model_id: str
-    model_digest: str  # SHA-256 of the weights, or of what names them
+    model_digest: str  # SHA-256 of the weights, or of what identifies them
     family: str
     engine: str
     quantization: str
@@ -56,12 +55,12 @@ class Provenance:
     prompt_digest: str  # SHA-256 of the prompt's UTF-8 text
     adapter: str | None = None
     dropped_turns: int = 0  # oldest turns left out because the context was full
-    system_prompt: str = ""  # as it was for this reply; a conversation's own can change between replies
+    system_prompt: str = ""  # for this reply; the conversation's may have changed since
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Milliseconds, measured where the request was admitted."""
+    """Times of a reply in milliseconds, measured at the queue of the model."""
 
     queued_ms: int | None = None
     first_token_ms: int | None = None  # from admission to the first text
@@ -70,7 +69,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A row of the store; of a reply also its origin and end."""
+    """A message; a reply also has its provenance and how it ended."""
 
     id: str
     conversation_id: str
@@ -95,10 +94,10 @@ class Conversation:
     id: str
     user_id: str
     title: str
-    model_id: str | None  # None: whatever model is the default when a reply is asked for
+    model_id: str | None  # None: the default model at the time of each reply
     system_prompt: str
     sampling: Mapping[str, object]  # overrides of the model's default sampling, by field name
-    leaf_id: str | None  # the end of the path last shown
+    leaf_id: str | None  # the leaf of the path shown last
     pinned: bool
     created_at: datetime
     updated_at: datetime
@@ -106,7 +105,7 @@ class Conversation:
 
 
 class ConversationChanges(TypedDict, total=False):
-    """What may be changed about a conversation."""
+    """The fields of a conversation that can be changed."""
 
     title: str
     model_id: str | None
@@ -118,12 +117,12 @@ class ConversationChanges(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A conversation found, with the place to show: in a message, or in the title (`message_id` empty)."""
+    """A search result: a conversation with a snippet of a message, or of the title (no `message_id`)."""
 
     conversation: Conversation
     message_id: str | None
     snippet: str
-    ranges: tuple[tuple[int, int], ...]  # [start, end) in `snippet`, code points: what matched
+    ranges: tuple[tuple[int, int], ...]  # [start, end) of the matches in `snippet`, in code points
 
 
 def by_id(messages: Iterable[Message]) -> dict[str, Message]:
@@ -132,7 +131,7 @@ def by_id(messages: Iterable[Message]) -> dict[str, Message]:
 
 
 def path_to(messages: Mapping[str, Message], leaf_id: str | None) -> list[Message]:
-    """From the root down to `leaf_id`; empty for ``None``.
+    """The messages from the root to `leaf_id`; empty for ``None``.
 
     Raises :class:`MessageNotFound` when `leaf_id` or one of its ancestors is missing.
     """
@@ -147,14 +146,14 @@ def path_to(messages: Mapping[str, Message], leaf_id: str | None) -> list[Messag
 
 
 def turns(path: Iterable[Message], system_prompt: str = "") -> list[Turn]:
-    """What a model reads of `path`: replies without any text are left out."""
+    """`path` as turns, with the system prompt and without empty messages."""
     found = [Turn(Role.SYSTEM, system_prompt)] if system_prompt.strip() else []
     found.extend(Turn(m.role, m.content) for m in path if m.content)
     return found
 
 
 def title_from(text: str, limit: int = 48) -> str:
-    """A title made of the first words of a question; a wide (CJK) character counts for two."""
+    """A title from the first words of a question; a wide (CJK) character counts as two."""
     line = " ".join(text.split())
     width = 0
     for i, ch in enumerate(line):

@@ -1,4 +1,4 @@
-"""The queue in front of every engine: fair, bounded, and never more requests inside than there are slots.
+"""The admission queue in front of every engine: fair between users, bounded, and limited to the engine's slots.
 
 Users take turns (round robin over those who wait), each user's own requests keep their order. The queue knows
 nothing of engines and prompts.
@@ -14,8 +14,8 @@ from types import TracebackType
 
 from app.errors import QueueFull
 
-_REMEMBERED = 16  # recent durations
-_USUAL_S = 10.0  # what a reply is taken to last before one has been seen
+_MAX_DURATIONS = 16  # recent replies whose durations are averaged
+_DEFAULT_REPLY_S = 10.0  # the assumed duration of a reply before one was measured
 _MAX_RETRY_S = 120
 
 
@@ -69,7 +69,7 @@ class Ticket:
 
 
 class AdmissionQueue:
-    """`slots` requests run, `max_waiting` wait, the next one is refused. Belongs to one event loop."""
+    """Admits `slots` requests, lets `max_waiting` wait and refuses more. Belongs to one event loop."""
 
     def __init__(self, slots: int, max_waiting: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.slots = slots
@@ -77,7 +77,7 @@ class AdmissionQueue:
         self._clock = clock
         self._running: set[Ticket] = set()
         self._waiting: dict[str, deque[Ticket]] = {}  # by user; the first user is served next
-        self._durations_s: deque[float] = deque(maxlen=_REMEMBERED)
+        self._durations_s: deque[float] = deque(maxlen=_MAX_DURATIONS)
 
     @property
     def running(self) -> int:
@@ -87,7 +87,7 @@ class AdmissionQueue:
     @property
     def waiting(self) -> int:
         """Requests that wait for one."""
-        return sum(len(line) for line in self._waiting.values())
+        return sum(len(queue) for queue in self._waiting.values())
 
     def admit(self, user_id: str) -> Ticket:
         """A ticket, admitted at once when a slot is free. Raises :class:`QueueFull`."""
@@ -103,16 +103,16 @@ class AdmissionQueue:
                 retry_after_s=self._retry_after_s(),
             )
         self._waiting.setdefault(user_id, deque()).append(ticket)
-        self._tell()
+        self._update_positions()
         return ticket
 
     def order(self) -> list[Ticket]:
-        """Who waits, in the order in which they will be served if nobody comes or gives up."""
-        lines = [deque(line) for line in self._waiting.values()]
+        """The waiting tickets in the order in which they will be admitted if none is added or released."""
+        queues = [deque(queue) for queue in self._waiting.values()]
         served: list[Ticket] = []
-        while lines:
-            served.extend(line.popleft() for line in lines)
-            lines = [line for line in lines if line]
+        while queues:
+            served.extend(queue.popleft() for queue in queues)
+            queues = [queue for queue in queues if queue]
         return served
 
     def _start(self, ticket: Ticket) -> None:
@@ -128,26 +128,26 @@ class AdmissionQueue:
             self._remove(ticket)
         while self._waiting and self.running < self.slots:
             self._start(self._take_next())
-        self._tell()
+        self._update_positions()
 
     def _take_next(self) -> Ticket:
         user_id = next(iter(self._waiting))
-        line = self._waiting.pop(user_id)
-        ticket = line.popleft()
-        if line:
-            self._waiting[user_id] = line  # behind everyone else
+        queue = self._waiting.pop(user_id)
+        ticket = queue.popleft()
+        if queue:
+            self._waiting[user_id] = queue  # to the end of the round
         return ticket
 
     def _remove(self, ticket: Ticket) -> None:
-        line = self._waiting[ticket.user_id]
-        line.remove(ticket)
-        if not line:
+        queue = self._waiting[ticket.user_id]
+        queue.remove(ticket)
+        if not queue:
             del self._waiting[ticket.user_id]
 
-    def _tell(self) -> None:
+    def _update_positions(self) -> None:
         for position, ticket in enumerate(self.order(), 1):
             ticket._move(position)
 
     def _retry_after_s(self) -> int:
-        usual = sum(self._durations_s) / len(self._durations_s) if self._durations_s else _USUAL_S
-        return max(1, min(_MAX_RETRY_S, round(usual * (self.waiting + 1) / self.slots)))
+        mean_s = sum(self._durations_s) / len(self._durations_s) if self._durations_s else _DEFAULT_REPLY_S
+        return max(1, min(_MAX_RETRY_S, round(mean_s * (self.waiting + 1) / self.slots)))

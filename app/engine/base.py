@@ -19,8 +19,8 @@ from app.models.manifest import Manifest
 class Capabilities:
     """What a started engine can do."""
 
-    context_tokens: int  # prompt and reply together, per slot
-    slots: int  # replies at once
+    context_tokens: int  # prompt and reply, per slot
+    slots: int  # concurrent replies
     adapters: tuple[str, ...] = ()
     scores: bool = False
 
@@ -28,18 +28,18 @@ class Capabilities:
 class Engine(Protocol):
     """Turns prompts into tokens for one model.
 
-    Life: ``start`` (loads; raises :class:`~app.errors.WorkerFailed`), then any number of ``render`` and ``generate``
-    at once, then ``stop``. After its worker dies ``alive`` is false, every running ``generate`` raises
-    :class:`~app.errors.WorkerDied`, and ``start`` brings it up again.
+    Life cycle: ``start`` (loads; raises :class:`~app.errors.WorkerFailed`), then any number of concurrent ``render``
+    and ``generate`` calls, then ``stop``. After its worker dies ``alive`` is false, every running ``generate`` raises
+    :class:`~app.errors.WorkerDied`, and ``start`` restarts it.
     """
 
     @property
     def alive(self) -> bool:
-        """Whether requests can be taken now."""
+        """Whether the engine accepts requests."""
 
     @property
     def pid(self) -> int | None:
-        """The process that holds the weights, from its start on; ``None``: there is none."""
+        """The id of the process that holds the weights, also while it loads; ``None`` where there is none."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -52,14 +52,14 @@ class Engine(Protocol):
         """Free everything. Idempotent."""
 
     async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
-        """The prompt for a reply to `turns`, counted; `prefill` is a reply's text already there.
+        """The prompt for a reply to `turns`, with its token count; `prefill` is the beginning of the reply.
 
         Raises :class:`~app.errors.PromptTooLong` only where counting is impossible otherwise; as a rule the caller
         compares ``n_tokens`` with the context.
         """
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[EngineEvent, None]:
-        """Deltas, then one ``Finished``. Closing the generator cancels within one decoding step.
+        """Deltas, then one ``Finished``. Closing the generator cancels within one decode step.
 
         Raises :class:`~app.errors.EngineError` (one of its subclasses) when this request fails.
         """
@@ -67,7 +67,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """What an engine is built from: a model, and what the pool grants it."""
+    """All that an engine is built from: the model, and the resources that the pool grants it."""
 
     manifest: Manifest
     family: Family
@@ -75,24 +75,24 @@ class LoadPlan:
     context_tokens: int  # per slot
     slots: int
     threads: int
-    cache_mib: int = 64  # prompts kept for reuse, beside the slots
+    cache_mib: int = 64  # of prompt cache, in addition to the slots' KV cache
     upstream_timeout_s: float = 120.0
     quantization: str = ""  # how to load it: none, int8, nf4, or the checkpoint's own; "" as "none": as stored
-    adapters: Mapping[str, Path] = field(default_factory=dict)  # name → folder; they were checked
+    adapters: Mapping[str, Path] = field(default_factory=dict)  # name → folder, already checked
     cache_dir: Path | None = None  # where prepared weights and conversions may be kept
-    native: NativeFormat | None = None  # the checkpoint's own chat template, for a family that leaves prompts to it
+    native: NativeFormat | None = None  # the checkpoint's own chat template, for a family without a format
 
 
 @dataclass(frozen=True, slots=True)
 class EngineFactory:
-    """An engine as :mod:`app.engine.pool` finds it: a module or package of this package that has one as ``ENGINE``.
+    """How to build an engine; each engine's module or package in this package defines one as ``ENGINE``.
 
-    Importing that module must not load what the engine runs on; ``build`` does not either, ``start`` does.
+    Neither importing that module nor ``build`` may load heavy libraries; only ``start`` does.
     """
 
-    name: str  # as manifests say it
+    name: str  # as in manifests
     build: Callable[[LoadPlan], Engine]
-    takes: EngineInput = GGUF  # what its models come from
-    slots: int = 4  # replies at once, where neither settings nor memory decide
-    extra: str = ""  # of this package, that brings what the engine runs on
-    requires: tuple[str, ...] = ()  # modules that the extra brings: one that is missing is told before loading
+    takes: EngineInput = GGUF  # the kind of model it loads
+    slots: int = 4  # default number of concurrent replies
+    extra: str = ""  # the optional dependency group that the engine needs
+    requires: tuple[str, ...] = ()  # modules of that extra, checked before loading

@@ -1,4 +1,4 @@
-"""Finds the engines: every module or package here that has an ``ENGINE`` is one."""
+"""Discovers the engines: every module or package of this package that defines ``ENGINE``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EngineFactories = Mapping[str, EngineFactory]
 
 @functools.cache
 def find_factories() -> EngineFactories:
-    """All engines by name. Raises :class:`ConfigurationError`, naming both files, when two have the same."""
+    """All engines by name. Raises :class:`ConfigurationError`, naming both files, for a duplicate name."""
     names = (module.name for module in pkgutil.iter_modules(app.engine.__path__, "app.engine."))
     return collect(importlib.import_module(name) for name in names)
 
@@ -41,7 +41,7 @@ def collect(modules: Iterable[ModuleType]) -> EngineFactories:
 
 
 def engine_inputs(factories: EngineFactories | None = None) -> EngineInputs:
-    """What each engine takes, by its name: those that there are, and `factories` beside them."""
+    """The kind of model that each engine loads, by its name: all engines found, and `factories` in addition."""
     return {name: factory.takes for name, factory in {**(factories or {}), **find_factories()}.items()}
 
 
@@ -50,7 +50,7 @@ def _missing(factory: EngineFactory) -> list[str]:
 
 
 def factory_for(engine: str, factories: EngineFactories) -> EngineFactory:
-    """The factory of `engine`. Raises :class:`MissingExtra`, also where what it runs on is not installed."""
+    """The factory of `engine`. Raises :class:`MissingExtra` where its dependencies are not installed."""
     factory = factories.get(engine)
     missing = [] if factory is None else _missing(factory)
     if factory is not None and not missing:

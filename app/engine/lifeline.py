@@ -1,8 +1,8 @@
-"""The worker's side of :mod:`app.engine.worker_process`: its configuration, its answer, its end with its parent.
+"""The worker's side of :mod:`app.engine.worker_process`: reads its configuration, answers, and ends with its parent.
 
-    config = attach()      # the configuration; from here on the process ends with its parent
+    lifeline = attach()    # reads the configuration; from here on the process ends with its parent
     ready({...})           # or: failed("why")
-    hold()                 # until then
+    hold()                 # block until then
 
 Three things end it: the end of standard input (works everywhere), a signal from the kernel when the parent
 dies (Linux; works even when a library keeps Python's lock), and a look at the parent's id at the start.
@@ -24,23 +24,23 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Lifeline:
-    """What ties a worker to its parent."""
+    """A worker's connection to its parent."""
 
     def __init__(self, config: dict[str, object], answer_fd: int) -> None:
         self.config = config
         self._answer_fd = answer_fd
 
     def ready(self, facts: Mapping[str, object]) -> None:
-        """Tell the parent that requests may come, and what it must know for that."""
+        """Report to the parent that the worker is ready, with `facts` about it."""
         os.write(self._answer_fd, json.dumps(dict(facts)).encode() + b"\n")
 
     def failed(self, reason: str) -> NoReturn:
-        """Tell the parent why this worker cannot work, and end."""
+        """Report to the parent why this worker cannot run, and exit."""
         self.ready({"error": reason})
         os._exit(1)
 
     def hold(self) -> NoReturn:
-        """Do nothing until the parent is gone or wants an end."""
+        """Block until the parent ends or stops this process."""
         while True:
             threading.Event().wait()
 
@@ -48,9 +48,9 @@ class Lifeline:
 def attach() -> Lifeline:
     """Read the configuration from the first line of standard input and tie this process to its parent.
 
-    Standard output is kept for the one answer: whatever a library prints goes to standard error.
+    Standard output is reserved for the one answer; output of libraries is redirected to standard error.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent, which ends its workers
     answer_fd = os.dup(1)
     os.dup2(2, 1)
     config = json.loads(sys.stdin.buffer.readline() or b"{}")

@@ -1,4 +1,4 @@
-"""A model in memory: its engine behind its admission queue, brought up again when the worker has died."""
+"""A loaded model: its engine and admission queue; the worker is restarted when it has died."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONGEST_PAUSE_S = 5.0
 
 
 class LoadedModel:
-    """What a lease gives: render, admit, generate."""
+    """A model to render prompts, admit requests and generate replies with; leased from the pool."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class LoadedModel:
         max_waiting: int,
         check_weights: Callable[[], None] = lambda: None,
     ) -> None:
-        """`check_weights` is called, in a thread, before a worker is started again; it raises when they changed."""
+        """`check_weights` is called in a thread before a restart of the worker; it raises if the files changed."""
         self.manifest = manifest
         self.digest = digest
         self.quantization = manifest.quantization
@@ -44,24 +44,24 @@ class LoadedModel:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Context, slots and the rest."""
+        """The engine's capabilities."""
         return self.engine.capabilities
 
     async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
-        """The prompt for a reply to `turns`, counted; `prefill` is the part of the reply that is already there."""
+        """The prompt for a reply to `turns`, with its token count; `prefill` is the beginning of the reply."""
         await self._revive()
         try:
             return await self.engine.render(turns, prefill)
-        except WorkerDied:  # it had died before, and nobody had noticed; rendering twice does no harm
+        except WorkerDied:  # it had died unnoticed; rendering has no side effects, so retry
             await self._revive()
             return await self.engine.render(turns, prefill)
 
     def admit(self, user_id: str) -> Ticket:
-        """A place in the queue, to be used as a context manager. Raises :class:`~app.errors.QueueFull` at once."""
+        """Enter the queue; the ticket is a context manager. Raises :class:`~app.errors.QueueFull`."""
         return self.queue.admit(user_id)
 
     async def generate(self, request: GenerationRequest, ticket: Ticket) -> AsyncGenerator[GenerationEvent, None]:
-        """``Queued`` whenever the place changes, ``Admitted``, deltas, ``Finished``; then the ticket is released.
+        """``Queued`` whenever the position changes, ``Admitted``, deltas, ``Finished``; then releases the ticket.
 
         Closing the generator cancels. A ticket released by someone else while it waits ends the events without
         ``Finished``. Raises :class:`~app.errors.EngineError`, :class:`UnsupportedRequest`.
@@ -80,7 +80,7 @@ class LoadedModel:
                     yield event
 
     async def _revive(self) -> None:
-        """Start the worker again if it has died; a worker that keeps dying is given pauses that grow."""
+        """Restart the worker if it has died, with exponential backoff for one that keeps dying."""
         if self.engine.alive:
             return
         async with self._reviving:

@@ -1,11 +1,12 @@
 """Engine for any server that speaks OpenAI's protocol: vLLM, SGLang, TGI, llama-server, a hosted service.
 
-The upstream renders the prompt, so ours is the list of messages as canonical JSON, and its length an estimate that
-errs upwards. A reply cannot be continued from a part of it (``prefill``): the protocol has no field for it.
-What upstreams do differently is evened out here: halves of characters, sampling parameters that only some of them
-know, and stop strings. Those are not even sent: the protocol takes four, and llama-server loses the text that it
-held back for one when a reply ends at its length. A reply that ends at one ends by closing the connection,
-so its token counts are ours: a piece is taken for a token.
+The upstream renders the prompt, so our prompt is the list of messages as canonical JSON, and its token count an
+estimate that errs upwards. A reply cannot be continued (``prefill``): the protocol has no field for it.
+
+Differences between upstreams are handled here: split characters, sampling parameters that only some support, and stop
+strings. Stop strings are not sent: the protocol allows four, and llama-server loses held-back text when a reply ends at
+its length limit. A reply that reaches one is ended by closing the connection, so its tokens are counted here: one for
+each chunk.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ from app.models.engine_input import UPSTREAM
 from app.models.manifest import UpstreamSource
 
 _CONNECT_TIMEOUT_S = 10.0
-_TURN_TOKENS = 8  # what a template puts around a turn
+_TURN_TOKENS = 8  # tokens that a chat template adds to each turn
 _MAX_REFUSAL_BYTES = 1 << 16
 
 
 class OpenAIEngine:
-    """One model of one upstream."""
+    """Engine for one model of one upstream."""
 
     def __init__(self, plan: LoadPlan, transport: httpx.AsyncBaseTransport | None = None) -> None:
         if not isinstance(plan.manifest.source, UpstreamSource):
@@ -44,25 +45,25 @@ class OpenAIEngine:
         self._plan = plan
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
-        self._knows_extras = True  # until it refuses them
+        self._knows_extras = True  # until the upstream rejects them
 
     @property
     def alive(self) -> bool:
-        """Whether requests can be tried; the upstream's own health shows when one is made."""
+        """Whether the engine was started; the upstream's health shows only when a request is made."""
         return self._client is not None
 
     @property
     def pid(self) -> int | None:
-        """There is no process of its own."""
+        """``None``: there is no local process."""
         return None
 
     @property
     def capabilities(self) -> Capabilities:
-        """As the manifest and the settings say; the upstream is not asked."""
+        """The capabilities given by the manifest and settings; the upstream is not queried."""
         return Capabilities(self._plan.context_tokens, self._plan.slots)
 
     async def start(self) -> None:
-        """Make ready to connect. Raises :class:`UpstreamFailed` when the key that the manifest names is not set."""
+        """Create the HTTP client. Raises :class:`UpstreamFailed` when the key that the manifest names is not set."""
         if self._client is not None:
             return
         quiet_s = self._plan.upstream_timeout_s
@@ -71,7 +72,7 @@ class OpenAIEngine:
             timeout=httpx.Timeout(quiet_s, connect=min(_CONNECT_TIMEOUT_S, quiet_s)),
             limits=httpx.Limits(max_connections=None),  # the admission queue is the limit
             transport=self._transport,
-            follow_redirects=False,  # the key goes nowhere but where the manifest says
+            follow_redirects=False,  # the key is sent only to the manifest's address
         )
 
     async def stop(self) -> None:
@@ -92,7 +93,7 @@ class OpenAIEngine:
         return Prompt(json.dumps(messages, ensure_ascii=False, separators=(",", ":")), n_tokens)
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[EngineEvent, None]:
-        """Deltas as they come; ``Finished`` with the upstream's counts, or with ours where it gives none."""
+        """Deltas as they arrive; ``Finished`` with the upstream's token counts, or ours where it reports none."""
         reply = _Reply(request, (*request.sampling.stop, *self._plan.family.stop))
         async with self._answer(request) as response, aclosing(_events(response)) as events:
             async for data in events:
@@ -122,7 +123,7 @@ class OpenAIEngine:
 
     @asynccontextmanager
     async def _answer(self, request: GenerationRequest) -> AsyncIterator[httpx.Response]:
-        """The upstream's stream; asked a second time without extras when it does not know them."""
+        """The upstream's response stream; retried without extra parameters if the upstream rejects them."""
         try:
             async with self._attempt(request, extras=self._knows_extras) as response:
                 yield response
@@ -180,16 +181,16 @@ class OpenAIEngine:
 
 
 class _Reply:
-    """A reply as its chunks come in."""
+    """Accumulates one reply from its chunks."""
 
     def __init__(self, request: GenerationRequest, stops: Sequence[str]) -> None:
         self.gate = TextGate(stops)
         self.reason: FinishReason | None = None
         self.usage = Usage(request.prompt.n_tokens)
-        self._counted = False  # by the upstream; until then each piece is taken for a token
+        self._counted = False  # by the upstream; until then each chunk counts as one token
 
     def take(self, data: str) -> Delta | None:
-        """Read one chunk. Raises :class:`UpstreamFailed` for an error in it, or when it is none."""
+        """Parse one chunk. Raises :class:`UpstreamFailed` for an error in it or an invalid chunk."""
         try:
             chunk = json.loads(data)
             if error := chunk.get("error"):

@@ -29,11 +29,12 @@ class Refusal(Exception):
 
 def refusal_error(refusal: Refusal) -> ParleyError:
     """The error for an upstream's answer with an error status, or with an error in its stream."""
-    said = _message(refusal.body)
+    message = _message(refusal.body)
     status = refusal.status
     if status in (400, 413, 422, 500) and any(sign in refusal.body.decode(errors="replace") for sign in _TOO_LONG):
         return PromptTooLong(
-            f"This text is too long for the model. Its server reported: {said} Shorten it, or start a new conversation."
+            f"This text is too long for the model. Its server reported: {message} Shorten it, or start a new "
+            "conversation."
         )
     if status in _CURES:
         cure = _CURES[status]
@@ -41,23 +42,24 @@ def refusal_error(refusal: Refusal) -> ParleyError:
         cure = "it had an internal error. Try again; if that doesn't help, check its log."
     else:
         cure = "it rejected the request."
-    return UpstreamFailed(f"This model's server answered with HTTP {status}: {cure} It reported: {said}", status=status)
+    text = f"This model's server answered with HTTP {status}: {cure} It reported: {message}"
+    return UpstreamFailed(text, status=status)
 
 
 def unreachable(base_url: str) -> UpstreamFailed:
-    """Nobody answers at `base_url`."""
+    """The error for an unreachable `base_url`."""
     return UpstreamFailed(
         f"This model's server cannot be reached at {base_url}. Is it running? Start it, then try again."
     )
 
 
 def cut_off() -> UpstreamFailed:
-    """The connection ended before the reply did."""
+    """The error for a connection that ended before the reply did."""
     return UpstreamFailed("The connection to this model's server broke in the middle of the reply. Try again.")
 
 
 def _message(body: bytes) -> str:
-    """What the body says, at a length that can be shown."""
+    """The message in an error body, shortened for display."""
     text = body.decode(errors="replace")
     try:
         found: Any = json.loads(text)

@@ -1,4 +1,4 @@
-"""What an engine is told when it loads a model: made of the manifest, the settings and the files."""
+"""Plans how to load a model, from its manifest, the settings and its files."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from app.models.memory import MemoryEstimate
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A model that is about to be loaded."""
+    """A load plan with its memory estimate and the weights' checksum."""
 
     plan: LoadPlan
-    estimate: MemoryEstimate | None  # what it will take; None: it has no weights here, or nobody knows
+    estimate: MemoryEstimate | None  # None: unknown, or no local weights
     digest: str  # of its weights
 
 
 class Planner:
-    """Makes plans, and checks later that they still hold."""
+    """Creates load plans, and checks later that the files are unchanged."""
 
     def __init__(self, settings: Settings, catalog: Catalog, templates: TemplateRenderer) -> None:
         self._settings = settings
@@ -35,7 +35,7 @@ class Planner:
         self._families = load_families()
 
     def plan(self, manifest: Manifest, factory: EngineFactory) -> Planned:
-        """The plan with all the slots that are wanted. **Blocks** while checksums are computed.
+        """The plan with all configured slots. **Blocks** while checksums are computed.
 
         Raises as :meth:`app.models.catalog.Catalog.weights` does, and :class:`InvalidManifest`.
         """
@@ -64,7 +64,7 @@ class Planner:
         return Planned(plan, estimate, digest)
 
     def check_unchanged(self, model_id: str, digest: str) -> None:
-        """Raises :class:`DamagedWeights` when the files are not those that were loaded; blocks."""
+        """Raise :class:`DamagedWeights` when the files differ from those that were loaded. **Blocks**."""
         if self._catalog.get(model_id).files:
             self._catalog.weights(model_id)
         if self._catalog.digest(model_id) != digest:

@@ -1,7 +1,7 @@
 """The models in memory: loaded on demand, kept while someone uses them, unloaded least recently used first.
 
-The pool asks the memory budget (:mod:`app.models.memory.budget`) before it loads, the same that the catalog asks.
-It knows no engine by name; they are found by :mod:`app.engine.factories`.
+The pool reserves memory in the memory budget (:mod:`app.models.memory.budget`), which the catalog uses too. Engines are
+found by :mod:`app.engine.factories`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ModelSnapshot:
     waiting: int
     slots: int
     restarts: int
-    memory_bytes: int  # promised
+    memory_bytes: int  # reserved
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +52,7 @@ class _Entry:
 
     model_id: str
     loading: asyncio.Task[LoadedModel]
-    engine: Engine | None = None  # from the moment that it starts
+    engine: Engine | None = None  # set before it starts
     leases: int = 0
     last_used_s: float = field(default_factory=time.monotonic)
 
@@ -85,13 +85,13 @@ class ModelPool:
         self._entries: dict[str, _Entry] = {}
         self._errors: dict[str, ParleyError] = {}
         self._listeners: list[Callable[[], None]] = []
-        self._reserving = asyncio.Lock()  # memory is promised to one model after the other
+        self._reserving = asyncio.Lock()  # memory is reserved for one model at a time
         self._templates = TemplateRenderer()
         self._planner = Planner(settings, catalog, self._templates)
         self._closed = False
 
     def warm_up(self) -> None:
-        """Prepare what every first loading would wait for, in the background."""
+        """Start the template sandbox in the background, so that the first load need not wait for it."""
         self._templates.warm_up()
 
     @asynccontextmanager
@@ -104,7 +104,7 @@ class ModelPool:
         """
         model_id, adapter = self._key(reference), parse(reference).adapter
         if adapter:
-            await self._welcome(model_id, adapter, reference)
+            await self._ensure_adapter(model_id, adapter, reference)
         entry = self._entries.get(model_id) or self._begin(model_id)
         entry.leases += 1
         try:
@@ -117,7 +117,7 @@ class ModelPool:
             entry.last_used_s = time.monotonic()
 
     async def load(self, reference: str) -> None:
-        """Load the model and lease it to nobody."""
+        """Load the model without leasing it."""
         async with self.lease(reference):
             pass
 
@@ -135,7 +135,7 @@ class ModelPool:
             await self._drop(model_id)
 
     async def close(self) -> None:
-        """Unload everything, whoever uses it. Idempotent."""
+        """Unload all models, even those in use. Idempotent."""
         self._closed = True
         async with self._reserving:
             for model_id in list(self._entries):
@@ -143,14 +143,14 @@ class ModelPool:
         await self._templates.close()
 
     def state(self, model_id: str) -> LoadState:
-        """Where the model is; of a ``failed`` one :meth:`error` tells more."""
+        """The model's load state; for ``failed``, :meth:`error` has the reason."""
         entry = self._entries.get(model_id)
         if entry is not None:
             return "loading" if entry.model is None else "loaded"
         return "failed" if model_id in self._errors else "unloaded"
 
     def error(self, model_id: str) -> ParleyError | None:
-        """Why the last loading failed, until it is tried again."""
+        """The error of the last load, until it is tried again."""
         return self._errors.get(model_id)
 
     def on_change(self, listener: Callable[[], None]) -> None:
@@ -162,7 +162,7 @@ class ModelPool:
             listener()
 
     def missing_extra(self, engine: str) -> MissingExtra | None:
-        """What must be installed before a model of `engine` can be loaded."""
+        """The error that names the extra to install for `engine`; ``None`` where nothing is missing."""
         try:
             factory_for(engine, self._factories)
         except MissingExtra as missing:
@@ -187,15 +187,15 @@ class ModelPool:
         )
 
     def _key(self, reference: str) -> str:
-        """The id that a loaded model has here: without the adapter, and without the quantization if it's the usual one.
+        """The key of a model in the pool: without the adapter, and without the quantization if it is the default.
 
         Raises :class:`~app.errors.ModelNotFound`.
         """
         model = parse(reference).model
         return model if model in self._entries else self._catalog.get(model).id
 
-    async def _welcome(self, model_id: str, adapter: str, reference: str) -> None:
-        """See to it that the model comes with an adapter that was added after it was loaded.
+    async def _ensure_adapter(self, model_id: str, adapter: str, reference: str) -> None:
+        """Unload a model that was loaded before `adapter` was added, so that it is reloaded with it.
 
         Raises :class:`~app.errors.ModelNotFound`, :class:`DamagedWeights` and :class:`ModelBusy`.
         """
@@ -220,7 +220,7 @@ class ModelPool:
         try:
             return await asyncio.shield(entry.loading)
         except asyncio.CancelledError:
-            if entry.loading.cancelled():  # not the caller was cancelled, but the loading
+            if entry.loading.cancelled():  # the load was cancelled, not the caller
                 raise self._closing() from None
             raise
 
@@ -229,7 +229,7 @@ class ModelPool:
         return WorkerFailed("Parley is shutting down. Restart it, then try again.")
 
     def _begin(self, model_id: str) -> _Entry:
-        """Start loading; the task is the pool's, so that a caller who gives up takes nothing from others."""
+        """Start loading in a task of the pool, so that a caller who is cancelled does not affect others."""
         if self._closed:
             raise self._closing()
         manifest = self._catalog.get(model_id)
@@ -273,12 +273,12 @@ class ModelPool:
         return LoadedModel(manifest, engine, planned.digest, self._settings.max_waiting, check)
 
     async def _reserve(self, entry: _Entry, wanted: MemoryEstimate) -> MemoryEstimate:
-        """Promise memory to `entry`, with fewer slots if it must be, once enough idle models are unloaded.
+        """Reserve memory for `entry`, with fewer slots if necessary, after unloading idle models as needed.
 
         Raises :class:`~app.errors.NotEnoughMemory`.
         """
         async with self._reserving:
-            while True:  # each time anew: while one is unloaded, another may be leased or released
+            while True:  # re-evaluate: while one is unloaded, others may be leased or released
                 reading = await asyncio.to_thread(self.budget.read)
                 now = self.budget.snapshot(reading)
                 granted = now.granted(wanted)
@@ -291,7 +291,7 @@ class ModelPool:
                 await self._drop(min(idle, key=lambda model_id: self._entries[model_id].last_used_s))
 
     async def _drop(self, model_id: str) -> None:
-        """End the model's loading, or the model; holds the lock."""
+        """Cancel loading or unload the model; the caller holds the lock."""
         entry = self._entries.pop(model_id)
         try:
             entry.loading.cancel()

@@ -1,7 +1,7 @@
 """Engine without a model that follows a script: for tests, benchmarks and work on the page. Runs in process.
 
-Tokens are counted by a rule that a test can apply in its head: a word with the blanks before it is one, so is
-each Chinese, Japanese or Korean character and each emoji. A reply's pieces are one token each, whatever they hold.
+Tokens are counted by a simple rule: a word with the blanks before it is one token, and so is each Chinese, Japanese or
+Korean character and each emoji. Each piece of a reply is one token, whatever its length.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _WORDS = ("river", "lantern", "copper", "window", "garden", "signal", "harbor", 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the engine says to one question."""
+    """A scripted reply."""
 
     pieces: tuple[str | bytes, ...]  # bytes may split a character, as a model's tokens do
     delay_ms: float = 0.0  # before each piece
     fault: EngineError | None = None  # raised instead of the piece number `fault_after`
     fault_after: int = 0
-    hangs: bool = False  # says nothing more after the last piece, and does not end
+    hangs: bool = False  # the reply never ends after the last piece
 
     @classmethod
     def of(cls, text: str, delay_ms: float = 0.0) -> Reply:
@@ -50,12 +50,12 @@ Script = Callable[[GenerationRequest], Reply]
 
 
 def tokens(text: str) -> list[str]:
-    """`text` as this engine cuts it; joined, the tokens are the text again."""
+    """The tokens of `text`; joined, they are `text`."""
     return _TOKEN.findall(text)
 
 
 def echo(delay_ms: float = 50.0) -> Script:
-    """Says the question again, word by word."""
+    """A script that repeats the question, word by word."""
 
     def script(request: GenerationRequest) -> Reply:
         question = request.prompt.text.rpartition("user: ")[2].removesuffix("\nassistant: ")
@@ -65,7 +65,7 @@ def echo(delay_ms: float = 50.0) -> Script:
 
 
 def babble(n_words: int, delay_ms: float = 50.0) -> Script:
-    """Random words, the same for the same seed; without a temperature the same always."""
+    """A script of random words, seeded by the request; with temperature 0 always the same."""
 
     def script(request: GenerationRequest) -> Reply:
         chance = random.Random(request.sampling.seed if request.sampling.temperature else 0)
@@ -75,7 +75,7 @@ def babble(n_words: int, delay_ms: float = 50.0) -> Script:
 
 
 def rules(*cases: tuple[str, Reply], otherwise: Script | None = None) -> Script:
-    """The reply of the first case whose pattern is found in the prompt; none: `otherwise`, or the echo at once."""
+    """A script with the reply of the first case whose pattern is in the prompt, else `otherwise` or an instant echo."""
     compiled = [(re.compile(pattern), reply) for pattern, reply in cases]
     default = otherwise or echo(delay_ms=0)
 
@@ -87,12 +87,12 @@ def rules(*cases: tuple[str, Reply], otherwise: Script | None = None) -> Script:
 
 
 class ScriptedEngine:
-    """Follows a script. A :class:`WorkerDied` in it ends every reply that runs, as a real worker's death does."""
+    """An engine that follows a script. A :class:`WorkerDied` in it ends all running replies, as with a real worker."""
 
     def __init__(
         self, script: Script, *, context_tokens: int = 4096, slots: int = 4, stops: Sequence[str] = ()
     ) -> None:
-        self.starts = 0  # how often it was brought up
+        self.starts = 0  # number of starts
         self._script = script
         self._capabilities = Capabilities(context_tokens, slots)
         self._stops = tuple(stops)
@@ -101,27 +101,27 @@ class ScriptedEngine:
 
     @property
     def alive(self) -> bool:
-        """Started, and not yet killed by its script."""
+        """Whether it was started and not killed by its script."""
         return not self._death.is_set()
 
     @property
     def pid(self) -> int | None:
-        """There is no process of its own."""
+        """``None``: there is no worker process."""
         return None
 
     @property
     def capabilities(self) -> Capabilities:
-        """As it was built."""
+        """The capabilities it was built with."""
         return self._capabilities
 
     async def start(self) -> None:
-        """Be ready."""
+        """Mark the engine as running."""
         if not self.alive:
             self.starts += 1
             self._death = asyncio.Event()
 
     async def stop(self) -> None:
-        """End every reply that runs."""
+        """End all running replies."""
         self._death.set()
 
     async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
@@ -139,16 +139,16 @@ class ScriptedEngine:
         limit = min(request.sampling.max_new_tokens, self._limit(request.prompt))
         pieces: Iterable[str | bytes] = itertools.cycle(reply.pieces) if request.sampling.ignore_eos else reply.pieces
         pace = _Pace(reply.delay_ms, death)
-        said = unseen = 0
+        n_sent = unseen = 0
         reason = FinishReason.STOP
         for number, piece in enumerate(pieces):
-            if said >= limit:
+            if n_sent >= limit:
                 reason = FinishReason.LENGTH
                 break
             await pace.wait()
             if reply.fault is not None and number == reply.fault_after:
                 self._fail(reply.fault)
-            said, unseen = said + 1, unseen + 1
+            n_sent, unseen = n_sent + 1, unseen + 1
             text = gate.push(piece if isinstance(piece, str) else decoder.decode(piece))
             if text:
                 yield Delta(text, unseen)
@@ -162,7 +162,7 @@ class ScriptedEngine:
                 await pace.wait_for_death()
         if rest := gate.flush():
             yield Delta(rest, unseen)
-        yield Finished(reason, Usage(request.prompt.n_tokens, said))
+        yield Finished(reason, Usage(request.prompt.n_tokens, n_sent))
 
     def _limit(self, prompt: Prompt) -> int:
         left = self._capabilities.context_tokens - prompt.n_tokens
@@ -182,7 +182,7 @@ class ScriptedEngine:
 
 
 class _Pace:
-    """A beat that does not drift, and a look at whether the engine still lives."""
+    """A timer without drift that raises once the engine has died."""
 
     def __init__(self, delay_ms: float, death: asyncio.Event) -> None:
         self._delay_s = delay_ms / 1000
@@ -190,14 +190,14 @@ class _Pace:
         self._due_s = asyncio.get_running_loop().time()
 
     async def wait(self) -> None:
-        """Until the next beat, at least one turn of the event loop."""
+        """Wait until the next tick, at least one iteration of the event loop."""
         self._due_s += self._delay_s
         await asyncio.sleep(max(0.0, self._due_s - asyncio.get_running_loop().time()))
         if self._death.is_set():
             raise self._died()
 
     async def wait_for_death(self) -> None:
-        """Until the engine is stopped."""
+        """Wait until the engine is stopped, then raise."""
         await self._death.wait()
         raise self._died()
 

@@ -1,4 +1,4 @@
-"""Parser for server-sent events: bytes in, the data of whole events out."""
+"""Incremental parser for server-sent events: bytes in, the data of complete events out."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ _MAX_EVENT_BYTES = 4 << 20
 
 
 class EventReader:
-    """Cuts a byte stream into events. Knows ``data``; comments, ids and names are passed over.
+    """Splits a byte stream into events. Returns their ``data``; comments, ids and event names are ignored.
 
-    Bytes are decoded only when an event is whole, so a character split over two chunks stays whole.
+    Bytes are decoded once an event is complete, so a character split over two chunks is decoded correctly.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Stop strings: holds text back that may be the beginning of one, and never gives half a character."""
+"""Detects stop strings in a stream of text, holding back text that may be the beginning of one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 
 class TextGate:
-    """Lets text through as early as it is safe.
+    """Passes text on as early as possible, up to the first stop string.
 
-    Held back is the longest end of the text that could still become a stop string, and a high surrogate whose
-    other half has not come (upstreams write JSON escapes, and some cut one emoji into two pieces).
+    Holds back the longest suffix that could still become a stop string, and a high surrogate whose low surrogate has
+    not arrived (upstreams write JSON escapes, and some split an emoji into two chunks).
 
         gate = TextGate(["</s>"])
         gate.push("Hi <")    # "Hi "
@@ -23,7 +23,7 @@ class TextGate:
         self._held = ""
 
     def push(self, piece: str) -> str:
-        """What may be shown now that `piece` has come; nothing more once ``stopped``."""
+        """Add `piece`; returns the text that can be passed on, ``""`` once ``stopped``."""
         if self.stopped:
             return ""
         text = self._held + piece
@@ -31,7 +31,7 @@ class TextGate:
         if text and "\ud800" <= text[-1] <= "\udbff":
             text, self._held = text[:-1], text[-1]
         text = _whole_characters(text)
-        # (end, start) of each stop string: the one that was complete first counts, however the text was cut
+        # (end, start) of each stop string: the one completed first counts, however the text was split
         found = [(at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0]
         if found:
             self.stopped = True
@@ -42,12 +42,12 @@ class TextGate:
         return text[: len(text) - keep]
 
     def flush(self) -> str:
-        """The rest, when no more text will come."""
+        """Return the held-back text at the end of the reply."""
         rest, self._held = self._held, ""
         return "" if self.stopped else _whole_characters(rest)
 
     def _possible_stop(self, text: str) -> int:
-        """How many characters at the end of `text` a stop string could begin with."""
+        """The length of the longest suffix of `text` that is the beginning of a stop string."""
         longest = max((len(stop) for stop in self._stops), default=1) - 1
         for size in range(min(longest, len(text)), 0, -1):
             end = text[-size:]
@@ -57,7 +57,7 @@ class TextGate:
 
 
 def _whole_characters(text: str) -> str:
-    """`text` with surrogate pairs joined; what no database can hold, a lone half or NUL, becomes U+FFFD."""
+    """`text` with surrogate pairs joined; lone surrogates and NUL, which databases reject, become U+FFFD."""
     text = text.replace("\0", "\ufffd")
     if text.isascii() or not any("\ud800" <= ch <= "\udfff" for ch in text):
         return text

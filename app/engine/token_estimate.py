@@ -1,4 +1,4 @@
-"""Estimates the tokens of a text, Chinese ones too, where no tokenizer is at hand."""
+"""Estimates a text's token count without a tokenizer, for Chinese text too."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 def estimated_tokens(text: str) -> int:
-    """Tokens of `text`, rather too many than too few for a tokenizer that knows its language.
+    """The estimated token count of `text`; an overestimate for tokenizers trained on its language.
 
     A third of the ASCII characters, half of the other bytes: 1.5 for a Chinese character, 2 for an emoji.
     """

@@ -10,12 +10,12 @@ from app.errors import GenerationFailed, WorkerDied
 
 
 class WorkerEngine:
-    """Whether the worker runs, what it is told, and what a broken connection to it means."""
+    """The worker's state and configuration, and the errors for a broken connection to it."""
 
     def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
         self._child: WorkerProcess | None = None
-        self._special_tokens: dict[str, str] = {}  # by the names that chat templates use
+        self._special_tokens: dict[str, str] = {}  # by their names in chat templates
         self._starting = asyncio.Lock()
 
     @property
@@ -30,12 +30,12 @@ class WorkerEngine:
 
     @property
     def capabilities(self) -> Capabilities:
-        """As the plan says: the worker keeps to it."""
+        """The capabilities given by the plan."""
         plan = self._plan
         return Capabilities(context_tokens=plan.context_tokens, slots=plan.slots, adapters=tuple(plan.adapters))
 
     def _worker_config(self) -> dict[str, object]:
-        """What every worker is told."""
+        """The configuration common to all workers."""
         plan = self._plan
         return {
             "context_tokens": plan.context_tokens,
@@ -46,7 +46,7 @@ class WorkerEngine:
         }
 
     async def _connection_error(self, child: WorkerProcess | None, broken: OSError) -> WorkerDied | GenerationFailed:
-        """What a broken connection to `child` means: that it died, or that only this request failed."""
+        """The error for a broken connection to `child`: the worker died, or only this request failed."""
         if child is None:
             return self._died("is not running")
         if await child.gone():

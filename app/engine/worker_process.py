@@ -1,9 +1,9 @@
 """A supervised worker process: started with a configuration, observed, ended with its parent.
 
-The child's half is :mod:`app.engine.lifeline`. What travels: one JSON line to the child's standard input (keys and
-paths; never on the command line, where every user of the machine can read them), one JSON line back when it is ready
-or cannot be. Standard input then stays open: its end tells the child that its parent is gone.
-What the child does besides is none of this module's business.
+The child's side is :mod:`app.engine.lifeline`. The parent writes one JSON line to the child's standard input (with keys
+and paths, which must not be on the command line, where every user of the machine can read them); the child answers with
+one JSON line when it is ready or has failed. Standard input then stays open: its end tells the child that its parent
+has ended. All other communication is up to the caller.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from app.engine.threads import OPENMP
 from app.errors import WorkerFailed
 from app.system.child_process import SOURCE_ROOT, environment, python_module
 
-# What llama.cpp and PyTorch need to find the GPU.
+# Environment variables that llama.cpp and PyTorch need to find the GPU.
 _PASSED_ON = r"(CUDA|NVIDIA|GGML|HIP|ROCR|HSA|VK|METAL)_\w+"
 
 _LOG_PREFIX = re.compile(r"^[\d.:]+ [A-Z] ")  # time and level
 _TAIL_LINES = 40
 _LINE_CHARS = 500
 _STOP_TIMEOUT_S = 2.0
-_EXIT_DELAY_S = 1.0  # a connection breaks a moment before the process is known to be gone
+_EXIT_DELAY_S = 1.0  # a connection breaks a moment before the process is reaped
 
 
 def worker_environment(parent: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a worker: the little that it needs of `parent`, and threads that yield their core."""
+    """The environment of a worker: only necessary variables of `parent`, and OpenMP threads that yield their core."""
     return environment(parent, _PASSED_ON) | OPENMP
 
 
@@ -45,7 +45,7 @@ class WorkerProcess:
         config: Mapping[str, object],
         *,
         start_timeout_s: float = 300.0,
-        pass_fds: Sequence[int] = (),  # open files that it inherits; the caller closes its own
+        pass_fds: Sequence[int] = (),  # inherited by the child; the caller closes its own copies
         environment: Mapping[str, str] | None = None,  # in addition
     ) -> None:
         self.exited = asyncio.Event()
@@ -61,7 +61,7 @@ class WorkerProcess:
 
     @property
     def alive(self) -> bool:
-        """It has said that it is ready, and has not ended as far as is known."""
+        """Whether it has reported ready and not ended, as far as is known."""
         return self._ready and not self.exited.is_set()
 
     @property
@@ -71,11 +71,11 @@ class WorkerProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended; the negative number of a signal that ended it; ``None`` while it runs."""
+        """The exit code, negative for a signal; ``None`` while it runs."""
         return self._process.returncode if self._process else None
 
     async def start(self) -> dict[str, object]:
-        """Run it until it says that it is ready; returns what it said.
+        """Start the process and wait until it reports ready; returns its answer.
 
         Raises :class:`WorkerFailed` when it ends, says that it cannot, or takes too long.
         """
@@ -104,7 +104,7 @@ class WorkerProcess:
             raise
 
     async def stop(self) -> None:
-        """End it: by closing its input, then by force. Idempotent."""
+        """Stop the process by closing its input, then kill it. Idempotent."""
         if self._process is None or self._watch is None:
             return
         if self._process.stdin is not None:
@@ -117,7 +117,7 @@ class WorkerProcess:
         await asyncio.shield(self._watch)
 
     async def gone(self) -> bool:
-        """Whether it has ended, or does so within a moment: asked when the connection to it broke."""
+        """Whether it has ended or ends within a moment; for use after its connection broke."""
         try:
             async with asyncio.timeout(_EXIT_DELAY_S):
                 await self.exited.wait()
@@ -126,11 +126,11 @@ class WorkerProcess:
         return True
 
     def tail(self) -> str:
-        """The last lines of what it wrote to standard error."""
+        """The last lines of its standard error."""
         return "\n".join(self._tail)
 
     def exit_reason(self) -> str:
-        """How it ended, as the end of a sentence that begins with its name."""
+        """The exit reason, as the end of a sentence that begins with the process's name."""
         code = self.exit_code
         if code is None:
             return "stopped answering"
@@ -147,7 +147,7 @@ class WorkerProcess:
     async def _handshake(self, process: asyncio.subprocess.Process) -> dict[str, object]:
         assert process.stdin is not None
         assert process.stdout is not None
-        with contextlib.suppress(ConnectionError):  # it ended at once: the missing answer tells
+        with contextlib.suppress(ConnectionError):  # it ended at once: reported below as a missing answer
             process.stdin.write(json.dumps({**self._config, "parent_pid": os.getpid()}).encode() + b"\n")
             await process.stdin.drain()
         answer = await process.stdout.readline()
@@ -156,15 +156,15 @@ class WorkerProcess:
             raise WorkerFailed(
                 f"The model's worker {self.exit_reason()} while loading. {self._cause()}", log=self.tail()
             )
-        said: dict[str, object] = json.loads(answer)
-        if "error" in said:
+        reported: dict[str, object] = json.loads(answer)
+        if "error" in reported:
             await self.exited.wait()
-            raise WorkerFailed(f"The model could not be loaded: {said['error']} {self._cause()}", log=self.tail())
+            raise WorkerFailed(f"The model could not be loaded: {reported['error']} {self._cause()}", log=self.tail())
         self._ready = True
-        return said
+        return reported
 
     def _cause(self) -> str:
-        """The first line that it wrote: what comes after follows from it."""
+        """The first line of its standard error: later ones are usually consequences."""
         return f"Its output: {_LOG_PREFIX.sub('', self._tail[0])}" if self._tail else ""
 
     async def _watched(self, process: asyncio.subprocess.Process) -> None:

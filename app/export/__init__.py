@@ -1,5 +1,5 @@
-"""Exports feedback as files that training tools read: one module of this package per format.
+"""Exports feedback as training data, with one module per format.
 
-A format takes domain objects and gives rows; it knows neither the database nor the disk. :mod:`app.export.files`
-writes them, with a manifest that says how the data came about.
+A format turns domain objects into rows and knows neither the database nor the disk. :mod:`app.export.files` writes the
+rows, with a manifest about their origin.
 """

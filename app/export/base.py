@@ -1,4 +1,4 @@
-"""The interface of an export format, how formats are found, and what several share."""
+"""The interface of export formats, their discovery, and helpers that they share."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ Row = dict[str, Any]
 
 @runtime_checkable
 class Format(Protocol):
-    """A module of this package that has a ``FORMAT`` of this shape is found by :func:`find_formats`."""
+    """An export format: the ``FORMAT`` of a module in this package, found by :func:`find_formats`."""
 
     @property
     def name(self) -> str:
-        """As ``--format`` takes it."""
+        """The value of ``--format``."""
 
     @property
     def description(self) -> str:
-        """One sentence: what the rows are, and what they are for."""
+        """What the rows contain and what they are for."""
 
     def rows(self, conversations: Iterable[RatedConversation], drops: Drops) -> Iterator[Row]:
-        """JSON-ready rows in an order that depends on the data alone; what is left out is counted in `drops`."""
+        """JSON-compatible rows in an order that depends only on the data; dropped replies are counted in `drops`."""
 
 
 def find_formats(package: ModuleType = app.export) -> dict[str, Format]:
-    """Every format of `package` by name. Raises :class:`ConfigurationError` when two files give one name."""
+    """Every format of `package` by name. Raises :class:`ConfigurationError` when two modules have the same name."""
     found: dict[str, tuple[Format, str | None]] = {}
     for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda i: i.name):
         module = importlib.import_module(f"{package.__name__}.{info.name}")
@@ -51,7 +51,7 @@ def find_formats(package: ModuleType = app.export) -> dict[str, Format]:
 
 
 def get_format(name: str) -> Format:
-    """The format called `name`. Raises :class:`InvalidRequest` naming those there are."""
+    """The format called `name`. Raises :class:`InvalidRequest` with the available ones."""
     formats = find_formats()
     if name not in formats:
         raise InvalidRequest(f"There is no format {name!r}. Choose one of: {', '.join(formats)}.", field="format")
@@ -69,7 +69,7 @@ def reply(message: Message) -> list[dict[str, str]]:
 
 
 def origin(message: Message, prefix: str = "") -> Row:
-    """How a reply was made, as columns named `prefix` and a word; empty, and seed -1, for an imported reply."""
+    """A reply's provenance as columns, whose names start with `prefix`; empty, with seed -1, for an imported reply."""
     made = message.provenance
     seed = made.sampling.get("seed") if made else None
     return {

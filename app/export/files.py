@@ -1,4 +1,4 @@
-"""Writes rows to a JSONL file with its manifest: complete and on disk, or not there at all."""
+"""Writes an export to a JSONL file with a manifest, atomically."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from app.system.disk import replacing
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which conversations an export takes; recorded in its manifest."""
+    """Which conversations are exported; recorded in the manifest."""
 
-    conversation_ids: tuple[str, ...] = ()  # none: all
-    since: datetime | None = None  # with a rating given then or later
+    conversation_ids: tuple[str, ...] = ()  # empty: all
+    since: datetime | None = None  # only those with a rating at this time or later
     split: str | None = None  # "train" or "test"
     test_share: float = 0.1
 
     def apply(self, conversations: Iterable[RatedConversation]) -> Iterator[RatedConversation]:
-        """Those that pass."""
+        """The conversations that match."""
         if self.since is not None:
             conversations = rated_since(conversations, self.since)
         for conversation in conversations:
@@ -38,7 +38,7 @@ class Filters:
                 yield conversation
 
     def as_dict(self) -> dict[str, Any]:
-        """For the manifest: only what narrows."""
+        """The filters that are set, for the manifest."""
         return {
             **({"conversation_ids": list(self.conversation_ids)} if self.conversation_ids else {}),
             **({"since": time(self.since)} if self.since else {}),
@@ -48,7 +48,7 @@ class Filters:
 
 @dataclass(slots=True)
 class _Counted:
-    """Counts what passes through."""
+    """Counts what is exported."""
 
     conversations: int = 0
     rated_messages: int = 0
@@ -63,16 +63,16 @@ class _Counted:
 
 
 def manifest_path(path: Path) -> Path:
-    """Beside the data: ``thumbs.jsonl`` has ``thumbs.jsonl.manifest.json``."""
+    """The manifest's path next to the data: ``thumbs.jsonl.manifest.json`` for ``thumbs.jsonl``."""
     return path.with_name(path.name + ".manifest.json")
 
 
 def write_file(
     path: Path, made: Format, conversations: Iterable[RatedConversation], filters: Filters
 ) -> dict[str, Any]:
-    """Write `path` and its manifest, which is returned. An older file stays until the new one is whole.
+    """Write `path` and its manifest, which is returned. An older file stays until the new one is complete.
 
-    Raises :class:`StoreError` when the disk does not take it.
+    Raises :class:`StoreError` when a file can't be written.
     """
     try:
         with replacing(path) as file:
@@ -88,7 +88,7 @@ def write_file(
 def write_rows(
     file: IO[bytes], made: Format, conversations: Iterable[RatedConversation], filters: Filters
 ) -> dict[str, Any]:
-    """Write the rows as UTF-8 JSON lines; the manifest says how they came about and what they hash to."""
+    """Write the rows as UTF-8 JSON lines; returns the manifest, with filters, counts and the SHA-256."""
     counted, digest, size = _Counted(), hashlib.sha256(), 0
     for row in made.rows(counted.count(filters.apply(conversations)), counted.drops):
         line = json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"

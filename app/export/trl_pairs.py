@@ -1,6 +1,6 @@
-"""TRL's preference pairs: a liked and a disliked reply to one prompt per row, for reward models and DPO.
+"""TRL's preference pairs: a liked and a disliked reply to the same prompt per row, for reward models and DPO.
 
-Trainers read ``prompt``, ``chosen`` and ``rejected`` and leave the other columns alone. ``weight`` is 1 divided by the
+Trainers read ``prompt``, ``chosen`` and ``rejected`` and ignore the other columns. ``weight`` is 1 divided by the
 number of pairs of its prompt, so that a prompt with many rated replies does not outweigh the others; TRL has no
 weights of its own, so filter or resample by it. Column names and types: see :mod:`app.export.trl_unpaired`.
 """
@@ -16,7 +16,7 @@ from app.export.base import Row, chat, origin, reply, time
 
 @dataclass(frozen=True, slots=True)
 class TrlPairs:
-    """See the module."""
+    """The format of this module."""
 
     name: str = "trl_pairs"
     description: str = "Liked and disliked versions of a reply: prompt, chosen, rejected. For reward models and DPO."

@@ -1,8 +1,8 @@
 """TRL's unpaired preference: one rated reply per row, for KTO.
 
-KTO reads ``prompt``, ``completion`` and ``label``; the other columns say where the row comes from, and trainers leave
-them alone. None of them is named ``image`` or ``images``, which would make TRL look for pictures, and none is ever
-null, so that readers which guess a column's type from the first rows guess right.
+KTO reads ``prompt``, ``completion`` and ``label``; trainers ignore the other columns, which record the origin of the
+row. None is named ``image`` or ``images``, which TRL would take for pictures, and none is ever null, so that readers
+can infer a column's type from the first rows.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from app.export.base import Row, chat, origin, reply, time
 
 @dataclass(frozen=True, slots=True)
 class TrlUnpaired:
-    """See the module."""
+    """The format of this module."""
 
     name: str = "trl_unpaired"
     description: str = "Thumbs, one rated reply per row: prompt, completion, label. For TRL's KTO."
 
     def rows(self, conversations: Iterable[RatedConversation], drops: Drops) -> Iterator[Row]:
-        """One row per judged reply, by conversation and time."""
+        """One row per rated reply, by conversation and time."""
         return (_row(judged) for judged in unpaired(conversations, drops))
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app.domain.generation import SamplingParams
+from app.domain.sampling import SamplingParams
 from app.errors import DamagedWeights
 from app.models import placement
 from app.models.manifest import FOUND_DESCRIPTION, Manifest

@@ -26,7 +26,7 @@ from app.models.manifest_reader import load_manifest
 from app.models.model_files import FolderStamp, ModelFiles, folder_stamp
 from app.weights.checksums import Stamp, stamp
 from app.weights.formats.gguf import GGUFHeader
-from app.weights.formats.sha256sums import SUMS, read_checksums
+from app.weights.formats.sha256sums import CHECKSUM_FILE, read_checksums
 from app.weights.formats.shards import model_stem, parse_shard
 from app.weights.sources import FolderSource, HubSource, ModelFile, WheelSource, safe_relative
 
@@ -105,7 +105,7 @@ class Discovery:
             return manifest
         folder = self._files.folder(manifest)
         try:
-            now = stamp(folder / SUMS)
+            now = stamp(folder / CHECKSUM_FILE)
         except OSError:
             return manifest
         cached = self._checksums.get(folder)

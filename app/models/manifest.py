@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from app.domain.generation import SamplingParams
+from app.domain.sampling import SamplingParams
 from app.weights.formats.converted_files import GGUF_TYPES
 from app.weights.sources import WEIGHT_SUFFIXES, FolderSource, HubSource, ModelFile, WheelSource, total_bytes
 

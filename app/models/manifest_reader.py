@@ -42,7 +42,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.domain.generation import SamplingParams
+from app.domain.sampling import SamplingParams
 from app.errors import InvalidManifest, InvalidSampling
 from app.models.engine_input import EngineInputs, check_engine
 from app.models.manifest import ID, KINDS, QUANTIZATIONS, SOURCES, Adapter, Manifest, Source, UpstreamSource

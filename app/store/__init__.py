@@ -1,7 +1,7 @@
-"""Conversations, messages and ratings in a database; only domain objects come out.
+"""The database of conversations, messages and ratings. It takes and returns domain objects only.
 
-:class:`Store` is opened by a server (one writer, group commit), :func:`reading` by a command that only reads.
-What the words mean stands in :mod:`app.domain`; this package knows nothing of HTTP or of models.
+A server opens a :class:`Store` (one writer, group commit), a command that only reads uses :func:`reading`. The terms
+are defined in :mod:`app.domain`; this package knows nothing of HTTP or of models.
 """
 
 from app.store.database import Store, reading

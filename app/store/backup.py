@@ -13,7 +13,7 @@ from app.system.disk import sync
 
 
 def backup(url: str, target: Path) -> None:
-    """Copy the database to `target`, also while a server writes to it, and check the copy.
+    """Copy the database to `target` and check the copy, also while a server writes to the database.
 
     Raises :class:`InvalidRequest` when `target` exists, :class:`ConfigurationError` when there is nothing to copy or
     it is not SQLite, :class:`DatabaseDamaged`, :class:`~app.errors.StoreFull`.
@@ -30,11 +30,11 @@ def backup(url: str, target: Path) -> None:
 
 
 def restore(backup_file: Path, url: str) -> Path | None:
-    """Put `backup_file` in the database's place; returns where the replaced database is now, if there was one.
+    """Replace the database by `backup_file`; returns the new path of the replaced database, if there was one.
 
-    Nothing is touched before the backup has been read through and found good. Raises :class:`DatabaseDamaged`,
-    :class:`~app.errors.DatabaseTooNew` or :class:`InvalidRequest` when it is not, :class:`ConfigurationError` while a
-    server uses the database.
+    Nothing is changed before the backup has been checked completely. Raises :class:`DatabaseDamaged`,
+    :class:`~app.errors.DatabaseTooNew` or :class:`InvalidRequest` when it can't be used, :class:`ConfigurationError`
+    while a server uses the database.
     """
     path = _file(url, "pg_restore")
     _require_backup(backup_file)

@@ -1,4 +1,4 @@
-"""Integrity check of the whole database: the file, the references between rows, the number of rows."""
+"""Integrity check of the database: the file, the references between rows, the number of rows."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _COUNTED = {"users": UserRow, "conversations": ConversationRow, "messages": Mess
 
 @dataclass(slots=True)
 class Report:
-    """What :func:`check` found. `problems` are sentences; none: all is well."""
+    """The result of :func:`check`. `problems` are sentences; the database is sound if there are none."""
 
-    size_bytes: int | None = None  # None: not a file
+    size_bytes: int | None = None  # None: not a file database
     revision: str | None = None
-    up_to_date: bool = True  # false: the next start of a server migrates
+    up_to_date: bool = True  # False: the next start of a server migrates it
     counts: dict[str, int] = field(default_factory=dict)
-    running: int = 0  # replies being written; those a crash left are marked at the next start
+    running: int = 0  # running replies, or left by a crash and marked at the next start
     problems: list[str] = field(default_factory=list)
 
 
 def check(url: str) -> Report:
-    """Read everything, change nothing; also while a server is at work.
+    """Check everything without changing anything, also while a server is running.
 
     Raises :class:`ConfigurationError` when there is no database, :class:`~app.errors.DatabaseTooNew`.
     """
@@ -92,12 +92,12 @@ def _lost_leaves(connection: Connection) -> list[str]:
 
 
 def _circles(connection: Connection) -> list[str]:
-    """Messages that cannot be reached from a root: they are their own ancestors, or below such a one."""
+    """Problems for messages that can't be reached from a root, since they are in a cycle of parents or below one."""
     below: dict[str | None, list[str]] = {}
     for message_id, parent_id in connection.execute(select(MessageRow.id, MessageRow.parent_id)):
         below.setdefault(parent_id, []).append(message_id)
     reached = list(below.get(None, []))
-    for message_id in reached:  # grows while it is walked
+    for message_id in reached:  # grows during iteration
         reached.extend(below.get(message_id, []))
     lost = {m for children in below.values() for m in children}.difference(reached)
     return [f"message {given} is part of a circle of parents" for given in sorted(lost)[:20]]

@@ -1,8 +1,8 @@
 """Database connections: SQLAlchemy engines, with the settings that durability and isolation need.
 
 SQLite: write-ahead log, ``synchronous=FULL`` (a commit that returned survives a power cut), foreign keys on, no
-memory mapping. Python's driver would begin transactions on its own, and not before a savepoint; so it is told not to,
-and BEGIN is ours. PostgreSQL needs none of this.
+memory mapping. Python's driver begins transactions implicitly, but not before a savepoint; so this is turned off, and
+BEGIN is sent explicitly. PostgreSQL needs none of this.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ BUSY_TIMEOUT_S = 5.0
 def parse_url(url: str) -> URL:
     """The URL with the driver that Parley uses.
 
-    Raises :class:`ConfigurationError` for what is no URL of SQLite (a file) or PostgreSQL, :class:`MissingExtra` when
-    the driver for PostgreSQL is not installed.
+    Raises :class:`ConfigurationError` unless it is a URL of SQLite (with a file) or PostgreSQL, :class:`MissingExtra`
+    when the driver for PostgreSQL is not installed.
     """
     try:
         parsed = make_url(url)
@@ -48,12 +48,12 @@ def parse_url(url: str) -> URL:
 
 
 def sqlite_path(url: URL) -> Path | None:
-    """The database's file, or ``None`` when the database is no file."""
+    """The database's file, or ``None`` for a database server."""
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
 
 def writing_engine(url: URL, *, busy_timeout_s: float = BUSY_TIMEOUT_S, foreign_keys: bool = True) -> Engine:
-    """One connection that takes the write lock when it begins. Migrations switch `foreign_keys` off."""
+    """An engine with one connection, whose transactions take the write lock. Migrations turn `foreign_keys` off."""
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=True)
     keys = "ON" if foreign_keys else "OFF"
@@ -62,7 +62,7 @@ def writing_engine(url: URL, *, busy_timeout_s: float = BUSY_TIMEOUT_S, foreign_
 
 
 def reading_engine(url: URL, *, readers: int = READERS, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
-    """Up to `readers` connections that cannot write; each transaction sees one moment of the database."""
+    """An engine with up to `readers` read-only connections, whose transactions each see a consistent snapshot."""
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url, readers, busy_timeout_s, "BEGIN", ("query_only=ON", "mmap_size=0"))
     engine = create_engine(url, pool_size=readers, max_overflow=0, pool_pre_ping=True)

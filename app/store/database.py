@@ -1,6 +1,6 @@
-"""The store: opened once by a server, written by one thread, read by a few.
+"""The store: opened once by a server, written by one thread, read by several.
 
-``await store.write(work)`` returns when the change is committed, not before. `work` gets
+``await store.write(work)`` returns once the change is committed. `work` gets
 :class:`~app.store.repositories.Repositories` and runs on the writer's thread, so it must not wait for anything else.
 """
 
@@ -32,15 +32,15 @@ RESTORE = "Stop Parley and restore a backup: parley db restore FILE (backups are
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What opening found to do."""
+    """What was done when the store was opened."""
 
-    interrupted: int  # replies that a crash had left running
-    purged: int  # conversations deleted for good
+    interrupted: int  # replies that a crash left running
+    purged: int  # conversations deleted permanently
     backup: Path | None  # made before a migration
 
 
 class Store:
-    """Open with :meth:`open`, close with :meth:`close`; in between any number of reads and writes at once."""
+    """Opened by :meth:`open`, closed by :meth:`close`; allows any number of concurrent reads and writes."""
 
     def __init__(self, url: URL, lock: ServerLock, opening: Opening, busy_timeout_s: float) -> None:
         self.opening = opening
@@ -52,10 +52,10 @@ class Store:
 
     @classmethod
     def open(cls, url: str, data_dir: Path, *, trash_days: int = 7, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Store:
-        """Open the database of a server, making or migrating it; `opening` says what was done.
+        """Open the database for a server; create or migrate it if necessary. `opening` says what was done.
 
-        Replies that a crash left running become interrupted ones, conversations deleted more than `trash_days` ago
-        go for good. Raises :class:`ConfigurationError` (a wrong URL, another server at work),
+        Replies that a crash left running are marked interrupted, conversations in the trash for more than `trash_days`
+        are deleted. Raises :class:`ConfigurationError` (an invalid URL, another server is running),
         :class:`~app.errors.DatabaseTooNew`, :class:`~app.errors.DatabaseDamaged`, :class:`~app.errors.StoreBusy`.
         """
         parsed = parse_url(url)
@@ -73,25 +73,25 @@ class Store:
         return store
 
     def submit(self, work: Callable[[Repositories], T]) -> Future[T]:
-        """Queue `work` for the writer; the future is done once it is committed. For callers without an event loop."""
+        """Queue `work` for the writer; the future is done once it is committed. For callers outside an event loop."""
         return self._writer.submit(work)
 
     async def write(self, work: Callable[[Repositories], T]) -> T:
-        """Run `work` on the writer's thread and return its value after the commit.
+        """Run `work` on the writer's thread and return its result after the commit.
 
-        An error of `work` undoes what it did, and nothing else. Raises :class:`~app.errors.StoreError` when the
-        database could not save it. A caller cancelled while `work` still waits takes it out of the queue: shield
-        what must be saved.
+        An error in `work` rolls back its own changes only. Raises :class:`~app.errors.StoreError` when the database
+        could not save them. Cancelling the caller removes `work` from the queue if it has not started: shield what
+        must be saved.
         """
         return await asyncio.wrap_future(self.submit(work))
 
     async def read(self, work: Callable[[Repositories], T]) -> T:
-        """Run `work`, which only reads, on a reader's thread; it sees one moment of the database."""
+        """Run `work`, which only reads, on a reader's thread, in a consistent snapshot of the database."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, _read, self._reading, work)
 
     async def close(self) -> None:
-        """Save what waits, then let go of the database. Idempotent."""
+        """Commit the queued work, then close the database. Idempotent."""
         await asyncio.to_thread(self.close_now)
 
     def close_now(self) -> None:
@@ -105,9 +105,9 @@ class Store:
 
 @contextmanager
 def reading(url: str) -> Iterator[Repositories]:
-    """Read the database, also while a server uses it; for commands. Nothing is changed or migrated.
+    """Repositories for commands that only read, also while a server uses the database. Nothing is migrated.
 
-    Raises :class:`ConfigurationError` when there is none yet or it is from an older version.
+    Raises :class:`ConfigurationError` when there is no database yet or it is from an older version.
     """
     parsed = parse_url(url)
     path = sqlite_path(parsed)
@@ -137,7 +137,7 @@ def _lock(url: URL, path: Path | None) -> ServerLock:
 
 
 def _require_usable(path: Path) -> None:
-    """Check before anything is written, so that what cannot be used stays exactly as it is."""
+    """Check before anything is written, so that a database that can't be used stays unchanged."""
     sqlite_files.require_sound(path, RESTORE)
     require_known(sqlite_files.revision_in(path))
 

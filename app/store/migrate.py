@@ -1,7 +1,7 @@
 """Migrates a database to the tables of this version, after a backup copy.
 
-Alembic is set up here and not by a file, so that migrations work from an installed wheel. On SQLite everything is
-one transaction: a migration that fails leaves the database as it was.
+Alembic is configured here and not in a file, so that migrations work from an installed wheel. On SQLite everything
+runs in one transaction: a failed migration leaves the database unchanged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
-    """Alembic's configuration, with the connection that ``migrations/env.py`` is to use."""
+    """Alembic's configuration, with the connection for ``migrations/env.py``."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
@@ -45,8 +45,8 @@ def known_revisions() -> set[str]:
 def revision_of(connection: Connection) -> str | None:
     """The database's revision; ``None`` for an empty one.
 
-    Raises :class:`DatabaseTooNew` for a revision that this version does not know, :class:`ConfigurationError` for a
-    database that holds something else.
+    Raises :class:`DatabaseTooNew` for an unknown revision, :class:`ConfigurationError` for a database with other
+    tables.
     """
     revision = MigrationContext.configure(connection).get_current_revision()
     if revision is None and inspect(connection).get_table_names():
@@ -57,7 +57,7 @@ def revision_of(connection: Connection) -> str | None:
 
 
 def require_known(revision: str | None) -> str | None:
-    """`revision` itself. Raises :class:`DatabaseTooNew` for one that a later version made."""
+    """Return `revision`. Raises :class:`DatabaseTooNew` if it is from a later version."""
     if revision is not None and revision not in known_revisions():
         raise DatabaseTooNew(
             f"This database was written by a newer Parley (revision {revision}; this version supports up to "
@@ -70,9 +70,9 @@ def require_known(revision: str | None) -> str | None:
 
 
 def migrate(url: URL, data_dir: Path) -> Path | None:
-    """Bring the database to :func:`head_revision`; the backup's path when one was made.
+    """Migrate the database to :func:`head_revision`; returns the path of the backup, if one was made.
 
-    Raises what :func:`revision_of` does, and :class:`DatabaseDamaged`.
+    Raises the errors of :func:`revision_of`, and :class:`DatabaseDamaged`.
     """
     engine = writing_engine(url, foreign_keys=False)
     try:

@@ -1,4 +1,4 @@
-"""Maps rows to domain objects and back: nothing else ever leaves the store."""
+"""Maps database rows to domain objects and back."""
 
 from __future__ import annotations
 

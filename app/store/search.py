@@ -1,11 +1,11 @@
-"""Full-text search that works for one or two Chinese characters as well as for the beginnings of words.
+"""Full-text search for Chinese, Japanese and Korean characters and for prefixes of words.
 
 Chinese, Japanese and Korean do not put spaces between words, so each of their characters (and each emoji) is a token
-of its own, and a run of them in a query is a phrase: 你好 finds every text with those two side by side. Other words
-are whole tokens, and a query's word finds all that begin with it. The table ``search_documents`` holds the tokens with
-single spaces between them; SQLite indexes that with FTS5 (kept in step by triggers, see the first migration), other
-databases look through it with LIKE. A token holds letters, digits and symbols only, so no query can reach the syntax
-of either.
+of its own, and a run of them in a query is a phrase: 你好 finds every text with these two in sequence. Other words are
+single tokens, and a word in a query matches all words that begin with it. The table ``search_documents`` contains the
+tokens separated by single spaces; SQLite indexes it with FTS5 (updated by triggers, see the first migration), other
+databases search it with LIKE. Tokens contain letters, digits and symbols only, so queries can't contain the syntax of
+either.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SINGLE = (
     "\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
     "\U0001f000-\U0001f3fa\U0001f400-\U0001faff\U00020000-\U0003ffff"
 )
-# What only separates: ASCII but letters and digits, other punctuation, half characters, joiners, variants, skin tones.
+# Separators: ASCII except letters and digits, other punctuation, surrogates, joiners, variation selectors, skin tones.
 _SEPARATOR = (
     "\x00-\x2f\x3a-\x60\x7b-\xa9\xab-\xb1\xb4\xb6-\xb8\xbb\xbf\xd7\xf7\u2000-\u206f\u3000-\u3004\u3008-\u3020\u3030"
     "\ud800-\udfff\ufe00-\ufe0f\ufe30-\ufe6f\ufeff\U0001f3fb-\U0001f3ff"
@@ -43,51 +43,51 @@ _IS_SINGLE = re.compile(f"[{_SINGLE}]")
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A word that texts must begin a word with, or a run of characters that they must hold."""
+    """A search term: the prefix of a word, or a run of single-character tokens."""
 
     text: str
 
     @property
     def is_phrase(self) -> bool:
-        """Whether this is a run of characters that are tokens of their own."""
+        """Whether this is a run of single-character tokens."""
         return bool(_IS_SINGLE.match(self.text))
 
     @property
     def tokens(self) -> str:
-        """As the term stands in ``search_documents``."""
+        """The term in the form of ``search_documents``."""
         return " ".join(self.text) if self.is_phrase else self.text
 
     @property
     def pattern(self) -> str:
-        """A regular expression for folded text."""
+        """A regular expression that finds the term in folded text."""
         if self.is_phrase:
             return f"[{_SEPARATOR}]*".join(map(re.escape, self.text))
         return f"(?<![^{_SINGLE}{_SEPARATOR}]){re.escape(self.text)}"
 
 
 def fold(text: str) -> str:
-    """Wide and narrow, large and small letters become one."""
+    """Normalize the width and case of letters."""
     return unicodedata.normalize("NFKC", text).casefold()
 
 
 def document(text: str) -> str:
-    """`text` as the index holds it: its tokens, single spaces around each."""
+    """`text` in the form of ``search_documents``: its tokens, each between single spaces."""
     return f" {' '.join(_TOKENS.findall(fold(text)))} "
 
 
 def terms(query: str) -> list[Term]:
-    """What a text must hold to be found; empty when there is nothing in `query` to look for."""
+    """The terms of a query, all of which a text must contain; empty if `query` has no tokens."""
     return [Term(t) for t in dict.fromkeys(_PHRASES.findall(fold(query[:MAX_QUERY_CHARS])))]
 
 
 class Search:
-    """Keeps the index and asks it."""
+    """Updates and queries the search index."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def put_title(self, conversation_id: str, title: str) -> None:
-        """Let a title be found, and its former one no more."""
+        """Index a conversation's title in place of its former one."""
         old = (SearchRow.conversation_id == conversation_id) & SearchRow.message_id.is_(None)
         self._session.execute(delete(SearchRow).where(old).execution_options(synchronize_session=False))
         if title:
@@ -95,14 +95,14 @@ class Search:
             self._session.flush()
 
     def put_message(self, conversation_id: str, message_id: str, content: str) -> None:
-        """Let a finished message be found."""
+        """Index a finished message."""
         if content:
             row = SearchRow(conversation_id=conversation_id, message_id=message_id, text=document(content))
             self._session.add(row)
             self._session.flush()
 
     def find(self, user_id: str, query: str, limit: int) -> list[SearchHit]:
-        """One hit per conversation of `user_id`: its newest message that matches, else its title; newest first."""
+        """One hit per conversation of `user_id`: its newest matching message, else its title; newest first."""
         wanted = terms(query)
         if not wanted:
             return []

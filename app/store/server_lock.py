@@ -1,4 +1,4 @@
-"""A lock that lets one server use a database: a second would mark the first one's running replies as interrupted."""
+"""Locks that allow one server per database: a second one would mark the first one's running replies interrupted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.system.locks import try_lock
 
 
 class ServerLock(Protocol):
-    """Held by a server for as long as it runs."""
+    """A lock that a server holds while it runs."""
 
     def take(self) -> None:
         """Raises :class:`ConfigurationError` when another process holds it."""
@@ -23,7 +23,7 @@ class ServerLock(Protocol):
 
 
 class FileLock:
-    """For SQLite: a lock file beside the database. The kernel frees it when its process ends, however it ends."""
+    """For SQLite: a lock file next to the database. The kernel releases it when the process ends for any reason."""
 
     def __init__(self, database: Path) -> None:
         self._path = database.with_name(database.name + ".lock")
@@ -53,7 +53,7 @@ class FileLock:
 
 
 class AdvisoryLock:
-    """For PostgreSQL: a lock of the database server's, held by a connection that does nothing else."""
+    """For PostgreSQL: an advisory lock, held by a separate connection."""
 
     KEY = int.from_bytes(b"parley", "big")
 

@@ -1,4 +1,4 @@
-"""Search snippets: the piece of a text around its first match, and where it matched."""
+"""Search snippets: the part of a text around its first match, with the ranges of the matches."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from dataclasses import dataclass
 
 BEFORE_CHARS = 30
 SNIPPET_CHARS = 120
-LOOK_CHARS = 100_000  # matches further back are not shown
+SEARCHED_CHARS = 100_000  # of a text; later matches are not shown
 
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """A piece of text on one line; `ranges` are [start, end) offsets in code points of what matched."""
+    """A part of a text on one line; `ranges` are the [start, end) offsets of its matches, in code points."""
 
     text: str
     ranges: tuple[tuple[int, int], ...] = ()
 
 
 def snippet(text: str, patterns: Sequence[str], fold: Callable[[str], str]) -> Snippet:
-    """About 120 characters of `text` around the first match of any of `patterns`, which read folded text."""
-    line = " ".join(unicodedata.normalize("NFC", text[:LOOK_CHARS]).split())
+    """About 120 characters of `text` around the first match of any of `patterns`, which match folded text."""
+    line = " ".join(unicodedata.normalize("NFC", text[:SEARCHED_CHARS]).split())
     wanted = re.compile("|".join(f"(?:{p})" for p in patterns))
     matches = _matches(line, wanted, fold)
     start = _start(line, matches[0][0]) if matches else 0
@@ -35,17 +35,17 @@ def snippet(text: str, patterns: Sequence[str], fold: Callable[[str], str]) -> S
 
 
 def _start(line: str, match: int) -> int:
-    """A little before the match, at the beginning of a word where there are words."""
+    """A position shortly before the match, at the beginning of a word if possible."""
     earliest = max(0, match - BEFORE_CHARS)
     return line.find(" ", earliest, match) + 1 if earliest and " " in line[earliest:match] else earliest
 
 
 def _matches(line: str, wanted: re.Pattern[str], fold: Callable[[str], str]) -> list[tuple[int, int]]:
-    """Where `line` matches. Folding can make a text longer (ß, ﬁ), so offsets are led back to it."""
+    """The matches in `line`. Folding can make a text longer (ß, ﬁ), so offsets are mapped back."""
     folded = fold(line)
     if len(folded) == len(line):
         return _spans(folded, wanted)
-    starts: list[int] = []  # of each character of `line`, in the folded text
+    starts: list[int] = []  # offsets in the folded text of each character of `line`
     length = 0
     for ch in line:
         starts.append(length)
@@ -55,7 +55,7 @@ def _matches(line: str, wanted: re.Pattern[str], fold: Callable[[str], str]) -> 
 
 
 def _spans(folded: str, wanted: re.Pattern[str]) -> list[tuple[int, int]]:
-    """The first matches, from the first one on as far as a snippet can reach."""
+    """The matches that can be in one snippet with the first."""
     spans: list[tuple[int, int]] = []
     for match in wanted.finditer(folded):
         spans.append(match.span())

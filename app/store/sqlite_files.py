@@ -1,4 +1,4 @@
-"""SQLite databases as files: checked, copied, renamed. Nothing here writes to a database in place."""
+"""SQLite databases as files: check, copy, rename. Nothing here writes to an existing database."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from app.store.storage_errors import storage_failure
 from app.system.disk import sync
 
 _HEADER = b"SQLite format 3\0"
-COMPANIONS = ("-wal", "-shm")
+WAL_SUFFIXES = ("-wal", "-shm")
 
 
 def timestamp() -> str:
-    """Now, for a file's name: ``20261124-080000-123456``."""
+    """The current time for a file name: ``20261124-080000-123456``."""
     return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
 
 
 def is_new(path: Path) -> bool:
-    """Whether there is no database yet (SQLite makes an empty file before it writes)."""
+    """Whether there is no database yet (SQLite creates an empty file before it writes)."""
     return not path.exists() or path.stat().st_size == 0
 
 
 @contextmanager
 def read_only(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that cannot write. SQLite's errors come out as :class:`~app.errors.StoreError`."""
+    """A read-only connection. SQLite's errors are raised as :class:`~app.errors.StoreError`."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
             yield connection
@@ -41,7 +41,7 @@ def read_only(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def require_sound(path: Path, advice: str, *, thorough: bool = False) -> None:
-    """Raises :class:`DatabaseDamaged` ending in `advice` when `path` is no sound database. Reads the whole file."""
+    """Raise :class:`DatabaseDamaged`, with `advice` at its end, unless `path` is a sound database. Reads it all."""
     with path.open("rb") as file:
         if file.read(len(_HEADER)) != _HEADER:
             raise DatabaseDamaged(f"{path} is not a database. {advice}", path=str(path))
@@ -51,7 +51,7 @@ def require_sound(path: Path, advice: str, *, thorough: bool = False) -> None:
 
 
 def problems_of(path: Path, *, thorough: bool) -> list[str]:
-    """What SQLite finds wrong with the file; `thorough` compares the indexes with the tables too."""
+    """The problems that SQLite finds in the file; `thorough` also compares the indexes with the tables."""
     check = "integrity_check" if thorough else "quick_check"
     try:
         with read_only(path) as connection:
@@ -62,7 +62,7 @@ def problems_of(path: Path, *, thorough: bool) -> list[str]:
 
 
 def revision_in(path: Path) -> str | None:
-    """The revision of Parley's tables in the file; ``None`` when it holds none of them."""
+    """The revision of Parley's tables in the file; ``None`` if it has none."""
     with read_only(path) as connection:
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone() is None:
             return None
@@ -71,13 +71,13 @@ def revision_in(path: Path) -> str | None:
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """A copy of one moment of `source`, which may be written meanwhile: whole and on disk, or not there at all."""
+    """Copy a consistent snapshot of `source`, also while it is written. `target` appears atomically."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     try:
         with read_only(source) as reading, closing(sqlite3.connect(part)) as writing:
             reading.backup(writing)
-            writing.execute("PRAGMA journal_mode=DELETE")  # one file, no companions
+            writing.execute("PRAGMA journal_mode=DELETE")  # a single file
         sync(part)
         part.replace(target)
         sync(target.parent)
@@ -87,12 +87,12 @@ def copy_database(source: Path, target: Path) -> None:
 
 
 def put_aside(path: Path) -> Path | None:
-    """Rename a database with its companions; returns its new path, or ``None`` when there was none."""
+    """Rename a database with its WAL files; returns its new path, or ``None`` if there was none."""
     if not path.exists():
         return None
     aside = path.with_name(f"{path.name}.replaced-{timestamp()}")
-    os.link(path, aside)  # `path` itself stays until its successor takes its name
-    for end in COMPANIONS:
+    os.link(path, aside)  # `path` itself stays until it is replaced
+    for suffix in WAL_SUFFIXES:
         with suppress(FileNotFoundError):
-            path.with_name(path.name + end).rename(aside.with_name(aside.name + end))
+            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
     return aside

@@ -29,10 +29,10 @@ UNREACHABLE = "The database server doesn't answer. Nothing was saved; try again.
 
 
 def storage_failure(error: BaseException) -> StoreError | None:
-    """The storage error that `error`, or what led to it, tells of; ``None`` when the storage is sound.
+    """The storage error behind `error` or one of its causes; ``None`` if the storage did not fail.
 
-    A statement that fails in a transaction which the database has already given up hides the reason behind
-    "no such savepoint", so the whole chain is looked at.
+    When a database has already aborted a transaction, later statements fail with "no such savepoint", so the whole
+    chain of causes is examined.
     """
     at: BaseException | None = error
     while at is not None:
@@ -51,7 +51,7 @@ def storage_failure(error: BaseException) -> StoreError | None:
 
 @contextmanager
 def storage_errors() -> Iterator[None]:
-    """Inside, a database's or a disk's error comes out as the :class:`StoreError` that it means."""
+    """Raise errors of the database or the disk as the corresponding :class:`StoreError`."""
     try:
         yield
     except (DBAPIError, OSError) as error:

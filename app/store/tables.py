@@ -1,7 +1,7 @@
-"""The tables. A change here needs a migration; a test compares the two.
+"""The database tables. A change here needs a migration; a test compares the two.
 
-Times are UTC. Enumerations are text with a check, so that any database can hold them and a new value is a small
-migration.
+Times are UTC. Enumerations are text with a check constraint, which works in every database and makes adding a value a
+small migration.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ NAMING = {
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Aware datetimes in, aware UTC datetimes out; SQLite holds them as text that sorts by time."""
+    """Timezone-aware datetimes, read as UTC; SQLite stores them as text that sorts by time."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To UTC; SQLite has no time zones and takes it without."""
+        """Convert to UTC; for SQLite, which has no time zones, without one."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -56,7 +56,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return at.replace(tzinfo=None) if dialect.name == "sqlite" else at
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """From the database's time to UTC."""
+        """Convert from the database's time to UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -67,7 +67,7 @@ def _one_of(column: str, values: Iterable[str]) -> CheckConstraint:
 
 
 class Base(DeclarativeBase):
-    """What all tables share."""
+    """Base of all tables."""
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map: ClassVar[dict[Any, Any]] = {
@@ -100,7 +100,9 @@ class ConversationRow(Base):
     model_id: Mapped[str | None]
     system_prompt: Mapped[str]
     sampling: Mapped[dict[str, Any]]
-    leaf_id: Mapped[str | None] = mapped_column(String(26))  # checked by the repository: a key would make a circle
+    leaf_id: Mapped[str | None] = mapped_column(
+        String(26)
+    )  # checked by the repository: a foreign key would be circular
     pinned: Mapped[bool]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -108,10 +110,10 @@ class ConversationRow(Base):
 
 
 class MessageRow(Base):
-    """One message; `parent_id` makes the tree.
+    """One message; `parent_id` forms the tree.
 
-    The parent's key includes the conversation, so that a parent elsewhere is impossible. It does not cascade: SQLite
-    nests a cascade as deep as the tree and gives up at 1,000; messages go with their conversation, in one statement.
+    The foreign key of the parent includes the conversation, so that both are in the same one. It does not cascade:
+    SQLite's cascades are limited to a depth of 1,000, and messages are deleted with their conversation anyway.
     """
 
     __tablename__ = "messages"
@@ -144,7 +146,7 @@ class MessageRow(Base):
     error_message: Mapped[str | None]
     continues_id: Mapped[str | None] = mapped_column(String(26))
 
-    # provenance: all set, or all empty (a message that no model wrote)
+    # provenance: all set, or all empty (for messages not written by a model)
     model_id: Mapped[str | None]
     model_digest: Mapped[str | None]
     family: Mapped[str | None]
@@ -165,7 +167,7 @@ class MessageRow(Base):
 
 
 class RatingRow(Base):
-    """One judgement, never changed; `sequence` says which of several is the latest, whatever the clock did."""
+    """One rating, never changed; `sequence` orders the ratings, independently of the clock."""
 
     __tablename__ = "ratings"
     __table_args__ = (
@@ -186,7 +188,7 @@ class RatingRow(Base):
 
 
 class SearchRow(Base):
-    """What search looks through: the tokens of a title (`message_id` empty) or of a finished message."""
+    """A document of the search index: the tokens of a title (no `message_id`) or of a finished message."""
 
     __tablename__ = "search_documents"
     __table_args__ = (Index(None, "conversation_id", "message_id"),)

@@ -1,6 +1,6 @@
-"""Checks that text can be stored in every database: no NUL, nothing that is not Unicode.
+"""Checks that text can be stored in every database: no NUL and no lone surrogates.
 
-SQLite raises on lone surrogates and cuts at NUL in ``length()``; PostgreSQL refuses both.
+SQLite raises on lone surrogates, and its ``length()`` stops at NUL; PostgreSQL rejects both.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from app.errors import InvalidRequest
 
 
 def checked(text: str, what: str) -> str:
-    """`text` itself. Raises :class:`InvalidRequest`, naming `what`, when it cannot be stored."""
+    """Return `text`. Raises :class:`InvalidRequest`, naming `what`, when it cannot be stored."""
     if "\0" in text:
         raise InvalidRequest(f"The {what} holds a NUL character. Remove it and send it again.", field=what)
     try:
@@ -25,7 +25,7 @@ def checked(text: str, what: str) -> str:
 
 
 def checked_json(value: object, what: str) -> None:
-    """Raises :class:`InvalidRequest`, naming `what`, when `value` is no JSON or holds text that cannot be stored."""
+    """Raise :class:`InvalidRequest`, naming `what`, if `value` is not JSON or contains text that cannot be stored."""
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError):

@@ -1,8 +1,7 @@
-"""The writer thread: changes that wait share one transaction (group commit).
+"""The writer thread: queued changes share one transaction (group commit).
 
-A commit costs a disk flush of some milliseconds, whether it holds one change or two hundred. Each piece of work
-runs in a savepoint of its own, so one that fails takes nothing of its neighbours with it; all answers are given
-after the commit, never before.
+A commit costs a disk flush of a few milliseconds, for one change as for two hundred. Each piece of work runs in its own
+savepoint, so a failing one does not affect the others; results are returned only after the commit.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from app.store.storage_errors import storage_failure
 T = TypeVar("T")
 Work = Callable[[Repositories], T]
 
-GROUP = 256  # at most so many works wait for one commit
+GROUP = 256  # pieces of work per commit, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class _Result:
 
 
 class Writer:
-    """Runs works one after the other on its own thread; `engine` must have one connection."""
+    """Runs queued work on its own thread; `engine` must have exactly one connection."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -59,9 +58,9 @@ class Writer:
         self._thread.start()
 
     def submit(self, work: Work[T]) -> Future[T]:
-        """Queue `work`; the future is done when its change is committed, or when it failed.
+        """Queue `work`; the future is done when its change is committed or has failed.
 
-        A future cancelled before its work began takes the work out of the queue.
+        Cancelling the future before its work has started removes the work from the queue.
         """
         future: Future[T] = Future()
         with self._closing:
@@ -71,7 +70,7 @@ class Writer:
         return future
 
     def close(self) -> None:
-        """Do what still waits, then end. Idempotent."""
+        """Commit the queued work, then stop the thread. Idempotent."""
         with self._closing:
             if not self._closed:
                 self._closed = True
@@ -88,7 +87,7 @@ class Writer:
                     result.resolve()
 
     def _take(self) -> tuple[list[_QueuedWork], bool]:
-        """Wait for work, then take what is queued behind it; false: the writer is closed."""
+        """Wait for work, then take what else is queued; False if the writer is closed."""
         queued: list[_QueuedWork] = []
         while len(queued) < GROUP:
             try:
@@ -105,17 +104,17 @@ class Writer:
             with self._engine.begin() as connection:
                 return [_attempt(connection, one) for one in queued]
         except (SQLAlchemyError, StoreError) as error:
-            # Begin, commit or the storage under one of the works failed: nothing of this group was saved.
+            # The begin, the commit or the storage failed: nothing of this group was saved.
             failure = error if isinstance(error, StoreError) else storage_failure(error) or error
             return [_Result(one.future, error=failure) for one in queued]
 
 
 def _attempt(connection: Connection, one: _QueuedWork) -> _Result:
-    """One work in a savepoint. Raises :class:`StoreError` when the storage failed, which ends the whole group."""
+    """Run one piece of work in a savepoint. Raises :class:`StoreError` if the storage fails, which fails the group."""
     try:
         with Session(connection, join_transaction_mode="create_savepoint") as session, session.begin():
             value = one.work(Repositories(session))
-    except Exception as error:  # the worker loop lives on; whoever asked gets the error
+    except Exception as error:  # passed to the caller; the writer goes on
         failure = storage_failure(error)
         if failure is not None:
             raise failure from error

@@ -1,4 +1,4 @@
-"""The web page: laid out by Gradio, with a conversation view of its own (``static/``)."""
+"""The web page: Gradio lays out its columns, scripts of our own (``static/``) fill them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ QUEUE_PAUSE_S = 0.1
 
 
 def mount(app: FastAPI, api_url: str) -> FastAPI:
-    """Put the page at ``/`` and its server side at ``/ui`` of `app`; both speak HTTP to the API at `api_url`.
+    """Mount the page at ``/`` and its routes at ``/ui`` of `app`; both speak HTTP to the API at `api_url`.
 
-    Gradio takes seconds to import and is imported only here.
+    Gradio is imported only here, since that takes seconds.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio as gr
@@ -36,10 +36,12 @@ def mount(app: FastAPI, api_url: str) -> FastAPI:
     client = ParleyClient(api_url)
     files = PageFiles()
     app.mount("/ui", Starlette(routes=[*routes.create_routes(client), Route("/static/{name}", files.serve)]))
-    app.user_middleware.append(Middleware(HeadFirst, head=head(files)))  # innermost: what it writes is compressed too
+    app.user_middleware.append(
+        Middleware(HeadFirst, head=head(files))
+    )  # innermost, so that its output is compressed too
     _close_with(app, client)
     page = build()
-    # Gradio's queue, through which nothing of ours passes, looks for work so often: a thousand times a second.
+    # Gradio's queue, which we do not use, looks for work a thousand times a second by default.
     page._queue.sleep_when_free = QUEUE_PAUSE_S
     mounted: FastAPI = gr.mount_gradio_app(
         app,

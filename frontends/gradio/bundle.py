@@ -1,6 +1,6 @@
-"""Joins the page's ES modules into one script and its style sheets into one sheet, so that a browser asks only twice.
+"""Bundles the page's ES modules into one script and its style sheets into one sheet: two requests for a browser.
 
-Each module becomes a function that is called once, after those that it imports from::
+Each module becomes a function that is called once, after the modules that it imports::
 
     const module2 = (() => {
     const { h, svg: draw } = module0;
@@ -8,13 +8,13 @@ Each module becomes a function that is called once, after those that it imports 
     return { icon };
     })();
 
-Only the forms that our scripts use are understood, each at the beginning of a line::
+It supports only the forms that our scripts use, each at the beginning of a line::
 
     import { a, b as c } from "./other.js";        export function f() {    export class C {
     export async function g() {                    export const x = 1;
 
-Anything else is a :class:`BundleError` at the server's start, and so are a cycle of imports and a name that is imported
-but not exported. A module can't `await` outside its functions: tests let Node.js check the bundle's syntax.
+Other forms, import cycles and imports of names that are not exported raise :class:`BundleError` when the server starts.
+Top-level `await` is not possible; a test has Node.js check the bundle's syntax.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _IMPORT = re.compile(r'^import\s*\{([^}]*)\}\s*from\s*"(\.{1,2}/[^"]+)";$', re.M
 _EXPORT = re.compile(r"^export (?=(?:(?:async )?function\*?|class|const) (\w+)\b)", re.MULTILINE)
 _OTHER_FORM = re.compile(
     r"^(?:import|export)\b.*"
-    r"|^(?!\s*(?:\*|//|/\*)).*\bimport\s*[.(].*",  # import.meta and import(…), which types in comments may use
+    r"|^(?!\s*(?:\*|//|/\*)).*\bimport\s*[.(].*",  # import.meta and import(…), which JSDoc types may use
     re.MULTILINE,
 )
 _RELATIVE_STYLE = re.compile(r"@import\b.*|\burl\((?!\s*[\"']?(?:data:|/)).*")
@@ -41,15 +41,15 @@ class BundleError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Module:
-    """One script, taken apart."""
+    """A parsed script."""
 
-    imports: dict[str, dict[str, str]]  # path of the other module → name there → name here
+    imports: dict[str, dict[str, str]]  # path of the imported module → exported name → local name
     exports: list[str]
-    text: str  # without the import statements and the word `export`
+    text: str  # without import statements and the keyword `export`
 
 
 def bundle_scripts(folder: Path, entry: str) -> str:
-    """The module `entry` of `folder` and all that it imports, as the text of one module without imports."""
+    """Bundle `entry` of `folder` and everything it imports into the text of one module without imports."""
     modules: dict[str, _Module] = {}
     order = _in_order(folder, entry, modules, ())
     names = {path: f"module{number}" for number, path in enumerate(order)}
@@ -57,7 +57,7 @@ def bundle_scripts(folder: Path, entry: str) -> str:
 
 
 def bundle_styles(sheets: Sequence[tuple[str, str]]) -> str:
-    """Sheets (name, text), one after the other. What is relative to a sheet's own address is refused."""
+    """Concatenate style sheets (name, text). URLs relative to a sheet's own address raise :class:`BundleError`."""
     for name, text in sheets:
         if found := _RELATIVE_STYLE.search(text):
             raise BundleError(f"{name}: not supported in a bundled style sheet: {found[0]}")
@@ -65,7 +65,7 @@ def bundle_styles(sheets: Sequence[tuple[str, str]]) -> str:
 
 
 def _in_order(folder: Path, path: str, modules: dict[str, _Module], importers: tuple[str, ...]) -> list[str]:
-    """`path` behind all that it imports; fills `modules`. What is in `modules` already has its place."""
+    """Paths in dependency order up to `path`, without those already in `modules`; adds the parsed ones to it."""
     if path in importers:
         raise BundleError(f"these scripts import each other: {' → '.join((*importers, path))}")
     if path in modules:
@@ -87,8 +87,8 @@ def _parsed(folder: Path, path: str) -> _Module:
     for names, other in _IMPORT.findall(source):
         imported = imports.setdefault(posixpath.normpath(posixpath.join(posixpath.dirname(path), other)), {})
         for name in filter(None, map(str.strip, names.split(","))):
-            there, _, here = name.partition(" as ")
-            imported[there.strip()] = here.strip() or there.strip()
+            exported, _, local = name.partition(" as ")
+            imported[exported.strip()] = local.strip() or exported.strip()
     text = _EXPORT.sub("", _IMPORT.sub("", source))
     if found := _OTHER_FORM.search(text):
         raise BundleError(f"{path}: this form of import or export is not supported: {found[0].strip()}")
@@ -101,6 +101,6 @@ def _wrapped(path: str, modules: dict[str, _Module], names: dict[str, str]) -> s
     for other, imported in module.imports.items():
         if missing := imported.keys() - set(modules[other].exports):
             raise BundleError(f"{path}: {other} does not export {', '.join(sorted(missing))}")
-        pairs = ", ".join(there if there == here else f"{there}: {here}" for there, here in imported.items())
+        pairs = ", ".join(name if name == local else f"{name}: {local}" for name, local in imported.items())
         lines.append(f"const {{ {pairs} }} = {names[other]};")
     return "\n".join([*lines, module.text, f"return {{ {', '.join(module.exports)} }};", "})();", ""])

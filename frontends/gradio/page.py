@@ -1,7 +1,7 @@
-"""The page as Gradio lays it out: a list at the left, the conversation, the settings at the right.
+"""The page's Gradio layout: columns for the conversation list, the conversation and the settings.
 
-All three are mount points: ``static/main.js`` fills them. Nothing here is per visitor: a visitor's state is in the
-store and in the browser.
+All three are mount points that ``static/main.js`` fills. The layout is the same for all visitors: a visitor's state is
+in the store and in the browser.
 """
 
 from __future__ import annotations

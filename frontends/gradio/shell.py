@@ -1,8 +1,8 @@
-"""Puts our own lines into the head of Gradio's page before anything is drawn.
+"""Middleware that adds our head elements to the HTML of Gradio's page.
 
 Gradio inserts its ``head=`` with a script, after its own megabyte has run: the page would flash in
 the wrong colours and our modules would load last. This middleware writes them into the HTML of ``/``,
-and puts Gradio's own style sheet into a cascade layer, so that ours need not fight it.
+and moves Gradio's style sheet into a cascade layer, so that our rules take precedence.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from frontends.gradio.static_files import PageFiles
 
-# Gradio resets headings, buttons and lists everywhere on the page. In a cascade layer its sheet gives way to ours.
-# The link that is left, for no medium, keeps Gradio's script from adding the sheet again.
+# Gradio's sheet resets headings, buttons and lists on the whole page; in a cascade layer ours takes precedence.
+# The remaining link, which no medium matches, keeps Gradio's script from adding the sheet again.
 SHEET = re.compile(rb'<link rel="stylesheet" crossorigin href="(\./assets/[\w.-]+\.css)">')
 LAYERED = rb'<link rel="stylesheet" media="not all" href="\1"><style>@import url("\1") layer(gradio);</style>'
 
-# Read before the first paint: the colours chosen earlier, and the language (for the browser's own fonts and hyphens).
+# Runs before the first paint: sets the chosen theme, and the language (for the browser's fonts and hyphenation).
 EARLY = """<script>
 (() => {
   const read = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
@@ -32,7 +32,7 @@ EARLY = """<script>
 
 
 def head(files: PageFiles, static_url: str = "/ui/static") -> str:
-    """The lines: early script, icon, style sheet, script."""
+    """The head elements: early script, icon, style sheet, script."""
     return (
         f"{EARLY}"
         f'<link rel="icon" href="{static_url}/icon.svg" type="image/svg+xml">'
@@ -42,7 +42,7 @@ def head(files: PageFiles, static_url: str = "/ui/static") -> str:
 
 
 class HeadFirst:
-    """ASGI middleware: the HTML of ``/`` gets `head` right after ``<head>``; all else passes untouched."""
+    """ASGI middleware that inserts `head` after ``<head>`` in the HTML of ``/``; everything else passes unchanged."""
 
     def __init__(self, app: ASGIApp, head: str) -> None:
         self._app = app
@@ -58,7 +58,7 @@ class HeadFirst:
 
 
 class _Rewriter:
-    """Holds a response back until it is whole, then sends it with our lines in."""
+    """Buffers a response and sends it with the head elements inserted."""
 
     def __init__(self, send: Send, head: bytes) -> None:
         self._send = send

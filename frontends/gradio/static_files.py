@@ -1,7 +1,7 @@
-"""The page's script, style sheet and icon, bundled and compressed once at the server's start.
+"""Serves the page's script, style sheet and icon, bundled and compressed once when the server starts.
 
-A bundle's name holds a hash of what is in it, so a browser keeps it for ever and never asks again; the icon is asked
-about each time and answered by 304.
+A bundle's name contains a hash of its content, so browsers cache it for ever. They revalidate the icon each
+time and get a 304.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ STYLES = (
     *("conversation/conversation", "conversation/question_editor", "conversation/rating"),
     *("conversation/reply_details", "conversation/markdown", "composer/composer", "page/welcome"),
 )
-_FOR_EVER = "public, max-age=31536000, immutable"
-_ASK_EACH_TIME = "no-cache"
+_IMMUTABLE = "public, max-age=31536000, immutable"
+_REVALIDATE = "no-cache"
 
 
 class StaticFile:
-    """One file with its compressed forms."""
+    """A file with its compressed encodings."""
 
     def __init__(self, content: bytes, media_type: str, cache_control: str) -> None:
         self.digest = hashlib.sha256(content).hexdigest()[:16]
-        self._forms = {
+        self._encodings = {
             "br": brotli.compress(content, quality=9),
             "gzip": gzip.compress(content, mtime=0),
             "identity": content,
@@ -43,36 +43,36 @@ class StaticFile:
         self._headers = {"Content-Type": media_type, "Cache-Control": cache_control, "Vary": "Accept-Encoding"}
 
     def answer(self, headers: Mapping[str, str]) -> Response:
-        """The response to a request with these headers: the smallest form that is accepted, or 304."""
+        """The response to a request with these headers: the smallest accepted encoding, or 304."""
         accepted = {part.partition(";")[0].strip() for part in headers.get("accept-encoding", "").split(",")}
-        encoding = next(name for name in self._forms if name in accepted or name == "identity")
-        own = self._headers | {"ETag": f'"{self.digest}-{encoding}"'}
-        if headers.get("if-none-match") == own["ETag"]:
-            return Response(status_code=304, headers=own)
+        encoding = next(name for name in self._encodings if name in accepted or name == "identity")
+        response_headers = self._headers | {"ETag": f'"{self.digest}-{encoding}"'}
+        if headers.get("if-none-match") == response_headers["ETag"]:
+            return Response(status_code=304, headers=response_headers)
         if encoding != "identity":
-            own["Content-Encoding"] = encoding
-        return Response(self._forms[encoding], headers=own)
+            response_headers["Content-Encoding"] = encoding
+        return Response(self._encodings[encoding], headers=response_headers)
 
 
 class PageFiles:
-    """All files of the page, and the names of its script and its style sheet."""
+    """The files of the page; `script` and `styles` are the names of its bundles."""
 
     def __init__(self) -> None:
         sheets = [(name, (STATIC / f"{name}.css").read_text(encoding="utf-8")) for name in STYLES]
         sheets.append(("highlight", highlight_css()))
         script = StaticFile(
             bundle_scripts(STATIC, "main.js").encode(),
-            # The system's own table is wrong on some machines, and a module with a wrong type doesn't run.
+            # Not from the system's MIME table, wrong on some machines: browsers refuse modules of another type.
             "text/javascript; charset=utf-8",
-            _FOR_EVER,
+            _IMMUTABLE,
         )
-        styles = StaticFile(bundle_styles(sheets).encode(), "text/css; charset=utf-8", _FOR_EVER)
+        styles = StaticFile(bundle_styles(sheets).encode(), "text/css; charset=utf-8", _IMMUTABLE)
         self.script = f"app-{script.digest}.js"
         self.styles = f"app-{styles.digest}.css"
-        icon = StaticFile((STATIC / "icon.svg").read_bytes(), "image/svg+xml", _ASK_EACH_TIME)
+        icon = StaticFile((STATIC / "icon.svg").read_bytes(), "image/svg+xml", _REVALIDATE)
         self._files = {self.script: script, self.styles: styles, "icon.svg": icon}
 
     async def serve(self, request: Request) -> Response:
-        """Answer ``/static/{name}``."""
+        """Serve ``/static/{name}``."""
         file = self._files.get(request.path_params["name"])
         return file.answer(request.headers) if file else Response(status_code=404)

@@ -1,7 +1,6 @@
-"""The page's look where Gradio draws: colours and fonts come from ``static/page/tokens.css``.
+"""Gradio's theme: colours and fonts come from ``static/page/tokens.css``.
 
-Gradio's theme refers to our custom properties, so light and dark are decided in one place, and
-no font is fetched from anywhere.
+It refers to our custom properties, so light and dark are defined in one place, and no font is downloaded.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ _COLOURS = {
 
 
 def theme() -> gr.themes.Base:
-    """A base theme drawn with the page's own custom properties."""
+    """Gradio's base theme with the page's custom properties as colours."""
     base = gr.themes.Base(
-        font=["sans-serif"],  # static/page/gradio.css names ours
+        font=["sans-serif"],  # static/page/gradio.css sets ours
         font_mono=["monospace"],
         radius_size=gr.themes.sizes.radius_md,
         text_size=gr.themes.sizes.text_md,

@@ -1,14 +1,14 @@
-"""Markdown as models write it, made into HTML that is safe to show.
+"""Renders the Markdown of models as sanitized HTML.
 
-    markdown.py   the parser, set up; Markdown → sanitized HTML
+    markdown.py   the configured parser; Markdown → sanitized HTML
     math.py       $…$, $$…$$, \\(…\\), \\[…\\], amsmath → MathML
     code.py       fenced code → <figure class="code">, highlighted with classes
     emphasis.py   **bold** beside Chinese characters
-    sanitize.py   the allow-list; runs last over everything
-    stream.py     a reply rendered while it is being written
+    sanitize.py   the allow-list of tags and attributes; runs last
+    stream.py     incremental rendering of a running reply
     colours.py    the highlight colours, light and dark, as CSS
 
-It knows nothing of HTTP, conversations or Gradio: text in, HTML out. Nothing is ever fetched.
+Text in, HTML out: it knows nothing of HTTP, conversations or Gradio, and fetches nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Fenced code: highlighted with CSS classes, in a figure that carries its language and a copy button."""
+"""Renders code blocks: highlighted with CSS classes, in a figure with the language and a copy button."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _LABEL_LIMIT = 30
 
 
 class OpenCode:
-    """Remembers how the first lines of a growing code block were highlighted.
+    """Highlights a growing code block in time linear in its length.
 
-    Highlighting a block anew for each piece that is added would cost the square of its length. Below
-    `SMALL` characters that does not matter; above it the highlighted lines are kept, what came since is
-    shown plain, and all is highlighted again each time the block has grown by a quarter.
+    Highlighting the whole block after each addition would be quadratic. Below `SMALL` characters that does not matter;
+    above it the highlighted lines are kept, newer text is shown plain, and everything is highlighted again each time
+    the block has grown by a quarter.
     """
 
     SMALL = 2_000
@@ -31,7 +31,7 @@ class OpenCode:
         self._html = ""
 
     def html(self, code: str, language: str) -> str:
-        """Like :func:`highlighted`, in time that is linear over the life of the block."""
+        """Like :func:`highlighted`, for successive versions of one block."""
         known = language == self._language and code.startswith(self._code)
         if len(code) < self.SMALL or not known or len(code) > self.GROWTH * len(self._code):
             self._language, self._code = language, code[: code.rfind("\n") + 1]
@@ -53,7 +53,7 @@ def code_figure(code: str, info: str, growing: OpenCode | None = None) -> str:
     """A code block. `info` is the text after the opening fence; its first word names the language."""
     language = info.split(maxsplit=1)[0][:_LABEL_LIMIT] if info.strip() else ""
     inner = growing.html(code, language) if growing else highlighted(code, language)
-    # The page's script gives the button its words: this HTML is the same in every language.
+    # The page's script labels the button: this HTML is the same in every language.
     return (
         f'<figure class="code"><figcaption><span class="lang">{escape(language)}</span>'
         '<button type="button" class="copy" data-copy="" aria-label="Copy"></button></figcaption>'

@@ -1,6 +1,6 @@
-"""Highlight colours as CSS, for the light page and the dark one.
+"""Syntax highlighting colours as CSS, for the light and the dark theme.
 
-Every colour has a contrast of at least 4.5:1 (WCAG AA) against its background; a test computes it.
+Every colour has a contrast of at least 4.5:1 (WCAG AA) against its background, which a test checks.
 """
 
 from __future__ import annotations

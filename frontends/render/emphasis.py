@@ -1,8 +1,8 @@
-"""``**bold**`` beside Chinese, Japanese and Korean characters.
+"""Markdown plugin for ``**bold**`` beside Chinese, Japanese and Korean characters.
 
-CommonMark decides by spaces and punctuation whether ``**`` may open or close, which fails where
-words are not spaced: in ``**注意：**请看`` the second ``**`` may not close. Here a CJK character on
-the outer side of a run of asterisks counts like a space. Models write such text all the time.
+CommonMark decides by spaces and punctuation whether ``**`` may open or close, which fails in text without spaces
+between words: in ``**注意：**请看`` the second ``**`` may not close. Here a CJK character on the outer side of a run of
+asterisks counts as a space. Models often write such text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MARKERS = "*_"
 
 
 def cjk_emphasis_plugin(md: MarkdownIt) -> None:
-    """Replace the rule that finds emphasis delimiters; pairing them stays the library's."""
+    """Replace the rule that finds emphasis delimiters; the library still pairs them."""
     md.inline.ruler.at("emphasis", _emphasis_rule)
 
 

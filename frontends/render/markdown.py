@@ -1,4 +1,4 @@
-"""Markdown → sanitized HTML, in one call."""
+"""Renders Markdown as sanitized HTML."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from frontends.render.emphasis import cjk_emphasis_plugin
 from frontends.render.math import math_plugin
 from frontends.render.sanitize import Sanitizer
 
-LIMIT = 200_000  # characters; a longer text is shown as it is
+LIMIT = 200_000  # characters; a longer text is shown as plain text
 
 _BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedBlock:
-    """A top-level block: the number of the line where it starts, and its tokens, not yet parsed inside."""
+    """A top-level block: the line where it starts, and its tokens, whose inline content is not parsed yet."""
 
     line: int
     tokens: list[Token]
@@ -39,7 +39,7 @@ class MarkdownRenderer:
     def __init__(self) -> None:
         self._sanitizer = Sanitizer()
         self._whole = _parser()
-        # A block alone can't know a link definition that another block holds: there, definitions are text.
+        # A single block can't know the link definitions of other blocks: there, definitions are text.
         self._part = _parser().disable("reference")
 
     def render(self, text: str) -> str:
@@ -50,7 +50,7 @@ class MarkdownRenderer:
         return self._sanitizer.clean(self._whole.render(text, {}))
 
     def parse_blocks(self, text: str) -> list[ParsedBlock]:
-        """Cut `text` (normalized) into its top-level blocks."""
+        """Split `text` (normalized) into its top-level blocks."""
         tokens: list[Token] = []
         self._part.block.parse(text, self._part, {}, tokens)
         starts = [i for i, token in enumerate(tokens) if token.level == 0 and token.nesting >= 0]
@@ -58,7 +58,7 @@ class MarkdownRenderer:
         return [ParsedBlock(group[0].map[0] if group[0].map else 0, group) for group in groups]
 
     def render_block(self, block: ParsedBlock, growing: OpenCode | None = None) -> str:
-        """The HTML of one block. `growing`: it is still being written."""
+        """The HTML of one block. `growing`: highlights its code while it is being written."""
         env: EnvType = {"growing": growing}
         state = StateCore("", self._part, env, block.tokens)
         for rule in (rules_core.inline, rules_core.text_join, _images_as_links):
@@ -67,12 +67,12 @@ class MarkdownRenderer:
 
 
 def user_html(text: str) -> str:
-    """What a person wrote, as they wrote it: escaped, line breaks kept, no Markdown."""
+    """The HTML of a user's text: escaped, line breaks kept, no Markdown."""
     return f"<p>{_escaped_lines(normalized(text))}</p>"
 
 
 def normalized(text: str) -> str:
-    """One kind of line end, no NUL, nothing that UTF-8 can't carry."""
+    """`text` with ``\\n`` line ends and without NUL and lone surrogates."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "�")
     return text.encode("utf-8", "replace").decode("utf-8")
 
@@ -105,14 +105,14 @@ def _render_fence(
 def _render_cell(
     _self: RendererProtocol, tokens: Sequence[Token], idx: int, _options: OptionsDict, _env: EnvType
 ) -> str:
-    """A table cell whose alignment is a class: the library writes an inline style."""
+    """A table cell with its alignment as a class instead of the library's inline style."""
     style = str(tokens[idx].attrGet("style") or "")
     alignment = style.removeprefix("text-align:")
     return f'<{tokens[idx].tag} class="{escape(alignment)}">' if alignment else f"<{tokens[idx].tag}>"
 
 
 def _break_rule(state: StateInline, silent: bool) -> bool:
-    """``<br>`` is the one HTML tag that models can't do without: in table cells."""
+    """Render ``<br>``, the one HTML tag supported: models use it for line breaks in table cells."""
     found = _BREAK.match(state.src, state.pos)
     if not found:
         return False
@@ -123,7 +123,7 @@ def _break_rule(state: StateInline, silent: bool) -> bool:
 
 
 def _images_as_links(state: StateCore) -> None:
-    """An image would tell its server who reads what: show a link, and let the reader decide."""
+    """Replace images by links, since loading an image would tell its server who reads what."""
     for token in state.tokens:
         if token.children and any(child.type == "image" for child in token.children):
             token.children = _without_images(token.children)

@@ -1,9 +1,8 @@
-r"""Formulas: ``$…$``, ``$$…$$``, ``\(…\)``, ``\[…\]`` and amsmath environments, as MathML.
+r"""Renders formulas as MathML: ``$…$``, ``$$…$$``, ``\(…\)``, ``\[…\]`` and amsmath environments.
 
-The inline dollar rule is mdit-py-plugins'. The block rule is ours: the plugins' wait for the closing
-delimiter before they see a formula at all, so that a reply being written would first show a paragraph,
-or a list made of ``- b`` lines. Here an opening line opens a formula, as an opening fence opens code;
-until it is closed its source is shown.
+The inline dollar rule is mdit-py-plugins'. The block rule is ours: the plugins' rules recognize a formula only once it
+is closed, so that a running reply would first show a paragraph, or a list made of ``- b`` lines. Here an opening line
+opens a formula, as an opening fence opens code; until it is closed its source is shown.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-LIMIT = 4_000  # characters of one formula
+LIMIT = 4_000  # characters per formula
 
 _ENVIRONMENT = re.compile(r"\\begin\{((?:equation|multline|gather|align|alignat|flalign|eqnarray|[pbBvV]?matrix)\*?)\}")
 _DEFINES = re.compile(r"\\(?:(?:re)?newcommand|providecommand|[egx]?def|let)\b")  # macros can grow without bound
-_LOOK_BACK = 50  # lines, so that a paragraph of many thousand does not take the square of its length
-_TRAILING = ".,;:。，；："  # what may follow a closing delimiter on its line
+_LOOK_BACK = 50  # lines; without a limit a long paragraph would take quadratic time
+_TRAILING = ".,;:。，；："  # characters that may follow a closing delimiter on its line
 _CONVERSION_ERRORS: tuple[type[Exception], ...] = (
     *(e for e in vars(tex_errors).values() if isinstance(e, type) and issubclass(e, Exception)),
     ArithmeticError,
@@ -44,7 +43,7 @@ _CONVERSION_ERRORS: tuple[type[Exception], ...] = (
 
 
 def math_plugin(md: MarkdownIt) -> None:
-    """Teach `md` all the delimiters."""
+    """Add the rules for all delimiters to `md`."""
     dollarmath_plugin(md, allow_space=False, allow_digits=False, allow_labels=False, double_inline=True)
     md.block.ruler.at("math_block", _block_rule, {"alt": ["paragraph", "reference", "blockquote", "list"]})
     md.inline.ruler.before("escape", "math_brackets", _bracket_rule)
@@ -61,8 +60,8 @@ def mathml(source: str, *, display: bool) -> str | None:
         tree = Converter(display="block" if display else "inline").convert_to_element(source)
     except _CONVERSION_ERRORS:
         return None
-    # The converter puts character references into its texts and unescapes the finished document, which
-    # would make markup out of a formula's own text. Resolving them first lets the serializer escape.
+    # The converter writes character references into texts and unescapes the finished document, which would turn
+    # a formula's own text into markup. They are resolved first here, so that the serializer escapes the text.
     for element in tree.iter():
         element.text = unescape(element.text) if element.text else element.text
         element.attrib.pop("xmlns", None)
@@ -105,11 +104,11 @@ def _bracket_rule(state: StateInline, silent: bool) -> bool:
 
 
 def _block_rule(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
-    """A formula that starts on a line of its own, and ends with its delimiter, its container or the text.
+    """A formula that starts on its own line, and ends with its delimiter, its container or the text.
 
-    Only what the opening line alone can tell may end a paragraph before it (`silent`): a lone delimiter,
-    or a formula that is whole on that line. One that begins beside its delimiter must be done before the
-    next blank line with nothing after it; else this is a paragraph with a formula in it.
+    It interrupts a paragraph (`silent`) only if the opening line alone decides: a lone delimiter, or a formula that is
+    complete on that line. A formula that begins beside its delimiter must be closed before the next blank line, with
+    nothing after it; otherwise this is a paragraph that contains a formula.
     """
     first = _line(state, start_line)
     opening = None if state.is_code_block(start_line) else _opening(first)
@@ -142,12 +141,12 @@ def _block_rule(state: StateBlock, start_line: int, end_line: int, silent: bool)
 
 
 def _ends(state: StateBlock, line: int, end_line: int) -> bool:
-    """Whether the text or the list item that holds the formula is over at `line`."""
+    """Whether the text, or the list item that contains the formula, ends before `line`."""
     return line >= end_line or (not state.isEmpty(line) and state.sCount[line] < state.blkIndent)
 
 
 def _before(closing: str, line: str) -> str | None:
-    """What stands before the closing delimiter, if that ends the line (a full stop may follow)."""
+    """The text before the closing delimiter if that ends the line, apart from punctuation; otherwise ``None``."""
     text = line.rstrip().rstrip(_TRAILING).rstrip()
     found = text.find(closing)
     return text[:found] if found >= 0 and found == len(text) - len(closing) else None
@@ -170,10 +169,10 @@ def _opening(line: str) -> _Opening | None:
 
 
 def _inside_dollars(state: StateBlock, line: int, opening: _Opening) -> bool:
-    """Whether ``$$`` at the start of `line` closes what was opened earlier in the same paragraph."""
+    """Whether ``$$`` at the start of `line` closes a formula opened earlier in the same paragraph."""
     if opening.text != "$$":
         return False
-    first = max(state.line, line - _LOOK_BACK)  # state.line: where the paragraph began
+    first = max(state.line, line - _LOOK_BACK)  # state.line: where the paragraph begins
     return sum(_line(state, above).count("$$") for above in range(first, line)) % 2 == 1
 
 

@@ -1,4 +1,4 @@
-"""The last step of every rendering: what is not on this list does not reach the page."""
+"""HTML sanitizer: the allow-list of tags, attributes and classes, applied as the last step of every rendering."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def _cleaner() -> nh3.Cleaner:
             "td": _ALIGNMENTS,
         },
         url_schemes={"http", "https", "mailto"},
-        url_relative="deny",  # a model's "/logout" must not become a link into our own pages
+        url_relative="deny",  # a model's "/logout" must not become a link to our own routes
         link_rel="noopener noreferrer nofollow",
     )
 
 
 class Sanitizer:
-    """The allow-list, compiled once and used by every rendering."""
+    """The compiled allow-list, shared by all renderings."""
 
     def __init__(self) -> None:
         self._cleaner = _cleaner()
 
     def clean(self, html: str) -> str:
-        """Return `html` with everything taken out that the allow-list does not name."""
+        """Return `html` without everything that is not on the allow-list."""
         return self._cleaner.clean(html)

@@ -1,12 +1,12 @@
-"""A reply rendered while it is being written.
+"""Incremental Markdown renderer for a running reply.
 
-The text is cut into top-level blocks. A block is *closed* once another one has begun for certain, on
-a complete line or with a letter: nothing that follows can change it, so it is rendered once and never
-again. What comes after the last cut is rendered anew on each update: one open block, for a moment two.
+The text is split into top-level blocks. A block is *closed* once another one has definitely begun, on a complete line
+or with a letter: later text can't change it, so it is rendered only once. The text after the closed blocks is rendered
+again on each update: one open block, at times two.
 
-The blocks joined are what :meth:`MarkdownRenderer.render` makes of the whole text, with one exception:
-link reference definitions (``[name]: https://…``) are text here, as a block can't know them before
-they are written. The final HTML of a reply comes from a rendering of the whole.
+The joined blocks equal what :meth:`MarkdownRenderer.render` makes of the whole text, with one exception: link reference
+definitions (``[name]: https://…``) are text here, since a block can't use those that come later. The final HTML of a
+reply is rendered from the whole text.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from frontends.render.code import OpenCode
 from frontends.render.markdown import MarkdownRenderer, normalized
 
-# An unfinished last line that holds markup only: "-" may become a list item, a rule or underline a
-# heading; "**" may open or close. Shown too early it flickers.
+# An unfinished last line with nothing but markup: "-" may become a list item, a rule or the underline of a heading;
+# "**" may open or close. Shown too early it would flicker.
 _MARKUP_ONLY = re.compile(r"[\s>]*(?:[-=*+_#`~|:.$\\\[(! ]+|\d{1,9}[.)]?|(?:`{3,}|~{3,}).*|\$\$.*|\\\[.*)?\Z")
 _TABLE_LINE = re.compile(r"\s*\|")
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A top-level block that changed. Empty `html`: this index holds nothing any more (or not yet)."""
+    """A top-level block that changed. `html` is empty if there is no block at this index any more, or not yet."""
 
     index: int
     html: str
@@ -33,14 +33,14 @@ class Block:
 
 
 class StreamRenderer:
-    """One running reply: append text as it comes, ask for the blocks that changed."""
+    """Renders one running reply: append its text, then get the blocks that changed."""
 
     def __init__(self, renderer: MarkdownRenderer, text: str = "") -> None:
         self._renderer = renderer
-        self._tail = ""  # what follows the last closed block, normalized
-        self._held = ""  # half of a line end
-        self._cut_at = -1  # how much of the tail was looked at when cutting was last tried
-        self._html: list[str] = []  # of each block, as last given out
+        self._tail = ""  # the normalized text after the last closed block
+        self._held = ""  # a final "\r", which may be the first half of a line end
+        self._cut_at = -1  # length of the tail that was examined for closed blocks last
+        self._html: list[str] = []  # of each block, as last returned
         self._closed = 0
         self._code = OpenCode()
         self.length = 0  # code points received
@@ -48,23 +48,23 @@ class StreamRenderer:
 
     @property
     def html_length(self) -> int:
-        """Characters of HTML in the blocks that can still change: what the next update may send."""
+        """Characters of HTML in the open blocks, which the next update may send."""
         return sum(len(html) for html in self._html[self._closed :])
 
     @property
     def tail_length(self) -> int:
-        """Characters of text that the next update has to render."""
+        """Characters of text that the next update renders."""
         return len(self._tail)
 
     def append(self, text: str) -> None:
-        """Add text; costs nothing until :meth:`update`."""
+        """Add text; it is rendered by :meth:`update`."""
         self.length += len(text)
         text = self._held + text
         self._held = "\r" if text.endswith("\r") else ""
         self._tail += normalized(text[:-1] if self._held else text)
 
     def update(self, *, final: bool = False) -> list[Block]:
-        """Render what changed since the last update. `final`: no more text will come."""
+        """Render the new text and return the blocks that changed. `final`: there will be no more text."""
         if final and self._held:
             self._tail, self._held = f"{self._tail}\n", ""
         changed = self._close_blocks()
@@ -87,9 +87,9 @@ class StreamRenderer:
         return [Block(i, html, closed=i < self._closed) for i, html in enumerate(self._html)]
 
     def _close_blocks(self) -> list[Block]:
-        """Render the blocks that are done for good and cut them off the tail."""
+        """Render the blocks that can't change any more and remove them from the tail."""
         end = self._tail.rfind("\n") + 1
-        # A letter at the start of an unfinished line is enough: whatever follows, it can't become markup.
+        # A letter at the start of an unfinished line is enough, since such a line can't become markup.
         end += end > 0 and self._tail[end : end + 1].isalpha()
         if end == self._cut_at or not end:
             return []
@@ -113,7 +113,7 @@ class StreamRenderer:
 
 
 def _line_start(text: str, line: int) -> int:
-    """Where line number `line` starts. (``splitlines`` knows ten kinds of line end, Markdown one.)"""
+    """Where line number `line` starts. (``splitlines`` splits at ten kinds of line end, Markdown at one.)"""
     at = 0
     for _ in range(line):
         at = text.index("\n", at) + 1
@@ -121,7 +121,7 @@ def _line_start(text: str, line: int) -> int:
 
 
 def _shown(tail: str) -> str:
-    """`tail` without the end that can't be judged yet."""
+    """`tail` without an end whose meaning isn't known yet."""
     lines = tail.split("\n")
     if _MARKUP_ONLY.match(lines[-1]):
         lines[-1] = ""
@@ -129,7 +129,7 @@ def _shown(tail: str) -> str:
     first = last
     while first and last - first < 3 and _TABLE_LINE.match(lines[first - 1]):
         first -= 1
-    complete = len(lines) - 1  # the last line is an unfinished one
-    if 0 < last - first <= 2 and complete - first < 2:  # a table's head, its delimiter row not yet complete
+    complete = len(lines) - 1  # without the last, unfinished line
+    if 0 < last - first <= 2 and complete - first < 2:  # a table's head whose delimiter row is incomplete
         return "\n".join(lines[:first]) + ("\n" if first else "")
     return "\n".join(lines)

@@ -1,8 +1,8 @@
-"""What every page needs on the server's side: the API's answers and events with HTML in them.
+"""The server side that all pages share: the API's responses and events, with messages rendered as HTML.
 
-    routes.py       GET /conversations/{id} and its events, rendered
-    relay.py        one browser's event stream: text becomes HTML blocks
-    renderings.py   the HTML of whole messages, cached
+    routes.py       GET /conversations/{id} and its events, with HTML
+    relay.py        one browser's event stream, with HTML blocks in place of text
+    renderings.py   cache of the HTML of whole messages
 
-It speaks to the API through :mod:`frontends.client` and knows no page framework.
+It reads the API through :mod:`frontends.client` and knows no page framework.
 """

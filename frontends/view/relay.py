@@ -1,9 +1,9 @@
-"""One browser's view of a conversation's events: the API's, with HTML in place of text.
+"""Forwards a conversation's events from the API to one browser, with HTML in place of text.
 
-A reader takes events from the API, a writer gives them to the browser. Between them stand a short queue
-and, for each running reply, the text that is not rendered yet. Deltas never queue: while the browser is
-slow they only make that text longer, and a rendering happens when the socket can take it. When the queue
-is full the reader waits, and the API sees a slow reader.
+A reader receives events from the API, a writer sends them to the browser. Between them are a short queue and, for each
+running reply, the text that is not rendered yet. Deltas are not queued: while the browser is slow they only make that
+text longer, and it is rendered when the socket accepts data again. When the queue is full the reader waits, so that the
+API sees a slow subscriber.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from frontends.render import Block, StreamRenderer
 from frontends.server_events import HEARTBEAT, ServerEvent
 from frontends.view.renderings import Renderings
 
-INTERVAL_S = 0.1  # between two renderings of one reply, at least
-COST_SHARE = 0.05  # of one core, that the renderings of one reply may take
-HTML_PER_S = 400_000  # characters that an open block may send again and again
+INTERVAL_S = 0.1  # at least, between two renderings of one reply
+COST_SHARE = 0.05  # of one core, at most, for the renderings of one reply
+HTML_PER_S = 400_000  # characters at most for sending open blocks repeatedly
 QUEUE_LIMIT = 256  # events
-INLINE_LIMIT = 800  # characters rendered in the event loop (under 2 ms); more go to a thread
+INLINE_LIMIT = 800  # characters rendered on the event loop (under 2 ms); longer texts go to a thread
 
 
 class StreamedReply:
-    """A reply being written: what is rendered, what came since, and when to render next."""
+    """A running reply: its rendered blocks, its new text, and when to render next."""
 
     def __init__(self, renderings: Renderings, text: str) -> None:
         self._stream = StreamRenderer(renderings.renderer)
@@ -40,7 +40,7 @@ class StreamedReply:
         self.due = 0.0  # time.monotonic() before which it isn't rendered again
 
     def add(self, offset: int, text: str, event_id: str | None) -> None:
-        """Append what is new of a delta."""
+        """Append the part of a delta that is new."""
         self.event_id = event_id
         if new := text[max(0, self.length - offset) :]:
             self._new.append(new)
@@ -48,17 +48,17 @@ class StreamedReply:
             self.dirty = True
 
     async def render(self, *, final: bool = False) -> Json:
-        """The blocks that changed, as the ``render`` event tells them."""
+        """Render the new text; the changed blocks, as data of a ``render`` event."""
         blocks = await self._update(final=final)
         return {"blocks": _as_json(blocks), "text_length": self._stream.length}
 
     async def render_all(self) -> Json:
-        """All blocks."""
+        """Render the new text; all blocks, as data of a ``render`` event."""
         await self._update(final=False)
         return {"blocks": _as_json(self._stream.blocks()), "text_length": self._stream.length}
 
     async def _update(self, *, final: bool) -> list[Block]:
-        # Text that comes while a thread renders waits in _new: the stream renderer knows no threads.
+        # Text that arrives while a thread renders waits in _new: the stream renderer is not thread-safe.
         self._stream.append("".join(self._new))
         self._new.clear()
         self.dirty = False
@@ -73,18 +73,18 @@ class StreamedReply:
 
 
 class Relay:
-    """Passes the events of one conversation on, for one browser."""
+    """Forwards the events of one conversation to one browser."""
 
     def __init__(self, renderings: Renderings) -> None:
         self._renderings = renderings
         self._queue: deque[ServerEvent] = deque()
         self._replies: dict[str, StreamedReply] = {}
         self._ended = False
-        self._wake = asyncio.Event()  # the writer has something to look at
+        self._wake = asyncio.Event()  # the writer has work
         self._shorter = asyncio.Event()  # the queue got shorter
 
     async def read(self, events: AsyncIterator[ServerEvent]) -> None:
-        """Take events until there are no more or the API is gone."""
+        """Receive events until the stream ends or fails."""
         try:
             async for event in events:
                 while len(self._queue) >= QUEUE_LIMIT:
@@ -93,19 +93,19 @@ class Relay:
                 self._take(event)
                 self._wake.set()
         except ApiError:
-            pass  # the browser connects again and is told then what is wrong
+            pass  # the browser connects again and then gets the error
         finally:
             self._ended = True
             self._wake.set()
 
     async def lines(self) -> AsyncGenerator[bytes, None]:
-        """What the browser gets."""
+        """The bytes of the browser's event stream."""
         yield b"retry: 1000\n\n"
         while True:
             while self._queue:
                 event = self._queue.popleft()
                 self._shorter.set()
-                for chunk in await self._passed_on(event):
+                for chunk in await self._encoded(event):
                     yield chunk
             waiting = {key: reply for key, reply in self._replies.items() if reply.dirty}
             message_id = min(waiting, key=lambda key: waiting[key].due, default=None)
@@ -126,11 +126,11 @@ class Relay:
             pass
 
     def _take(self, event: ServerEvent) -> None:
-        """Note what an event means for running replies; all but deltas are passed on."""
+        """Update the running replies; queue everything but deltas."""
         data = event.data
         match event.name:
             case "delta":
-                # On resuming, running replies come from their beginning, without a message or snapshot before.
+                # After a resume, running replies are sent from their beginning, without a message or snapshot before.
                 reply = self._replies.setdefault(data["message_id"], StreamedReply(self._renderings, ""))
                 reply.add(data["offset"], data["text"], event.id)
                 return
@@ -144,8 +144,8 @@ class Relay:
                 return
         self._queue.append(event)
 
-    async def _passed_on(self, event: ServerEvent) -> list[bytes]:
-        """The event with HTML in it; before a reply's end, the rest of its text."""
+    async def _encoded(self, event: ServerEvent) -> list[bytes]:
+        """The event with HTML added; before the end of a reply, a ``render`` event with the rest of its text."""
         data, chunks = event.data, []
         match event.name:
             case _ if event.name == HEARTBEAT:

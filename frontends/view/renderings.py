@@ -1,4 +1,4 @@
-"""The HTML of whole messages, made off the event loop and kept for the next who asks."""
+"""Renders whole messages as HTML, off the event loop and with a cache."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from anyio import CapacityLimiter, to_thread
 from frontends.client import Json
 from frontends.render import MarkdownRenderer, user_html
 
-INLINE_LIMIT = 400  # characters of Markdown that render well under 2 ms
+INLINE_LIMIT = 400  # characters of Markdown, which take well under 2 ms
 
 
 class Renderings:
-    """Renders messages; finished ones are kept by id and length, the least recently used leave first."""
+    """Renders messages. The HTML of finished ones is kept in an LRU cache, by id and length."""
 
     def __init__(self, renderer: MarkdownRenderer | None = None, *, limit_chars: int = 16_000_000) -> None:
         self.renderer = renderer or MarkdownRenderer()
@@ -24,7 +24,7 @@ class Renderings:
         self._threads = CapacityLimiter(2)
 
     async def with_html(self, message: Json) -> Json:
-        """The message and its ``html``."""
+        """The message with its ``html``."""
         return (await self.all_with_html([message]))[0]
 
     async def all_with_html(self, messages: Sequence[Json]) -> list[Json]:

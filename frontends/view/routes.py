@@ -1,9 +1,9 @@
-"""Routes that give a page the API's answers with HTML in them.
+"""Routes that serve conversations and their events to a page, with HTML added.
 
     GET /conversations/{id}           a conversation; every message carries ``html``
     GET /conversations/{id}/events    its events; ``render`` (changed blocks) in place of ``delta``
 
-They ask the API over HTTP with the caller's own cookie, so they need no rights of their own.
+They call the API over HTTP with the caller's own cookie, so they need no access rights of their own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 
 def create_routes(client: ParleyClient, renderings: Renderings | None = None) -> list[Route]:
-    """The routes, to be mounted by a page. Whoever made `client` closes it."""
+    """The routes, to be mounted by a page. The caller closes `client`."""
     conversations = RenderedConversations(client, renderings or Renderings())
     return [
         Route("/conversations/{conversation_id}", conversations.show),
@@ -33,14 +33,14 @@ def create_routes(client: ParleyClient, renderings: Renderings | None = None) ->
 
 
 class RenderedConversations:
-    """The handlers, with what they share."""
+    """The handlers and their shared state."""
 
     def __init__(self, client: ParleyClient, renderings: Renderings) -> None:
         self._client = client
         self._renderings = renderings
 
     async def show(self, request: Request) -> Response:
-        """The whole tree, rendered."""
+        """A conversation with its whole tree of messages."""
         try:
             found = await self._client.on_behalf_of(request.headers).conversation(_id(request))
         except ApiError as error:
@@ -49,13 +49,13 @@ class RenderedConversations:
         return JSONResponse(found | {"messages": messages}, headers=_NO_STORE)
 
     async def watch(self, request: Request) -> Response:
-        """The events, for as long as the browser stays."""
+        """Its events, until the browser disconnects."""
         last = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
         return EventStream(self._client.on_behalf_of(request.headers), _id(request), last, self._renderings)
 
 
 class EventStream(Response):
-    """Server-sent events from the API to the browser; when one of them goes away, so does the other."""
+    """Server-sent events from the API to the browser; when either side disconnects, both connections close."""
 
     def __init__(
         self, client: ParleyClient, conversation_id: str, last_event_id: str | None, renderings: Renderings
@@ -66,7 +66,7 @@ class EventStream(Response):
         self._relay = Relay(renderings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request. A refusal of the API becomes ours, with its status."""
+        """Answer one request. An error of the API is returned with its status."""
         try:
             async with self._open as events, anyio.create_task_group() as tasks:
                 tasks.start_soon(self._relay.read, events)

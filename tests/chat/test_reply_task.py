@@ -15,8 +15,9 @@ from app.chat.channel import Channel
 from app.chat.events import ReplyFailed, ReplyFinished
 from app.chat.reply_task import ReplyTask
 from app.chat.running_reply import RunningReply
-from app.domain.generation import GenerationRequest, SamplingParams
+from app.domain.generation import GenerationRequest
 from app.domain.messages import Message, MessageState, Role, Turn
+from app.domain.sampling import SamplingParams
 from app.engine.loaded import LoadedModel
 from app.engine.scripted import Reply, ScriptedEngine
 from app.errors import StoreFull

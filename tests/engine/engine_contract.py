@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from app.domain.generation import Delta, Finished, FinishReason, GenerationRequest, Prompt, SamplingParams
+from app.domain.generation import Delta, Finished, FinishReason, GenerationRequest, Prompt
 from app.domain.messages import Role, Turn
+from app.domain.sampling import SamplingParams
 from app.engine.base import Engine
 from app.errors import EngineError, InvalidRequest
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.domain.generation import SamplingParams
+from app.domain.sampling import SamplingParams
 from app.engine.base import LoadPlan
 from app.families.base import Family
 from app.models.manifest import Manifest, UpstreamSource

@@ -13,6 +13,7 @@ from app.config import Settings
 from app.engine.base import EngineFactory, LoadPlan
 from app.engine.pool import ModelPool
 from app.engine.scripted import ScriptedEngine, babble
+from app.engine.templates.renderer import TemplateRenderer
 from app.errors import NotEnoughMemory
 from app.models.catalog import Catalog
 from app.models.memory import MemoryBudget, MemoryEstimate, gpus, model_estimate
@@ -137,6 +138,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return MemoryEstimate(weights, cache, 1, slots, 0, PROCESS_MIB * MIB, keeps_prompts=False, on_gpu=on_gpu)
 
     monkeypatch.setattr(model_estimate, "estimate_torch", estimate)
+    monkeypatch.setattr(TemplateRenderer, "warm_up", lambda _: None)  # these models have no chat templates
     return tmp_path
 
 

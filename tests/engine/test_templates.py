@@ -180,6 +180,23 @@ async def test_after_the_end_nothing_is_started() -> None:
     assert renderer.pid is None
 
 
+async def test_closing_during_a_warm_up_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    connecting = asyncio.Event()
+
+    async def connect_never(**_: object) -> None:
+        connecting.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio, "open_unix_connection", connect_never)
+    before = set(psutil.Process().children())
+    renderer = TemplateRenderer()
+    renderer.warm_up()
+    await connecting.wait()
+    assert set(psutil.Process().children()) > before
+    await renderer.close()
+    assert set(psutil.Process().children()) == before
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 async def test_the_sandbox_holds_nothing(renderer: TemplateRenderer) -> None:
     await fine(renderer)

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from app.cli.main import build
-from tests.frontends.test_words import words
+from tests.frontends.gradio.test_words import words
 
 # Words that Parley once used for something that the field has a word for.
 BANNED = re.compile(

@@ -158,7 +158,7 @@ async def test_by_name_it_is_known_at_once_and_in_the_catalog_when_it_is_here(hu
 
 
 async def test_two_of_one_name_get_two_ids(hub: FakeHub, bare: Catalog) -> None:
-    hub.pause_s = 0.05
+    hub.pause_s = 0.5  # neither is here before the last is asked for
     for repo in ("one/x", "two/x"):
         hub.add(repo, {GGUF: large_gguf()})
     async with opened(bare) as fetches:

@@ -46,7 +46,7 @@ def test_everything_is_said_in_both_languages(shipped: Manifest) -> None:
 
 
 def test_it_is_pinned_where_sums_are_named(shipped: Manifest) -> None:
-    """A sum of a file that may change tomorrow would keep everyone out."""
+    """A checksum of a file that may change tomorrow would keep everyone out."""
     if not isinstance(shipped.source, HubSource):
         return
     if any(file.sha256 for file in shipped.files):

@@ -22,7 +22,7 @@ beforeEach(() => {
     },
     keep: (settings) => kept.push(settings),
     changed: () => {},
-    told: (status) => told.push(status),
+    status: (status) => told.push(status),
   });
   state.setDefaults(DEFAULTS);
 });

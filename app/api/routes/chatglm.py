@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.deps import ServicesDep, UserId
 from app.api.disconnect import cancel_on_disconnect
 from app.api.schemas import Content
-from app.domain.generation import MAX_NEW_TOKENS
 from app.domain.messages import Role, Turn
+from app.domain.sampling import MAX_NEW_TOKENS
 
 router = APIRouter(tags=["chatglm"])
 

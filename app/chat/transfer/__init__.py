@@ -1,1 +1,1 @@
-"""Single conversations in and out: Markdown and JSON out; JSON of Parley and of other programs in."""
+"""Export of single conversations as Markdown and JSON, and import of JSON from Parley and other programs."""

@@ -1,4 +1,4 @@
-"""Read a conversation from JSON: Parley's own, OpenAI message lists, ShareGPT, Open WebUI's chat export."""
+"""Reads a conversation from JSON: Parley's own, OpenAI message lists, ShareGPT, Open WebUI's chat export."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.chat.transfer.parley_json import FORMAT, VERSION
-from app.domain.generation import SamplingParams
 from app.domain.messages import MessageState, Role, title_from
+from app.domain.sampling import SamplingParams
 from app.errors import InvalidImport, InvalidSampling
 
 MAX_MESSAGES = 10_000
-MAX_CHARS = 1_000_000  # of one message
+MAX_CHARS = 1_000_000  # per message
 _ROLES = {
     "user": Role.USER,
     "human": Role.USER,
@@ -26,7 +26,7 @@ _ROLES = {
 
 @dataclass(frozen=True, slots=True)
 class ReadMessage:
-    """A message as the file gives it; ids are the file's own."""
+    """A message of the file, with the file's own ids."""
 
     id: str
     parent_id: str | None
@@ -38,7 +38,7 @@ class ReadMessage:
 
 @dataclass(frozen=True, slots=True)
 class ReadConversation:
-    """What was read, parents before children."""
+    """A conversation of the file; parents come before children."""
 
     title: str
     messages: tuple[ReadMessage, ...]
@@ -48,7 +48,7 @@ class ReadConversation:
 
 
 def read(data: object) -> ReadConversation:
-    """Recognise the format and read it. Raises :class:`InvalidImport` that says what is wrong."""
+    """Detect the format and read the conversation. Raises :class:`InvalidImport`."""
     if isinstance(data, list) and len(data) == 1:
         data = data[0]
     if not isinstance(data, dict):
@@ -129,7 +129,7 @@ def _linear(items: object, role_key: str, text_key: str, title: object) -> ReadC
 
 
 def _ordered(rows: list[ReadMessage]) -> tuple[ReadMessage, ...]:
-    """Parents before children. Raises on no rows, doubled ids, unknown parents and cycles."""
+    """Rows with parents before children. Raises for no rows, duplicate ids, unknown parents and cycles."""
     if not rows:
         raise InvalidImport("There are no messages in this file.")
     known = {m.id for m in rows}
@@ -192,7 +192,7 @@ def _object(value: object, name: str) -> dict[str, Any]:
 
 
 def _shown(value: object) -> str:
-    """What a file says, at a length that can be shown."""
+    """A value of the file, shortened for an error message."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:40]}…"
 

@@ -1,4 +1,4 @@
-"""A conversation as Markdown: the path that is shown, each turn under the name of its speaker."""
+"""Exports a conversation as Markdown: the shown path, with a heading for each message."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.domain.messages import Conversation, Message, MessageState, Role
 
 
 def dump(conversation: Conversation, path: Sequence[Message]) -> str:
-    """A document that a person reads; nothing but the shown path is in it."""
+    """A Markdown document of the shown path."""
     title = " ".join((conversation.title or "Conversation").split())
     parts = [f"# {title}", f"*{conversation.created_at:%Y-%m-%d %H:%M} UTC*"]
     if conversation.system_prompt:

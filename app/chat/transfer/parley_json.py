@@ -1,5 +1,6 @@
-"""Parley's own JSON of one conversation. Messages, tree and own ratings come back on import; provenance does not,
-because in a file that anyone can write it proves nothing.
+"""Exports a conversation as Parley's own JSON.
+
+An import restores messages, tree and the user's ratings, but not the provenance, which could be forged in a file.
 
     {"format": "parley.conversation", "version": 1, "conversation": {…}, "messages": [{id, parent_id, role, …}]}
 """

@@ -1,4 +1,4 @@
-"""Export and import of one conversation, against the store."""
+"""The service for exporting and importing single conversations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.store.repositories.ratings import MAX_COMMENT_CHARS
 
 
 class Transfers:
-    """The use-cases. One per application."""
+    """Exports from and imports into the store. One per application."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -31,7 +31,7 @@ class Transfers:
         return await self._store.read(work)
 
     async def as_markdown(self, user_id: str, conversation_id: str) -> str:
-        """The path that is shown."""
+        """The shown path."""
 
         def work(r: Repositories) -> str:
             conversation = r.conversations.get(user_id, conversation_id)
@@ -41,7 +41,7 @@ class Transfers:
         return await self._store.read(work)
 
     async def load(self, user_id: str, data: object) -> Conversation:
-        """Store `data` as a new conversation: all of it, or nothing. Raises :class:`~app.errors.InvalidImport`."""
+        """Store `data` as a new conversation, in one transaction. Raises :class:`~app.errors.InvalidImport`."""
         found = read(data)
 
         def work(r: Repositories) -> Conversation:
@@ -56,7 +56,7 @@ class Transfers:
 
 
 def _add_messages(r: Repositories, user_id: str, conversation_id: str, found: ReadConversation) -> dict[str, str]:
-    """Write the messages under new ids; gives new ids by the file's own."""
+    """Store the messages under new ids; a mapping from the file's ids to the new ones."""
     ids: dict[str, str] = {}
     for message in found.messages:
         parent_id = ids[message.parent_id] if message.parent_id is not None else None

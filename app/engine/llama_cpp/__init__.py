@@ -1,4 +1,4 @@
-"""GGUF models through llama.cpp's own server, kept in a child process (:mod:`app.engine.llama_cpp.worker`)."""
+"""Engine for GGUF models: llama.cpp's own server in a child process (:mod:`app.engine.llama_cpp.worker`)."""
 
 from __future__ import annotations
 

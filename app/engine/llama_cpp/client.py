@@ -1,8 +1,8 @@
 """Minimal HTTP client for the llama.cpp worker.
 
-Why not httpx: this path is walked once per token, on the cores that compute the tokens, and httpx takes three times as
-long for it. Every request has a connection of its own: llama.cpp's server closes kept-alive ones at
-moments of its own choosing, and closing one is how a request is cancelled.
+Why not httpx: this code runs once per token, on the cores that compute the tokens, and httpx takes three times as long.
+Every request has its own connection: llama.cpp's server closes kept-alive connections at any time, and closing a
+connection is how a request is cancelled.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ class WorkerClient:
         self._key = key
 
     async def get(self, path: str) -> object:
-        """The JSON that `path` answers."""
+        """GET `path`; returns the decoded JSON."""
         async with self._exchange("GET", path, b"") as answer:
             return json.loads(await answer.whole())
 
     async def post(self, path: str, body: Mapping[str, object]) -> object:
-        """The JSON that `path` answers to `body`."""
+        """POST `body` to `path`; returns the decoded JSON."""
         async with self._exchange("POST", path, json.dumps(body).encode()) as answer:
             return json.loads(await answer.whole())
 
     async def stream(self, path: str, body: Mapping[str, object]) -> AsyncGenerator[str, None]:
-        """The data of each server-sent event that `path` answers; closing the generator closes the connection."""
+        """POST `body`; yields the data of each server-sent event. Closing the generator closes the connection."""
         reader = EventReader()
         async with self._exchange("POST", path, json.dumps(body).encode()) as answer:
             while chunk := await answer.read():
@@ -73,7 +73,7 @@ class WorkerClient:
 
 
 class _Answer:
-    """One response being read. The ``on_…`` methods are httptools' callbacks."""
+    """Reads one response. The ``on_…`` methods are httptools' callbacks."""
 
     def __init__(self, stream: asyncio.StreamReader) -> None:
         self._stream = stream
@@ -107,7 +107,7 @@ class _Answer:
         return b"".join(parts)
 
     async def refused(self) -> None:
-        """Wait for the status; raise :class:`Refused` unless it is 200."""
+        """Wait for the status line; raise :class:`Refused` unless it is 200."""
         while not self._has_head:
             await self._feed()
         status = self._parser.get_status_code()

@@ -1,8 +1,8 @@
-"""The llama.cpp engine: talks to one worker process and restarts it when it has died.
+"""The llama.cpp engine: sends requests to one worker process and restarts it when it has died.
 
-Batching, sampling and the prompt cache are llama.cpp's. Ours are: the prompt as text and token ids (so that what
-is counted is what is evaluated), stop strings (llama.cpp loses text that it held back when a reply ends
-at its length), and telling "this request failed" from "the worker died".
+llama.cpp does batching, sampling and prompt caching. This module renders and tokenizes prompts (so that the tokens
+counted are the tokens evaluated), handles stop strings (llama.cpp loses held-back text when a reply ends at its length
+limit), and distinguishes a failed request from a dead worker.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _UNKNOWN_ARCHITECTURE = re.compile(r"unknown model architecture: '(.{1,64}?)'")
 
 
 class LlamaCppEngine(WorkerEngine):
-    """One GGUF model in one worker. An adapter that the worker refused says so when it is used."""
+    """Engine for one GGUF model in one worker. A request for an adapter that failed to load raises its reason."""
 
     def __init__(self, plan: LoadPlan) -> None:
         super().__init__(plan)
         self._client = WorkerClient("", 0, "")
-        self._adapters: dict[str, int] = {}  # by name: llama.cpp's number
-        self._refused: dict[str, str] = {}  # adapters that could not be made ready, and why
+        self._adapters: dict[str, int] = {}  # name → llama.cpp's adapter id
+        self._refused: dict[str, str] = {}  # name → why the adapter could not be loaded
 
     async def start(self) -> None:
         """Load the weights; raises :class:`WorkerFailed`."""
@@ -45,29 +45,29 @@ class LlamaCppEngine(WorkerEngine):
             key = secrets.token_urlsafe(32)
             child = self._child = WorkerProcess(_MODULE, {**self._worker_config(), "key": key})
             try:
-                said = await child.start()
+                answer = await child.start()
             except WorkerFailed as failed:
                 raise WorkerFailed(_why(failed), model_id=self._plan.manifest.id, **failed.details) from failed
-            self._adapters = {str(name): i for i, name in enumerate(_field(said, "adapters", list))}
-            self._refused = _field(said, "refused", dict)
-            address = urlsplit(str(said["address"]))
+            self._adapters = {str(name): i for i, name in enumerate(_field(answer, "adapters", list))}
+            self._refused = _field(answer, "refused", dict)
+            address = urlsplit(str(answer["address"]))
             self._client = WorkerClient(address.hostname or "127.0.0.1", address.port or 0, key)
-            async with self._failures_told():
+            async with self._worker_errors():
                 props = await self._client.get("/props")
                 self._special_tokens = {name: _field(props, name) for name in ("bos_token", "eos_token")}
 
     async def stop(self) -> None:
-        """End the worker; what it was computing raises :class:`WorkerDied`."""
+        """Stop the worker; running requests raise :class:`WorkerDied`."""
         if self._child is not None:
             await self._child.stop()
 
     async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
-        """The family's format, or the checkpoint's own chat template where the family has none."""
-        async with self._failures_told():
+        """Render by the family's format, or by the checkpoint's own chat template where the family has none."""
+        async with self._worker_errors():
             text = await self._text(turns) + prefill
             bos = self._special_tokens.get("bos_token", "")
-            begun = bool(bos) and text.startswith(bos)  # the format has written it itself
-            body = {"content": text, "add_special": not begun, "parse_special": True}
+            has_bos = bool(bos) and text.startswith(bos)  # the format contains it
+            body = {"content": text, "add_special": not has_bos, "parse_special": True}
             ids = _field(await self._client.post("/tokenize", body), "tokens", list)
         return Prompt(text, len(ids), tuple(ids))
 
@@ -76,8 +76,8 @@ class LlamaCppEngine(WorkerEngine):
         gate = TextGate((*request.sampling.stop, *self._plan.family.stop))
         usage = Usage(prompt_tokens=request.prompt.n_tokens)
         completion_tokens = unseen_tokens = 0
-        body = _body(request, self._plan.context_tokens) | self._chosen(request.adapter)
-        async with self._failures_told(), aclosing(self._client.stream("/completion", body)) as events:
+        body = _body(request, self._plan.context_tokens) | self._adapter_scales(request.adapter)
+        async with self._worker_errors(), aclosing(self._client.stream("/completion", body)) as events:
             async for data in events:
                 event = json.loads(data)
                 if "error" in event:
@@ -101,11 +101,11 @@ class LlamaCppEngine(WorkerEngine):
                     return
         raise GenerationFailed("The model's worker ended its reply early. Try again.")
 
-    def _chosen(self, adapter: str | None) -> dict[str, object]:
-        """The adapter of one request in llama.cpp's words. Raises :class:`GenerationFailed`.
+    def _adapter_scales(self, adapter: str | None) -> dict[str, object]:
+        """The ``lora`` field of a request for `adapter`. Raises :class:`GenerationFailed`.
 
-        Every one is named, those that don't count too: a request that names none is taken for one of the same adapter
-        as the one before it in that slot, and what that one computed is used again.
+        It lists all adapters, inactive ones with scale 0: without the field, llama.cpp would assume the adapter of the
+        slot's previous request and reuse its KV cache.
         """
         if adapter is not None and adapter not in self._adapters:
             why = self._refused.get(adapter, "it is not loaded.")
@@ -132,8 +132,8 @@ class LlamaCppEngine(WorkerEngine):
         }
 
     @asynccontextmanager
-    async def _failures_told(self) -> AsyncIterator[None]:
-        """Turn what goes wrong between the worker and us into errors that say whose fault it was."""
+    async def _worker_errors(self) -> AsyncIterator[None]:
+        """Convert errors of the worker connection to :class:`GenerationFailed`, :class:`WorkerDied` and the like."""
         child = self._child
         try:
             yield
@@ -144,7 +144,7 @@ class LlamaCppEngine(WorkerEngine):
 
 
 def _body(request: GenerationRequest, context_tokens: int) -> dict[str, Any]:
-    """The request in llama.cpp's words."""
+    """The request body for llama.cpp's ``/completion``."""
     wanted = request.sampling
     return {
         "prompt": request.prompt.text if request.prompt.token_ids is None else list(request.prompt.token_ids),
@@ -154,17 +154,17 @@ def _body(request: GenerationRequest, context_tokens: int) -> dict[str, Any]:
         "top_k": wanted.top_k,
         "min_p": wanted.min_p,
         "repeat_penalty": wanted.repetition_penalty,
-        "repeat_last_n": context_tokens,  # the whole text, as elsewhere; llama.cpp looks back 64 tokens by default
+        "repeat_last_n": context_tokens,  # the whole context, as in the other engines; llama.cpp's default is 64
         "seed": wanted.seed,
         "ignore_eos": wanted.ignore_eos,
         "stream": True,
-        "return_progress": True,  # tells what came from the cache even when we end the reply ourselves
+        "return_progress": True,  # reports cached tokens at the start, so also for a reply that we stop
         "cache_prompt": True,
     }
 
 
 def _why(failed: WorkerFailed) -> str:
-    """Why the weights could not be loaded, in our words where llama.cpp's would not tell what to do."""
+    """Why the weights could not be loaded; llama.cpp's message, or one that says what to do."""
     unknown = _UNKNOWN_ARCHITECTURE.search(str(failed.details.get("log", "")))
     if unknown is None:
         return failed.message
@@ -175,7 +175,7 @@ def _why(failed: WorkerFailed) -> str:
 
 
 def _refusal(refused: Refused) -> ParleyError:
-    """What llama.cpp's error object means to us."""
+    """The exception for llama.cpp's error object."""
     error: Mapping[str, Any] = refused.error
     if error.get("type") == "exceed_context_size_error":
         prompt_tokens, context_tokens = error.get("n_prompt_tokens"), error.get("n_ctx")

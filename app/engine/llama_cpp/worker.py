@@ -1,7 +1,7 @@
-"""The child process that holds the weights: llama.cpp's own server on a loopback port, behind a key.
+"""The llama.cpp worker process, which holds the weights: llama.cpp's own server on a loopback port, with an API key.
 
-Run by :class:`app.engine.worker_process.WorkerProcess` as ``python -m app.engine.llama_cpp.worker``; the only module
-that imports xllamacpp. Its configuration: what :class:`app.engine.llama_cpp.engine.LlamaCppEngine` sends.
+Run by :class:`app.engine.worker_process.WorkerProcess` as ``python -m app.engine.llama_cpp.worker``, with the
+configuration that :class:`app.engine.llama_cpp.engine.LlamaCppEngine` sends. The only module that imports xllamacpp.
 """
 
 from __future__ import annotations
@@ -18,41 +18,41 @@ from app.engine.lifeline import attach
 from app.errors import ParleyError
 from app.weights.formats.gguf import read_header
 
-_LOG_FLUSH_S = 0.1  # llama.cpp writes its log from a thread of its own, and the log has the reason
+_LOG_FLUSH_S = 0.1  # llama.cpp logs from a separate thread, and the log contains the reason
 
 
 def server_parameters(config: dict[str, Any], adapters: Mapping[str, Path]) -> Any:
-    """llama.cpp's parameters for `config`, with GGUF adapters. What is not set here is llama.cpp's default."""
+    """llama.cpp's parameters for `config` and GGUF `adapters`; everything else keeps llama.cpp's defaults."""
     import xllamacpp
 
     params = xllamacpp.CommonParams()
     params.model.path = config["weights"]
     params.hostnames = ["127.0.0.1"]
-    params.port = 0  # any free one
+    params.port = 0  # any free port
     params.api_keys = [config["key"]]
     params.ui = False
-    params.chat_template = "chatml"  # a name, so that the file's own is not run: see app.engine.templates
-    params.verbosity = 1  # errors: they become the reason in our messages
+    params.chat_template = "chatml"  # a built-in one, so that the file's template is not run: see app.engine.templates
+    params.verbosity = 1  # errors only: they are the reason in our messages
     params.n_parallel = config["slots"]
     params.n_ctx = config["slots"] * config["context_tokens"]
     params.n_batch = LLAMA_CPP_BATCH_TOKENS
-    params.kv_unified = False  # each slot has its own context, whatever the others use
-    params.ctx_shift = False  # a full context ends the reply; nothing is forgotten silently
+    params.kv_unified = False  # each slot has its own context
+    params.ctx_shift = False  # a full context ends the reply instead of dropping the oldest tokens
     params.fit_params = False  # the supervisor decides what fits
-    # Read, not mapped: weights that llama.cpp rearranges for the processor (q4_0, thrice as fast) would count twice.
+    # Read, not mapped: weights that llama.cpp repacks for the CPU (q4_0, three times as fast) would be in memory twice.
     params.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE
-    # Prompts kept outside of slots (8 GiB by default) are found by their text only, whatever adapter computed them.
+    # The prompt cache outside the slots (8 GiB by default) is keyed by text only, not by adapter: off with adapters.
     params.cache_ram_mib = 0 if adapters else config["cache_mib"]
     params.lora_init_without_apply = True  # each request names its adapter
     params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(path), 0.0) for path in adapters.values()]
     for threads in (params.cpuparams, params.cpuparams_batch):
         threads.n_threads = config["threads"]
-        threads.poll = 0  # waiting threads give their core away
+        threads.poll = 0  # waiting threads yield their core
     return params
 
 
 def ready_adapters(config: dict[str, Any], folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
-    """GGUF files of the adapters, conversions kept in `folder`; and of those that can't be made ready, why."""
+    """The adapters' GGUF files by name, converted into `folder` where needed; and the reasons for those that failed."""
     ready: dict[str, Path] = {}
     refused: dict[str, str] = {}
     wanted = config.get("adapters", {})
@@ -70,7 +70,7 @@ def ready_adapters(config: dict[str, Any], folder: Path) -> tuple[dict[str, Path
 
 
 def serve(config: dict[str, Any], adapters: Mapping[str, Path]) -> tuple[Any, dict[str, str]]:
-    """llama.cpp's server; where it takes the model but not these adapters, without them, and why that is.
+    """Start llama.cpp's server with `adapters`, or without them if they fail to load; and the reasons by name.
 
     Raises ``RuntimeError`` for a model that can't be loaded.
     """
@@ -94,8 +94,8 @@ def main() -> None:
         lifeline.failed(f"llama.cpp is not installed ({missing}); install it with `pip install xllamacpp`")
     config: dict[str, Any] = lifeline.config
     try:
-        with tempfile.TemporaryDirectory() as passing:  # llama.cpp reads adapters as a whole
-            adapters, refused = ready_adapters(config, Path(config.get("cache_dir") or passing))
+        with tempfile.TemporaryDirectory() as temporary:  # not needed once loaded: llama.cpp reads adapters into memory
+            adapters, refused = ready_adapters(config, Path(config.get("cache_dir") or temporary))
             server, unusable = serve(config, adapters)
     except (RuntimeError, ValueError, MemoryError) as err:
         time.sleep(_LOG_FLUSH_S)

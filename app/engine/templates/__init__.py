@@ -1,5 +1,5 @@
-"""Chat templates of checkpoints: programs that strangers wrote, run in a small process of their own.
+"""Rendering of checkpoints' own chat templates: untrusted programs, run in a sandboxed child process.
 
-``native_format`` writes conversations as a checkpoint wants them, ``renderer`` keeps the process, ``sandbox`` is that
-process, ``environment`` the language that templates are written in.
+``native_format`` renders conversations in a checkpoint's format, ``renderer`` manages the child process, ``sandbox`` is
+that process, ``environment`` its Jinja environment.
 """

@@ -1,7 +1,7 @@
-"""Jinja environment for chat templates: its sandbox, with the extras that transformers gives them.
+"""Jinja environment for chat templates: Jinja's sandbox, with the extensions that transformers provides.
 
-What they may use: https://huggingface.co/docs/transformers/chat_templating_writing. Nothing can be loaded from a
-template: no loader is there for ``include``, ``import`` and ``extends``, and a template that has them is refused.
+The extensions: https://huggingface.co/docs/transformers/chat_templating_writing. Templates can't load other files:
+there is no loader, and a template with ``include``, ``import`` or ``extends`` is rejected.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-_COMPILED = 16  # templates kept; a server has as many as it has models loaded
+_COMPILED = 16  # cached templates; a server needs one for each loaded model
 
 
 @functools.lru_cache(_COMPILED)
 def compiled(source: str) -> Template:
-    """The template, ready to run, in an environment that it shares with no other.
+    """The compiled template, in an environment of its own.
 
-    Raises :class:`jinja2.TemplateError`, among them :class:`SecurityError` for one that asks for other files, and
-    whatever Python raises for what it cannot compile.
+    Raises :class:`jinja2.TemplateError`, in particular :class:`SecurityError` for one that loads other files, and
+    Python's errors for code that it cannot compile.
     """
     environment = _environment()
     tree = environment.parse(source)
@@ -42,23 +42,23 @@ def _environment() -> ImmutableSandboxedEnvironment:
     extras: dict[str, Callable[..., Any]] = {
         "raise_exception": _raise_exception,
         "strftime_now": _strftime_now,
-        "dict": _dict,  # the type itself has methods that write
+        "dict": _dict,  # a function: the type has methods that templates must not call
     }
     environment.globals.update(extras)
-    environment.globals.pop("lipsum")  # filler text, as long as one asks for
+    environment.globals.pop("lipsum")  # generates filler text of any length
     environment.filters["tojson"] = _tojson
     return environment
 
 
 class _Generation(Extension):
-    """``{% generation %}``: marks what a model has said, for those who train; here it is a block like any other."""
+    """``{% generation %}``, which marks assistant text for training; here it is an ordinary block."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self.tags = {"generation"}
 
     def parse(self, parser: Parser) -> nodes.Node:
-        """The block's body, with a scope of its own."""
+        """Parse the block's body into a scope."""
         line = next(parser.stream).lineno
         return nodes.Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True), lineno=line)
 
@@ -82,5 +82,5 @@ def _tojson(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    """Jinja's own writes for HTML; models were trained on plain JSON."""
+    """Plain JSON, as in training; Jinja's own filter escapes for HTML."""
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)

@@ -1,7 +1,7 @@
-"""Runs chat templates in :mod:`app.engine.templates.sandbox`, one at a time, and replaces that process when it must.
+"""Renders chat templates in the process :mod:`app.engine.templates.sandbox`, one at a time, and restarts it if needed.
 
-A rendering takes well under a millisecond, so one process serves all models. One that is ended, because a template did
-not come to an end, costs those who wait that second or two, and nothing else.
+A rendering takes well under a millisecond, so one process serves all models. When it is killed because a template did
+not terminate, other requests wait for the second or two of a restart.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from app.errors import WorkerFailed
 
 _MODULE = "app.engine.templates.sandbox"
 _START_TIMEOUT_S = 30.0
-_ANSWER_TIMEOUT_S = 10.0  # the process has less to compute in; it may have to wait for a core
-_LONGEST_ANSWER = 1 << 28  # bytes; what a template writes is bounded in the sandbox
+_ANSWER_TIMEOUT_S = 10.0  # more than the sandbox's CPU limit, since it may wait for a core
+_LONGEST_ANSWER = 1 << 28  # bytes; the sandbox has a lower limit of its own
 _OUT_OF_TIME = -getattr(signal, "SIGXCPU", 0)
 
 
 class TemplateRefused(Exception):
-    """The template raised, or is no template; the message is its own, or says what is wrong."""
+    """The template is invalid or raised an error; the message is its own, or says what is wrong."""
 
 
 class TemplateForbidden(Exception):
-    """The template wants what no template may: a file, Python's insides."""
+    """The template tried something forbidden: to open a file, to access Python's internals."""
 
 
 class TemplateEndless(Exception):
-    """The template does not come to an end, or takes more memory than a conversation can need."""
+    """The template exceeded a limit: time, memory, length or nesting."""
 
 
 class TemplateRenderer:
-    """One sandbox, started when it is first needed. Belongs to one event loop; close it before the loop ends."""
+    """Manages one sandbox, started on first use. Belongs to one event loop; close it before the loop ends."""
 
     def __init__(self) -> None:
         self._sandbox: _Sandbox | None = None
@@ -48,27 +48,29 @@ class TemplateRenderer:
 
     @property
     def pid(self) -> int | None:
-        """The sandbox's process id, once it runs."""
+        """The sandbox's process id; ``None`` before it is started."""
         return self._sandbox.child.pid if self._sandbox else None
 
     def warm_up(self) -> None:
-        """Have the sandbox ready soon, without waiting for it."""
+        """Start the sandbox in the background."""
         if self._starting is None:
             self._starting = asyncio.create_task(self._warmed_up(), name="start the template sandbox")
 
     async def render(
         self, template: str, messages: Sequence[Mapping[str, str]], variables: Mapping[str, object] | None = None
     ) -> str:
-        """The text that `template` makes of `messages` (``{"role", "content"}``), ready for a reply.
+        """Render `template` with `messages` (``{"role", "content"}``) to a prompt for a reply.
 
-        `variables`: what else the template knows, mostly special tokens by name, such as ``bos_token``.
+        `variables`: other variables of the template, mostly special tokens by name, such as ``bos_token``.
         Raises :class:`TemplateRefused`, :class:`TemplateForbidden`, :class:`TemplateEndless`, and
         :class:`~app.errors.WorkerFailed` where no process can be started.
         """
         request = {"template": template, "messages": list(messages), "variables": dict(variables or {})}
         line = json.dumps(request, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
         async with self._turn:
-            answer = await self._answer(line) or await self._answer(line)  # it may have died before, of something else
+            answer = await self._answer(line) or await self._answer(
+                line
+            )  # retry: it may have died before, for another reason
             if answer is None:
                 raise TemplateEndless("it crashes the process that renders it")
             if "endless" in answer:
@@ -81,7 +83,7 @@ class TemplateRenderer:
         return answer["text"]
 
     async def close(self) -> None:
-        """End the sandbox; there will be no other. Idempotent."""
+        """Stop the sandbox for good. Idempotent."""
         self._closed = True
         if self._starting is not None:
             self._starting.cancel()
@@ -90,12 +92,12 @@ class TemplateRenderer:
             await self._end()
 
     async def _warmed_up(self) -> None:
-        with contextlib.suppress(WorkerFailed):  # who renders next is told, if it is still so then
+        with contextlib.suppress(WorkerFailed):  # the next rendering raises it, if it still fails then
             async with self._turn:
                 await self._ready()
 
     async def _answer(self, line: bytes) -> dict[str, str] | None:
-        """What the sandbox says; ``None`` when it died of something that is no fault of the template's."""
+        """The sandbox's answer; ``None`` when it died for a reason other than the template."""
         sandbox = await self._ready()
         try:
             return await sandbox.ask(line)
@@ -108,7 +110,9 @@ class TemplateRenderer:
         except TimeoutError:
             await self._end()
             raise TemplateEndless(f"it was not done after {_ANSWER_TIMEOUT_S:.0f} s") from None
-        except BaseException:  # whoever asked has left: the answer that still comes is for nobody
+        except (
+            BaseException
+        ):  # the caller was cancelled: end the process, since its answer would be read by the next request
             await self._end()
             raise
 
@@ -128,7 +132,7 @@ class TemplateRenderer:
 
 
 class _Sandbox:
-    """One run of the process, and the line to it."""
+    """One run of the sandbox process, and the connection to it."""
 
     def __init__(self, child: WorkerProcess, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.child = child
@@ -137,20 +141,24 @@ class _Sandbox:
 
     @classmethod
     async def started(cls) -> _Sandbox:
-        """Raises :class:`~app.errors.WorkerFailed`."""
+        """Start the process. Raises :class:`~app.errors.WorkerFailed`."""
         ours, theirs = socket.socketpair()
+        child: WorkerProcess | None = None
         try:
             with theirs:
                 fd = theirs.fileno()
                 child = WorkerProcess(_MODULE, {"fd": fd}, start_timeout_s=_START_TIMEOUT_S, pass_fds=(fd,))
                 await child.start()
-        except BaseException:
+            reader, writer = await asyncio.open_unix_connection(sock=ours, limit=_LONGEST_ANSWER)
+        except BaseException:  # cancelled too: closing during a warm-up must leave no process behind
             ours.close()
+            if child is not None:
+                await child.stop()
             raise
-        return cls(child, *await asyncio.open_unix_connection(sock=ours, limit=_LONGEST_ANSWER))
+        return cls(child, reader, writer)
 
     async def ask(self, line: bytes) -> dict[str, Any]:
-        """Raises :class:`ConnectionError` when it is gone and :class:`TimeoutError`."""
+        """Send a request and return the answer. Raises :class:`ConnectionError` and :class:`TimeoutError`."""
         async with asyncio.timeout(_ANSWER_TIMEOUT_S):
             self._writer.write(line)
             answer = await self._reader.readline()
@@ -160,12 +168,12 @@ class _Sandbox:
         return said
 
     async def ended(self) -> int | None:
-        """How the process ended that hung up."""
+        """The exit code, after the process closed the connection."""
         await self.child.gone()
         return self.child.exit_code
 
     async def end(self) -> None:
-        """At once: it may be computing, and has nothing to put away."""
+        """Kill the process: it may be computing, and has no state to save."""
         self._writer.close()
         if self.child.alive and (pid := self.child.pid) is not None:
             with contextlib.suppress(ProcessLookupError):

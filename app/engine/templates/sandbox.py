@@ -1,17 +1,17 @@
-"""Child process that renders chat templates with almost no rights.
+"""Child process that renders chat templates with minimal privileges.
 
 Run by :class:`app.engine.worker_process.WorkerProcess` as ``python -m app.engine.templates.sandbox``. It can open no
-file and no connection, start no process, and has little memory; each rendering has a second or two of CPU time, after
-which the kernel ends the process. Requests arrive over the inherited socket, one JSON object a line:
+files or connections, start no processes, and has limited memory; each rendering has a second or two of CPU time, after
+which the kernel kills the process. Requests arrive over the inherited socket, one JSON object a line:
 
     {"template", "messages", "variables"}
 
 Each gets one of these answers:
 
-    {"text"}        the conversation, ready for the reply
-    {"refused"}     the template's own words, or what is wrong with it
-    {"forbidden"}   it wants what no template may
-    {"endless"}     it took too much: memory, text, nesting
+    {"text"}        the rendered prompt
+    {"refused"}     the template's own error message, or what is wrong with it
+    {"forbidden"}   it tried something that templates are not allowed to do
+    {"endless"}     it exceeded a limit: memory, length, nesting
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from jinja2.exceptions import SecurityError
 from app.engine.lifeline import attach
 from app.engine.templates.environment import compiled
 
-_MEMORY_BYTES = 512 << 20  # address space; some 150 MiB of it are Python's own
-_LEAST_CHARS = 1 << 20  # that a prompt may have, and besides:
-_CHARS_EACH = 4  # for every one that the conversation has
-_COMPUTING_S = 1  # and up to one more: the kernel counts whole seconds
+_MEMORY_BYTES = 512 << 20  # address space, including some 150 MiB for Python itself
+_LEAST_CHARS = 1 << 20  # allowed for any prompt, plus:
+_CHARS_EACH = 4  # for every character of the conversation
+_COMPUTING_S = 1  # CPU time, up to one second more: the kernel counts whole seconds
 
-# What a template can raise by what it does. Anything else ends the process, which is started anew.
+# Errors that a template can raise. Any other ends the process, which is then restarted.
 _FAULTS = (
     TemplateError,
     ArithmeticError,
@@ -58,7 +58,7 @@ _WARM_UP = (
 
 
 def answer(request: Mapping[str, Any]) -> dict[str, str]:
-    """What one request comes to."""
+    """The answer to one request."""
     try:
         return {"text": _rendered(request)}
     except SecurityError as wish:
@@ -74,7 +74,7 @@ def answer(request: Mapping[str, Any]) -> dict[str, str]:
 
 
 class _TooLong(Exception):
-    """More text than any conversation makes."""
+    """The rendered text exceeds the limit."""
 
 
 def _rendered(request: Mapping[str, Any]) -> str:
@@ -91,7 +91,7 @@ def _rendered(request: Mapping[str, Any]) -> str:
 
 
 def _give_up_rights() -> None:
-    """Limits that hold for the rest of this process. What is open stays open."""
+    """Set resource limits for the rest of this process. Open files stay open."""
     if sys.platform == "win32":
         return
     import resource
@@ -101,27 +101,27 @@ def _give_up_rights() -> None:
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_NOFILE, 0),  # nothing more can be opened, sockets neither
+        (resource.RLIMIT_NOFILE, 0),  # no new files or sockets
     ):
-        with contextlib.suppress(ValueError, OSError):  # a system that knows no such limit, or has a lower one
+        with contextlib.suppress(ValueError, OSError):  # not supported by the system, or already lower
             resource.setrlimit(what, (limit, limit))
 
 
 def _start_clock() -> None:
-    """Have the kernel end this process if what comes next computes too long, whatever it is doing then."""
+    """Set a CPU time limit for the next rendering, enforced by the kernel."""
     if sys.platform != "win32":
         import resource
 
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        with contextlib.suppress(ValueError):  # what the whole process may compute is less: that will do as well
+        with contextlib.suppress(ValueError):  # the process has a lower limit already
             resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + _COMPUTING_S, hard))
 
 
 def main() -> None:
-    """Answer until the parent hangs up."""
+    """Answer requests until the parent closes the connection."""
     lifeline = attach()
     connection = socket.socket(fileno=int(str(lifeline.config["fd"])))
-    answer({"template": _WARM_UP, "messages": [], "variables": {}})  # imports what Jinja imports late
+    answer({"template": _WARM_UP, "messages": [], "variables": {}})  # triggers Jinja's lazy imports
     _give_up_rights()
     lifeline.ready({"pid": os.getpid()})
     with connection.makefile("rb") as lines:

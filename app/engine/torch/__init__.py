@@ -1,4 +1,4 @@
-"""Hugging Face checkpoints through torch, with our own continuous batching, in a child process.
+"""Engine for Hugging Face checkpoints: PyTorch with continuous batching, in a child process.
 
 Importing this loads neither torch nor transformers: only the worker (:mod:`app.engine.torch.worker`) does.
 """

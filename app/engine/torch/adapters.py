@@ -1,11 +1,11 @@
-"""Adapters beside a base model: LoRA weights and P-tuning v2 prefixes, switched without loading anything again.
+"""Applies adapters to a loaded base model: LoRA weights and P-tuning v2 prefixes, switched without reloading.
 
-LoRA (Hu et al., 2021, arXiv:2106.09685) adds ``scaling * B(A(x))`` to what a linear layer gives. Here a hook on each
-target module adds it for the adapter that is active, so that it works on any kind of linear layer, quantized and
-packed ones too. The files are PEFT's, read by :mod:`app.weights.formats.lora_weights`.
+LoRA (Hu et al., 2021, arXiv:2106.09685) adds ``scaling * B(A(x))`` to the output of a linear layer. Here a forward hook
+on each target module adds it for the active adapter, so that it works with any kind of linear layer, including
+quantized and packed ones. The files are PEFT's, read by :mod:`app.weights.formats.lora_weights`.
 
-A prefix is a few keys and values that stand before the prompt in every layer; the model computes them from the
-prefix encoder's weights (:meth:`prefix_key_values`), and the engine puts them into the slot.
+A prefix is a few keys and values before the prompt in every layer; the model computes them from the prefix encoder's
+weights (:meth:`prefix_key_values`), and the engine writes them into the slot.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ Prefix = list[tuple[Tensor, Tensor]]  # per layer: keys and values, each [kv_hea
 
 
 class AdapterError(ValueError):
-    """An adapter that does not go with the model; the message says why and what to do."""
+    """An adapter that does not fit the model; the message says why and what to do."""
 
 
 @dataclass(slots=True)
 class _Pair:
-    """One module's LoRA: A is [r, in], B is [out, r], already multiplied by the scaling."""
+    """The LoRA weights of one module: A [r, in], and B [out, r] multiplied by the scaling."""
 
     a: Tensor
     b: Tensor
@@ -49,11 +49,11 @@ class Adapters:
     _active: dict[str, _Pair] = field(default_factory=dict)  # module → weights, of the active adapter
 
     def activate(self, name: str | None) -> None:
-        """Let the following forward passes use adapter `name`. Costs nothing."""
+        """Use adapter `name` in the following forward passes. Takes no time."""
         self._active = self._lora.get(name, {}) if name else {}
 
     def prefix(self, name: str | None) -> Prefix | None:
-        """What stands before the prompts of adapter `name`, if it is a prefix (or the base has one of its own)."""
+        """The prefix of adapter `name`, or the base model's own; ``None`` where there is neither."""
         return self._prefixes.get(name, self._prefixes.get(None))
 
     def _hook(self, module_name: str) -> Any:
@@ -68,7 +68,7 @@ class Adapters:
 
 
 def attach(model: nn.Module, folders: Mapping[str, Path], dtype: torch.dtype) -> Adapters:
-    """Load the adapters in `folders` (name → folder) and hook them into `model`.
+    """Load the adapters in `folders` (name → folder) and register their hooks in `model`.
 
     Raises :class:`AdapterError`, naming the adapter, for one that is broken or belongs to another base.
     """
@@ -134,6 +134,6 @@ def _read_prefix(model: nn.Module, name: str, folder: Path, dtype: torch.dtype, 
 
 
 def _own_prefix(model: nn.Module, dtype: torch.dtype) -> Prefix:
-    """The prefix that a fully P-tuned checkpoint carries itself."""
+    """The prefix contained in a P-tuned checkpoint."""
     prefix: Prefix = model.prefix_key_values(None)
     return [(k.to(dtype), v.to(dtype)) for k, v in prefix]

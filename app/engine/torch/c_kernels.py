@@ -1,8 +1,7 @@
-"""Builds and calls the C kernels for 4-bit products (``int4.c``), where this machine has a C compiler.
+"""Builds and calls the C kernels for 4-bit matrix products (``int4.c``), where this machine has a C compiler.
 
-It is built each time a worker starts, which takes a second, for exactly the processor that it runs on, and nothing of
-it stays on the disk. Without a compiler, or on a processor without AVX2, :mod:`app.engine.torch.kernels` is
-slower.
+The library is built each time a worker starts, which takes a second, for the CPU that it runs on; no file is kept.
+Without a compiler, or on a CPU without AVX2, :mod:`app.engine.torch.kernels` uses slower PyTorch operations.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _PACKED_AT_ONCE = 1 << 22  # nibbles
 
 
 class Int4Library:
-    """The library. The layout and the arithmetic are told in ``int4.c``."""
+    """The compiled library; ``int4.c`` describes the layout and the arithmetic."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self._product = library.int4_product
@@ -37,7 +36,7 @@ class Int4Library:
         self._product.restype = None
 
     def product(self, x: Tensor, packed: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
-        """``x`` [m, in], ``packed`` of :meth:`pack`, ``scale`` and ``bias`` float32 [out] → [m, out], like ``x``."""
+        """``x`` [m, in], ``packed`` from :meth:`pack`, ``scale``, ``bias`` float32 [out] → [m, out], dtype of ``x``."""
         rows = x.float().contiguous()
         m, k = rows.shape
         out = torch.empty(m, len(scale))
@@ -49,7 +48,7 @@ class Int4Library:
 
     @staticmethod
     def pack(weight: Tensor) -> Tensor:
-        """A checkpoint's int8 [out, in / 2] → uint8 [blocks, in / 8, 64]; zeros fill the last block."""
+        """Pack a checkpoint's int8 [out, in / 2] to uint8 [blocks, in / 8, 64]; the last block is zero-padded."""
         out_features, columns = weight.shape[0], 2 * weight.shape[1]
         packed = weight.new_empty((-(-out_features // _BLOCK_ROWS), columns // 8, 64), dtype=torch.uint8)
         if weight.is_meta:
@@ -67,7 +66,7 @@ class Int4Library:
 
     @staticmethod
     def rows(packed: Tensor, rows: Tensor) -> Tensor:
-        """The integers of some rows [n] of a packed matrix, int8 [n, in]."""
+        """Unpack the rows with indices `rows` [n] of a packed matrix: int8 [n, in]."""
         blocks, groups, _ = packed.shape
         four = packed.view(blocks, groups, _BLOCK_ROWS, 4)[rows // _BLOCK_ROWS, :, rows % _BLOCK_ROWS]
         return torch.stack((four & 15, four >> 4), dim=2).flatten(1).to(torch.int8) - 8
@@ -75,7 +74,7 @@ class Int4Library:
 
 @functools.cache
 def int4_library(processor: str = "native") -> Int4Library | None:
-    """The library, built for `processor` as compilers name it; ``None`` where it cannot be."""
+    """Build the library for `processor` (a compiler's ``-march``); ``None`` where that fails."""
     compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
     if compiler is None:
         return None

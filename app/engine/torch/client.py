@@ -1,4 +1,4 @@
-"""Client of the PyTorch worker: one reader, and a queue for each request that waits for something."""
+"""Client of the PyTorch worker: one task reads the connection and puts answers into a queue for each request."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import socket
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
-from app.engine.torch.frames import LENGTH, News, pack
+from app.engine.torch.frames import LENGTH, StepOutput, pack
 
 
 class Refused(Exception):
-    """The worker says why it did not do what was asked."""
+    """The worker answered a request with an error; the message is its reason."""
 
 
 class WorkerClient:
-    """Speaks to one worker, from the event loop that connected. Everything raises :class:`OSError` once it is gone."""
+    """Connection to one worker, bound to one event loop. All methods raise :class:`OSError` once the worker is gone."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
@@ -29,45 +29,45 @@ class WorkerClient:
 
     @classmethod
     async def over(cls, connection: socket.socket) -> WorkerClient:
-        """A client on our half of the socket pair, which it closes in the end."""
+        """A client on this end of the socket pair, which it owns and closes."""
         return cls(*await asyncio.open_unix_connection(sock=connection))
 
     async def ask(self, op: str, **fields: object) -> dict[str, Any]:
-        """The worker's answer. Raises :class:`Refused`."""
-        with self._listening() as (number, heard):
+        """Send a request and return the worker's answer. Raises :class:`Refused`."""
+        with self._registered() as (number, received):
             self._send({"op": op, "id": number, **fields})
-            answer = self._heard(await heard.get())
+            answer = self._received(await received.get())
         if "error" in answer:
             raise Refused(answer["error"])
         return answer
 
-    async def stream(self, **fields: object) -> AsyncGenerator[News, None]:
-        """What a ``generate`` brings, to its end; closing it cancels."""
-        with self._listening() as (number, heard):
+    async def stream(self, **fields: object) -> AsyncGenerator[StepOutput, None]:
+        """The outputs of a ``generate`` request; closing the generator cancels it."""
+        with self._registered() as (number, received):
             self._send({"op": "generate", "id": number, **fields})
             ended = False
             try:
                 while not ended:
-                    news: News = self._heard(await heard.get())
-                    ended = news.end is not None
-                    yield news
+                    output: StepOutput = self._received(await received.get())
+                    ended = output.end is not None
+                    yield output
             finally:
                 if not ended and not self._gone:
                     self._send({"op": "cancel", "id": number})
 
     async def close(self) -> None:
-        """Close the connection; requests that wait are told. Idempotent."""
+        """Close the connection; waiting requests raise. Idempotent."""
         self._writer.close()
         self._reading.cancel()
         await asyncio.wait([self._reading])
 
     @contextlib.contextmanager
-    def _listening(self) -> Iterator[tuple[int, asyncio.Queue[Any]]]:
+    def _registered(self) -> Iterator[tuple[int, asyncio.Queue[Any]]]:
         number = next(self._ids)
-        heard: asyncio.Queue[Any] = asyncio.Queue()
-        self._waiting[number] = heard
+        received: asyncio.Queue[Any] = asyncio.Queue()
+        self._waiting[number] = received
         try:
-            yield number, heard
+            yield number, received
         finally:
             del self._waiting[number]
 
@@ -77,27 +77,27 @@ class WorkerClient:
         self._writer.write(pack(frame))
 
     @staticmethod
-    def _heard(item: Any) -> Any:
+    def _received(item: Any) -> Any:
         if item is None:
             raise ConnectionError("the worker closed the connection")
         return item
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
-        """Hand out what comes. What nobody waits for any more (it was cancelled) is dropped."""
+        """Dispatch incoming frames to their requests' queues; frames for cancelled requests are dropped."""
         try:
             while True:
                 (size,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
                 frame = json.loads(await reader.readexactly(size))
-                for number, item in [(frame["id"], frame)] if "id" in frame else _news(frame):
+                for number, item in [(frame["id"], frame)] if "id" in frame else _outputs(frame):
                     if number in self._waiting:
                         self._waiting[number].put_nowait(item)
         except (asyncio.IncompleteReadError, OSError):
-            pass  # it ended; those who wait learn it below
+            pass  # the worker ended: waiting requests get None below
         finally:
             self._gone = True
-            for heard in self._waiting.values():
-                heard.put_nowait(None)
+            for received in self._waiting.values():
+                received.put_nowait(None)
 
 
-def _news(frame: dict[str, Any]) -> list[tuple[int, News]]:
-    return [(fields[0], News(*fields)) for fields in frame["step"]]
+def _outputs(frame: dict[str, Any]) -> list[tuple[int, StepOutput]]:
+    return [(fields[0], StepOutput(*fields)) for fields in frame["step"]]

@@ -1,8 +1,8 @@
-"""Decodes token ids as they come, so that the pieces joined are the whole decoded at once.
+"""Incremental detokenizer: decodes token ids one by one to the same text as decoding them all at once.
 
-Two things make that more than decoding each token: a character may be spread over several tokens, and what a token
-looks like may depend on its neighbours (sentencepiece drops the space before the first one; some tokenizers tidy up
-spaces). So a short window of tokens is decoded again with each new one, and only what it adds is given out.
+Decoding each token alone is not enough: a character may span several tokens, and a token's text may depend on its
+neighbours (sentencepiece drops the space before the first one; some tokenizers clean up spaces). So a short window of
+tokens is decoded again with each new token, and only the added text is returned.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Sequence
 from typing import Protocol
 
 _REPLACEMENT = "\ufffd"
-_HALF = 3  # bytes of a character that may wait for their last; each may show as one U+FFFD
-_PATIENCE = 8  # tokens: a character has 4 bytes at most, and some tokens give none
-_LONGEST_WINDOW = 64  # tokens; only what is no UTF-8 at all gets there
+_HALF = 3  # bytes of an incomplete character; each may decode to one U+FFFD
+_PATIENCE = 8  # tokens: a character has 4 bytes at most, and some tokens have no text
+_LONGEST_WINDOW = 64  # tokens; reached only by output that is not UTF-8
 _CONTEXT = 8
-_TIDIED = 4  # characters that a tidying tokenizer looks at: " n't"
+_TIDIED = 4  # characters that clean-up of spaces looks at: " n't"
 
 
 class Decoder(Protocol):
-    """What is needed of a tokenizer."""
+    """The part of a tokenizer's interface that is used here."""
 
     @property
     def all_special_ids(self) -> list[int]:
@@ -30,18 +30,18 @@ class Decoder(Protocol):
 
 
 class Detokenizer:
-    """The text of one reply. The cost of a token does not grow with the reply."""
+    """Decodes one reply. The cost of a token does not grow with the reply."""
 
     def __init__(self, tokenizer: Decoder) -> None:
         self._tokenizer = tokenizer
         self._tidies = bool(getattr(tokenizer, "clean_up_tokenization_spaces", False))
         self._skipped = frozenset(tokenizer.all_special_ids)
         self._window: list[int] = []
-        self._settled = 0  # tokens at the window's start whose text is out, and ends with a whole character
-        self._shown = 0  # characters of the window's text that are out
+        self._settled = 0  # tokens at the window's start whose text was returned, and ends with a complete character
+        self._shown = 0  # characters of the window's text that were returned
 
     def push(self, token: int) -> str:
-        """What may be shown now that `token` has come."""
+        """Add `token`; returns the new text that is final."""
         if token in self._skipped:
             return ""
         self._window.append(token)
@@ -56,17 +56,17 @@ class Detokenizer:
         return new
 
     def flush(self) -> str:
-        """The rest, when no more tokens will come; a character that is not whole is left out."""
+        """Return the remaining text at the end of the reply, without an incomplete character."""
         text = self._decoded(self._window)
         rest = text[self._shown :]
         self._shown = len(text)
         return rest.rstrip(_REPLACEMENT)
 
     def _safe(self, text: str) -> int:
-        """How much of `text` no later token can change.
+        """The length of the part of `text` that no later token can change.
 
-        Nothing new, while it ends with half a character: some tokenizers show all bytes in a row as U+FFFD as long
-        as the last is missing. After more tokens than that can take, it is no character at all.
+        No new text while it ends with an incomplete character: some tokenizers decode a whole run of bytes to U+FFFD
+        while the last one is missing. After more tokens than a character can have, it is taken to be invalid.
         """
         half = len(text) - len(text.rstrip(_REPLACEMENT))
         if half:
@@ -77,7 +77,7 @@ class Detokenizer:
         return len(text)
 
     def _slide(self, start: int) -> None:
-        """Drop the tokens before `start`; what stays is the context of the next ones."""
+        """Drop the tokens before `start`; the rest is the context of the next tokens."""
         kept = self._window[start:]
         text = self._decoded(kept)
         if text:

@@ -1,7 +1,7 @@
-"""The PyTorch engine in the server's process: talks to one worker and restarts it when it has died.
+"""The PyTorch engine's part in the server process: sends requests to one worker and restarts it when it has died.
 
-It never imports torch. The worker has the model, its tokenizer and the batch; here are stop strings, the family's
-clean-up of a reply, and telling "this request failed" from "the worker died".
+It never imports torch. The worker holds the model, its tokenizer and the batch; this side handles stop strings, the
+family's clean-up of a reply, and the distinction between a failed request and a dead worker.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from app.engine.worker_process import WorkerProcess
 from app.errors import GenerationFailed, PromptTooLong, WorkerFailed
 
 _MODULE = "app.engine.torch.worker"
-# GPUs in the order in which nvidia-smi lists them: its memory is that of the one that the model is loaded on.
+# Number GPUs as nvidia-smi does, so that the free memory it reports is that of the GPU that loads the model.
 _GPU_ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 _START_TIMEOUT_S = 1800.0  # the first start of a large model may quantize it
 
 
 class TorchEngine(WorkerEngine):
-    """One Hugging Face folder in one worker, which loads every adapter or does not start."""
+    """Engine for one Hugging Face folder in one worker; the worker loads all adapters or fails to start."""
 
     def __init__(self, plan: LoadPlan) -> None:
         super().__init__(plan)
@@ -59,18 +59,18 @@ class TorchEngine(WorkerEngine):
                 except BaseException:
                     ours.close()
                     raise
-            self._special_tokens = _texts(said.get("special_tokens"))
+            self._special_tokens = _strings(said.get("special_tokens"))
             self._client = await WorkerClient.over(ours)
 
     async def stop(self) -> None:
-        """End the worker; what it was computing raises :class:`WorkerDied`."""
+        """Stop the worker; running requests raise :class:`WorkerDied`."""
         if self._child is not None:
             await self._child.stop()
         if self._client is not None:
             await self._client.close()
 
     async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
-        """The family's format, or the checkpoint's own chat template where the family has none."""
+        """Render by the family's format, or by the checkpoint's own chat template where the family has none."""
         render, native = self._plan.family.render, self._plan.native
         if render is not None:
             wanted: dict[str, object] = {"text": render(turns)}
@@ -83,23 +83,23 @@ class TorchEngine(WorkerEngine):
         return Prompt(answer["text"], answer["n"], tuple(answer["ids"]))
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[EngineEvent, None]:
-        """Deltas, one for each step that gave text, then ``Finished``."""
+        """A delta for each step that produced text, then ``Finished``."""
         self._check_length(request.prompt)
         reply = _Reply(self._plan, request)
         sampling = {key: value for key, value in request.sampling.as_dict().items() if key != "stop"}
         wanted = {"ids": list(request.prompt.token_ids or ()), "sampling": sampling, "adapter": request.adapter}
         async with self._worker() as worker, aclosing(worker.stream(**wanted)) as steps:
-            async for news in steps:
-                if news.end == "error":
-                    raise Refused(news.error)
-                if delta := reply.add(news.text, news.n_tokens, ended=news.end is not None):
+            async for output in steps:
+                if output.end == "error":
+                    raise Refused(output.error)
+                if delta := reply.add(output.text, output.n_tokens, ended=output.end is not None):
                     yield delta
-                if reply.stopped or news.end is not None:
-                    yield reply.finished(news.end, news.cached_tokens)
+                if reply.stopped or output.end is not None:
+                    yield reply.finished(output.end, output.cached_tokens)
                     return
 
     async def busy(self) -> int:
-        """Requests that the worker is computing now."""
+        """The number of requests in the worker."""
         async with self._worker() as worker:
             return int((await worker.ask("busy"))["busy"])
 
@@ -123,7 +123,7 @@ class TorchEngine(WorkerEngine):
 
     @asynccontextmanager
     async def _worker(self) -> AsyncIterator[WorkerClient]:
-        """The line to the worker; what goes wrong on it becomes an error that says whose fault it was."""
+        """The client of the running worker; its errors become :class:`GenerationFailed` or :class:`WorkerDied`."""
         child, client = self._child, self._client
         if child is None or client is None:
             raise self._died("is not running")
@@ -135,27 +135,27 @@ class TorchEngine(WorkerEngine):
             raise await self._connection_error(child, broken) from broken
 
 
-def _texts(value: object) -> dict[str, str]:
+def _strings(value: object) -> dict[str, str]:
     return {str(k): str(v) for k, v in value.items()} if isinstance(value, dict) else {}
 
 
 class _Reply:
-    """One reply's text on its way out, and its counts."""
+    """One reply's post-processing (clean-up, stop strings) and token counts."""
 
     def __init__(self, plan: LoadPlan, request: GenerationRequest) -> None:
         self._gate = TextGate((*request.sampling.stop, *plan.family.stop))
         self._cleaner = plan.family.cleaner() if plan.family.cleaner else None
         self._prompt_tokens = request.prompt.n_tokens
-        self._said = self._unseen = 0
+        self._generated = self._unseen = 0
 
     @property
     def stopped(self) -> bool:
-        """Whether a stop string has come."""
+        """Whether a stop string was found."""
         return self._gate.stopped
 
     def add(self, text: str, n_tokens: int, *, ended: bool) -> Delta | None:
-        """What may be shown after `n_tokens` more."""
-        self._said += n_tokens
+        """Add the text of `n_tokens` new tokens; returns the text that is final, if any."""
+        self._generated += n_tokens
         self._unseen += n_tokens
         if self._cleaner is not None:
             text = self._cleaner.push(text) + (self._cleaner.flush() if ended else "")
@@ -166,6 +166,6 @@ class _Reply:
         return delta
 
     def finished(self, end: str | None, cached_tokens: int) -> Finished:
-        """The end; a stop string counts before everything else."""
+        """The ``Finished`` event; a stop string takes precedence over the worker's finish reason."""
         reason = FinishReason.LENGTH if end == "length" and not self.stopped else FinishReason.STOP
-        return Finished(reason, Usage(self._prompt_tokens, self._said, cached_tokens))
+        return Finished(reason, Usage(self._prompt_tokens, self._generated, cached_tokens))

@@ -4,14 +4,14 @@ To the worker (``id`` is the engine's number of the request):
 
     {"op": "render", "id", …, "prefill"}                        → {"id", "text", "n", "ids"}; no ids where n is too many
     {"op": "generate", "id", "ids", "sampling", "adapter"}      → frames with "step", until one says that it ended
-    {"op": "cancel", "id"}                                      no answer; nothing more is heard of that request
+    {"op": "cancel", "id"}                                      no answer, and no further output of that request
     {"op": "busy", "id"}                                        → {"id", "busy": requests that are being computed}
 
-What is rendered: "text", which a family wrote; "templated", which the checkpoint's template wrote with all special
-tokens in it; or "messages", for a tokenizer with a format of its own.
+A ``render`` carries one of: "text", rendered by a family; "templated", rendered by the checkpoint's own template with
+all special tokens in it; or "messages", for a tokenizer with a format of its own.
 
-From it, besides the answers: ``{"id", "error": "why"}`` for a ``render`` that failed, and after each step of the
-batch one ``{"step": [...]}`` with all that is new, as :class:`News` in a list.
+From the worker, besides the answers: ``{"id", "error": "why"}`` for a ``render`` that failed, and after each step of
+the batch one ``{"step": [...]}`` with a list of :class:`StepOutput`.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from typing import Any, NamedTuple
 LENGTH = struct.Struct("!I")
 
 
-class News(NamedTuple):
-    """What one step brought one request."""
+class StepOutput(NamedTuple):
+    """One request's output of one step."""
 
     id: int
-    text: str  # may be empty: half a character is held back
+    text: str  # may be empty: an incomplete character is held back
     n_tokens: int
     end: str | None = None  # "stop", "length" or "error"
     cached_tokens: int = 0  # with the end
@@ -37,13 +37,13 @@ class News(NamedTuple):
 
 
 def pack(frame: Mapping[str, Any]) -> bytes:
-    """The bytes of one frame. Lone surrogates survive: a user can type them."""
+    """Encode one frame. Lone surrogates survive: a user can type them."""
     body = json.dumps(frame, separators=(",", ":")).encode()
     return LENGTH.pack(len(body)) + body
 
 
 def read(connection: socket.socket) -> dict[str, Any] | None:
-    """The next frame, blocking; ``None`` when the other side is gone."""
+    """Read the next frame, blocking; ``None`` when the other side has closed the connection."""
     head = _exactly(connection, LENGTH.size)
     body = _exactly(connection, LENGTH.unpack(head)[0]) if head else None
     return None if body is None else json.loads(body)

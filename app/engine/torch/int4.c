@@ -1,21 +1,21 @@
-/* Products of activations with 4-bit matrices, for CPUs with AVX-512 VNNI or AVX2. Built and called by native.py.
+/* Matrix products of activations with 4-bit weights, for CPUs with AVX-512 VNNI or AVX2. Built by c_kernels.py.
  *
- * A row of activations becomes integers of 15 bits, x = step * (128 * high + low), so that all multiplying is done with
- * bytes: more exact than bfloat16 (8 bits), and several times faster than unpacking the matrix. Sums are exact:
- * 16,384 columns * 15 * 127 stay far below 2^31.
+ * Each row of activations is quantized to 15-bit integers, x = step * (128 * high + low), so that all products are
+ * products of bytes: more precise than bfloat16 (8 bits), and several times faster than unpacking the matrix. The
+ * integer accumulation is exact: 16,384 columns * 15 * 127 is far below 2^31.
  *
- * The matrix is cut into blocks of 16 rows. For every 8 columns a block has 64 bytes: byte 4r + j holds column j of
- * row r in its low, column 4 + j in its high nibble, each plus 8.
+ * The matrix is stored in blocks of 16 rows. For every 8 columns a block has 64 bytes: byte 4r + j holds column j of
+ * row r in its low nibble and column 4 + j in its high nibble, each plus 8.
  */
 #include <immintrin.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ROWS = 16, GROUP = 64, LARGEST = 16256 }; /* 128 * 127: the largest integer of an activation */
+enum { ROWS = 16, GROUP = 64, LARGEST = 16256 }; /* 128 * 127: the largest quantized activation */
 
 #if defined(__AVX512VNNI__)
-typedef __m512i lanes; /* 64 bytes, or 16 sums */
+typedef __m512i lanes; /* 64 bytes, or 16 accumulators */
 static inline lanes zero(void) { return _mm512_setzero_si512(); }
 static inline lanes load(const uint8_t *at) { return _mm512_loadu_si512(at); }
 static inline lanes low_nibbles(lanes v) { return _mm512_and_si512(v, _mm512_set1_epi8(15)); }
@@ -38,7 +38,7 @@ static inline lanes high_nibbles(lanes v) {
     return low_nibbles((lanes){_mm256_srli_epi16(v.a, 4), _mm256_srli_epi16(v.b, 4)});
 }
 static inline __m256i add_half(__m256i sums, __m256i weights, __m256i four) {
-    /* Pairs fit 16 bits: 2 * 15 * 127. */
+    /* Sums of pairs fit into 16 bits: 2 * 15 * 127. */
     return _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_maddubs_epi16(weights, four), _mm256_set1_epi16(1)));
 }
 static inline lanes add_products(lanes sums, lanes weights, int32_t four) {
@@ -53,9 +53,9 @@ static inline void store(int32_t *at, lanes v) {
 #error "neither AVX-512 VNNI nor AVX2"
 #endif
 
-/* Rows of activations are multiplied by tiles of 8, 4, 2 or 1. A tile has for every 8 columns and each of its rows 8 high
- * bytes and 8 low bytes: read from front to back, since rows that lie a power of two apart would drive each other out
- * of the cache. */
+/* Rows of activations are multiplied in tiles of 8, 4, 2 or 1. For every 8 columns, a tile stores 8 high and 8 low bytes
+ * of each of its rows, so that it is read sequentially: rows a power of two apart would evict each other from the
+ * cache. */
 typedef struct { int first, size; } tile;
 
 static tile tile_at(int row, int m) {
@@ -69,7 +69,7 @@ static tile tile_at(int row, int m) {
     return (tile){first, 1};
 }
 
-/* One row of activations as integers into its tile. Not finite in, not a number out. */
+/* Quantize one row of activations into its tile. A value that is not finite makes the whole row NaN. */
 static void split(const float *x, int k, int8_t *bytes, int rows_of_tile, float *step, float *sum) {
     float largest = 0.0f, poison = 0.0f;
     for (int i = 0; i < k; i++) {
@@ -91,8 +91,8 @@ static void split(const float *x, int k, int8_t *bytes, int rows_of_tile, float 
     *sum = (float)total;
 }
 
-/* A block's 16 rows times M rows of activations: sums of the high and of the low bytes. M is a constant, so that the sums
- * stay in registers. */
+/* The product of a block's 16 rows with M rows of activations, separately for high and low bytes. M is a compile-time
+ * constant, so that the accumulators stay in registers. */
 #define TIMES(M)                                                                                      \
     static void times_##M(const uint8_t *block, const int8_t *bytes, int k, int32_t *high, int32_t *low) { \
         lanes h[M], l[M];                                                                             \
@@ -127,7 +127,7 @@ static void times(int size, const uint8_t *block, const int8_t *bytes, int k, in
 }
 
 /* out [m, n] = x [m, k] * matrix [n, k]^T * scale [n] + bias [n] (or NULL). k is a multiple of 8.
- * Scratch of the caller's: bytes [m, 2 k], rows [m, 2]. */
+ * Scratch buffers of the caller: bytes [m, 2 k], rows [m, 2]. */
 void int4_product(const uint8_t *matrix, const float *x, const float *scale, const float *bias, float *out, int8_t *bytes,
                   float *rows, int m, int n, int k, int threads) {
 #pragma omp parallel num_threads(threads)

@@ -1,17 +1,17 @@
-"""Products with 4- and 8-bit matrices on a CPU.
+"""Matrix products with 4- and 8-bit weights on a CPU.
 
-Four bits go through :mod:`app.engine.torch.c_kernels` where that can be built. Everything else is done with what
-PyTorch brings: a product is computed with the integers, which bfloat16 holds exactly, and each row's scale is applied
-to the result in float32. There are two methods:
+4-bit products use :mod:`app.engine.torch.c_kernels` where it can be built. All others use PyTorch: the product is
+computed with the integers, which are exact in bfloat16, and each row's scale is applied to the result in float32. There
+are two methods:
 
-- *few rows* (decoding): PyTorch's own kernels read the packed integers once, ``_weight_int4pack_mm_for_cpu`` and
+- *few rows* (decode): PyTorch's packed kernels read the integers once, ``_weight_int4pack_mm_for_cpu`` and
   ``_weight_int8pack_mm``. Only their bfloat16 variants are vectorized.
-- *many rows* (prompts): a block of the matrix at a time is unpacked into a small scratch that stays in the cache, and
-  goes through an ordinary matrix product: bfloat16 where the CPU multiplies that, else float32.
+- *many rows* (prefill): the matrix is unpacked block by block into a small scratch buffer that stays in the CPU cache,
+  followed by an ordinary matrix product: in bfloat16 where the CPU has instructions for it, else in float32.
 
-The 4-bit layout is then the one of PyTorch's kernel. A block holds ``2 * half`` rows of the matrix; byte [k, j] of a
-block holds column k of row j in its low and of row ``half + j`` in its high nibble, each plus 8. ``half`` is 32 with
-AVX-512 and 16 with AVX2.
+Without the C kernels, the 4-bit layout is that of PyTorch's kernel. A block holds ``2 * half`` rows of the matrix; byte
+[k, j] of a block holds column k of row j in its low nibble and of row ``half + j`` in its high nibble, each plus 8.
+``half`` is 32 with AVX-512 and 16 with AVX2.
 """
 
 from __future__ import annotations
@@ -27,30 +27,30 @@ from app.families.glm.quantization import unpack
 
 # Columns that share a scale in PyTorch's int4 kernel: all 1 here, so the more the better.
 GROUP_SIZES = (256, 128, 64, 32)
-INT8_ALIGNMENT = 16  # bytes: with four rows and more the int8 kernel crashes on weights that begin elsewhere
-INT8_MULTIPLE = 32  # its int8 kernel reads past the end of other shapes
+INT8_ALIGNMENT = 16  # bytes: with four rows or more the int8 kernel crashes on unaligned weights
+INT8_MULTIPLE = 32  # the int8 kernel reads out of bounds unless dimensions are multiples of this
 
 _SCRATCH_ELEMENTS = 1 << 22  # unpacked at once: 8 MiB in bfloat16
 _INT4_ROWS_AT_ONCE = 4  # one call with five rows takes as long as one with eight
-# Up to so many rows the packed kernels are faster than unpacking; measured on Zen 4.
+# Up to this number of rows the packed kernels are faster than unpacking; measured on Zen 4.
 _FEW_INT4_ROWS = 28
 _FEW_INT8_ROWS = 8
 
 
 @dataclass(slots=True)
 class Kernels:
-    """How this machine multiplies, and the scratch that a model's layers share. Not for several threads at once."""
+    """The kernels for this machine, and the scratch buffers that a model's layers share. Not thread-safe."""
 
     half: int
     packed_product: bool  # whether PyTorch has a vectorized kernel for few rows
-    wide: torch.dtype  # in which many rows are multiplied
-    library: Int4Library | None = None  # for four bits, instead of all that
+    wide: torch.dtype  # the precision of products with many rows
+    library: Int4Library | None = None  # the C kernels for 4-bit products
     _scratch: dict[torch.dtype, Tensor] = field(default_factory=dict)
     _neutral: dict[tuple[int, ...], Tensor] = field(default_factory=dict)
 
     @classmethod
     def of_this_machine(cls) -> Kernels:
-        """By the instruction set that PyTorch uses here."""
+        """Kernels chosen by the instruction set that PyTorch uses on this machine."""
         capability = torch.backends.cpu.get_cpu_capability()
         fast_bfloat16 = capability.startswith("AVX512") and (
             torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
@@ -64,11 +64,11 @@ class Kernels:
 
     @property
     def layout(self) -> str:
-        """A name for the order of packed integers: files of another one are of no use."""
+        """The name of the packed layout; packed files with another layout can't be used."""
         return "native" if self.library else f"torch-{self.half}"
 
     def pack_int4(self, weight: Tensor) -> Tensor:
-        """A checkpoint's int8 [out, in / 2], even columns in high nibbles → uint8 in the order that is fast here."""
+        """Pack a checkpoint's int8 [out, in / 2] (even columns in high nibbles) to uint8 in this machine's layout."""
         return self.library.pack(weight) if self.library else pack_int4(weight, self.half)
 
     def int4_rows(self, packed: Tensor, rows: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class Kernels:
         return self.library.rows(packed, rows) if self.library else int4_rows(packed, rows)
 
     def int4(self, x: Tensor, packed: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
-        """``x`` [m, in], ``packed`` of :meth:`pack_int4`, ``scale``, ``bias`` float32 [out] → [m, out], like ``x``."""
+        """``x`` [m, in], ``packed`` from :meth:`pack_int4`, ``scale``, ``bias`` float32 [out] → [m, out] like ``x``."""
         if self.library:
             return self.library.product(x, packed, scale, bias)
         if len(x) > _FEW_INT4_ROWS or not self.packed_product:
@@ -100,7 +100,7 @@ class Kernels:
         return _scaled(product, scale, bias).to(x.dtype)
 
     def _many(self, x: Tensor, scale: Tensor, bias: Tensor | None, pieces: Iterator[Tensor], halves: int) -> Tensor:
-        """Scaled piece by piece, so that nothing of the result's size is needed beside the result."""
+        """The product with many rows, scaled block by block, so that the result is the only large tensor."""
         m, start = len(x), 0
         out = x.new_empty(m, len(scale))
         rows = x.to(self.wide)
@@ -114,32 +114,32 @@ class Kernels:
         return out
 
     def _int4_pieces(self, packed: Tensor) -> Iterator[Tensor]:
-        """Some blocks at a time in `wide`, [in, rows]: of a block, columns 2j and 2j + 1 are rows j and half + j."""
+        """Unpack some blocks at a time to `wide`, [in, rows]; columns 2j, 2j + 1 of a block are rows j, half + j."""
         _, columns, half = packed.shape
         at_once = max(1, _SCRATCH_ELEMENTS // (columns * 2 * half))
         for part in torch.split(packed, at_once):
             pairs = self._buffer(part.shape, torch.int32)
-            # A byte's two nibbles go to the two 16-bit halves of a word: multiply to have it twice, then mask.
+            # Spread a byte's two nibbles over the two 16-bit halves of a word: multiply to duplicate it, then mask.
             pairs.copy_(part).mul_(0x1001).bitwise_and_(0x000F000F)
             integers = pairs.view(torch.int16).sub_(8)  # [blocks, in, 2 * half]
-            # One wide matrix: each product wakes all threads, which costs more than this reordering.
+            # One wide matrix instead of many: starting all threads for each product costs more than this reordering.
             wide = self._buffer(torch.Size((columns, len(part), 2 * half)), self.wide)
             yield wide.copy_(integers.transpose(0, 1)).view(columns, -1)
 
     def _int8_pieces(self, weight: Tensor) -> Iterator[Tensor]:
-        """Some rows at a time in `wide`, [in, rows]."""
+        """Unpack some rows at a time to `wide`, [in, rows]."""
         for part in torch.split(weight, max(1, _SCRATCH_ELEMENTS // weight.shape[1])):
             yield self._buffer(part.shape, self.wide).copy_(part).t()
 
     def _buffer(self, shape: torch.Size, dtype: torch.dtype) -> Tensor:
-        """The scratch of that type, seen as `shape`; what was in it is lost."""
+        """The scratch buffer of that dtype, viewed as `shape`; overwrites earlier contents."""
         size = shape.numel()
         if dtype not in self._scratch or self._scratch[dtype].numel() < size:
             self._scratch[dtype] = torch.empty(size, dtype=dtype)
         return self._scratch[dtype][:size].view(shape)
 
     def _neutral_groups(self, groups: int, rows: int) -> Tensor:
-        """[groups, rows, 2] of scale 1 and zero point 0: what the int4 kernel wants to know of each group."""
+        """Scale 1 and zero point 0 for each group, [groups, rows, 2], as the int4 kernel requires."""
         key = (groups, rows)
         if key not in self._neutral:
             self._neutral[key] = torch.tensor([1.0, 0.0], dtype=torch.bfloat16).expand(groups, rows, 2).contiguous()
@@ -153,7 +153,7 @@ class Kernels:
 
 
 def pack_int4(weight: Tensor, half: int) -> Tensor:
-    """A checkpoint's int8 [out, in / 2], even columns in high nibbles → uint8 [blocks, in, half]; zeros fill up."""
+    """Pack a checkpoint's int8 [out, in / 2] (even columns in high nibbles) to uint8 [blocks, in, half], padded."""
     out_features, columns = weight.shape[0], 2 * weight.shape[1]
     block = 2 * half
     packed = weight.new_empty((-(-out_features // block), columns, half), dtype=torch.uint8)
@@ -178,5 +178,5 @@ def int4_rows(packed: Tensor, rows: Tensor) -> Tensor:
 
 
 def _scaled(product: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
-    """float32, whatever the product is in."""
+    """Apply scale and bias in float32, whatever the product's dtype."""
     return product * scale if bias is None else torch.addcmul(bias, product, scale)

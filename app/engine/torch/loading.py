@@ -1,13 +1,13 @@
 """Loads a model from a folder, quantized as asked, with its tokenizer and adapters.
 
-By what is in the folder and what was asked for:
+Depending on the checkpoint and the requested quantization:
 
-- ChatGLM's own int4 and int8 layouts are loaded as they are; on a CPU they are then packed for its fast kernels.
-- ``int8`` and ``nf4`` go through bitsandbytes, which quantizes while it loads.
-- everything else is loaded in the precision that this machine computes fast (:func:`compute_dtype`).
+- ChatGLM's own int4 and int8 layouts are loaded as they are; on a CPU they are then packed for fast kernels.
+- ``int8`` and ``nf4`` use bitsandbytes, which quantizes while loading.
+- everything else is loaded in the fastest precision of this machine (:func:`compute_dtype`).
 
-What took work, packing or quantizing, is kept on disk (:mod:`app.engine.torch.prepared_weights`). Nothing of the
-checkpoint is run: no remote code, no pickles. Runs in the worker; imports torch.
+Packed and quantized weights are cached on disk (:mod:`app.engine.torch.prepared_weights`). No code of the checkpoint is
+run: no remote code, no pickles. Runs in the worker; imports torch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 
-# Known to transformers from here on: BLOOM with an attention that can be batched, and ChatGLM.
+# Registers ChatGLM, and BLOOM with an attention function that can be batched, with transformers.
 import app.families.bloom
 import app.families.chatglm  # noqa: F401
 from app.engine.torch.adapters import Adapters, attach
@@ -37,7 +37,7 @@ QUANTIZATIONS = ("none", "int8", "nf4")
 
 @dataclass(slots=True)
 class Loaded:
-    """A model, ready: in evaluation mode, without gradients."""
+    """A loaded model, in evaluation mode and without gradients, with everything needed to run it."""
 
     model: Any
     tokenizer: Any
@@ -48,11 +48,11 @@ class Loaded:
 
 
 def load(config: Mapping[str, Any]) -> Loaded:
-    """The model that `config` (sent by :class:`app.engine.torch.engine.TorchEngine`) names.
+    """Load the model that `config` (sent by :class:`app.engine.torch.engine.TorchEngine`) names.
 
     Raises :class:`ValueError` (with what to do) for what cannot be loaded, :class:`OSError` for what cannot be read.
     """
-    transformers.logging.set_verbosity_error()  # standard error is where a failure's reason is looked for
+    transformers.logging.set_verbosity_error()  # a failure's reason is read from standard error
     transformers.logging.disable_progress_bar()
     folder = Path(config["folder"])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -79,7 +79,7 @@ def load(config: Mapping[str, Any]) -> Loaded:
 
 
 def compute_dtype(device: torch.device) -> torch.dtype:
-    """The precision that `device` computes fast: half of float32's memory wherever that costs no time."""
+    """The precision for `device`: 16 bits where it is as fast as float32, else float32."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
@@ -88,7 +88,7 @@ def compute_dtype(device: torch.device) -> torch.dtype:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is to be loaded, and how."""
+    """Which folder to load, in which quantization and on which device."""
 
     folder: Path
     quantization: str
@@ -98,17 +98,17 @@ class _Plan:
 
     @property
     def stored_bits(self) -> int:
-        """The width of a checkpoint in ChatGLM's own quantized layout; 0: not quantized."""
+        """Bits per weight of a checkpoint in ChatGLM's own quantized layout; 0: not quantized."""
         return int(getattr(self.config, "quantization_bit", 0) or 0)
 
     @property
     def dtype(self) -> torch.dtype:
-        """The precision of activations; PyTorch's packed kernels know bfloat16 only."""
+        """The precision of activations; PyTorch's packed kernels support bfloat16 only."""
         packed = self.stored_bits and self.device.type == "cpu"
         return torch.bfloat16 if packed else compute_dtype(self.device)
 
     def model(self) -> Any:
-        """The model, loaded."""
+        """Load the model."""
         if self.stored_bits:
             if self.quantization not in ("none", f"int{self.stored_bits}"):
                 raise ValueError(
@@ -143,7 +143,7 @@ class _Plan:
         return model
 
     def _bitsandbytes(self) -> Any:
-        """Saved before anything is computed: with AVX512-BF16 the first pass repacks 4-bit weights in place."""
+        """Quantize, and save before the first forward pass: with AVX512-BF16 that repacks 4-bit weights in place."""
         prepared = self._prepared(self.quantization)
         if prepared and prepared.folder:
             return self._read(prepared.folder)
@@ -171,7 +171,7 @@ class _Plan:
 
 
 def _eos_ids(model: Any, tokenizer: Any) -> frozenset[int]:
-    """Every token that the checkpoint names as the end of a reply; ChatGLM3's next turn of someone else is one too."""
+    """All tokens that end a reply according to the checkpoint, including ChatGLM3's role tokens of the next turn."""
     found: set[int] = set(getattr(tokenizer, "stop_token_ids", ()))
     for source in (model.generation_config, model.config, tokenizer):
         ids = getattr(source, "eos_token_id", None)

@@ -1,8 +1,8 @@
-"""Reads and writes packed models without ever holding the weights twice.
+"""Reads and writes packed models without holding the weights in memory twice.
 
-:func:`read_checkpoint` takes a quantized ChatGLM checkpoint tensor by tensor and packs every matrix as soon as it is
-there. :func:`save_packed` keeps the result, and :func:`load_packed` maps that file into memory: nothing is read before
-it is used, nothing is copied, and under memory pressure the system may drop pages and read them again.
+:func:`read_checkpoint` reads a quantized ChatGLM checkpoint tensor by tensor and packs each matrix as soon as it is
+read. :func:`save_packed` saves the result, and :func:`load_packed` maps that file into memory: pages are read on first
+use and never copied, and under memory pressure the system may drop them and read them again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from app.engine.torch.packing import QUANTIZED, PackedInt4Embedding, Packer, pac
 from app.system.disk import sync
 
 PACKED_FILE = "packed.safetensors"
-_SHARED = "shared"  # metadata: names that are other names' tensors
+_SHARED = "shared"  # metadata key: names of tensors that are the same as another one → that one's name
 _GENERATION_CONFIG = "generation_config.json"
 
 
@@ -38,7 +38,7 @@ def read_checkpoint(folder: Path, config: Any, dtype: torch.dtype) -> Any:
     for name, tensor in _tensors(folder):
         module_name, _, _ = name.rpartition(".")
         if tied and module_name == head_name:
-            continue  # the embedding wins, whatever the file has here
+            continue  # tied: the embedding takes precedence over a head in the file
         module = _assign(model, name, tensor, dtype)
         if isinstance(module, QUANTIZED) and not _missing(module):
             packer.pack(module_name)
@@ -49,7 +49,7 @@ def read_checkpoint(folder: Path, config: Any, dtype: torch.dtype) -> Any:
 
 
 def save_packed(model: Any, folder: Path) -> None:
-    """Write `model`, packed before, into the existing `folder`. Raises :class:`OSError` where that is impossible."""
+    """Write the packed `model` into the existing `folder`. Raises :class:`OSError`."""
     tensors: dict[str, Tensor] = {}
     shared: dict[str, str] = {}
     first: dict[tuple[int, torch.Size], str] = {}
@@ -61,12 +61,12 @@ def save_packed(model: Any, folder: Path) -> None:
             shared[name] = original
     path = folder / PACKED_FILE
     save_file(tensors, path, metadata={"format": "pt", _SHARED: json.dumps(shared)})
-    sync(path)  # a name must not outlive its content
+    sync(path)  # before the folder is renamed to its final name
     model.generation_config.save_pretrained(folder)
 
 
 def load_packed(folder: Path, config: Any, dtype: torch.dtype) -> Any:
-    """What :func:`save_packed` wrote on a machine with this instruction set; `config` is the checkpoint's.
+    """Load a model written by :func:`save_packed` for this instruction set; `config` is the checkpoint's.
 
     The tensors are views of the mapped file: do not change them. Raises :class:`ValueError` for a damaged file.
     """
@@ -88,15 +88,15 @@ def load_packed(folder: Path, config: Any, dtype: torch.dtype) -> Any:
 
 
 def _empty_model(config: Any, dtype: torch.dtype) -> Any:
-    """Modules without memory."""
+    """The model with all tensors on the meta device."""
     with torch.device("meta"):
         return AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="sdpa")
 
 
 def _tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
-    """Names and mapped tensors of all files.
+    """Names and memory-mapped tensors of all files.
 
-    A file is opened again for each tensor: as long as one mapping lives, every page that was read counts as ours.
+    A file is mapped again for each tensor: pages read through a mapping count as process memory until it is closed.
     """
     paths = sorted(folder.glob("*.safetensors"))
     if not paths:
@@ -113,7 +113,7 @@ def _tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
 
 
 def _assign(model: nn.Module, name: str, tensor: Tensor, dtype: torch.dtype | None) -> nn.Module | None:
-    """Put `tensor` where `name` says, parameters copied in `dtype` if one is given; the module, if there is such."""
+    """Set the tensor `name`, a parameter copied in `dtype` if given; returns its module, ``None`` if there is none."""
     module_name, _, leaf = name.rpartition(".")
     try:
         module = model.get_submodule(module_name)
@@ -136,7 +136,7 @@ def _tensor(model: nn.Module, name: str) -> Tensor:
 
 
 def _missing(module: nn.Module) -> list[str]:
-    """Names of the tensors that hold nothing yet."""
+    """Names of the tensors that are still on the meta device."""
     tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     return [name for name, tensor in tensors.items() if tensor.is_meta and tensor.numel()]
 
@@ -144,7 +144,7 @@ def _missing(module: nn.Module) -> list[str]:
 def _finished(model: Any, folder: Path) -> Any:
     for module in model.modules():
         for name, buffer in module._buffers.items():
-            if buffer is not None and buffer.is_meta and not buffer.numel():  # only its type says something
+            if buffer is not None and buffer.is_meta and not buffer.numel():  # an empty buffer, used only for its dtype
                 module._buffers[name] = torch.empty_like(buffer, device="cpu")
     if missing := _missing(model):
         raise ValueError(

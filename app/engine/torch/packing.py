@@ -1,9 +1,10 @@
-"""Replaces every quantized module of a ChatGLM model by a fast one, for decoding on a CPU.
+"""Replaces the quantized modules of a ChatGLM model by modules with fast CPU kernels.
 
-The numbers stay the checkpoint's, only their order in memory changes, and there is one copy of them: a matrix is
-packed, its old tensor goes, then comes the next one. A tied int4 head and embedding share one packed matrix.
+The values stay the checkpoint's; only their memory layout changes. Matrices are packed one after the other, and each
+old tensor is freed before the next, so the weights are never in memory twice. A tied int4 head and embedding share one
+packed matrix.
 
-It knows nothing of files (:mod:`app.engine.torch.packed_files`) nor of arithmetic (:mod:`app.engine.torch.kernels`).
+File access is in :mod:`app.engine.torch.packed_files`, the arithmetic in :mod:`app.engine.torch.kernels`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ QUANTIZED = (QuantizedLinear, QuantizedEmbedding)
 
 
 class _Packed(nn.Module):
-    """Moves go through, casts do not: a scale in bfloat16 would be another scale."""
+    """Base of packed modules. Moves to a device apply to the scale, casts do not: bfloat16 would change its value."""
 
     scale: Tensor  # float32 [rows]
 
@@ -35,7 +36,7 @@ class _Packed(nn.Module):
 
 
 class PackedInt4Linear(_Packed):
-    """``nn.Linear`` over a 4-bit matrix in the order that is fast here."""
+    """``nn.Linear`` over a 4-bit matrix in the packed layout of :class:`Kernels`."""
 
     packed: Tensor  # uint8
     bias: Tensor | None  # float32 [out]
@@ -55,7 +56,7 @@ class PackedInt4Linear(_Packed):
 
 
 class PackedInt8Linear(_Packed):
-    """``nn.Linear`` over an 8-bit matrix, which stays as the checkpoint has it."""
+    """``nn.Linear`` over an 8-bit matrix in the checkpoint's layout."""
 
     weight: Tensor  # int8 [out, in]
     bias: Tensor | None  # float32 [out]
@@ -70,14 +71,14 @@ class PackedInt8Linear(_Packed):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] → [..., out]."""
-        if self.weight.data_ptr() % INT8_ALIGNMENT:  # in a mapped file a tensor may begin at any eighth byte
+        if self.weight.data_ptr() % INT8_ALIGNMENT:  # tensors of a mapped file are aligned to 8 bytes only
             self.weight = self.weight.clone()
         rows = x.reshape(-1, self.in_features)
         return self.kernels.int8(rows, self.weight, self.scale, self.bias).view(*x.shape[:-1], self.out_features)
 
 
 class PackedInt4Embedding(_Packed):
-    """``nn.Embedding`` that looks its rows up in the packed matrix of a tied head."""
+    """``nn.Embedding`` that reads its rows from the packed matrix of a tied head."""
 
     packed: Tensor
 
@@ -90,7 +91,7 @@ class PackedInt4Embedding(_Packed):
         self.share(head)
 
     def share(self, head: PackedInt4Linear) -> None:
-        """Use the tensors of `head`."""
+        """Share the tensors of `head`."""
         self.register_buffer("packed", head.packed, persistent=False)
         self.register_buffer("scale", head.scale, persistent=False)
 
@@ -102,26 +103,26 @@ class PackedInt4Embedding(_Packed):
 
 
 def pack_for_inference(model: Any) -> None:
-    """Replace `model`'s quantized modules, in place and one after the other.
+    """Replace the quantized modules of `model` in place, one after the other.
 
-    For a model on the CPU or, to load packed tensors into, on the meta device. A matrix whose shape PyTorch's kernels
-    do not take stays as it is: slower, and as exact. The model works in any type; bfloat16 saves casts.
+    The model is on the CPU or, to load packed tensors into it, on the meta device. A matrix whose shape PyTorch's
+    kernels do not support is left as it is: slower, with the same result. Any dtype works; bfloat16 saves casts.
     """
     packer = Packer(model)
-    # Names only: a list of modules would keep every old matrix until the end.
+    # Names, not modules: a list of modules would keep every old matrix alive until the end.
     for name in [name for name, module in model.named_modules() if isinstance(module, QUANTIZED)]:
         packer.pack(name)
 
 
 class Packer:
-    """Packs the modules of one model one by one, as their tensors arrive."""
+    """Packs the modules of one model one by one, as their tensors are read."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
         self._kernels = Kernels.of_this_machine()
 
     def pack(self, name: str) -> None:
-        """Replace the module `name` if it is quantized, and with a tied embedding the head too."""
+        """Replace the module `name` if it is quantized; for a tied embedding, the head too."""
         module = self._model.get_submodule(name)
         head = self._model.get_output_embeddings()
         tied = bool(self._model.config.tie_word_embeddings)

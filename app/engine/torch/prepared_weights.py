@@ -1,8 +1,8 @@
-"""Quantized or packed weights kept on disk, so that only the first start has to prepare them.
+"""Disk cache of quantized or packed weights, so that only the first start has to prepare them.
 
-They belong to one state of one checkpoint: its key is made of the files' names, sizes and times, of what was
-asked for, and of what did the work (library versions, the CPU's instruction set). It is written beside its final
-place and renamed when it is whole; others of the same kind are then out of date and go.
+The cache key consists of the checkpoint's file names, sizes and times, the requested quantization, and the library
+versions and CPU instruction set that it was made with. An entry is written to a temporary folder and renamed when it is
+complete; older entries of the same kind are then removed.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-_READ = (".safetensors", ".json", ".model")  # what a checkpoint is made of
-_SPARE_BYTES = 1 << 30  # left free on the disk for everything else
+_READ = (".safetensors", ".json", ".model")  # the files of a checkpoint that the key depends on
+_SPARE_BYTES = 1 << 30  # kept free on the disk
 
 
 class PreparedWeights:
-    """One folder of prepared weights: ``<root>/<kind>/<key>``."""
+    """One cache entry: the folder ``<root>/<kind>/<key>``."""
 
     def __init__(self, root: Path, checkpoint: Path, kind: str, made_with: Iterable[str]) -> None:
-        """`kind` names the quantization, `made_with` all else that the result depends on."""
+        """`kind` names the quantization; `made_with` is everything else that the result depends on."""
         self._kind_dir = root / kind
         self._place = self._kind_dir / _key(checkpoint, made_with)
 
     @property
     def folder(self) -> Path | None:
-        """The finished folder, if there is one."""
+        """The complete folder; ``None`` where there is none."""
         return self._place if self._place.is_dir() else None
 
     def store(self, write: Callable[[Path], None], size_bytes: int) -> Path | None:
-        """Let `write` fill a folder of about `size_bytes`; the finished folder, or ``None`` where it cannot be kept.
+        """Let `write` fill a folder of about `size_bytes`; returns the complete folder, ``None`` if it can't be kept.
 
-        A full disk or a folder that must not be written costs time at the next start, and nothing else.
+        A full disk or a read-only folder is no error: the next start prepares the weights again.
         """
         unfinished = self._kind_dir / f".{uuid.uuid4().hex}"
         try:

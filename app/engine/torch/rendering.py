@@ -1,6 +1,6 @@
-"""Renders prompts as the model reads them: text, and its token ids with special tokens.
+"""Renders prompts in the worker: their text, and their token ids with special tokens.
 
-No chat template is run here: :mod:`app.engine.templates` does that elsewhere, and what comes from it is text.
+Chat templates are not run here but in the sandbox of :mod:`app.engine.templates`, which sends the rendered text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class RenderingFailed(Exception):
 
 
 def rendered(tokenizer: Any, frame: Mapping[str, Any]) -> tuple[str, list[int]]:
-    """What a ``render`` frame asks for (:mod:`app.engine.torch.frames`). Raises :class:`RenderingFailed`."""
+    """Text and token ids for a ``render`` frame (:mod:`app.engine.torch.frames`). Raises :class:`RenderingFailed`."""
     prefill: str = frame["prefill"]
     if "text" in frame:
         return render_text(tokenizer, frame["text"], prefill)
@@ -25,29 +25,29 @@ def rendered(tokenizer: Any, frame: Mapping[str, Any]) -> tuple[str, list[int]]:
 
 
 def special_tokens(tokenizer: Any) -> dict[str, str]:
-    """The tokenizer's special tokens by the names that chat templates know them by, ``bos_token`` and the like."""
+    """The tokenizer's special tokens by the names used in chat templates, such as ``bos_token``."""
     return {name: str(token) for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
 
 
 def render_text(tokenizer: Any, text: str, prefill: str) -> tuple[str, list[int]]:
-    """A family's prompt `text`, and the reply's beginning `prefill` after it."""
-    # With ChatGLM's tokenizers the special tokens are ids that a family's text never spells, so none was meant.
+    """Text and token ids of a family's prompt `text`, followed by the reply's beginning `prefill`."""
+    # ChatGLM's special tokens are never written as text by a family, so one that is in the text was typed by a user.
     typed = {"split_special_tokens": True} if hasattr(tokenizer, "special_id") else {}
     bos = tokenizer.bos_token
-    begun = not typed and bool(bos) and text.startswith(bos)  # the family has written it itself
+    begun = not typed and bool(bos) and text.startswith(bos)  # the family's format contains it
     ids: list[int] = tokenizer(text, add_special_tokens=not begun, **typed)["input_ids"]
     if not prefill:
         return text, ids
     plain: list[int] = tokenizer(text, add_special_tokens=False, **typed)["input_ids"]
-    if len(ids) > len(plain) and ids[: len(plain)] == plain:  # special tokens stand between the prompt and the reply
+    if len(ids) > len(plain) and ids[: len(plain)] == plain:  # special tokens between the prompt and the reply
         return text + prefill, ids + tokenizer(prefill, add_special_tokens=False, **typed)["input_ids"]
     return text + prefill, tokenizer(text + prefill, add_special_tokens=not begun, **typed)["input_ids"]
 
 
 def render_messages(tokenizer: Any, messages: Sequence[Mapping[str, str]], prefill: str) -> tuple[str, list[int]]:
-    """A conversation as a tokenizer writes it that makes role tokens which no text can spell: ChatGLM's.
+    """Text and token ids of a conversation, for tokenizers whose role tokens have no text form (ChatGLM's).
 
-    Raises :class:`RenderingFailed` where that refuses, and for every other tokenizer.
+    Raises :class:`RenderingFailed` where the tokenizer rejects the conversation, and for every other tokenizer.
     """
     if not hasattr(tokenizer, "special_id"):
         raise RenderingFailed(

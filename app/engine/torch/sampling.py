@@ -11,17 +11,17 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from app.domain.generation import SamplingParams
+from app.domain.sampling import SamplingParams
 
-# For top-p without top-k: nearly always enough; where it is not, the whole vocabulary is sorted.
+# Candidates for top-p without top-k: nearly always enough; otherwise the whole vocabulary is sorted.
 _FIRST_CANDIDATES = 256
 
-_COLDEST = 1e-4  # a temperature below leaves one token anyway, and divides to infinity
-_HUGE = 1e30  # as far as a repetition penalty near 0 may take a score
+_COLDEST = 1e-4  # lower temperatures would overflow, and leave one token anyway
+_HUGE = 1e30  # limit for logits divided by a repetition penalty near 0
 
 
 class Row:
-    """One sequence's parameters, its random numbers, and the tokens that a repetition penalty looks at."""
+    """One sequence's sampling parameters, random generator, and tokens subject to the repetition penalty."""
 
     def __init__(self, params: SamplingParams, prompt: Iterable[int], eos_ids: Iterable[int]) -> None:
         self.params = params
@@ -40,13 +40,13 @@ class Row:
         return float(torch.rand((), generator=self._chance, dtype=torch.float64))
 
     def add(self, token: int) -> None:
-        """`token` was chosen."""
+        """Record a sampled token for the repetition penalty."""
         if self._penalised and token not in self._seen:
             self._seen.add(token)
             self._seen_ids = torch.cat([self._seen_ids, torch.tensor([token])])
 
     def adjust(self, logits: Tensor) -> None:
-        """Change this row's `logits` [V] in place: no end where none is wanted, less of what was there already."""
+        """Adjust this row's `logits` [V] in place: suppress eos if it is ignored, apply the repetition penalty."""
         if self._penalised:
             ids = self._seen_ids.to(logits.device)
             scores = logits[ids]
@@ -57,7 +57,7 @@ class Row:
 
 
 def sample(logits: Tensor, rows: Sequence[Row]) -> list[int | None]:
-    """A token for each row of `logits` [b, V]; ``None`` where the model gave no numbers (NaN or +inf)."""
+    """Sample a token for each row of `logits` [b, V]; ``None`` for a row with NaN or +inf."""
     logits = logits.float()
     sound = logits.amax(-1).isfinite().tolist()
     if any(row.banned or row.params.repetition_penalty != 1.0 for row in rows):
@@ -82,7 +82,7 @@ def sample(logits: Tensor, rows: Sequence[Row]) -> list[int | None]:
 
 
 def candidates(logits: Tensor, params: Sequence[SamplingParams]) -> tuple[Tensor, Tensor]:
-    """Token ids [b, k], most likely first, and their probabilities after all filters, 0 where filtered out.
+    """Token ids [b, k], sorted by probability, and their probabilities after all filters, 0 where filtered out.
 
     Temperatures must be above 0. Either all rows have a top-k or none has.
     """
@@ -105,7 +105,7 @@ def candidates(logits: Tensor, params: Sequence[SamplingParams]) -> tuple[Tensor
 
 
 def _filtered(probabilities: Tensor, params: Sequence[SamplingParams]) -> Tensor:
-    """Top-p and min-p on `probabilities` [b, k]; descending, if a row has a top-p below 1. Sums to 1 again."""
+    """Apply top-p and min-p to `probabilities` [b, k], sorted if a row has a top-p below 1; renormalized to 1."""
     device = probabilities.device
     kept = probabilities
     if any(p.top_p < 1 for p in params):
@@ -121,9 +121,9 @@ def _filtered(probabilities: Tensor, params: Sequence[SamplingParams]) -> Tensor
 
 
 def _draw(ids: Tensor, weights: Tensor, chances: Tensor) -> list[int]:
-    """One of `ids` [b, k] for each row, by `weights`; `chances` [b] are random numbers below 1."""
+    """Draw one of `ids` [b, k] for each row by `weights`; `chances` [b] are uniform random numbers below 1."""
     steps = weights.double().cumsum(-1).cpu()
-    # the first step above the number: never a candidate of weight 0, which adds no step
+    # inverse CDF: the first cumulative weight above the number, so never a candidate of weight 0
     place = torch.searchsorted(steps, (chances * steps[:, -1])[:, None], right=True)
     return ids.cpu().gather(1, place.clamp(max=ids.shape[-1] - 1))[:, 0].tolist()
 

@@ -1,7 +1,7 @@
-"""Continuous batching: requests come and go between two steps, and each step gives every running reply one token.
+"""Continuous batching: requests join and leave between steps, and each step decodes one token for every running reply.
 
-A step takes what has arrived, reads pieces of prompts for a bounded time, decodes all running replies in one forward
-pass (one for each adapter), and sends all that is new at once. A request that fails ends alone.
+A step takes new requests, prefills prompts in chunks for a bounded time, decodes all running replies in one forward
+pass (one for each adapter), and emits all new tokens together. A request that fails does not affect the others.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from app.engine.torch.detokenizer import Detokenizer
-from app.engine.torch.frames import News
+from app.engine.torch.frames import StepOutput
 from app.engine.torch.sampling import Row, sample
-from app.engine.torch.sequences import PAUSE_S, GenerationJob, Pace, Sequence
+from app.engine.torch.sequences import PREFILL_BUDGET_S, GenerationJob, PrefillPace, Sequence
 from app.engine.torch.slot_model import SlotModel
-from app.engine.torch.slot_table import Place, SlotTable
+from app.engine.torch.slot_table import Assignment, SlotTable
 
 if TYPE_CHECKING:
     from app.engine.torch.loading import Loaded
@@ -37,12 +37,12 @@ _NO_MEMORY = (
 
 
 class Scheduler:
-    """Runs a model's batch in the thread that calls :meth:`run`. ``submit``, ``cancel`` and ``busy`` are for any."""
+    """Runs a model's batch in the thread that calls :meth:`run`. ``submit``, ``cancel``, ``busy`` are thread-safe."""
 
     def __init__(
-        self, loaded: Loaded, *, n_slots: int, context_tokens: int, emit: Callable[[list[News]], None]
+        self, loaded: Loaded, *, n_slots: int, context_tokens: int, emit: Callable[[list[StepOutput]], None]
     ) -> None:
-        """`emit` is called with the news of each step; it may be replaced between two.
+        """`emit` is called with each step's outputs; it may be replaced between two steps.
 
         Raises :class:`ValueError` where the model cannot be batched.
         """
@@ -54,24 +54,24 @@ class Scheduler:
         self._inbox: SimpleQueue[GenerationJob | int] = SimpleQueue()  # a number: cancel that job
         self._waiting: deque[GenerationJob] = deque()
         self._running: dict[int, Sequence] = {}
-        self._pace = Pace()
-        self._news: list[News] = []
+        self._pace = PrefillPace()
+        self._outputs: list[StepOutput] = []
 
     @property
     def busy(self) -> int:
-        """Requests that are being computed, or wait for that."""
+        """The number of running and waiting requests."""
         return len(self._running) + len(self._waiting)
 
     def submit(self, job: GenerationJob) -> None:
-        """Let `job` begin with the next step."""
+        """Queue `job` for the next step."""
         self._inbox.put(job)
 
     def cancel(self, job_id: int) -> None:
-        """End that job with the next step; nothing more is told of it. Nothing happens if it has ended."""
+        """Drop that job at the next step, without further output. Does nothing if it has ended."""
         self._inbox.put(job_id)
 
     def run(self) -> None:
-        """Step for ever."""
+        """Run steps for ever."""
         while True:
             if not self.busy:
                 self._take(self._inbox.get())
@@ -79,14 +79,14 @@ class Scheduler:
 
     @torch.inference_mode()
     def step(self) -> None:
-        """One step of all that runs."""
+        """Run one step: admit, prefill, decode, emit."""
         self._take_arrived()
         self._place_waiting()
-        self._read()
+        self._prefill()
         self._decode()
-        news, self._news = self._news, []
-        if news:
-            self.emit(news)
+        outputs, self._outputs = self._outputs, []
+        if outputs:
+            self.emit(outputs)
 
     def _take_arrived(self) -> None:
         while True:
@@ -109,73 +109,73 @@ class Scheduler:
     def _place_waiting(self) -> None:
         while self._waiting:
             job = self._waiting[0]
-            place = self._table.take(job.ids, job.adapter)
-            if place is None:
+            assigned = self._table.take(job.ids, job.adapter)
+            if assigned is None:
                 return
             self._waiting.popleft()
             try:
-                self._running[job.id] = self._begun(job, place)
+                self._running[job.id] = self._start(job, assigned)
             except Exception as error:  # noqa: BLE001
-                place.slot.tokens = []
-                self._table.release(place.slot)
+                assigned.slot.tokens = []
+                self._table.release(assigned.slot)
                 self._end(job.id, "error", _explained(error))
 
-    def _begun(self, job: GenerationJob, place: Place) -> Sequence:
-        """`job` in its slot, with what that or another slot holds of its prompt already."""
-        slot = place.slot
+    def _start(self, job: GenerationJob, assigned: Assignment) -> Sequence:
+        """Put `job` into its slot, copying the part of its prompt that another slot has in the KV cache."""
+        slot = assigned.slot
         prefix = self._model.begin(slot.index, job.adapter)
-        if place.source is not slot and place.cached:
-            self._model.cache.copy(place.source.index, slot.index, prefix + place.cached)
-        slot.adapter, slot.tokens = job.adapter, job.ids[: place.cached]
+        if assigned.source is not slot and assigned.cached:
+            self._model.cache.copy(assigned.source.index, slot.index, prefix + assigned.cached)
+        slot.adapter, slot.tokens = job.adapter, job.ids[: assigned.cached]
         positions = self._model.positions(job.ids)
         return Sequence(
             job=job,
             slot=slot,
-            cached=place.cached,
+            cached=assigned.cached,
             prefix=prefix,
             positions=None if positions is None else positions[:, -1:],
             row=Row(job.params, job.ids, self._loaded.eos_ids),
             text=Detokenizer(self._loaded.tokenizer),
             limit=min(job.params.max_new_tokens, self._context_tokens - len(job.ids)),
-            reading=self._model.read(
+            prefill=self._model.prefill(
                 slot.index,
                 job.ids,
-                cached=place.cached,
+                cached=assigned.cached,
                 prefix=prefix,
                 positions=positions,
                 adapter=job.adapter,
-                chunk=self._pace.piece,
+                chunk=self._pace.chunk,
             ),
         )
 
-    def _read(self) -> None:
-        """Pieces of prompts, as long as those who are decoding may wait: a decoding step costs more than a layer."""
-        until = time.perf_counter() + PAUSE_S
-        while self._read_piece() and time.perf_counter() < until:
+    def _prefill(self) -> None:
+        """Prefill chunks until the time budget is used up: one decode step costs more than one layer of prefill."""
+        until = time.perf_counter() + PREFILL_BUDGET_S
+        while self._prefill_chunk() and time.perf_counter() < until:
             pass
 
-    def _read_piece(self) -> bool:
-        """A piece of the prompt that has the least left: the sooner it is done, the fewer wait. False: none is read."""
-        reading = [sequence for sequence in self._running.values() if sequence.reading is not None]
-        if not reading:
+    def _prefill_chunk(self) -> bool:
+        """Prefill a chunk of the prompt with the fewest tokens left (shortest first); ``False`` where there is none."""
+        prefilling = [sequence for sequence in self._running.values() if sequence.prefill is not None]
+        if not prefilling:
             return False
-        sequence = min(reading, key=lambda s: s.unread)
-        assert sequence.reading is not None
-        self._pace.others_wait = len(reading) < len(self._running)
+        sequence = min(prefilling, key=lambda s: s.prefill_left)
+        assert sequence.prefill is not None
+        self._pace.others_wait = len(prefilling) < len(self._running)
         self._pace.begin()
         slot, ids = sequence.slot, sequence.job.ids
         try:
-            n_read = next(sequence.reading)
+            n_done = next(sequence.prefill)
         except StopIteration as done:
-            self._pace.end(sequence.unread)
-            sequence.reading = None
+            self._pace.end(sequence.prefill_left)
+            sequence.prefill = None
             slot.tokens = list(ids)
             self._choose([sequence], done.value)
         except Exception as error:  # noqa: BLE001
             self._fail(sequence, error)
         else:
-            self._pace.end(n_read)
-            slot.tokens = ids[: len(slot.tokens) + n_read]
+            self._pace.end(n_done)
+            slot.tokens = ids[: len(slot.tokens) + n_done]
         return True
 
     def _decode(self) -> None:
@@ -183,16 +183,16 @@ class Scheduler:
             self._advance(group)
 
     def _groups(self) -> list[list[Sequence]]:
-        """Those who are decoded now, by adapter, in the order of their slots; not who has just got a first token."""
+        """The sequences to decode, by adapter, in slot order; without those that got their first token in this step."""
         groups: defaultdict[str | None, list[Sequence]] = defaultdict(list)
-        told = {news.id for news in self._news}
+        reported = {output.id for output in self._outputs}
         for sequence in sorted(self._running.values(), key=lambda s: s.slot.index):
-            if sequence.reading is None and sequence.job.id not in told:
+            if sequence.prefill is None and sequence.job.id not in reported:
                 groups[sequence.job.adapter].append(sequence)
         return list(groups.values())
 
     def _advance(self, group: list[Sequence]) -> None:
-        """One token for each of `group`; if that fails, one after the other, to find out who is to blame."""
+        """Decode one token for each of `group`; if that fails, retry one by one, so that only the faulty one ends."""
         try:
             positions = [self._model.next_positions(s.positions) for s in group]
             logits = self._model.decode(
@@ -211,13 +211,13 @@ class Scheduler:
             for sequence in group:
                 self._advance([sequence])
             return
-        for sequence, place in zip(group, positions, strict=True):
-            sequence.positions = place
+        for sequence, position in zip(group, positions, strict=True):
+            sequence.positions = position
             sequence.slot.tokens.append(sequence.last)
         self._choose(group, logits)
 
     def _choose(self, group: list[Sequence], logits: torch.Tensor) -> None:
-        """Sample each row of `logits` [b, V] and tell what came of it."""
+        """Sample a token from each row of `logits` [b, V] and record it, or the failure."""
         try:
             tokens = sample(logits, [s.row for s in group])
         except Exception as error:  # noqa: BLE001
@@ -244,7 +244,7 @@ class Scheduler:
         if end:
             text += sequence.text.flush()
             self._leave(sequence)
-        self._news.append(News(sequence.job.id, text, 1, end or None, sequence.cached))
+        self._outputs.append(StepOutput(sequence.job.id, text, 1, end or None, sequence.cached))
 
     def _fail(self, sequence: Sequence, error: Exception) -> None:
         self._forget(sequence)
@@ -252,23 +252,23 @@ class Scheduler:
         self._end(sequence.job.id, "error", _explained(error))
 
     def _forget(self, sequence: Sequence) -> None:
-        """What a failed sequence left in its slot is not to be trusted."""
+        """Clear the slot of a failed sequence: its keys and values may be wrong."""
         sequence.slot.tokens = []
         written = sequence.prefix + len(sequence.job.ids) + sequence.n_generated
         self._model.cache.clear(sequence.slot.index, written)
 
     def _leave(self, sequence: Sequence) -> None:
-        if sequence.reading is not None:
-            sequence.reading.close()
+        if sequence.prefill is not None:
+            sequence.prefill.close()
         del self._running[sequence.job.id]
         self._table.release(sequence.slot)
 
     def _end(self, job_id: int, end: str, error: str) -> None:
-        self._news.append(News(job_id, "", 0, end, 0, error))
+        self._outputs.append(StepOutput(job_id, "", 0, end, 0, error))
 
 
 def _explained(error: Exception) -> str:
-    """Why a request failed, for people; all of it goes to standard error."""
+    """A message for users about why a request failed; the traceback goes to standard error."""
     traceback.print_exception(error, file=sys.stderr)
     if is_out_of_memory(error):
         return _NO_MEMORY
@@ -276,7 +276,7 @@ def _explained(error: Exception) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` says so; torch's allocator for CPUs raises a plain RuntimeError."""
+    """Whether `error` means out of memory; torch's CPU allocator raises a plain RuntimeError."""
     words = ("not enough memory", "can't allocate memory", "out of memory")
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)

@@ -1,8 +1,8 @@
-"""A loaded model as the scheduler sees it: prompts into slots piece by piece, then one token for many slots at once.
+"""Runs a loaded model on slots: prefill of one prompt in bounded steps, and a decode step for many slots at once.
 
-Plain causal models take ``position_ids`` and read a prompt in chunks. A model that is not plainly causal says so by
-methods of its own (ChatGLM's ``prompt_positions``, ``prompt_mask``, ``next_positions``, ``prefill_layers``): its
-prompt is read whole, layer by layer, and never reused.
+Plain causal models take ``position_ids``, and their prompts are prefilled in chunks. A model with another attention
+pattern defines methods of its own (ChatGLM's ``prompt_positions``, ``prompt_mask``, ``next_positions``,
+``prefill_layers``): its prompt is prefilled whole, layer by layer, and its KV cache is never reused.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from app.engine.torch.slots import DecodingPass, ReadingPass, SlotCache
+from app.engine.torch.slots import DecodePass, PrefillPass, SlotCache
 
 if TYPE_CHECKING:
     from app.engine.torch.loading import Loaded
 
-# Yields between two bounded pieces of work how many tokens' worth is done; returns the last token's logits [1, V].
-Reading = Generator[int, None, Tensor]
+# A prefill in bounded steps: yields the number of tokens prefilled by each, returns the last token's logits [1, V].
+Prefill = Generator[int, None, Tensor]
 
 
 class SlotModel:
-    """One model and its slots. One thread uses it."""
+    """One model and the KV cache of its slots. Not thread-safe."""
 
     def __init__(self, loaded: Loaded, n_slots: int, context_tokens: int) -> None:
         """Raises :class:`ValueError` for an architecture whose attention is not transformers'."""
@@ -42,24 +42,24 @@ class SlotModel:
         self._positions_argument = getattr(self._model, "positions_argument", None)
 
     def positions(self, ids: Sequence[int]) -> Tensor | None:
-        """Where the tokens of a whole prompt stand, [k, n]; ``None``: counted from 0."""
+        """The positions of a whole prompt's tokens, [k, n]; ``None`` where they simply count from 0."""
         if self._positions_argument is None:
             return None
         return self._model.prompt_positions(torch.tensor(ids, device=self._device))
 
     def next_positions(self, positions: Tensor | None) -> Tensor | None:
-        """Of the token after those at `positions`."""
+        """The position of the token after those at `positions`."""
         return None if positions is None else self._model.next_positions(positions)
 
     def begin(self, slot: int, adapter: str | None) -> int:
-        """Put what comes before every prompt of `adapter` into `slot`; how many keys that is."""
+        """Write the P-tuning prefix of `adapter`, if it has one, into `slot`; returns its length in keys."""
         prefix = self._adapters.prefix(adapter)
         if prefix is None:
             return 0
         self.cache.put_prefix(slot, prefix)
         return int(prefix[0][0].shape[1])
 
-    def read(
+    def prefill(
         self,
         slot: int,
         ids: Sequence[int],
@@ -69,15 +69,15 @@ class SlotModel:
         positions: Tensor | None,
         adapter: str | None,
         chunk: Callable[[], int],
-    ) -> Reading:
-        """Read the prompt `ids` into `slot`, which holds `prefix` keys and the first `cached` tokens already.
+    ) -> Prefill:
+        """Prefill `slot` with the prompt `ids`; it holds `prefix` keys and the first `cached` tokens already.
 
-        `chunk` says how many tokens the next piece may have, where the model can read in chunks.
+        `chunk` returns the size of the next chunk in tokens, for models that are prefilled in chunks.
         """
         if not self.reuses_prompts:
             assert positions is not None
-            return self._read_layers(slot, ids, prefix, positions, adapter)
-        return self._read_chunks(slot, ids, cached, prefix, positions, adapter, chunk)
+            return self._prefill_layers(slot, ids, prefix, positions, adapter)
+        return self._prefill_chunks(slot, ids, cached, prefix, positions, adapter, chunk)
 
     def decode(
         self,
@@ -88,7 +88,7 @@ class SlotModel:
         positions: Sequence[Tensor | None],
         adapter: str | None,
     ) -> Tensor:
-        """Logits [b, V] after one more token in each of `slots` (ascending), which hold `lengths` tokens each."""
+        """One decode step: logits [b, V] after one more token in each of `slots` (ascending) of `lengths` tokens."""
         self._adapters.activate(adapter)
         keys = [length + prefix for length, prefix in zip(lengths, prefixes, strict=True)]
         ids = torch.tensor(tokens, device=self._device)[:, None]
@@ -96,10 +96,10 @@ class SlotModel:
             places = torch.tensor(lengths, device=self._device)[:, None]
         else:
             places = torch.stack([place for place in positions if place is not None])
-        with self.cache.during(DecodingPass(slots, keys, self._device)):
+        with self.cache.during(DecodePass(slots, keys, self._device)):
             return self._forward(ids, places)
 
-    def _read_chunks(
+    def _prefill_chunks(
         self,
         slot: int,
         ids: Sequence[int],
@@ -108,36 +108,36 @@ class SlotModel:
         positions: Tensor | None,
         adapter: str | None,
         chunk: Callable[[], int],
-    ) -> Reading:
+    ) -> Prefill:
         done = cached
         while True:
-            piece = ids[done : done + chunk()]
+            chunk_ids = ids[done : done + chunk()]
             self._adapters.activate(adapter)
-            inputs = torch.tensor([piece], device=self._device)
-            end = done + len(piece)
+            inputs = torch.tensor([chunk_ids], device=self._device)
+            end = done + len(chunk_ids)
             if positions is None:
                 places = torch.arange(done, end, device=self._device)[None]
             else:
                 places = positions[None, :, done:end]
-            with self.cache.during(ReadingPass(slot, prefix + done, len(piece))):
+            with self.cache.during(PrefillPass(slot, prefix + done, len(chunk_ids))):
                 logits = self._forward(inputs, places)
             done = end
             if done == len(ids):
                 return logits
-            yield len(piece)
+            yield len(chunk_ids)
 
-    def _read_layers(
+    def _prefill_layers(
         self, slot: int, ids: Sequence[int], prefix: int, positions: Tensor, adapter: str | None
-    ) -> Reading:
+    ) -> Prefill:
         inputs = torch.tensor(ids, device=self._device)
         mask = functional.pad(self._model.prompt_mask(inputs), (prefix, 0), value=True)[None, None]
-        reading = ReadingPass(slot, prefix, len(ids))
+        forward = PrefillPass(slot, prefix, len(ids))
         layers = self._model.prefill_layers(
             inputs[None], positions[None], attention_mask=mask, past_key_values=self.cache
         )
         while True:
             self._adapters.activate(adapter)
-            with self.cache.during(reading):
+            with self.cache.during(forward):
                 try:
                     next(layers)
                 except StopIteration as done:

@@ -1,9 +1,9 @@
-"""Keys and values of many sequences, each in a slot of its own, and the attention that reads them.
+"""A KV cache with one slot for each sequence, and the attention over it.
 
-A transformers ``Cache`` pads all sequences to the longest and copies itself whenever one comes or goes. Here a
-layer's keys are one tensor [slots, kv_heads, capacity, d], allocated once (the system commits its pages as they are
-used), and each forward pass says by a :class:`Pass` which slots it writes and sees. The model knows none of that: it
-calls ``update`` and then the attention function that :meth:`SlotCache.attach` has put in.
+A transformers ``Cache`` pads all sequences to the longest and is copied whenever one joins or leaves. Here a layer's
+keys are one tensor [slots, kv_heads, capacity, d], allocated once (the system commits its pages as they are used), and
+each forward pass has a :class:`Pass` that determines which slots are written and read. The model is unaware of this:
+it calls ``update`` and then the attention function that :meth:`SlotCache.attach` installed.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from transformers import AttentionInterface, Cache
 
 Prefix = list[tuple[Tensor, Tensor]]  # per layer: keys and values, each [kv_heads, P, d]
 
-# What the calls for one sequence cost more than their arithmetic, in elements of keys (measured: 40 µs).
+# The overhead of attention calls for one sequence, expressed in elements of keys (measured: 40 µs).
 _CALL_COST = 1 << 17
-# A product copies the keys that it reads, since they are not contiguous. A copy of a few MB is memory used again and in
-# the cache; for a large one the system hands out new pages each time, and that is most of the work (8 sequences of
-# 512 tokens, 32 heads of 128, one core: 43 ms together, 10 ms apart). In elements:
-_MOST_TOGETHER = 1 << 21
+# A matrix product copies the keys it reads, since they are not contiguous. A copy of a few MB reuses memory that is in
+# the CPU cache; for a large one the system maps new pages each time, which takes most of the time (8 sequences of
+# 512 tokens, 32 heads of 128, one core: 43 ms batched, 10 ms one by one). The limit, in elements:
+_MAX_BATCHED = 1 << 21
 
 
 class Pass(Protocol):
-    """One forward pass: where its keys go, and what its queries see."""
+    """One forward pass: where its keys and values are written, and which keys its queries attend to."""
 
     @property
     def length(self) -> int:
-        """Keys that the first row has already."""
+        """The number of cached keys of the first row."""
 
     def write(self, store: Tensor, new: Tensor) -> None:
-        """Put `new` [b, kv_heads, n, d] into `store` [slots, kv_heads, capacity, d]."""
+        """Write `new` [b, kv_heads, n, d] into `store` [slots, kv_heads, capacity, d]."""
 
     def attend(
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scale: float, window: int | None
@@ -45,8 +45,8 @@ class Pass(Protocol):
         """Attention of `query` [b, heads, n, d] over the stores: [b, n, heads, d]."""
 
 
-class ReadingPass:
-    """A piece of one sequence: `n` tokens after the `start` that its slot holds."""
+class PrefillPass:
+    """Prefill of `n` tokens of one sequence, after the `start` keys that its slot holds."""
 
     def __init__(self, slot: int, start: int, n: int) -> None:
         self.length = start
@@ -61,7 +61,7 @@ class ReadingPass:
     def attend(
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scale: float, window: int | None
     ) -> Tensor:
-        """See :class:`Pass`; without a `mask` each token sees those before it, and all of what was there."""
+        """See :class:`Pass`; without a `mask`, attention is causal: to earlier tokens and to all cached keys."""
         end = self.length + self._n
         keys, values = (store[self._slot, :, :end].unsqueeze(0) for store in (keys, values))
         plain = self.length == 0 and (window is None or end <= window)
@@ -79,7 +79,7 @@ class ReadingPass:
         return out.transpose(1, 2)
 
     def _causal(self, query: Tensor, window: int | None) -> Tensor:
-        """Which keys each query sees, [n, start + n]; the same for all layers."""
+        """The causal mask, bool [n, start + n], True where a query attends to a key; shared by all layers."""
         if window not in self._masks:
             ones = torch.ones(self._n, self.length + self._n, dtype=torch.bool, device=query.device)
             visible = ones.tril(self.length)
@@ -87,16 +87,16 @@ class ReadingPass:
         return self._masks[window]
 
 
-class DecodingPass:
-    """One new token for each of several sequences; `slots` ascend, `lengths` count the keys that they hold."""
+class DecodePass:
+    """A decode step of several sequences, one token each; `slots` ascend, `lengths` count their cached keys."""
 
     def __init__(self, slots: list[int], lengths: list[int], device: torch.device) -> None:
         self.length = lengths[0]
         self._slots = slots
-        self._lengths = lengths  # the new key's place
+        self._lengths = lengths  # also the index of the new key
         self._device = device
         self._span = slice(slots[0], slots[-1] + 1)
-        self._rows: Tensor | None = None  # of the slots, within the span; None: the span has no others
+        self._rows: Tensor | None = None  # of the slots within the span; None where the span has no other slots
         if len(slots) != slots[-1] - slots[0] + 1:
             self._rows = torch.tensor([slot - slots[0] for slot in slots], device=device)
         self._places: dict[tuple[int, int], Tensor] = {}
@@ -116,48 +116,48 @@ class DecodingPass:
     def attend(
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scale: float, window: int | None
     ) -> Tensor:
-        """See :class:`Pass`; each token sees all that its slot holds.
+        """See :class:`Pass`; each token attends to all keys of its slot.
 
-        Products of matrices and not torch's own attention: with one query in bfloat16 that is 3 to 7 times slower
-        on a CPU (measured: 8 sequences of 256 tokens, 32 heads of 128, one core: 5.7 ms against 14.9).
+        Uses matrix products instead of torch's own attention, which is 3 to 7 times slower on a CPU with one query in
+        bfloat16 (measured: 8 sequences of 256 tokens, 32 heads of 128, one core: 14.9 ms against 5.7).
         """
         b, heads, _, d = query.shape
         kv_heads = keys.shape[1]
         grouped = (query * scale).reshape(b, kv_heads, heads // kv_heads, d)
         longest = max(self._lengths) + 1
-        together = (self._span.stop - self._span.start) * longest
-        apart = sum(self._lengths) + b + b * _CALL_COST // (kv_heads * d)
-        if together <= apart and together * kv_heads * d <= _MOST_TOGETHER:
-            out = self._together(grouped, keys[self._span, :, :longest], values[self._span, :, :longest], window)
+        batched = (self._span.stop - self._span.start) * longest
+        one_by_one = sum(self._lengths) + b + b * _CALL_COST // (kv_heads * d)
+        if batched <= one_by_one and batched * kv_heads * d <= _MAX_BATCHED:
+            out = self._attend_batched(grouped, keys[self._span, :, :longest], values[self._span, :, :longest], window)
         else:
-            out = self._apart(grouped, keys, values, window)
+            out = self._attend_each(grouped, keys, values, window)
         return out.reshape(b, 1, heads, values.shape[-1])
 
-    def _together(self, query: Tensor, keys: Tensor, values: Tensor, window: int | None) -> Tensor:
-        """All slots of the span at once, idle ones between them too."""
+    def _attend_batched(self, query: Tensor, keys: Tensor, values: Tensor, window: int | None) -> Tensor:
+        """Attention of all slots of the span at once, including idle ones between them."""
         if self._rows is not None:
             query = query.new_zeros(len(keys), *query.shape[1:]).index_copy_(0, self._rows, query)
-        out = _weighed(query, keys, values, self._hidden(len(keys), keys.shape[2], window))
+        out = _attention(query, keys, values, self._mask(len(keys), keys.shape[2], window))
         return out if self._rows is None else out.index_select(0, self._rows)
 
-    def _apart(self, query: Tensor, keys: Tensor, values: Tensor, window: int | None) -> Tensor:
-        """One after the other, each over its own length, and of a long one some heads at a time."""
+    def _attend_each(self, query: Tensor, keys: Tensor, values: Tensor, window: int | None) -> Tensor:
+        """Attention of one slot after the other, each over its own length; a long one some heads at a time."""
         out = []
         for row, (slot, length) in enumerate(zip(self._slots, self._lengths, strict=True)):
             seen = slice(max(0, length + 1 - window) if window else 0, length + 1)
-            step = max(1, _MOST_TOGETHER // ((length + 1) * keys.shape[3]))
+            step = max(1, _MAX_BATCHED // ((length + 1) * keys.shape[3]))
             parts = []
             for first in range(0, keys.shape[1], step):
                 heads = slice(first, first + step)
                 part = (slice(slot, slot + 1), heads, seen)
-                parts.append(_weighed(query[row : row + 1, heads], keys[part], values[part]))
+                parts.append(_attention(query[row : row + 1, heads], keys[part], values[part]))
             out.append(torch.cat(parts, dim=1))
         return torch.cat(out)
 
-    def _hidden(self, n_slots: int, longest: int, window: int | None) -> Tensor:
-        """0 where a key is visible, else -inf: [slots of the span, 1, 1, longest]; the same for all layers."""
+    def _mask(self, n_slots: int, longest: int, window: int | None) -> Tensor:
+        """The additive mask [slots of the span, 1, 1, longest], 0 or -inf; shared by all layers."""
         if window not in self._masks:
-            ends = torch.full((n_slots, 1), longest)  # an idle slot sees everything: of nothing, softmax makes NaN
+            ends = torch.full((n_slots, 1), longest)  # idle slots attend to everything: a row of only -inf gives NaN
             rows = [slot - self._span.start for slot in self._slots]
             ends[rows, 0] = torch.tensor(self._lengths) + 1
             place = torch.arange(longest)
@@ -169,21 +169,21 @@ class DecodingPass:
         return self._masks[window]
 
 
-def _weighed(query: Tensor, keys: Tensor, values: Tensor, hidden: Tensor | None = None) -> Tensor:
-    """softmax(q kᵀ) v of `query` [b, kv_heads, group, d], scaled, over [b, kv_heads, n, d]: as `query`."""
-    # keys first: a matrix times a few columns is several times faster here than a few rows times a matrix
+def _attention(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
+    """softmax(q kᵀ) v: `query` [b, kv_heads, group, d], scaled; keys, values [b, kv_heads, n, d]; shaped as `query`."""
+    # keys first: matrix times few columns is several times faster on a CPU than few rows times matrix
     scores = (keys @ query.transpose(-1, -2)).transpose(-1, -2)
     scores = scores.to(torch.float32, memory_format=torch.contiguous_format)
-    if hidden is not None:
-        scores = scores + hidden
+    if mask is not None:
+        scores = scores + mask
     return scores.softmax(-1).to(values.dtype) @ values
 
 
 class SlotCache(Cache):
-    """The slots of one model. One thread uses it."""
+    """The KV cache of one model's slots. Not thread-safe."""
 
     def __init__(self, n_slots: int, capacity: int, dtype: torch.dtype, device: torch.device) -> None:
-        """`capacity` counts a slot's keys: a prefix's and the context's."""
+        """`capacity` is the number of keys of a slot: those of a prefix and of the context."""
         super().__init__(layers=[])
         self.n_slots = n_slots
         self.capacity = capacity
@@ -193,7 +193,7 @@ class SlotCache(Cache):
         self._pass: Pass | None = None
 
     def attach(self, model: Any) -> None:
-        """Let `model` attend through this cache. Raises :class:`ValueError` for an architecture that cannot."""
+        """Install this cache's attention in `model`. Raises :class:`ValueError` for an unsupported architecture."""
         name = f"parley_slots_{id(self)}"
         AttentionInterface.register(name, self._attend)
         model.set_attn_implementation(name)
@@ -205,7 +205,7 @@ class SlotCache(Cache):
 
     @contextmanager
     def during(self, forward: Pass) -> Iterator[None]:
-        """What the model computes within is this pass."""
+        """Use `forward` for the model calls made in this context."""
         self._pass = forward
         try:
             yield
@@ -215,7 +215,7 @@ class SlotCache(Cache):
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: object, **__: object
     ) -> tuple[Tensor, Tensor]:
-        """Keep this pass's keys and values [b, kv_heads, n, d]; returns the layer's whole stores for the attention."""
+        """Store new keys and values [b, kv_heads, n, d]; returns the layer's whole stores for the attention."""
         keys, values = self._layer(layer_idx, key_states, value_states)
         current = self._current()
         current.write(keys, key_states)
@@ -223,11 +223,11 @@ class SlotCache(Cache):
         return keys, values
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Keys that the first sequence of this pass has already."""
+        """The number of cached keys of this pass's first sequence."""
         return self._current().length
 
     def put_prefix(self, slot: int, prefix: Prefix) -> None:
-        """Begin `slot` with the keys and values of `prefix`."""
+        """Write the keys and values of `prefix` to the start of `slot`."""
         for layer, (prefix_keys, prefix_values) in enumerate(prefix):
             keys, values = self._layer(layer, prefix_keys[None], prefix_values[None])
             n = prefix_keys.shape[1]
@@ -235,12 +235,12 @@ class SlotCache(Cache):
             values[slot, :, :n] = prefix_values
 
     def copy(self, source: int, target: int, n: int) -> None:
-        """Give `target` the first `n` keys and values of `source`."""
+        """Copy the first `n` keys and values of slot `source` to slot `target`."""
         for store in self._all():
             store[target, :, :n] = store[source, :, :n]
 
     def clear(self, slot: int, n: int) -> None:
-        """Forget the first `n` keys and values of `slot`: NaN would spoil later sequences that give it no weight."""
+        """Zero the first `n` keys and values of `slot`: a NaN would spread to later sequences even with weight 0."""
         for store in self._all():
             store[slot, :, :n] = 0
 
@@ -255,7 +255,7 @@ class SlotCache(Cache):
         sliding_window: int | None = None,
         **extras: object,
     ) -> tuple[Tensor, None]:
-        """Attention as transformers calls it; `key` and `value` are what ``update`` returned."""
+        """The attention function for transformers; `key` and `value` are the stores that ``update`` returned."""
         unknown = [name for name in ("softcap", "s_aux", "position_bias") if extras.get(name) is not None]
         if unknown:
             raise ValueError(f"This engine's attention does not support {unknown[0]}. Use a GGUF file of this model.")
@@ -269,7 +269,7 @@ class SlotCache(Cache):
         return self._pass
 
     def _layer(self, layer_idx: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """The layer's stores, made when the first [b, kv_heads, n, d] come."""
+        """The layer's stores, allocated on first use by the shape [b, kv_heads, n, d]."""
         if layer_idx not in self._stores:
             self._stores[layer_idx] = (self._allocate(keys), self._allocate(values))
         return self._stores[layer_idx]
@@ -278,10 +278,10 @@ class SlotCache(Cache):
         return [store for pair in self._stores.values() for store in pair]
 
     def _allocate(self, states: Tensor) -> Tensor:
-        """Zeros, not what happened to be in memory: idle slots are computed with, and NaN times 0 is NaN."""
+        """A store of zeros; uninitialized memory could hold NaN, and idle slots take part in batched attention."""
         shape = (self.n_slots, states.shape[1], self.capacity, states.shape[3])
         if self._device.type != "cpu":
             return torch.zeros(shape, dtype=self._dtype, device=self._device)
-        # Zero pages that the system commits one by one as they are written; torch.zeros would write them all now.
+        # An anonymous mapping is zero and committed page by page when written; torch.zeros would write all of it now.
         memory = mmap.mmap(-1, math.prod(shape) * self._dtype.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         return torch.frombuffer(memory, dtype=self._dtype).view(shape)

@@ -1,7 +1,7 @@
-"""The child process that holds the weights: one thread computes, one reads requests, one renders prompts.
+"""The PyTorch worker process, which holds the weights: one thread computes, one reads requests, one renders prompts.
 
-Run by :class:`app.engine.worker_process.WorkerProcess` as ``python -m app.engine.torch.worker``. Its configuration:
-what :class:`app.engine.torch.engine.TorchEngine` sends. What it says and hears: :mod:`app.engine.torch.frames`.
+Run by :class:`app.engine.worker_process.WorkerProcess` as ``python -m app.engine.torch.worker``, with the
+configuration that :class:`app.engine.torch.engine.TorchEngine` sends. Its protocol: :mod:`app.engine.torch.frames`.
 """
 
 from __future__ import annotations
@@ -15,43 +15,43 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 
-from app.domain.generation import SamplingParams
+from app.domain.sampling import SamplingParams
 from app.engine.lifeline import Lifeline, attach
-from app.engine.torch.frames import News, pack, read
+from app.engine.torch.frames import StepOutput, pack, read
 
-_LOCAL_ONLY = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}  # what is not in the folder is not there
+_LOCAL_ONLY = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}  # nothing is downloaded
 
 
-class Line:
-    """Our end of the line to the parent; any thread may send."""
+class Connection:
+    """The worker's end of the connection to its parent; thread-safe for sending."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self._lock = threading.Lock()
 
     def send(self, frame: Mapping[str, Any]) -> None:
-        """Whole, whoever else sends. A parent that is gone ends this process otherwise."""
+        """Send one frame, not interleaved with other threads' frames. Raises ``OSError``."""
         with self._lock:
             self.connection.sendall(pack(frame))
 
-    def tell(self, news: list[News]) -> None:
-        """What a step brought."""
-        self.send({"step": news})
+    def send_step(self, outputs: list[StepOutput]) -> None:
+        """Send the outputs of one step."""
+        self.send({"step": outputs})
 
 
 class Service:
-    """Answers what comes over the line."""
+    """Dispatches requests to the scheduler and the renderer."""
 
-    def __init__(self, line: Line, scheduler: Any, tokenizer: Any, context_tokens: int) -> None:
-        self._line = line
+    def __init__(self, connection: Connection, scheduler: Any, tokenizer: Any, context_tokens: int) -> None:
+        self._connection = connection
         self._context_tokens = context_tokens
         self._scheduler = scheduler
         self._tokenizer = tokenizer
         self._renderer = ThreadPoolExecutor(1, "render")
 
     def listen(self) -> None:
-        """Until the parent hangs up. Rendering a long text must not keep a cancellation waiting."""
-        while (frame := read(self._line.connection)) is not None:
+        """Handle requests until the parent disconnects. Rendering has its own thread, so it never delays a cancel."""
+        while (frame := read(self._connection.connection)) is not None:
             if frame["op"] == "render":
                 self._renderer.submit(self._render, frame)
             else:
@@ -67,7 +67,7 @@ class Service:
         elif op == "cancel":
             self._scheduler.cancel(number)
         else:
-            self._line.send({"id": number, "busy": self._scheduler.busy})
+            self._connection.send({"id": number, "busy": self._scheduler.busy})
 
     def _render(self, frame: dict[str, Any]) -> None:
         from app.engine.torch.rendering import RenderingFailed, rendered
@@ -75,31 +75,31 @@ class Service:
         try:
             text, ids = rendered(self._tokenizer, frame)
         except RenderingFailed as failed:
-            self._line.send({"id": frame["id"], "error": str(failed)})
+            self._connection.send({"id": frame["id"], "error": str(failed)})
         except Exception as error:  # noqa: BLE001
-            self._line.send({"id": frame["id"], "error": f"The prompt could not be rendered ({error!r})."})
+            self._connection.send({"id": frame["id"], "error": f"The prompt could not be rendered ({error!r})."})
         else:
-            fits = len(ids) < self._context_tokens  # else the count is all that is of use
-            self._line.send({"id": frame["id"], "text": text, "n": len(ids), "ids": ids if fits else []})
+            fits = len(ids) < self._context_tokens  # else only the count is needed
+            self._connection.send({"id": frame["id"], "text": text, "n": len(ids), "ids": ids if fits else []})
 
 
 def main() -> None:
     """Serve until the parent is gone."""
     lifeline = attach()
     config = lifeline.config
-    line = Line(socket.socket(fileno=int(str(config["fd"]))))
+    connection = Connection(socket.socket(fileno=int(str(config["fd"]))))
     os.environ.update(_LOCAL_ONLY)
-    scheduler, tokenizer = _loaded(lifeline, line)
+    scheduler, tokenizer = _loaded(lifeline, connection)
     from app.engine.torch.rendering import special_tokens
 
-    service = Service(line, scheduler, tokenizer, int(str(config["context_tokens"])))
+    service = Service(connection, scheduler, tokenizer, int(str(config["context_tokens"])))
     threading.Thread(target=_listen, args=(service,), name="listen", daemon=True).start()
     lifeline.ready({"pid": os.getpid(), "special_tokens": special_tokens(tokenizer)})
     scheduler.run()
 
 
 def _listen(service: Service) -> NoReturn:
-    """Listen; a worker that hears nothing more ends, and says why."""
+    """Handle requests, then end the process; an error is printed first."""
     try:
         service.listen()
     except Exception:  # noqa: BLE001
@@ -107,8 +107,8 @@ def _listen(service: Service) -> NoReturn:
     os._exit(1)
 
 
-def _loaded(lifeline: Lifeline, line: Line) -> tuple[Any, Any]:
-    """The batch, warm, and the tokenizer; what cannot be loaded is told to the parent."""
+def _loaded(lifeline: Lifeline, connection: Connection) -> tuple[Any, Any]:
+    """The scheduler, after a warm-up, and the tokenizer; a failure to load is reported to the parent."""
     config: Mapping[str, Any] = lifeline.config
     if not Path(config["folder"]).is_dir():
         lifeline.failed(f"The model's folder {config['folder']} does not exist.")
@@ -122,7 +122,7 @@ def _loaded(lifeline: Lifeline, line: Line) -> tuple[Any, Any]:
         from app.engine.torch.sequences import GenerationJob
 
         loaded = load(config)
-        first: list[News] = []
+        first: list[StepOutput] = []
         scheduler = Scheduler(
             loaded, n_slots=config["slots"], context_tokens=config["context_tokens"], emit=first.extend
         )
@@ -137,7 +137,7 @@ def _loaded(lifeline: Lifeline, line: Line) -> tuple[Any, Any]:
         lifeline.failed(f"{missing}; `pip install 'parley-chat[torch]'` installs what this model needs.")
     except Exception as error:  # noqa: BLE001
         lifeline.failed(str(error) or type(error).__name__)
-    scheduler.emit = line.tell
+    scheduler.emit = connection.send_step
     return scheduler, loaded.tokenizer
 
 

@@ -1,1 +1,1 @@
-"""Alembic's migrations: one file per revision under ``versions/``, oldest first by name."""
+"""Alembic migrations: one file per revision in ``versions/``, oldest first by name."""

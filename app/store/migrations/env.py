@@ -1,4 +1,4 @@
-"""What Alembic runs for every command; the connection and its transaction are the caller's."""
+"""Alembic's environment script, run for every command. The caller provides the connection and its transaction."""
 
 from __future__ import annotations
 

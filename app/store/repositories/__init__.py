@@ -1,4 +1,4 @@
-"""The store's repositories, each over one kind of thing, all bound to one session."""
+"""The store's repositories: queries and changes, by kind of object."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Repositories"]
 
 
 class Repositories:
-    """Everything that one transaction can reach. Lives as long as the transaction; never keep it."""
+    """The repositories of one transaction. Must not be used after it."""
 
     def __init__(self, session: Session) -> None:
         self.users = Users(session)

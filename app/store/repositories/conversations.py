@@ -1,4 +1,4 @@
-"""Conversations, read and changed only together with their owner: another user's does not exist."""
+"""Repository of conversations. Every access names the owner: other users' conversations are not found."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.store.text_checks import checked, checked_json
 
 
 class Conversations:
-    """`updated_at` is the time of the last message: renaming or pinning does not move a conversation."""
+    """Conversations are listed by `updated_at`, the time of the last message: renaming does not move them."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -35,7 +35,7 @@ class Conversations:
         sampling: Mapping[str, object] | None = None,
         created_at: datetime | None = None,
     ) -> Conversation:
-        """A new conversation of `user_id`; `created_at` is given for an imported one."""
+        """Create a conversation of `user_id`; `created_at` is for imported ones."""
         now = created_at or datetime.now(UTC)
         row = ConversationRow(
             id=new_id(),
@@ -57,13 +57,13 @@ class Conversations:
         return conversation_from(row)
 
     def get(self, user_id: str, conversation_id: str, *, include_deleted: bool = False) -> Conversation:
-        """Raises :class:`ConversationNotFound` when there is none, or it is another's or deleted."""
+        """Raises :class:`ConversationNotFound` if it doesn't exist, belongs to another user or is deleted."""
         return conversation_from(self._row(user_id, conversation_id, include_deleted=include_deleted))
 
     def list(self, user_id: str, *, limit: int, before: str | None = None) -> list[Conversation]:
         """Pinned ones first, then those with the newest messages; `before`: the id of the last one seen.
 
-        Where that one stands now is where the list goes on. Raises :class:`ConversationNotFound` when it is gone.
+        The list continues after that one's current position. Raises :class:`ConversationNotFound` if it was purged.
         """
         rows = ConversationRow
         query = select(rows).where(rows.user_id == user_id, rows.deleted_at.is_(None))
@@ -75,11 +75,11 @@ class Conversations:
         return [conversation_from(row) for row in self._session.scalars(query)]
 
     def search(self, user_id: str, text: str, limit: int) -> Sequence[SearchHit]:
-        """Conversations of `user_id` whose title or messages hold all words of `text`, newest first."""
+        """Conversations of `user_id` whose title or messages contain all words of `text`, newest first."""
         return self._search.find(user_id, text, limit)
 
     def update(self, user_id: str, conversation_id: str, **changes: Unpack[ConversationChanges]) -> Conversation:
-        """Change what is given, keep the rest."""
+        """Change the given fields."""
         row = self._row(user_id, conversation_id)
         if changes.get("leaf_id") is not None:
             self._require_message(conversation_id, changes["leaf_id"])
@@ -92,18 +92,18 @@ class Conversations:
         return conversation_from(row)
 
     def delete(self, user_id: str, conversation_id: str) -> None:
-        """To the trash, from where :meth:`restore` takes it back until it is purged."""
+        """Move to the trash, from which :meth:`restore` can restore it until it is purged."""
         self._row(user_id, conversation_id).deleted_at = datetime.now(UTC)
 
     def restore(self, user_id: str, conversation_id: str) -> Conversation:
-        """Out of the trash again; one that is not in it stays as it is."""
+        """Restore from the trash; no change if it isn't there."""
         row = self._row(user_id, conversation_id, include_deleted=True)
         row.deleted_at = None
         self._session.flush()
         return conversation_from(row)
 
     def purge(self, trash_days: int) -> int:
-        """Delete for good what lies in the trash for more than `trash_days`; the number of conversations."""
+        """Delete conversations that were in the trash for more than `trash_days`; returns their number."""
         limit = datetime.now(UTC) - timedelta(days=trash_days)
         old = select(ConversationRow.id).where(ConversationRow.deleted_at <= limit)
         ids = list(self._session.scalars(old))

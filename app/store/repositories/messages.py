@@ -1,4 +1,4 @@
-"""Messages: a tree per conversation; a finished message never changes."""
+"""Repository of messages: a tree per conversation. Finished messages never change."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NEW_TIMING = Timing()
 
 
 class Messages:
-    """Adding, growing and finishing are for the chat, which has asked for the conversation with its owner before."""
+    """Methods without a user are for the chat service, which has checked the owner of the conversation."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -45,10 +45,10 @@ class Messages:
         usage: Usage = _NEW_USAGE,
         timing: Timing = _NEW_TIMING,
     ) -> Message:
-        """A new message under `parent_id`, which with `continues_id` must be of the same conversation.
+        """Add a message below `parent_id`, which like `continues_id` must be in the same conversation.
 
-        Raises :class:`MessageNotFound` when one of them is not, :class:`ConversationNotFound`, and
-        :class:`~app.errors.InvalidRequest` for text that cannot be stored. `created_at` is given for imported messages.
+        Raises :class:`MessageNotFound` when one of them isn't, :class:`ConversationNotFound`, and
+        :class:`~app.errors.InvalidRequest` for text that cannot be stored. `created_at` is for imported messages.
         """
         conversation = self._session.get(ConversationRow, conversation_id)
         if conversation is None:
@@ -80,7 +80,7 @@ class Messages:
         return message_from(row)
 
     def get(self, user_id: str, message_id: str) -> Message:
-        """Raises :class:`MessageNotFound` when there is none, or it is another's or its conversation is deleted."""
+        """Raises :class:`MessageNotFound` if it doesn't exist, is another user's or its conversation is deleted."""
         row = self._session.get(MessageRow, checked(message_id, "message id"))
         conversation = self._session.get(ConversationRow, row.conversation_id) if row is not None else None
         if (
@@ -99,7 +99,7 @@ class Messages:
         return [message_from(row) for row in rows]
 
     def set_text(self, message_id: str, text: str) -> None:
-        """All that a running reply says so far: safe to repeat after a failure, and not searched until it ends.
+        """Replace the text of a running reply, which is not indexed for search until it ends. Idempotent.
 
         Raises :class:`ReplyNotRunning` for a finished one, :class:`MessageNotFound`.
         """
@@ -125,7 +125,7 @@ class Messages:
         error_code: str | None = None,
         error_message: str | None = None,
     ) -> Message:
-        """End a running reply with its whole text; from here on it never changes.
+        """Finish a running reply with its whole text. Afterwards it never changes.
 
         Raises :class:`ReplyNotRunning` when it has ended already, :class:`MessageNotFound`.
         """
@@ -145,7 +145,7 @@ class Messages:
         return message_from(row)
 
     def interrupt_pending(self) -> int:
-        """Mark what a crash left running as interrupted, keeping its text; the number of replies."""
+        """Mark replies that a crash left running as interrupted, keeping their text; returns their number."""
         rows = list(self._session.scalars(select(MessageRow).where(MessageRow.state == MessageState.PENDING)))
         for row in rows:
             row.state = MessageState.INTERRUPTED

@@ -1,4 +1,4 @@
-"""Ratings: appended, never changed; the latest per rater and message counts."""
+"""Repository of ratings. They are append-only: the latest per rater and message counts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_COMMENT_CHARS = 4_000
 
 
 class Ratings:
-    """What people think of replies."""
+    """Ratings of replies."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -36,9 +36,9 @@ class Ratings:
         comment: str = "",
         score: int | None = None,
     ) -> Rating:
-        """A further judgement of one's own reply; it takes the place of earlier ones, which stay stored.
+        """Add a rating of a reply in the user's own conversation. It supersedes earlier ones, which stay stored.
 
-        Raises :class:`~app.errors.MessageNotFound`, and :class:`InvalidRequest` for a rating that makes no sense.
+        Raises :class:`~app.errors.MessageNotFound`, and :class:`InvalidRequest` for an invalid rating.
         """
         message = self._messages.get(user_id, message_id)
         if message.role is not Role.ASSISTANT:
@@ -59,14 +59,14 @@ class Ratings:
         return rating_from(row)
 
     def latest(self, conversation_id: str, user_id: str) -> dict[str, Rating]:
-        """What `user_id` thinks now, by message id; what was taken back is not there."""
+        """The current ratings of `user_id` by message id, without retracted ones."""
         latest = {r.message_id: r for r in self._of(conversation_id) if r.user_id == user_id}
         return {k: r for k, r in latest.items() if r.verdict is not Verdict.RETRACTED}
 
     def rated_conversations(self, conversation_ids: Collection[str] = ()) -> Iterator[RatedConversation]:
-        """Every conversation with a rating, of all users, oldest first, one in memory at a time.
+        """Every conversation with a rating, of all users, oldest first, with one in memory at a time.
 
-        `conversation_ids` narrows it; deleted ones are left out.
+        Limited to `conversation_ids` if given; without deleted conversations.
         """
         rated = select(MessageRow.conversation_id).join(RatingRow, RatingRow.message_id == MessageRow.id)
         query = (

@@ -1,4 +1,4 @@
-"""Users: without accounts there is only the local one."""
+"""Repository of users. Without accounts there is only the local user."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ LOCAL_USER = "local"
 
 
 class Users:
-    """The users. Without accounts there is one, who owns everything."""
+    """Users. Without accounts there is one, who owns everything."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def ensure_local(self) -> str:
-        """The id of the one user of a Parley without accounts, made when missing."""
+        """The id of the local user, created if missing."""
         if self._session.get(UserRow, LOCAL_USER) is None:
             self._session.add(UserRow(id=LOCAL_USER, name="", created_at=datetime.now(UTC)))
             self._session.flush()

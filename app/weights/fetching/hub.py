@@ -21,7 +21,7 @@ from app.weights.fetching.hub_client import hub_client
 from app.weights.fetching.hub_listing import RepoFile, to_convert, wanted
 from app.weights.formats.checkpoint import INDEX, WEIGHTS, read_checkpoint
 from app.weights.formats.gguf import read_header
-from app.weights.formats.sha256sums import SUMS, write_checksums
+from app.weights.formats.sha256sums import CHECKSUM_FILE, write_checksums
 from app.weights.importing.importer import import_model
 from app.weights.importing.xor import find_key
 from app.weights.progress import Cancelled, OnProgress, Progress
@@ -49,13 +49,13 @@ def fetch_from_hub(
         _take_over(chosen, target, partial)
         _check_space(download, chosen, partial, imported)
         total = sum(file.size_bytes for file in chosen)
-        sums = hub.fetch(listing, chosen, partial, lambda done: on_progress(Progress("downloading", done, total)))
+        digests = hub.fetch(listing, chosen, partial, lambda done: on_progress(Progress("downloading", done, total)))
     if imported:
         _import(download, base, target.parent.parent, partial, on_progress, cancelled)
         return
     _check(download, paths, partial)
-    _publish(partial, target, sums)
-    checksums.remember_all(target, sums)
+    _publish(partial, target, digests)
+    checksums.remember_all(target, digests)
 
 
 def arrived_files_bytes(partial: Path) -> int:
@@ -154,19 +154,19 @@ def _check(download: Download, paths: Sequence[str], partial: Path) -> None:
         raise DamagedWeights(text, **{**err.details, "model_id": download.model_id}) from err
 
 
-def _publish(partial: Path, target: Path, sums: Mapping[str, str]) -> None:
+def _publish(partial: Path, target: Path, digests: Mapping[str, str]) -> None:
     """Make the folder appear, whole; where one is there already, its files are replaced, the weights last."""
-    write_checksums(partial, sums)
+    write_checksums(partial, digests)
     if not target.exists():
         partial.rename(target)
         sync(target.parent)
         return
-    first = sorted(sums, key=lambda path: (path in (INDEX, WEIGHTS), path))
+    first = sorted(digests, key=lambda path: (path in (INDEX, WEIGHTS), path))
     for path in first:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         (partial / path).replace(target / path)
     try:
-        write_checksums(target, sums)
+        write_checksums(target, digests)
     except DamagedWeights:  # the list of before can't be read: this one is whole
-        (partial / SUMS).replace(target / SUMS)
+        (partial / CHECKSUM_FILE).replace(target / CHECKSUM_FILE)
     sync(target)

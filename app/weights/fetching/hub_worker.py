@@ -205,14 +205,14 @@ def fetch(request: Mapping[str, Any]) -> dict[str, object]:
             said_at = now
             _say({"done_bytes": before + count})
 
-    sums = {}
+    checksums = {}
     for wanted in request["files"]:
         path = wanted["path"]
         url = hf_hub_url(request["repo"], path, revision=request["commit"])
-        sums[path] = _Download(url, wanted, folder, on_done).run(request["pauses_s"])
+        checksums[path] = _Download(url, wanted, folder, on_done).run(request["pauses_s"])
         before += wanted["size_bytes"]
     _say({"done_bytes": before})
-    return {"sums": sums}
+    return {"sums": checksums}
 
 
 def _refused(status: int, headers: Mapping[str, str], what: str, file: str = "") -> Failed:

@@ -15,9 +15,9 @@ from pathlib import Path, PurePosixPath
 from app.errors import DamagedWeights
 from app.system.disk import replacing
 
-SUMS = "SHA256SUMS"
+CHECKSUM_FILE = "SHA256SUMS"
 
-_LINE = re.compile(r"(?P<sum>[0-9a-fA-F]{64}) [ *](?P<path>[^\0]+)")
+_LINE = re.compile(r"(?P<digest>[0-9a-fA-F]{64}) [ *](?P<path>[^\0]+)")
 _MAX_BYTES = 1 << 20
 
 
@@ -26,7 +26,7 @@ def read_checksums(folder: Path) -> dict[str, str]:
 
     Raises :class:`DamagedWeights` for a file that can't be read, lists no checksums, or names a path out of the folder.
     """
-    path = folder / SUMS
+    path = folder / CHECKSUM_FILE
     try:
         with path.open("rb") as file:
             raw = file.read(_MAX_BYTES + 1)
@@ -39,27 +39,27 @@ def read_checksums(folder: Path) -> dict[str, str]:
         raise _damaged(folder, f"can't be read ({err.strerror})") from err
     except UnicodeDecodeError as err:
         raise _damaged(folder, "is not UTF-8") from err
-    sums: dict[str, str] = {}
+    checksums: dict[str, str] = {}
     for line in lines:
         match = _LINE.fullmatch(line)
         if match is None or not _inside(match["path"]):
             raise _damaged(folder, f"has the line {line[:80]!r}, which is not a checksum and a file name")
-        sums[match["path"]] = match["sum"].lower()
-    return sums
+        checksums[match["path"]] = match["digest"].lower()
+    return checksums
 
 
-def write_checksums(folder: Path, sums: Mapping[str, str]) -> None:
-    """Add `sums` (checksums by path) to what is noted in the folder, or put them in its place. All or nothing.
+def write_checksums(folder: Path, checksums: Mapping[str, str]) -> None:
+    """Add `checksums` (checksums by path) to what is noted in the folder, or put them in its place. All or nothing.
 
     Raises :class:`DamagedWeights` when what is there lists no checksums, ``ValueError`` for a path out of the folder or
     a checksum that is none, and ``OSError``.
     """
-    both = read_checksums(folder) | {path: digest.lower() for path, digest in sums.items()}
+    both = read_checksums(folder) | {path: digest.lower() for path, digest in checksums.items()}
     lines = [f"{digest}  {path}" for path, digest in sorted(both.items())]
     for line, path in zip(lines, sorted(both), strict=True):
         if _LINE.fullmatch(line) is None or "\n" in path or not _inside(path):
-            raise ValueError(f"{line!r} can't stand in {SUMS}")
-    with replacing(folder / SUMS) as file:
+            raise ValueError(f"{line!r} can't stand in {CHECKSUM_FILE}")
+    with replacing(folder / CHECKSUM_FILE) as file:
         file.write("".join(f"{line}\n" for line in lines).encode())
 
 
@@ -69,4 +69,6 @@ def _inside(path: str) -> bool:
 
 
 def _damaged(folder: Path, problem: str) -> DamagedWeights:
-    return DamagedWeights(f"{folder.name}: {SUMS} {problem}. Download it again, or remove it.", file=SUMS)
+    return DamagedWeights(
+        f"{folder.name}: {CHECKSUM_FILE} {problem}. Download it again, or remove it.", file=CHECKSUM_FILE
+    )

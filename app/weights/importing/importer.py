@@ -27,7 +27,7 @@ from app.weights.formats.adapter_folder import PREFIX, describe_adapter
 from app.weights.formats.checkpoint import INDEX, WEIGHTS, read_checkpoint
 from app.weights.formats.gguf import read_header
 from app.weights.formats.safetensors import read_tensors
-from app.weights.formats.sha256sums import SUMS, read_checksums, write_checksums
+from app.weights.formats.sha256sums import CHECKSUM_FILE, read_checksums, write_checksums
 from app.weights.importing.detect_source import detect_source
 from app.weights.importing.huggingface import inspect_folder
 from app.weights.importing.meta import CHECKLIST
@@ -165,7 +165,7 @@ class _Import:
         for path in self._source.inputs:
             known = noted.get(path.name) if path.parent == self._source.folder else None
             if known and digest_of(path, self._on_progress, self._cancelled) != known:
-                raise InvalidImport(f"{path.name} does not match its SHA-256 in {SUMS}. Download it again.")
+                raise InvalidImport(f"{path.name} does not match its SHA-256 in {CHECKSUM_FILE}. Download it again.")
 
     def _needed_bytes(self) -> int:
         jobs = [job.size_bytes for job in self._source.jobs if not (self.partial / job.target).exists()]
@@ -235,14 +235,14 @@ class _Import:
         """Of all files; what the conversion wrote is noted already."""
         noted = read_checksums(self.partial)
         converted = {job.target for job in self._source.jobs}
-        files = sorted(path.name for path in self.partial.iterdir() if path.name != SUMS)
+        files = sorted(path.name for path in self.partial.iterdir() if path.name != CHECKSUM_FILE)
         kept = {name: noted[name] for name in files if name in converted and name in noted}
         more = {
             name: digest_of(self.partial / name, self._on_progress, self._cancelled)
             for name in files
             if name not in kept
         }
-        (self.partial / SUMS).unlink(missing_ok=True)
+        (self.partial / CHECKSUM_FILE).unlink(missing_ok=True)
         write_checksums(self.partial, kept | more)
 
     def _publish(self, target: Path) -> None:
@@ -251,12 +251,12 @@ class _Import:
             self.partial.rename(target)
         else:  # converted where it lay: what makes the folder complete comes last, and then the checksums
             last = (INDEX, WEIGHTS)
-            sums = read_checksums(self.partial)
-            (self.partial / SUMS).unlink()
+            checksums = read_checksums(self.partial)
+            (self.partial / CHECKSUM_FILE).unlink()
             for path in sorted(self.partial.iterdir(), key=lambda path: (path.name in last, path.name)):
                 path.replace(target / path.name)
                 path.unlink(missing_ok=True)  # two links to one file are left as they are
-            write_checksums(target, sums)
+            write_checksums(target, checksums)
             self.partial.rmdir()
         sync(target)
         sync(target.parent)

@@ -116,8 +116,8 @@ def _checklist(found: MetaFolder) -> dict[Path, str]:
     if not (found.folder / CHECKLIST).exists():
         return {}
     with inside(found.folder, CHECKLIST).open(encoding="utf-8", errors="replace") as file:
-        sums = {name: md5 for md5, name in _CHECK.findall(file.read(_MAX_CHECKLIST_BYTES))}
-    return {path: sums[path.name] for path in found.shards if path.name in sums}
+        digests = {name: md5 for md5, name in _CHECK.findall(file.read(_MAX_CHECKLIST_BYTES))}
+    return {path: digests[path.name] for path in found.shards if path.name in digests}
 
 
 def _check(folder: Path, params: Mapping[str, Any]) -> None:

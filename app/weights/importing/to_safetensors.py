@@ -33,7 +33,7 @@ class ConversionJob:
 class Done:
     """What a conversion found out."""
 
-    sums: Mapping[str, str]  # SHA-256 of each file that was written now
+    checksums: Mapping[str, str]  # SHA-256 of each file that was written now
     total: float | None  # the sum over all recovered numbers, unless a part of it was there before
 
 
@@ -50,7 +50,7 @@ def convert_all(jobs: Sequence[ConversionJob], folder: Path, on_progress: OnProg
     on_progress(Progress("converting", done, total))
     if not open_jobs:
         return Done({}, None)
-    sums: dict[str, str] = {}
+    checksums: dict[str, str] = {}
     result = 0.0
     written = 0  # of the file that is being converted; nearly as many bytes as are read
     with _worker(open_jobs, folder, cancelled) as lines:
@@ -60,15 +60,15 @@ def convert_all(jobs: Sequence[ConversionJob], folder: Path, on_progress: OnProg
                 raise _refusal(str(said["error"]), said.get("errno"))
             if "target" in said:
                 done, written = done + sizes[said["target"]], 0
-                sums[Path(said["target"]).name] = said["sha256"]
-                write_checksums(folder, sums)
+                checksums[Path(said["target"]).name] = said["sha256"]
+                write_checksums(folder, checksums)
                 result = said["total"]
             else:
                 written += int(said["bytes"])
             on_progress(Progress("converting", min(done + written, total), total))
     if any(not (folder / job.target).exists() for job in open_jobs):
         raise FetchFailed("The conversion ended unexpectedly. Is there enough memory? Run the same command to resume.")
-    return Done(sums, result if len(open_jobs) == len(jobs) else None)
+    return Done(checksums, result if len(open_jobs) == len(jobs) else None)
 
 
 def _refusal(text: str, number: object) -> InvalidImport | FetchFailed:

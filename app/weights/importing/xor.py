@@ -19,9 +19,9 @@ from app.weights.formats.checkpoint import inside, listing
 from app.weights.importing.meta import FIRST_SHARD
 from app.weights.progress import Cancelled, OnProgress, Progress
 
-_NAME = re.compile(r"(?P<plain>[A-Za-z0-9][A-Za-z0-9._-]*)\.(?P<sum>[0-9a-f]{64})\.enc")
+_NAME = re.compile(r"(?P<plain>[A-Za-z0-9][A-Za-z0-9._-]*)\.(?P<digest>[0-9a-f]{64})\.enc")
 _PIECE_BYTES = 10 << 20
-_SUM_BYTES = 32
+_CHECKSUM_BYTES = 32
 
 
 def encrypted_files(folder: Path) -> dict[str, Path]:
@@ -63,16 +63,16 @@ def decrypt_all(
     """
     total = sum(path.stat().st_size for path in files.values())
     done = 0
-    sums = {}
+    checksums = {}
     for plain, path in sorted(files.items(), key=lambda item: item[1].stat().st_size):
         match = _NAME.fullmatch(path.name)
         assert match is not None
-        sums[plain] = match["sum"]
+        checksums[plain] = match["digest"]
         if not (folder / plain).exists():
             draft = folder / f"{plain}.part"
             try:
                 with draft.open("wb") as out:
-                    for piece in _checked(path, key, match["sum"]):
+                    for piece in _checked(path, key, match["digest"]):
                         if cancelled():
                             raise FetchCancelled("The import was stopped. Run the same command to resume.")
                         out.write(piece)
@@ -82,14 +82,14 @@ def decrypt_all(
                 raise
             draft.replace(folder / plain)
         done += path.stat().st_size
-    return sums
+    return checksums
 
 
 def _checked(path: Path, key: Path, wanted: str) -> Iterator[bytes]:
     """The plain pieces of a file. Raises :class:`InvalidImport` after the last when they are not what was encrypted."""
     digest = hashlib.sha256()
     with path.open("rb") as file, key.open("rb") as key_file:
-        if file.read(_SUM_BYTES).hex() != wanted:
+        if file.read(_CHECKSUM_BYTES).hex() != wanted:
             raise InvalidImport(
                 f"{path.name} does not match the checksum in its name: it is damaged or was renamed. Download it again."
             )

@@ -1,4 +1,4 @@
-/** Starts the page: waits for Gradio's layout, fills its mount points, opens what the address says. */
+/** Entry point: waits for Gradio's layout, mounts all parts of the page, opens the conversation in the address. */
 import { Composer } from "./composer/composer.js";
 import { Actions } from "./conversation/actions.js";
 import { ConversationView } from "./conversation/conversation_view.js";
@@ -18,13 +18,13 @@ import { createToast } from "./widgets/toast.js";
 async function start() {
   const app = createApp();
   const theme = createTheme(app);
-  const known = loadBasics(app);
+  const basicsLoaded = loadBasics(app);
   const mountPoints = ["#parley-sidebar", "#parley-conversation", "#parley-settings"];
   const [sidebar, main, settings] = await Promise.all(mountPoints.map(whenPresent));
 
   app.toast = createToast();
   const panels = new Panels(app, { sidebar, settings });
-  const { conversation, actions, composer } = fill(app, main, { theme, panels });
+  const { conversation, actions, composer } = mountConversation(app, main, { theme, panels });
   mountSidebar(sidebar, app);
   mountPicker(composer.picker, app);
   mountSettings(settings, app, () => panels.set("settings", false));
@@ -33,7 +33,7 @@ async function start() {
     if (event.key === "Escape" && !event.defaultPrevented && conversation.running) void actions.stop();
   });
 
-  await known;
+  await basicsLoaded;
   app.openFromAddress();
   document.documentElement.dataset.ready = "";
 }
@@ -45,7 +45,7 @@ async function loadBasics(app) {
   await models;
 }
 
-function fill(app, main, { theme, panels }) {
+function mountConversation(app, main, { theme, panels }) {
   const view = new ConversationView(app);
   const conversation = new OpenConversation(app, view);
   const actions = new Actions(app, conversation, view);
@@ -73,7 +73,7 @@ function fill(app, main, { theme, panels }) {
   return { conversation, actions, composer };
 }
 
-/** The methods of `actions`, bound: what the buttons of a message call. */
+/** The methods of `actions` that a message's buttons call, bound. */
 function handlersOf(actions) {
   const names = ["copy", "edit", "regenerate", "continue", "version", "rate", "details", "authorName"];
   return Object.fromEntries(names.map((name) => [name, actions[name].bind(actions)]));
@@ -85,9 +85,9 @@ function skipLink(app, composer) {
     event.preventDefault();
     composer.focus();
   });
-  const name = () => (link.textContent = app.t("app.skip"));
-  app.on("language", name);
-  name();
+  const label = () => (link.textContent = app.t("app.skip"));
+  app.on("language", label);
+  label();
   return link;
 }
 

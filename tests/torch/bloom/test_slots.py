@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 
-from app.domain.generation import SamplingParams  # noqa: E402
+from app.domain.sampling import SamplingParams  # noqa: E402
 from app.engine.torch.adapters import attach  # noqa: E402
 from app.engine.torch.loading import load  # noqa: E402
 from app.engine.torch.sequences import GenerationJob  # noqa: E402

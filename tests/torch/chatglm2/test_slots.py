@@ -18,7 +18,7 @@ CASES = ["single_long", "batch_row0_alone", "batch_row1_alone"]
 
 
 def read(model: SlotModel, slot: int, ids: list[int]) -> Any:
-    reading = model.read(slot, ids, cached=0, prefix=0, positions=None, adapter=None, chunk=lambda: 50)
+    reading = model.prefill(slot, ids, cached=0, prefix=0, positions=None, adapter=None, chunk=lambda: 50)
     while True:
         try:
             next(reading)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from transformers import AutoModelForCausalLM  # noqa: E402
 
 import app.families.chatglm  # noqa: E402, F401  (makes the architectures known)
-from app.domain.generation import SamplingParams  # noqa: E402
+from app.domain.sampling import SamplingParams  # noqa: E402
 from app.engine.torch.adapters import attach  # noqa: E402
 from app.engine.torch.sequences import GenerationJob  # noqa: E402
 from tests.torch.engine import tiny  # noqa: E402

@@ -108,10 +108,10 @@ def test_cancelling_takes_one_step_wherever_the_request_is() -> None:
     assert scheduler.busy == 3
     for number in (0, 1, 2):
         scheduler.cancel(number)
-    told = len(together.news)
+    told = len(together.outputs)
     scheduler.step()
     assert scheduler.busy == 0
-    assert len(together.news) == told
+    assert len(together.outputs) == told
     scheduler.cancel(1)  # it has ended already
     together.run(job(3, prompt(1000)))
     assert together.of(3)[0].cached_tokens == 128  # what had been read of it

@@ -14,8 +14,8 @@ torch = pytest.importorskip("torch", reason="needs the extra torch")
 from transformers import AutoModelForCausalLM  # noqa: E402
 from transformers.models.bloom.modeling_bloom import BloomForCausalLM as TheirBloom  # noqa: E402
 
-from app.domain.generation import SamplingParams  # noqa: E402
 from app.domain.messages import Role, Turn  # noqa: E402
+from app.domain.sampling import SamplingParams  # noqa: E402
 from app.engine.base import LoadPlan  # noqa: E402
 from app.engine.torch.engine import TorchEngine  # noqa: E402
 from app.engine.torch.loading import load  # noqa: E402

@@ -20,7 +20,7 @@ from transformers import (  # noqa: E402
     TopPLogitsWarper,
 )
 
-from app.domain.generation import SamplingParams  # noqa: E402
+from app.domain.sampling import SamplingParams  # noqa: E402
 from app.engine.torch.sampling import Row, candidates, sample  # noqa: E402
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "chatglm" / "sampling"

@@ -10,8 +10,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra torch")
 
-from app.domain.generation import SamplingParams  # noqa: E402
-from app.engine.torch.sequences import GenerationJob, Pace  # noqa: E402
+from app.domain.sampling import SamplingParams  # noqa: E402
+from app.engine.torch.sequences import GenerationJob, PrefillPace  # noqa: E402
 from tests.torch.engine import tiny  # noqa: E402
 from tests.torch.engine.tiny import Batch, Loaded  # noqa: E402
 
@@ -110,9 +110,9 @@ def test_a_mixture_of_parameters_gives_each_what_it_gets_alone() -> None:
 def test_all_news_of_a_step_come_at_once() -> None:
     together = batch(n_slots=4)
     together.run(*(job(n, prompt(4, seed=n)) for n in range(4)))
-    full = [step for step in together.news if len(step) == 4]
+    full = [step for step in together.outputs if len(step) == 4]
     assert len(full) >= NEW - 5
-    assert all(len({news.id for news in step}) == len(step) for step in together.news)
+    assert all(len({output.id for output in step}) == len(step) for step in together.outputs)
 
 
 @pytest.mark.usefixtures("piece_by_piece")
@@ -143,18 +143,18 @@ def test_a_short_prompt_goes_before_the_rest_of_a_long_one() -> None:
     assert not together.of(0)
 
 
-def test_pieces_are_smaller_while_others_wait_for_a_slow_model() -> None:
-    pace = Pace()
+def test_chunks_are_smaller_while_others_wait_for_a_slow_model() -> None:
+    pace = PrefillPace()
     pace.begin()
     pace._began -= 4.0
     pace.end(128)  # 32 tokens/s
-    assert pace.piece() == 128
+    assert pace.chunk() == 128
     pace.others_wait = True
-    assert pace.piece() == 16
+    assert pace.chunk() == 16
     pace.begin()
     pace._began -= 0.1
     pace.end(32)  # 320 tokens/s
-    assert pace.piece() == 64
+    assert pace.chunk() == 64
 
 
 def test_the_end_token_ends_and_is_counted_and_not_shown() -> None:

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="needs the extra torch")
 from torch.nn import functional  # noqa: E402
 
 from app.engine.torch import slots as slots_module  # noqa: E402
-from app.engine.torch.slots import DecodingPass, ReadingPass, SlotCache  # noqa: E402
+from app.engine.torch.slots import DecodePass, PrefillPass, SlotCache  # noqa: E402
 
 SLOTS, CAPACITY, D = 5, 64, 8
 CPU = torch.device("cpu")
@@ -27,7 +27,7 @@ def states(*shape: int, dtype: Any = torch.float32) -> tuple[Any, Any]:
 
 def read(into: SlotCache, slot: int, start: int, keys: Any, values: Any, query: Any, **options: Any) -> Any:
     """One layer of one reading pass; the attention's result [n, heads, d]."""
-    with into.during(ReadingPass(slot, start, keys.shape[2])):
+    with into.during(PrefillPass(slot, start, keys.shape[2])):
         stores = into.update(keys, values, 0)
         return into._attend(None, query, *stores, options.pop("mask", None), **options)[0][0]
 
@@ -71,7 +71,7 @@ def test_one_token_for_each_sees_its_own_slot_only(
         read(held, slot, 0, keys, values, torch.randn(1, heads, lengths[slot], D))
     keys, values = states(len(chosen), kv_heads, 1, D)
     query = torch.randn(len(chosen), heads, 1, D)
-    with held.during(DecodingPass(chosen, [lengths[slot] for slot in chosen], CPU)):
+    with held.during(DecodePass(chosen, [lengths[slot] for slot in chosen], CPU)):
         stores = held.update(keys, values, 0)
         out, _ = held._attend(None, query, *stores, None, sliding_window=window)
     assert out.shape == (len(chosen), 1, heads, D)
@@ -86,7 +86,7 @@ def test_bfloat16_is_as_exact_as_its_rounding() -> None:
     read(held, 0, 0, keys, values, torch.randn(1, 4, 40, D, dtype=torch.bfloat16))
     new = states(1, 2, 1, D, dtype=torch.bfloat16)
     query = torch.randn(1, 4, 1, D, dtype=torch.bfloat16)
-    with held.during(DecodingPass([0], [40], CPU)):
+    with held.during(DecodePass([0], [40], CPU)):
         stores = held.update(*new, 0)
         out, _ = held._attend(None, query, *stores, None)
     whole = [torch.cat((old, one), 2).float() for old, one in zip((keys, values), new, strict=True)]

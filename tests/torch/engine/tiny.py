@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from app.engine.torch.frames import News
+from app.engine.torch.frames import StepOutput
 from app.engine.torch.scheduler import Scheduler
 from app.engine.torch.sequences import GenerationJob
 
@@ -135,8 +135,8 @@ class Batch:
     """A scheduler that is stepped by hand, and what it told."""
 
     def __init__(self, loaded: Any, *, n_slots: int = 4, context_tokens: int = 512) -> None:
-        self.news: list[list[News]] = []
-        self.scheduler = Scheduler(loaded, n_slots=n_slots, context_tokens=context_tokens, emit=self.news.append)
+        self.outputs: list[list[StepOutput]] = []
+        self.scheduler = Scheduler(loaded, n_slots=n_slots, context_tokens=context_tokens, emit=self.outputs.append)
         self.tokens: dict[int, list[int]] = {}
         accept = self.scheduler._accept
 
@@ -154,13 +154,13 @@ class Batch:
         while self.scheduler.busy:
             self.scheduler.step()
 
-    def of(self, job_id: int) -> list[News]:
-        return [news for step in self.news for news in step if news.id == job_id]
+    def of(self, job_id: int) -> list[StepOutput]:
+        return [output for step in self.outputs for output in step if output.id == job_id]
 
     def text(self, job_id: int) -> str:
         return "".join(news.text for news in self.of(job_id))
 
-    def end(self, job_id: int) -> News:
+    def end(self, job_id: int) -> StepOutput:
         last = self.of(job_id)[-1]
         assert last.end is not None
         return last

@@ -57,9 +57,9 @@ def test_the_same_weights_and_logits(original: Path, tmp_path: Path, shards: int
     ids = [1, 5, 300, 301, 302, 17, 599, 42]
     assert_same(logits(done.folder, ids), logits(original, ids))
     assert Catalog(tmp_path / "store").status("llama").state == "ready"
-    sums = Checksums(tmp_path)
+    checksums = Checksums(tmp_path)
     assert {path.name for path in done.folder.iterdir()} - {"SHA256SUMS"} == set(read_checksums(done.folder))
-    assert all(sums.sha256(done.folder / name) == digest for name, digest in read_checksums(done.folder).items())
+    assert all(checksums.sha256(done.folder / name) == digest for name, digest in read_checksums(done.folder).items())
 
 
 def test_what_the_first_llama_lacks(original: Path, tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_figures_that_the_weights_do_not_have(
         from_shards(shards, Params(**{**params, **figures}))
 
 
-def test_metas_own_sums(original: Path, tmp_path: Path) -> None:
+def test_metas_own_checksums(original: Path, tmp_path: Path) -> None:
     folder = write_meta(original, tmp_path / "7B", 2)
     lines = [f"{hashlib.md5(p.read_bytes()).hexdigest()}  {p.name}\n" for p in sorted(folder.glob("*.pth"))]
     (folder / "checklist.chk").write_text("".join(lines))

@@ -52,7 +52,7 @@ def test_what_is_there_is_not_fetched_again(index: FakeIndex) -> None:
     shutil.rmtree(index.folder)
     seen: list[Progress] = []
     fetch_files(index.manifest(), index.store, seen.append, never)
-    assert seen == []  # its sum is known: nothing to do
+    assert seen == []  # its checksum is known: nothing to do
 
 
 def test_weights_put_there_by_hand_are_checked_and_taken(index: FakeIndex) -> None:

@@ -123,7 +123,7 @@ def test_a_gguf_file_that_ends_anywhere_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.gguf"
     for length in range(whole.index(b"{{ messages }}") + len(b"{{ messages }}")):
         path.write_bytes(whole[:length])
-        with pytest.raises(DamagedWeights, match="damaged or no GGUF"):
+        with pytest.raises(DamagedWeights, match="damaged or not a GGUF"):
             read_template(path)
     path.write_bytes(whole)
     assert read_template(path) == ChatTemplate("{{ messages }}")
@@ -146,7 +146,7 @@ def test_a_gguf_file_with_lying_lengths_is_told(tmp_path: Path, lie: int) -> Non
     ]
     for body in bodies:
         path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 9) + body + b"more" * 10)
-        with pytest.raises(DamagedWeights, match="damaged or no GGUF"):
+        with pytest.raises(DamagedWeights, match="damaged or not a GGUF"):
             read_template(path)
 
 

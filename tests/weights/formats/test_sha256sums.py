@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import DamagedWeights, InvalidImport
-from app.weights.formats.sha256sums import SUMS, read_checksums, write_checksums
+from app.weights.formats.sha256sums import CHECKSUM_FILE, read_checksums, write_checksums
 from app.weights.importing.importer import import_model
 from tests.support.safetensors_files import write_llama
 
@@ -20,16 +20,16 @@ def test_written_and_read(tmp_path: Path) -> None:
     write_checksums(tmp_path, {"b": ONE, "a file.txt": TWO.upper()})
     write_checksums(tmp_path, {"b": TWO, "c/d": ONE})
     assert read_checksums(tmp_path) == {"a file.txt": TWO, "b": TWO, "c/d": ONE}
-    assert [path.name for path in tmp_path.iterdir()] == [SUMS]
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKSUM_FILE]
 
 
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="no sha256sum here")
 def test_sha256sum_understands_it(tmp_path: Path) -> None:
     (tmp_path / "b").write_bytes(b"one")
     write_checksums(tmp_path, {"b": ONE})
-    assert subprocess.run(["sha256sum", "--check", SUMS], cwd=tmp_path, check=False).returncode == 0
+    assert subprocess.run(["sha256sum", "--check", CHECKSUM_FILE], cwd=tmp_path, check=False).returncode == 0
     made = subprocess.run(["sha256sum", "--binary", "b"], cwd=tmp_path, check=True, capture_output=True, text=True)
-    (tmp_path / SUMS).write_text(made.stdout)
+    (tmp_path / CHECKSUM_FILE).write_text(made.stdout)
     assert read_checksums(tmp_path) == {"b": ONE}
 
 
@@ -37,15 +37,15 @@ def test_sha256sum_understands_it(tmp_path: Path) -> None:
     "raw",
     [b"x", b"\xff", f"{ONE} b".encode(), f"{ONE}  ../b".encode(), f"{ONE}  /b".encode(), f"{ONE}  a/../b".encode()],
 )
-def test_what_is_no_list_of_sums(tmp_path: Path, raw: bytes) -> None:
-    (tmp_path / SUMS).write_bytes(raw)
-    with pytest.raises(DamagedWeights, match=SUMS):
+def test_what_is_no_list_of_checksums(tmp_path: Path, raw: bytes) -> None:
+    (tmp_path / CHECKSUM_FILE).write_bytes(raw)
+    with pytest.raises(DamagedWeights, match=CHECKSUM_FILE):
         read_checksums(tmp_path)
 
 
 @pytest.mark.parametrize(("path", "digest"), [("../b", ONE), ("/b", ONE), ("a\nb", ONE), ("b", "x")])
 def test_what_is_not_written(tmp_path: Path, path: str, digest: str) -> None:
-    with pytest.raises(ValueError, match=SUMS):
+    with pytest.raises(ValueError, match=CHECKSUM_FILE):
         write_checksums(tmp_path, {path: digest})
     assert not list(tmp_path.iterdir())
 

@@ -1,4 +1,4 @@
-"""Users, conversations, messages, ratings, search."""
+"""First migration: users, conversations, messages, ratings, search."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ down_revision = None
 _INDEX = """
 CREATE VIRTUAL TABLE search_index USING fts5(text, content='search_documents', content_rowid='id', tokenize='ascii')
 """
-# The ascii tokenizer takes every other character for part of a word, which is right: documents hold tokens already.
+# The ascii tokenizer treats all non-ASCII characters as parts of words, which is right: documents consist of tokens.
 _TRIGGERS = (
     """
     CREATE TRIGGER search_documents_added AFTER INSERT ON search_documents BEGIN
@@ -33,7 +33,7 @@ _TRIGGERS = (
 
 
 def upgrade() -> None:
-    """Make the first tables."""
+    """Create the first tables."""
     _users_and_conversations()
     _messages()
     _ratings()

@@ -1,4 +1,4 @@
-/** The text box: grows, sends, stops, and never loses what was typed. */
+/** The composer: the message box with the model picker, the settings button and Send or Stop. Keeps unsent text. */
 import { modelName } from "../models/model_name.js";
 import { isReady } from "../models/models.js";
 import { h } from "../page/dom.js";
@@ -9,9 +9,9 @@ import { grow, isSendKey } from "../widgets/text_area.js";
 import { keepDraft, readDraft } from "./drafts.js";
 
 const DRAWN_AFTER = ["language", "models", "model", "conversation", "conversation-updated", "draft"];
-const MODEL_TROUBLE = /^(model_|damaged|not_enough|worker_failed)/; // error codes that another model may cure
+const MODEL_ERRORS = /^(model_|damaged|not_enough|worker_failed)/; // error codes that another model may not give
 
-/** A form with a text box, the model picker's place, the settings button, and Send or Stop. */
+/** The form and the error line above it. */
 export class Composer {
   /**
    * @param {Object} app
@@ -23,7 +23,7 @@ export class Composer {
     this.running = false;
     this.area = h("textarea.p-input", { rows: "1", id: "parley-input", dir: "auto", enterkeyhint: "send" });
     this.error = h("div.p-alert", { role: "alert", hidden: true });
-    this.told = null; // what the error line says: a function, so that it can say it in another language
+    this.shownError = null; // {say, error}; `say` is a function, so that the line can be translated again
     this.picker = h("div.p-picker-mount");
     const settings = () => on.settings(this.settings);
     this.settings = h("button.p-chip-button", { type: "button", "aria-haspopup": "dialog", onclick: settings });
@@ -61,9 +61,9 @@ export class Composer {
     app.on("running", (message) => this.#setRunning(message !== null));
   }
 
-  // What another model may cure is cured.
+  // A usable model may resolve the error.
   #modelChanged() {
-    if (this.told && MODEL_TROUBLE.test(this.told.error?.code) && isReady(this.app.model())) this.tell(null);
+    if (this.shownError && MODEL_ERRORS.test(this.shownError.error?.code) && isReady(this.app.model())) this.tell(null);
   }
 
   #typed() {
@@ -85,7 +85,7 @@ export class Composer {
     this.draw();
   }
 
-  /** Draw the words and buttons in the reader's language. */
+  /** Draw texts and buttons in the current language. */
   draw() {
     const { app } = this;
     const placeholder = app.model() ? "composer.placeholder" : "composer.placeholder_no_model";
@@ -96,7 +96,7 @@ export class Composer {
     this.button.toggleAttribute("data-running", this.running);
     this.hint.textContent = app.t("composer.hint");
     this.#drawSettings();
-    this.#drawTold();
+    this.#drawError();
     this.#fit();
   }
 
@@ -109,7 +109,7 @@ export class Composer {
     this.settings.setAttribute("aria-label", this.settings.title);
   }
 
-  /** Show what was typed in the conversation that is open now. */
+  /** Show the draft of the open conversation. */
   load() {
     this.area.value = readDraft(this.app.state.conversationId);
     this.tell(null);
@@ -117,7 +117,7 @@ export class Composer {
   }
 
   /**
-   * Send what is written, or `text`.
+   * Send the text in the box, or `text`.
    * @param {string} [text]
    */
   async submit(text = this.area.value) {
@@ -132,13 +132,13 @@ export class Composer {
       keepDraft(from, "");
       if (app.state.conversationId !== from) keepDraft(app.state.conversationId, this.area.value);
     } catch (error) {
-      this.#giveBack(text, error);
+      this.#restore(text, error);
     }
   }
 
-  #giveBack(text, error) {
-    const written = this.area.value.trim();
-    this.area.value = written && written !== text.trim() ? `${text}\n${written}` : text;
+  #restore(text, error) {
+    const typed = this.area.value.trim();
+    this.area.value = typed && typed !== text.trim() ? `${text}\n${typed}` : text;
     keepDraft(this.app.state.conversationId, this.area.value);
     this.#fit();
     this.tell(() => this.app.errorText(error), error);
@@ -146,21 +146,21 @@ export class Composer {
   }
 
   /**
-   * Say something in place, above the box; null takes it away.
+   * Show an error above the box, or hide it (null).
    * @param {(() => string)|null} say
-   * @param {Object} [error] adds what can be done at once
+   * @param {Object} [error] for errors of a model, a button that opens the model list is added
    */
   tell(say, error) {
-    this.told = say && { say, error };
-    this.#drawTold();
+    this.shownError = say && { say, error };
+    this.#drawError();
   }
 
-  #drawTold() {
-    this.error.hidden = !this.told;
-    if (!this.told) return;
-    const { say, error } = this.told;
+  #drawError() {
+    this.error.hidden = !this.shownError;
+    if (!this.shownError) return;
+    const { say, error } = this.shownError;
     this.error.replaceChildren(icon("warning"), h("span", {}, say()));
-    if (!MODEL_TROUBLE.test(error?.code)) return;
+    if (!MODEL_ERRORS.test(error?.code)) return;
     this.error.append(textButton(this.app.t("welcome.see_models"), () => this.openPicker(), "p-small"));
   }
 

@@ -1,4 +1,4 @@
-/** Unsent text of each conversation, kept in the browser's local storage. */
+/** Drafts: the unsent text of each conversation, in the browser's local storage. */
 
 const PREFIX = "parley.draft.";
 const NEW = "new";
@@ -21,6 +21,6 @@ export function keepDraft(conversationId, text) {
     if (text) localStorage.setItem(key, text);
     else localStorage.removeItem(key);
   } catch {
-    // The browser's store is full or closed: the text is still in the box.
+    // Local storage is full or disabled: the text is still in the box.
   }
 }

@@ -1,10 +1,10 @@
-/** Actions in the open conversation: ask, stop, regenerate, continue, edit, rate, copy. */
+/** Actions on the open conversation: ask, stop, regenerate, continue, edit, rate, copy. */
 import { modelName } from "../models/model_name.js";
 import { copyText } from "../page/dom.js";
 import { rate } from "./rating.js";
 import { showDetails } from "./reply_details.js";
 
-/** What the buttons of the open conversation do. */
+/** The handlers of the open conversation's buttons. */
 export class Actions {
   /**
    * @param {Object} app
@@ -15,11 +15,11 @@ export class Actions {
     this.app = app;
     this.conversation = conversation;
     this.view = view;
-    this.stopWanted = false;
+    this.stopRequested = false;
   }
 
   /**
-   * Ask. The turn is shown at once; when the server refuses, it goes away again and this throws.
+   * Ask a question. It is shown at once, and removed again when the server refuses it, in which case this throws.
    * @param {string} content
    */
   async send(content) {
@@ -43,7 +43,7 @@ export class Actions {
     }
   }
 
-  // A refused first question leaves no empty conversation behind.
+  // A refused first question must not leave an empty conversation.
   async #undoNew(draft) {
     await this.app.api.delete(`/api/conversations/${this.conversation.id}`).catch(() => {});
     this.app.state.draft = draft;
@@ -51,11 +51,11 @@ export class Actions {
     this.app.emit("list-changed");
   }
 
-  // Asks with the settings that are shown, and adds the answer, unless the person went elsewhere meanwhile.
+  // Sends a request with the settings as shown, and adds the response unless another conversation was opened meanwhile.
   async #ask(path, body) {
     const { app, conversation } = this;
     const { optimistic } = conversation;
-    this.stopWanted = false;
+    this.stopRequested = false;
     await app.settingsSaved();
     const { question, reply } = await app.api.post(path, body);
     if (optimistic !== conversation.optimistic) return;
@@ -64,15 +64,15 @@ export class Actions {
     conversation.tree.show(reply.id);
     conversation.draw();
     this.view.follow();
-    if (this.stopWanted) void this.stop();
+    if (this.stopRequested) void this.stop();
   }
 
-  /** Another reply to the same question. */
+  /** Generate another reply to the same question. */
   regenerate(message) {
     void this.#again(message, "regenerate", { ...message, content: "", html: "" });
   }
 
-  /** Go on with a reply that ended too early. */
+  /** Continue a reply that ended early. */
   continue(message) {
     void this.#again(message, "continue", message);
   }
@@ -97,18 +97,18 @@ export class Actions {
     }
   }
 
-  /** Ask a question anew, beside the old one. Throws when the server refuses. */
+  /** Send a new version of a question, as a sibling of the old one. Throws when the server refuses it. */
   async edit(message, content) {
     const body = { content, model_id: this.app.reference() };
     await this.#ask(`/api/messages/${message.id}/edit`, body);
   }
 
-  /** End the running reply. */
+  /** Stop the running reply. */
   async stop() {
     const message = this.conversation.running;
     if (!message) return;
-    this.stopWanted = message.optimistic === true; // its id isn't known yet: as soon as it is
-    if (this.stopWanted) return;
+    this.stopRequested = message.optimistic === true; // stopped once its id is known
+    if (this.stopRequested) return;
     try {
       await this.app.api.post(`/api/messages/${message.id}/stop`);
     } catch (error) {
@@ -116,7 +116,7 @@ export class Actions {
     }
   }
 
-  /** Show another version, and let the conversation go on from it. */
+  /** Show another version of a message and the path below it. */
   version(message, step) {
     const { app, conversation, view } = this;
     const { list, index } = conversation.tree.versions(message);
@@ -126,7 +126,7 @@ export class Actions {
     view.hold();
     conversation.draw();
     view.focusVersion(other.id, step);
-    // Only for the next visit; nothing to tell when it fails.
+    // Remembered for the next visit only, so an error is not shown.
     app.api.patch(`/api/conversations/${conversation.id}`, { leaf_id: conversation.tree.leaf }).catch(() => {});
   }
 
@@ -144,7 +144,7 @@ export class Actions {
     this.view.copied(button, await copyText(message.content));
   }
 
-  /** @returns {string} who answers, for the screen reader */
+  /** @returns {string} the name of the model that wrote the reply */
   authorName(message) {
     return modelName(this.app, message.model_id);
   }

@@ -1,12 +1,12 @@
-/** Keeps the newest line in sight while a reply grows, until the reader scrolls up. */
+/** Auto-scroll: keeps the end of the conversation visible while a reply grows, until the reader scrolls up. */
 import { iconButton } from "../widgets/buttons.js";
 import { isNearEnd, staysAtEnd } from "./scroll_position.js";
 
-/** Follows the end of a scrolling element. */
+/** Keeps a scrolling element at its end. */
 export class AutoScroll {
   /**
    * @param {HTMLElement} scroller
-   * @param {HTMLElement} content what grows inside it
+   * @param {HTMLElement} content the element inside it that grows
    */
   constructor(scroller, content) {
     this.scroller = scroller;
@@ -18,15 +18,15 @@ export class AutoScroll {
     new ResizeObserver(() => this.#grown()).observe(scroller);
   }
 
-  /** Go to the end and stay there. */
+  /** Scroll to the end and keep following it. */
   follow() {
     this.following = true;
     this.#toEnd();
     this.#showButton();
   }
 
-  /** Don't move: the reader is elsewhere. */
-  rest() {
+  /** Stop following the end. */
+  pause() {
     this.following = false;
   }
 

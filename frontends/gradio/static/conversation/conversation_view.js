@@ -1,4 +1,4 @@
-/** Draws the open conversation: one column of messages. It holds no data but what it has drawn. */
+/** Draws the open conversation: one column of messages. Its only state is what it has drawn. */
 import { h } from "../page/dom.js";
 import { nameButton, textButton } from "../widgets/buttons.js";
 import { icon } from "../widgets/icons.js";
@@ -7,15 +7,15 @@ import { MessageView } from "./message_view.js";
 
 const COPIED_MS = 1600;
 
-/** The scrolling log and what stands in its place when there is none. */
+/** The scrolling log of messages, and the status text shown instead of it. */
 export class ConversationView {
   /** @param {Object} app */
   constructor(app) {
     this.app = app;
-    this.screen = null; // what is shown: "welcome", "loading", "chat", "gone" or "error"
+    this.screen = null; // the screen shown: "welcome", "loading", "chat", "gone" or "error"
     this.handlers = null; // the Actions, set by main.js
     this.views = new Map(); // message id → MessageView; kept when another version is shown
-    this.early = new Map(); // message id → blocks that came before it was drawn
+    this.early = new Map(); // message id → blocks received before it was drawn
     this.column = h("div.p-column", { role: "log", "aria-live": "off" });
     this.status = h("div.p-status", { role: "status" });
     this.live = h("div.p-offscreen", { "aria-live": "polite", role: "status" });
@@ -28,7 +28,7 @@ export class ConversationView {
     this.label();
   }
 
-  /** Name the region and the button in the reader's language. */
+  /** Label the region and the button in the current language. */
   label() {
     this.column.setAttribute("aria-label", this.app.t("chat.log"));
     nameButton(this.scroll.button, this.app.t("chat.to_bottom"));
@@ -54,7 +54,7 @@ export class ConversationView {
   }
 
   /**
-   * Show the tree's path. Elements that are right already are not touched.
+   * Show the tree's path. Elements already in place are not touched.
    * @param {import("./message_tree.js").MessageTree} tree
    */
   render(tree) {
@@ -90,7 +90,7 @@ export class ConversationView {
     return view;
   }
 
-  /** The server has answered an optimistic message: its element stays. */
+  /** Keep the element of an optimistic message under the id that the server gave it. */
   rename(from, to) {
     const view = this.views.get(from);
     if (!view) return;
@@ -98,14 +98,14 @@ export class ConversationView {
     this.views.set(to, view);
   }
 
-  /** Draw all words again. */
+  /** Draw everything but the text of the messages again. */
   redraw() {
     this.label();
     for (const view of this.views.values()) view.redraw();
   }
 
   /**
-   * Show changed blocks of a running reply; of one that is not drawn yet they are kept.
+   * Show changed blocks of a running reply, or keep them until it is drawn.
    * @param {string} id
    * @param {{index: number, html: string}[]} blocks
    */
@@ -121,18 +121,18 @@ export class ConversationView {
     this.views.get(id)?.queued(position);
   }
 
-  /** Go to the end and follow it. */
+  /** Scroll to the end and follow it. */
   follow() {
     this.scroll.follow();
   }
 
-  /** Keep the place: what changes now is the reader's doing. */
+  /** Keep the scroll position during a change that the reader made. */
   hold() {
-    this.scroll.rest();
+    this.scroll.pause();
   }
 
   /**
-   * A conversation was just opened: show its end, or the message that was searched for.
+   * Scroll a conversation that was just opened to its end, or to the message found by a search.
    * @param {string|null} id
    */
   arrive(id) {
@@ -143,13 +143,13 @@ export class ConversationView {
     element.classList.add("p-found");
   }
 
-  /** Say a finished reply to a screen reader. */
+  /** Announce a finished reply to screen readers. */
   announce(message) {
     const model = this.handlers.authorName(message);
     this.live.textContent = this.app.t("chat.said", { model, text: message.content });
   }
 
-  /** After a step through versions, keep the keyboard on the same button. */
+  /** Keep the focus on the same button after another version was chosen. */
   focusVersion(id, step) {
     const buttons = this.views.get(id)?.element.querySelectorAll(".p-versions button") ?? [];
     const [previous, next] = buttons;
@@ -164,7 +164,7 @@ export class ConversationView {
     void this.handlers.copy({ content: code }, button);
   }
 
-  /** Show on the button that copying worked. */
+  /** Show on the button that copying succeeded. */
   copied(button, worked) {
     if (!worked) return this.app.toast(this.app.t("message.copy_failed"));
     this.live.textContent = this.app.t("message.copied");

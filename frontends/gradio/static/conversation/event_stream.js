@@ -1,10 +1,10 @@
-/** Server-sent events of one conversation: reconnects, resumes where it was, disconnects while the tab is hidden. */
+/** Event stream of one conversation (SSE): reconnects, resumes after the last event, disconnects in hidden tabs. */
 
-const REPLY = ["queued", "started", "render", "finished", "rated"];
-const NAMES = ["snapshot", "reset", "message", "updated", "deleted", ...REPLY]; // and "error"
+const REPLY_EVENTS = ["queued", "started", "render", "finished", "rated"];
+const NAMES = ["snapshot", "reset", "message", "updated", "deleted", ...REPLY_EVENTS]; // and "error"
 const RETRY_MS = [300, 700, 1500, 3000, 5000];
 // Browsers allow six connections to a server (HTTP/1.1): hidden tabs must not hold them.
-const REST_AFTER_MS = 4000;
+const DISCONNECT_AFTER_MS = 4000;
 
 /** One stream at a time, for one conversation. */
 export class EventStream {
@@ -20,17 +20,17 @@ export class EventStream {
     this.closed = false;
     this.source = null;
     this.timers = new Set();
-    this.onVisibility = () => (document.hidden ? this.#restSoon() : this.#wake());
+    this.onVisibility = () => (document.hidden ? this.#disconnectSoon() : this.#reconnect());
     document.addEventListener("visibilitychange", this.onVisibility);
     this.#connect();
   }
 
-  /** End it for good. */
+  /** Close it permanently. */
   close() {
     this.closed = true;
     document.removeEventListener("visibilitychange", this.onVisibility);
     for (const timer of this.timers) clearTimeout(timer);
-    this.#drop();
+    this.#disconnect();
   }
 
   #after(ms, act) {
@@ -41,16 +41,16 @@ export class EventStream {
     this.timers.add(timer);
   }
 
-  #restSoon() {
-    this.#after(REST_AFTER_MS, () => document.hidden && this.#drop());
+  #disconnectSoon() {
+    this.#after(DISCONNECT_AFTER_MS, () => document.hidden && this.#disconnect());
   }
 
-  #drop() {
+  #disconnect() {
     this.source?.close();
     this.source = null;
   }
 
-  #wake() {
+  #reconnect() {
     if (!this.source && !this.closed) this.#connect();
   }
 
@@ -61,7 +61,7 @@ export class EventStream {
     this.source = source;
     source.onopen = () => this.#opened();
     for (const name of NAMES) source.addEventListener(name, (event) => this.#received(name, event));
-    // "error" is also what the browser calls a lost connection: an event of the server's has data.
+    // The browser also names a lost connection "error"; only the server's event has data.
     source.addEventListener("error", (event) => {
       if (event.data === undefined) this.#failed(source);
       else this.#received("error", event);
@@ -80,12 +80,12 @@ export class EventStream {
 
   #failed(source) {
     if (this.source !== source) return;
-    this.#drop();
+    this.#disconnect();
     if (this.closed) return;
     const wait = RETRY_MS[Math.min(this.failures, RETRY_MS.length - 1)];
     this.failures += 1;
-    // The first failure may be a server that just closed an old stream; the second means it is gone.
+    // The first failure may just be an old stream that the server closed; after the second the server counts as lost.
     if (this.failures > 1) this.on.lost();
-    this.#after(wait, () => !document.hidden && this.#wake());
+    this.#after(wait, () => !document.hidden && this.#reconnect());
   }
 }

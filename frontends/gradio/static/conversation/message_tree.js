@@ -1,11 +1,11 @@
-/** A conversation's messages as a tree: which path is shown, and which versions there are. No DOM. */
+/** A conversation's messages as a tree, with the path that is shown. No DOM. */
 import { hasNews } from "../page/compare.js";
 
 /**
- * @typedef {Object} Message see docs/api.md; here also `html`, and `optimistic` before the server knows it
+ * @typedef {Object} Message see docs/api.md; with `html`, and `optimistic` until the server has stored it
  */
 
-/** Messages by id, and the end of the path that is shown. */
+/** Messages by id, and the leaf of the path that is shown. */
 export class MessageTree {
   constructor() {
     /** @type {Map<string, Message>} */
@@ -22,8 +22,7 @@ export class MessageTree {
   }
 
   /**
-   * Add a message or what is newer about it; what brings nothing new changes nothing. A finished message never goes
-   * back to running.
+   * Add a message or update it; without news the same object stays. A finished message never becomes pending again.
    * @param {Message} message
    * @returns {Message}
    */
@@ -104,7 +103,7 @@ export class MessageTree {
 
   /**
    * @param {string|null} id
-   * @returns {string|null} following the newest child down
+   * @returns {string|null} the leaf reached by following the newest children
    */
   newestLeaf(id) {
     for (let at = id; ;) {

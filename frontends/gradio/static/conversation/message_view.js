@@ -1,4 +1,4 @@
-/** Draws one message: its text block by block, everything else again when it changes. */
+/** Draws one message: updates its text block by block, and redraws everything else when it changes. */
 import { longTime, shortTime } from "../i18n/format.js";
 import { modelName } from "../models/model_name.js";
 import { h, setHtml } from "../page/dom.js";
@@ -17,7 +17,7 @@ const ACTIONS = {
 };
 
 /**
- * @typedef {Object} Handlers what the conversation does when a button is pressed
+ * @typedef {Object} Handlers of a message's buttons
  * @property {(message: Object, button: HTMLElement) => void} copy
  * @property {(message: Object, content: string) => Promise<void>} edit
  * @property {(message: Object) => void} regenerate
@@ -27,7 +27,7 @@ const ACTIONS = {
  * @property {(message: Object, button: HTMLElement) => void} details
  */
 
-/** An article: name, body, notes, a row of buttons. */
+/** An article with name, body, notes and a row of buttons. */
 export class MessageView {
   /**
    * @param {Object} app
@@ -53,7 +53,7 @@ export class MessageView {
   }
 
   /**
-   * Show what is new about the message.
+   * Show the message as it is now.
    * @param {import("./message_tree.js").Message} message
    * @param {{list: Object[], index: number}} versions
    */
@@ -66,7 +66,7 @@ export class MessageView {
     this.redraw();
   }
 
-  /** @returns {boolean} whether this is what is drawn already */
+  /** @returns {boolean} whether exactly this is drawn already */
   shows(message, versions) {
     const { list, index } = this.versions;
     return this.message === message && list.length === versions.list.length && index === versions.index;
@@ -123,7 +123,7 @@ export class MessageView {
     const { app, message, versions } = this;
     const looks = [app.state.language, message.state, message.optimistic, versions.index, versions.list.length].join();
     if (looks !== this.actionsDrawn) {
-      this.actionsDrawn = looks; // a button that stays keeps the focus, and what hangs on it
+      this.actionsDrawn = looks; // unchanged buttons stay, and keep the focus and their popovers
       this.#replaceActions();
     }
     for (const verdict of ["up", "down"]) {

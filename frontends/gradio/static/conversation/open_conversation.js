@@ -6,10 +6,10 @@ import { EventStream } from "./event_stream.js";
 import { MessageTree } from "./message_tree.js";
 import { OptimisticMessages } from "./optimistic_messages.js";
 
-const LOAD_AGAIN_MS = 2000;
+const RETRY_MS = 2000;
 const LOAD_ANYWAY_MS = 800; // when the event stream is slow to open
 
-/** One at a time; `open` begins anew. */
+/** One conversation at a time; `open` replaces it. */
 export class OpenConversation {
   /**
    * @param {Object} app
@@ -28,7 +28,7 @@ export class OpenConversation {
   }
 
   /**
-   * Show a conversation, or the first screen.
+   * Show a conversation, or the welcome screen (null).
    * @param {string|null} id
    * @param {string} [messageId] scroll to it
    */
@@ -50,24 +50,24 @@ export class OpenConversation {
     this.optimistic = new OptimisticMessages(this.tree, (from, to) => this.view.rename(from, to));
     this.loaded = id === null;
     this.loading = false;
-    this.upToDate = false; // whether every event since the messages were loaded has come
-    this.waiting = []; // events that came before the messages that they speak of
+    this.upToDate = false; // whether every event since the messages were loaded has been received
+    this.waiting = []; // events received before the messages were loaded
   }
 
   #connect(loadAfterMs) {
     const id = this.id;
-    const mine =
+    const ifOpen =
       (act) =>
       (...args) =>
         this.id === id && act(...args);
     this.stream = new EventStream(`/ui/conversations/${id}/events`, {
-      event: mine((name, data) => this.#event(name, data)),
-      lost: mine(() => this.#lost()),
-      back: mine(() => this.app.emit("connection", true)),
+      event: ifOpen((name, data) => this.#event(name, data)),
+      lost: ifOpen(() => this.#lost()),
+      back: ifOpen(() => this.app.emit("connection", true)),
     });
     if (loadAfterMs)
       setTimeout(
-        mine(() => this.loaded || this.loading || this.#load()),
+        ifOpen(() => this.loaded || this.loading || this.#load()),
         loadAfterMs,
       );
   }
@@ -94,7 +94,7 @@ export class OpenConversation {
     this.loaded = true;
     this.loading = false;
     this.draw();
-    this.#catchUp();
+    this.#applyWaiting();
     if (first) this.view.arrive(this.wanted);
   }
 
@@ -102,7 +102,7 @@ export class OpenConversation {
     if (error.code.endsWith("not_found")) return this.#gone("chat.not_found");
     if (error.status !== 0 && !this.loaded) return this.view.clear("error", this.app.errorText(error));
     const id = this.id;
-    setTimeout(() => this.id === id && this.#load(), LOAD_AGAIN_MS);
+    setTimeout(() => this.id === id && this.#load(), RETRY_MS);
     void this.#lost();
   }
 
@@ -130,16 +130,16 @@ export class OpenConversation {
     this.#handle[name]?.(data);
   }
 
-  // A stream that goes on where it was interrupted tells what was missed: the messages are not loaded again.
+  // A resumed stream replays the missed events, so the messages are not loaded again.
   #snapshot(data) {
     const resumed = this.upToDate;
     this.upToDate = true;
     this.waiting.push(["running", data]);
     if (!resumed) void this.#load();
-    else if (!this.loading) this.#catchUp();
+    else if (!this.loading) this.#applyWaiting();
   }
 
-  #catchUp() {
+  #applyWaiting() {
     for (const [name, data] of this.waiting.splice(0)) this.#event(name, data);
   }
 
@@ -168,7 +168,7 @@ export class OpenConversation {
   };
 
   /**
-   * The first message has made a conversation of the first screen.
+   * The first message created the conversation that the welcome screen was for.
    * @param {Object} conversation
    */
   begun(conversation) {
@@ -190,7 +190,7 @@ export class OpenConversation {
     this.draw();
   }
 
-  // What another tab adds is followed where it goes on from here, or answers the same question again.
+  // A message from another tab is shown if it follows the leaf, or is another reply to the same question.
   #isNext(message) {
     const leaf = this.tree.leaf === null ? null : this.tree.get(this.tree.leaf);
     if (message.parent_id === this.tree.leaf) return true;
@@ -206,19 +206,19 @@ export class OpenConversation {
   }
 
   /**
-   * A reply was judged: told by the click, by the server's answer and by an event, drawn once.
+   * Show a rating. Called by the click, by the response and by the event; drawn once.
    * @param {string} id
    * @param {{verdict: string}|null} rating
    */
   rated(id, rating) {
     const message = this.tree.get(id);
-    const judged = rating && rating.verdict !== "retracted" ? rating : null;
-    if (!message || message.rating?.verdict === judged?.verdict) return;
-    this.tree.add({ ...message, rating: judged });
+    const current = rating && rating.verdict !== "retracted" ? rating : null;
+    if (!message || message.rating?.verdict === current?.verdict) return;
+    this.tree.add({ ...message, rating: current });
     this.draw();
   }
 
-  /** Show what there is now. */
+  /** Draw the tree's path. */
   draw() {
     this.view.render(this.tree);
     this.#changed();

@@ -1,13 +1,13 @@
-/** Optimistic messages: what a person just asked for, shown before the server has answered with its id. */
+/** Optimistic messages: a question and a reply that are shown before the server has answered. */
 
 const QUESTION = "optimistic-question";
 const REPLY = "optimistic-reply";
 
-/** Puts optimistic messages into a tree and replaces them by the server's when those come. */
+/** Adds optimistic messages to a tree and replaces them by the server's. */
 export class OptimisticMessages {
   /**
    * @param {import("./message_tree.js").MessageTree} tree
-   * @param {(from: string, to: string) => void} rename keeps the drawn element
+   * @param {(from: string, to: string) => void} rename keeps the drawn element under the new id
    */
   constructor(tree, rename) {
     this.tree = tree;
@@ -15,7 +15,7 @@ export class OptimisticMessages {
   }
 
   /**
-   * A question and the reply that will come.
+   * Add a question and its expected reply.
    * @param {string|null} parentId
    * @param {string} content
    * @param {string} [modelId]
@@ -26,9 +26,9 @@ export class OptimisticMessages {
   }
 
   /**
-   * A reply that will come.
+   * Add an expected reply.
    * @param {string} parentId
-   * @param {Object} like what it begins with
+   * @param {Object} like the model and the text that it begins with
    */
   reply(parentId, like) {
     const { model_id, content, html } = like;
@@ -42,7 +42,7 @@ export class OptimisticMessages {
   }
 
   /**
-   * Add a message of the server's; the optimistic one it replaces goes.
+   * Add a message from the server in place of its optimistic one.
    * @param {import("./message_tree.js").Message} message
    */
   adopt(message) {
@@ -59,7 +59,7 @@ export class OptimisticMessages {
     else if (shown) this.tree.show(message.id);
   }
 
-  /** @returns {boolean} whether there were any left; the leaf goes back to where they began */
+  /** Remove them; the leaf becomes their parent again. @returns {boolean} whether there were any */
   clear() {
     const left = [REPLY, QUESTION].filter((id) => this.tree.get(id));
     for (const id of left) this.tree.remove(id);

@@ -1,4 +1,4 @@
-/** Edits a question in place. The old version stays: an edit is a branch. */
+/** The editor of a question, in its place. An edit creates a sibling: the old version stays. */
 import { h } from "../page/dom.js";
 import { textButton } from "../widgets/buttons.js";
 import { grow, isSendKey } from "../widgets/text_area.js";

@@ -1,9 +1,9 @@
-/** Thumbs: one click is a rating. After a thumb down, reasons may be given in a small form. */
+/** Ratings: a click on a thumb rates a reply; a thumbs-down opens a small form for the reasons. */
 import { h } from "../page/dom.js";
 import { showPopover } from "../widgets/popover.js";
 
 /**
- * Judge a reply, or take the same judgement back. Shown at once, undone if the server refuses.
+ * Rate a reply, or retract the same rating. Shown at once, undone if the server refuses it.
  * @param {Object} app
  * @param {HTMLElement} anchor the thumb
  * @param {import("./message_tree.js").Message} message

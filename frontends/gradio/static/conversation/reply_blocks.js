@@ -1,4 +1,4 @@
-/** The body of a reply, block by block: what is closed is never touched again. */
+/** The blocks of a reply's body: closed blocks are never touched again. */
 import { h, setHtml } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
 
@@ -11,7 +11,7 @@ export class Blocks {
   constructor(root, t) {
     this.root = root;
     this.t = t;
-    this.html = []; // of each block, as it came
+    this.html = []; // of each block, as received
     this.elements = [];
   }
 
@@ -27,7 +27,7 @@ export class Blocks {
   }
 
   /**
-   * Show the whole reply. Blocks that are right already stay as they are, so nothing flickers.
+   * Show the whole reply. Blocks that already match stay, so that nothing flickers.
    * @param {string} html
    */
   finish(html) {
@@ -57,7 +57,7 @@ export class Blocks {
 }
 
 /**
- * Give the copy buttons of code blocks their icon and, in the reader's language, their name.
+ * Add the icon and the label in the current language to the copy buttons of code blocks.
  * @param {HTMLElement} root
  * @param {(key: string) => string} t
  */

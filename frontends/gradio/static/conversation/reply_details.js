@@ -1,4 +1,4 @@
-/** Details of a reply in a popover: model, quantization, seed, counts and times. */
+/** Details of a reply in a popover: model, quantization, seed, token counts and times. */
 import { longTime, number } from "../i18n/format.js";
 import { modelName } from "../models/model_name.js";
 import { h } from "../page/dom.js";
@@ -41,9 +41,9 @@ function tokens(app, usage) {
 }
 
 function speed(app, usage, timing) {
-  const writing_ms = timing.duration_ms - timing.first_token_ms;
-  if (!(usage.completion_tokens > 1) || !(writing_ms > 0)) return null;
-  const rate = ((usage.completion_tokens - 1) * 1000) / writing_ms;
+  const decoding_ms = timing.duration_ms - timing.first_token_ms;
+  if (!(usage.completion_tokens > 1) || !(decoding_ms > 0)) return null;
+  const rate = ((usage.completion_tokens - 1) * 1000) / decoding_ms;
   return app.t("details.speed_value", { value: number(app, rate, { maximumFractionDigits: rate < 10 ? 1 : 0 }) });
 }
 
@@ -54,6 +54,6 @@ function duration(app, ms) {
 }
 
 function sampling(app, values) {
-  const told = SAMPLING.map((name) => app.t(`settings.set_${name}`, { value: values[name] }));
-  return told.join(" · ");
+  const settings = SAMPLING.map((name) => app.t(`settings.set_${name}`, { value: values[name] }));
+  return settings.join(" · ");
 }

@@ -1,4 +1,4 @@
-/** Notes under a reply: that it waits, was stopped, was cut off or failed, with a button for what can be done. */
+/** Notes below a reply that waits, was stopped, was cut off or failed, with a button to continue or retry. */
 import { modelName } from "../models/model_name.js";
 import { findModel, variantOf } from "../models/reference.js";
 import { h } from "../page/dom.js";
@@ -19,13 +19,13 @@ export function replyNotes(app, message, progress, handlers) {
 }
 
 function ending(app, message, handlers) {
-  const carryOn = () => textButton(app.t("message.continue"), () => handlers.continue(message), "p-small");
+  const proceed = () => textButton(app.t("message.continue"), () => handlers.continue(message), "p-small");
   const again = () => textButton(app.t("message.retry"), () => handlers.regenerate(message), "p-small");
-  const next = message.content ? carryOn : again;
+  const next = message.content ? proceed : again;
   if (message.state === "cancelled") return note("quiet", app.t("message.cancelled"), next());
   if (message.state === "interrupted") return note("warning", app.t("message.interrupted"), next());
   if (message.state === "failed") return note("danger", app.errorText(message.error ?? { code: "unknown" }), again());
-  if (message.finish_reason === "length") return note("quiet", app.t("message.length"), carryOn());
+  if (message.finish_reason === "length") return note("quiet", app.t("message.length"), proceed());
   if (!message.content) return note("quiet", app.t("message.empty"), again());
   return null;
 }

@@ -1,4 +1,4 @@
-/** Whether the conversation follows its end, decided from numbers alone. No DOM. */
+/** Decides whether the conversation follows its end. No DOM. */
 
 const NEAR_PX = 48;
 
@@ -11,7 +11,7 @@ const NEAR_PX = 48;
 
 /**
  * @param {Position} position
- * @returns {boolean} whether the end is in sight, or nearly
+ * @returns {boolean} whether the end is visible, or nearly
  */
 export function isNearEnd({ scrollTop, scrollHeight, clientHeight }) {
   return scrollHeight - scrollTop - clientHeight < NEAR_PX;
@@ -19,12 +19,12 @@ export function isNearEnd({ scrollTop, scrollHeight, clientHeight }) {
 
 /**
  * Whether to follow the end after a scroll.
- * @param {boolean} following before it
+ * @param {boolean} following before the scroll
  * @param {Position} position
- * @param {number} lastTop the former `scrollTop`
+ * @param {number} lastTop the previous `scrollTop`
  * @returns {boolean}
  */
 export function staysAtEnd(following, position, lastTop) {
   if (isNearEnd(position)) return true;
-  return following && position.scrollTop >= lastTop; // only upward: content that grows isn't the reader's doing
+  return following && position.scrollTop >= lastTop; // only scrolling up stops it, not growing content
 }

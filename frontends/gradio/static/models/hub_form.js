@@ -1,14 +1,14 @@
-/** The form that downloads a model from a hub by its name. */
+/** The form that downloads a model from a hub by name. */
 import { bytes } from "../i18n/format.js";
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
 import { hubName } from "./hub_name.js";
 
-/** Takes the place of the panel; keeps what was typed until that model is being fetched. */
+/** Shown in place of the model panel; keeps the typed name until its download has started. */
 export class HubForm {
   /**
    * @param {Object} app
-   * @param {(id: string) => void} onStarted is told under which id the model is being fetched
+   * @param {(id: string) => void} onStarted gets the id of the model being downloaded
    */
   constructor(app, onStarted) {
     this.app = app;
@@ -23,20 +23,20 @@ export class HubForm {
       autocapitalize: "off",
       spellcheck: "false",
     };
-    this.field = h("input.p-field", { ...field, "aria-describedby": "parley-hub-said" });
+    this.field = h("input.p-field", { ...field, "aria-describedby": "parley-hub-status" });
     this.button = h("button.p-button.p-primary", { type: "submit" });
     this.hint = h("p.p-muted");
-    this.said = h("div", { id: "parley-hub-said", "aria-live": "polite" });
+    this.status = h("div", { id: "parley-hub-status", "aria-live": "polite" });
     const form = h(
       "form.p-by-name-row",
       { novalidate: true, onsubmit: (event) => this.#submit(event) },
       this.field,
       this.button,
     );
-    this.element = h("div.p-by-name", { hidden: true }, this.label, form, this.said, this.hint);
+    this.element = h("div.p-by-name", { hidden: true }, this.label, form, this.status, this.hint);
   }
 
-  /** Draw all words anew: the reader may have changed the language. */
+  /** Show it, with its texts in the current language. */
   show() {
     const { app } = this;
     this.label.textContent = app.t("picker.by_name_label");
@@ -72,7 +72,7 @@ export class HubForm {
     if (this.busy) return;
     if (!name) return this.focus();
     this.#setBusy(true);
-    this.said.replaceChildren();
+    this.status.replaceChildren();
     this.hint.hidden = false;
     try {
       const { id } = await this.app.api.post("/api/models/pull", { source: `hub:${name}` });
@@ -80,7 +80,7 @@ export class HubForm {
       this.field.value = "";
       this.onStarted(id);
     } catch (error) {
-      this.#tell(error);
+      this.#showError(error);
     } finally {
       this.#setBusy(false);
     }
@@ -91,17 +91,17 @@ export class HubForm {
     this.#drawButton();
   }
 
-  #tell(error) {
+  #showError(error) {
     const { files, repo } = error.details ?? {};
     const choices = (files ?? []).map((file) => this.#choice(repo, file));
     const text = this.app.errorText(error);
-    const told = choices.length > 0 ? h("p.p-muted", {}, text) : h("p.p-error", { role: "alert" }, text);
+    const message = choices.length > 0 ? h("p.p-muted", {}, text) : h("p.p-error", { role: "alert" }, text);
     this.hint.hidden = choices.length > 0;
-    this.said.replaceChildren(
-      told,
+    this.status.replaceChildren(
+      message,
       ...(choices.length > 0 ? [h("div.p-by-name-files", { role: "group", "aria-label": text }, ...choices)] : []),
     );
-    (this.said.querySelector("button") ?? this.field).focus({ preventScroll: true });
+    (this.status.querySelector("button") ?? this.field).focus({ preventScroll: true });
   }
 
   #choice(repo, { path, size_bytes }) {

@@ -1,7 +1,7 @@
-/** A model's name on a hub, read from what was typed. */
+/** Parses the name of a model on a hub from typed text. */
 
 /**
- * @param {string} text as typed or pasted: a page's address is understood, too
+ * @param {string} text a name, or the address of the model's page or file
  * @returns {string} e.g. "owner/name", "owner/name@revision" or "owner/name:file.gguf"
  */
 export function hubName(text) {

@@ -1,9 +1,9 @@
-/** What a model is called on the page. */
+/** The displayed name of a model. */
 import { findModel, fullName } from "./reference.js";
 
 /**
  * @param {Object} app
- * @param {string} [id] without it, the conversation's model
+ * @param {string} [id] a reference; by default the conversation's
  * @returns {string} the model's title, or its id where it isn't known
  */
 export function modelName(app, id) {

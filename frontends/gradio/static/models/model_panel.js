@@ -1,4 +1,4 @@
-/** The details of one model, below the list, and the button for what can be done with it. */
+/** The panel with the details of one model and the button to use or download it. */
 import { bytes, joined, number } from "../i18n/format.js";
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
@@ -8,13 +8,13 @@ import { VariantChoices } from "./variant_choices.js";
 const IGNORED_SHOWN = 3;
 const KNOWN_REASONS = new Set(["smallest_gguf", "gpu", "no_gguf"]);
 
-/** The lower half of the picker. Redrawn once a second while a model is fetched, and keeps the focus. */
+/** The lower half of the picker. Redrawn once a second while a model is downloaded, and keeps the focus. */
 export class ModelPanel {
   /**
    * @param {Object} app
    * @param {Object} on
    * @param {(model: Object) => void} on.choose
-   * @param {(reference: string) => void} on.refine another variant or adapter of the model that answers
+   * @param {(reference: string) => void} on.refine choose another variant or adapter of the model in use
    * @param {(model: Object) => void} on.fetch
    * @param {(model: Object) => void} on.cancel
    */
@@ -38,8 +38,8 @@ export class ModelPanel {
 
   /**
    * @param {Object|undefined} model
-   * @param {boolean} current whether it is the one that answers now
-   * @param {string} [reference] how it would answer: base@quantization+adapter
+   * @param {boolean} current whether it is the conversation's model
+   * @param {string} [reference] the selected base@quantization+adapter
    */
   show(model, current, reference) {
     this.element.hidden = !model;
@@ -67,7 +67,7 @@ export class ModelPanel {
           app.t("picker.other_language", { languages: languageNames(app, model.languages) }),
         ),
       isTooLarge(model) && h("p.p-model-warning", {}, icon("warning"), app.t("picker.too_large_hint")),
-      this.#trouble() && h("p.p-model-warning", {}, icon("warning"), h("span", {}, this.#trouble())),
+      this.#problem() && h("p.p-model-warning", {}, icon("warning"), h("span", {}, this.#problem())),
       model.error &&
         model.state !== "fetching" &&
         h(
@@ -79,7 +79,7 @@ export class ModelPanel {
     ].filter(Boolean);
   }
 
-  #trouble() {
+  #problem() {
     const { app, model } = this;
     if (model.fetchable) return model.state === "damaged" ? app.t("picker.damaged_hint") : "";
     const unusable = model.state === "damaged" || model.state === "not_fetched";
@@ -92,7 +92,7 @@ export class ModelPanel {
       model.memory_bytes && app.t("picker.memory", { size: bytes(app, model.memory_bytes) }),
       KNOWN_REASONS.has(model.why) && app.t(`picker.why_${model.why}`),
       model.context_tokens && app.t("picker.context", { count: number(app, model.context_tokens) }),
-      (model.quantizations?.length ?? 0) < 2 && model.quantization, // else the choices tell
+      (model.quantizations?.length ?? 0) < 2 && model.quantization, // otherwise the variant choices show it
       model.licence,
       model.ignored?.length > 0 && this.#ignored(),
     ].filter(Boolean);
@@ -119,7 +119,7 @@ export class ModelPanel {
     this.next = look.act;
   }
 
-  /** What was asked for by name and did not arrive need not stay in the list. */
+  /** A model that was requested by name and not downloaded completely can be removed from the list. */
   #drawForget(offered) {
     this.forget.textContent = this.app.t("picker.forget");
     if (!offered) this.forget.remove();
@@ -144,12 +144,12 @@ export class ModelPanel {
       : null;
   }
 
-  /** Do what the button says. */
+  /** Run the button's action. */
   act() {
     this.next?.(this.model);
   }
 
-  /** Put the focus on the button, where there is something to do. */
+  /** Focus the button if it can be used. */
   focus() {
     if (!this.button.hidden && !this.button.disabled) this.button.focus({ preventScroll: true });
   }

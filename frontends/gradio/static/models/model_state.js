@@ -1,23 +1,23 @@
-/** A model's state in a few words: what it needs, whether it is on this computer, whether it fits. */
+/** A model's state as short text: its memory, whether it is downloaded, whether it fits. */
 import { bytes, joined, number } from "../i18n/format.js";
 import { LOCALES } from "../i18n/language.js";
 
 const LANGUAGES_SHOWN = 3;
 const USABLE = new Set(["ready", "loading", "loaded"]);
 
-/** @returns {boolean} whether `model` can answer without being fetched first */
+/** @returns {boolean} whether `model` can be used without downloading it first */
 export function isUsable(model) {
   return USABLE.has(model.state) && model.fits !== false;
 }
 
-/** @returns {boolean} whether more memory is needed than there is */
+/** @returns {boolean} whether it needs more memory than is available */
 export function isTooLarge(model) {
   return model.fits === false && model.state !== "loaded" && model.state !== "loading";
 }
 
 /**
  * @param {Object} app
- * @param {Object} model as GET /api/models tells it
+ * @param {Object} model as in GET /api/models
  * @returns {string}
  */
 export function stateText(app, model) {
@@ -31,16 +31,16 @@ export function stateText(app, model) {
   return app.t(`picker.state_${model.state}`);
 }
 
-/** @returns {number} bytes that a model loaded now could have, on the device that it runs on */
+/** @returns {number} bytes available for loading a model on its device */
 export function freeBytes(app, model) {
   const memory = (model.device === "gpu" && app.state.memory?.gpu) || app.state.memory;
   return memory?.available_bytes ?? 0;
 }
 
-/** @returns {string} the same under the heading of those to fetch, which says half of it */
+/** @returns {string} a shorter text for the list, where a heading says what is to be downloaded */
 export function listedState(app, model) {
-  const told = model.state === "not_fetched" && model.size_bytes && !isTooLarge(model);
-  return told ? bytes(app, model.size_bytes) : stateText(app, model);
+  const isPlain = model.state === "not_fetched" && model.size_bytes && !isTooLarge(model);
+  return isPlain ? bytes(app, model.size_bytes) : stateText(app, model);
 }
 
 /** @returns {"good"|"busy"|"bad"|"absent"} for the colour of the mark beside a model */
@@ -50,7 +50,7 @@ export function stateLook(model) {
   return model.state === "not_fetched" ? "absent" : "good";
 }
 
-/** @returns {string} e.g. "fetching 40%": what is being done, and how far that is */
+/** @returns {string} the phase of the download and its progress, e.g. "Downloading 40%" */
 export function fetchingText(app, model) {
   return app.t(`picker.phase_${model.progress?.phase ?? "downloading"}`, { percent: percent(app, model) });
 }
@@ -70,7 +70,7 @@ export function percent(app, model) {
 /**
  * @param {Object} app
  * @param {string[]} languages codes
- * @returns {string} their names in the reader's language
+ * @returns {string} their names in the page's language
  */
 export function languageNames(app, languages) {
   const names = new Intl.DisplayNames(LOCALES[app.state.language], { type: "language" });
@@ -80,7 +80,7 @@ export function languageNames(app, languages) {
   );
 }
 
-/** @returns {string} a few of them, the reader's own first: e.g. "English, French and 11 more" */
+/** @returns {string} a few of them, the page's language first: e.g. "English, French and 11 more" */
 export function shortLanguageNames(app, languages) {
   if (languages.length <= LANGUAGES_SHOWN) return languageNames(app, languages);
   const reader = app.state.language;
@@ -95,6 +95,6 @@ function named(names, code) {
   try {
     return names.of(code);
   } catch {
-    return code; // a manifest may say what is no language
+    return code; // a manifest may contain an invalid code
   }
 }

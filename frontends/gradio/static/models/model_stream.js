@@ -1,12 +1,12 @@
-/** The events of the list of models, open only while they are needed: a browser opens few connections to a server. */
+/** Event stream of the model list (SSE), open only while needed: browsers limit the connections to a server. */
 
 const NAMES = ["models", "model", "removed", "memory"];
 const RETRY_MS = 5000;
 
-/** One stream at a time; it ends at the first event after it is no longer needed, and while the tab is hidden. */
+/** One stream at a time. It closes at the first event after it is no longer needed, and while the tab is hidden. */
 export class ModelStream {
   /**
-   * @param {() => string} language the reader's
+   * @param {() => string} language of the page
    * @param {() => boolean} isNeeded
    * @param {(name: string, data: Object) => void} onEvent
    */

@@ -1,4 +1,4 @@
-/** The models that the server lists, which one answers next, and how far downloads are. */
+/** The list of models, the model of the open conversation, and the progress of downloads. */
 import { same } from "../page/compare.js";
 import { ModelStream } from "./model_stream.js";
 import { asLoaded, bestReference, findModel, parts, variantOf } from "./reference.js";
@@ -8,13 +8,13 @@ const RETRY_MS = 5000;
 const MINOR_MS = 1000;
 
 /**
- * Gives `app` the functions `model`, `reference`, `refreshModels`, `followModels`, `chooseModel`, `warmModel`.
+ * Add to `app` the functions `model`, `reference`, `refreshModels`, `followModels`, `chooseModel`, `warmModel`.
  * @param {Object} app
  */
 export function addModels(app) {
   let timer = 0;
   let quietUntil = 0;
-  let isFollowed = () => false; // whether somebody looks at the list
+  let isFollowed = () => false; // whether the list is visible
   const isNeeded = () => isFollowed() || app.state.models.some(isBusy);
   const stream = new ModelStream(() => app.state.language, isNeeded, received);
 
@@ -34,7 +34,7 @@ export function addModels(app) {
     else receivedMinor(name, data);
   }
 
-  /** Progress and free memory change all the time: they are drawn once a second. */
+  /** Progress and free memory change often, so they are drawn at most once a second. */
   function receivedMinor(name, data) {
     if (name === "memory") app.state.memory = data.memory;
     if (Date.now() < quietUntil) return;
@@ -45,29 +45,29 @@ export function addModels(app) {
 
   app.refreshModels = async () => {
     clearTimeout(timer);
-    stream.close(); // what it still brings may be older than the answer; it begins again after it
+    stream.close(); // its events may be older than the response; it opens again afterwards
     try {
       const { items, memory } = await app.api.get("/api/models");
       show(items, memory);
     } catch (error) {
-      // Without the list the page still shows the conversation; it asks again.
+      // Without the list the page still shows the conversation; the request is repeated.
       timer = setTimeout(app.refreshModels, RETRY_MS);
     }
   };
 
-  /** Hear of changes for as long as `isLookedAt` says so; downloads and loading are followed in any case. */
-  app.followModels = (isLookedAt) => {
-    isFollowed = isLookedAt;
+  /** Receive changes for as long as `isVisible` returns true; downloads and loading are followed in any case. */
+  app.followModels = (isVisible) => {
+    isFollowed = isVisible;
     stream.open();
   };
 
-  /** What will answer next (base@quantization+adapter): the conversation's, else what was chosen, else the best. */
+  /** The reference (base@quantization+adapter) for the next reply: the conversation's, the draft's, or the best. */
   app.reference = () => {
     const wanted = app.state.conversation?.model_id ?? (app.state.conversation ? null : app.state.draft.model_id);
     return findModel(app.state.models, wanted) ? wanted : preferred(app);
   };
 
-  /** The model of that reference, with the state that it has when loaded so. */
+  /** The model of that reference, with the state of its variant. */
   app.model = () => {
     const reference = app.reference();
     const model = findModel(app.state.models, reference);
@@ -80,42 +80,42 @@ export function addModels(app) {
     app.emit("model", reference);
   };
 
-  /** Load the model that will answer while the question is still being typed. */
+  /** Load the model for the next reply while the question is being typed. */
   app.warmModel = async () => {
     const reference = app.reference();
     const model = findModel(app.state.models, reference);
     const variant = model && variantOf(model, reference);
     if (variant?.state !== "ready") return;
-    variant.state = "loading"; // asked for once
+    variant.state = "loading"; // so that it is requested only once
     app.emit("models", app.state.models);
     try {
       await app.api.post(`/api/models/${encodeURIComponent(variant.id)}/load`);
     } catch {
-      // The question itself will tell what is wrong, in place.
+      // Sending the question will show the error.
     }
     await app.refreshModels();
   };
 
   app.on("connection", (up) => up && app.refreshModels());
-  app.on("language", () => app.refreshModels()); // descriptions come in the reader's language
+  app.on("language", () => app.refreshModels()); // descriptions are in the page's language
 }
 
 /**
  * @param {Object|null} model
- * @returns {boolean} whether it can answer, at once or after loading
+ * @returns {boolean} whether it can reply, at once or after loading
  */
 export function isReady(model) {
   if (!model) return false;
   return model.state === "ready" || model.state === "loaded" || model.state === "loading";
 }
 
-/** `models` with `next` in the place of the model with its id, or at the end. */
+/** `models` with `next` in place of the model with its id, or appended. */
 function withModel(models, next) {
   const isKnown = models.some(({ id }) => id === next.id);
   return isKnown ? models.map((model) => (model.id === next.id ? next : model)) : [...models, next];
 }
 
-/** Whether `next` tells no more than how far a download is. */
+/** Whether `next` differs only in the progress of its download. */
 function isProgress(models, next) {
   return next.state === "fetching" && models.some(({ id, state }) => id === next.id && state === "fetching");
 }
@@ -124,7 +124,7 @@ function isBusy(model) {
   return BUSY.has(model.state) || (model.quantizations ?? []).some((variant) => BUSY.has(variant.state));
 }
 
-/** The server's default if it speaks the reader's language, else the first ready one that does, else any ready one. */
+/** The server's default if it speaks the page's language, else the first ready model that does, else any ready one. */
 function preferred(app) {
   const { models, info, language } = app.state;
   const ready = models.filter(isReady);

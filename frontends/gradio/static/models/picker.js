@@ -1,4 +1,4 @@
-/** The model picker: a button that names the model and its state, and the list of all models. */
+/** The model picker: a button with the model's name and state, which opens the list of all models. */
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
 import { closePopover, showPopover } from "../widgets/popover.js";
@@ -23,8 +23,8 @@ class Picker {
   constructor(app) {
     this.app = app;
     this.popover = null;
-    this.shown = null; // the id of the model that the panel tells of
-    this.wanted = new Set(); // what is being fetched because of a click here
+    this.shown = null; // the id of the model in the panel
+    this.requested = new Set(); // ids of the models whose download was started here
     this.mark = h("span.p-mark");
     this.title = h("span.p-picker-title");
     this.state = h("span.p-picker-state");
@@ -39,7 +39,7 @@ class Picker {
     this.another = h("button.p-another", { type: "button", onclick: () => this.#showForm() });
     this.scroller = h("div.p-models-scroll", {}, this.list, this.another);
     this.form = new HubForm(app, (id) => this.#started(id));
-    this.naming = false; // whether the form has the panel's place
+    this.naming = false; // whether the form is shown in place of the panel
     this.panel = new ModelPanel(app, {
       choose: (model) => void this.#choose(this.#referenceOf(model)),
       refine: (reference) => void this.#choose(reference, true),
@@ -49,7 +49,7 @@ class Picker {
     this.list.addEventListener("keydown", (event) => this.#key(event));
     for (const event of ["models", "memory", "model", "language", "conversation", "conversation-updated"])
       app.on(event, () => this.draw());
-    app.on("models", () => this.#tellFetched());
+    app.on("models", () => this.#announceFetched());
     this.draw();
   }
 
@@ -129,7 +129,7 @@ class Picker {
     return option;
   }
 
-  /** How `model` answers, or would if it were chosen. */
+  /** The reference of `model`: the conversation's own, or the best one if another model is in use. */
   #referenceOf(model) {
     const now = this.app.reference();
     return parts(now).base === model.id ? now : bestReference(model);
@@ -154,9 +154,9 @@ class Picker {
     this.form.focus();
   }
 
-  /** What was asked for by name is on its way: shown like any other. */
+  /** Show a model whose download by name has started like any other. */
   #started(id) {
-    this.wanted.add(id);
+    this.requested.add(id);
     this.naming = false;
     if (!this.#isOpen) return;
     this.#show(id);
@@ -164,7 +164,7 @@ class Picker {
     this.panel.focus();
   }
 
-  /** The options in the order in which they are shown. */
+  /** The options in the order shown. */
   get #options() {
     return [...this.list.querySelectorAll(".p-model")];
   }
@@ -173,7 +173,7 @@ class Picker {
     return this.app.state.models.find((model) => model.id === id);
   }
 
-  // --- open and closed ---------------------------------------------------------------------------
+  // --- opening and closing -----------------------------------------------------------------------
 
   #toggle() {
     if (this.#isOpen) return closePopover();
@@ -194,16 +194,16 @@ class Picker {
     app.followModels(() => this.#isOpen);
   }
 
-  // --- doing -------------------------------------------------------------------------------------
+  // --- actions -----------------------------------------------------------------------------------
 
   #clicked(model) {
     this.naming = false;
     this.#show(model.id);
-    if (isUsable(model)) this.#take(model);
+    if (isUsable(model)) this.#pick(model);
   }
 
-  /** Choose it; the box stays open for what else there is to choose, until the same model is taken again. */
-  #take(model) {
+  /** Choose it. The popover stays open if it has variants or adapters to choose, until it is picked again. */
+  #pick(model) {
     const stays = hasChoices(model) && model.id !== this.app.model()?.id;
     void this.#choose(this.#referenceOf(model), stays);
   }
@@ -221,8 +221,8 @@ class Picker {
       event.preventDefault();
       const found = this.#find(this.shown);
       const model = found && asLoaded(found, this.#referenceOf(found));
-      if (model && isUsable(model)) this.#take(model);
-      else this.panel.focus(); // fetching gigabytes takes a second key
+      if (model && isUsable(model)) this.#pick(model);
+      else this.panel.focus(); // downloading gigabytes needs a second key press
     }
   }
 
@@ -235,9 +235,9 @@ class Picker {
   async #fetch(model) {
     await this.#call(async () => {
       await this.app.api.post(`/api/models/${model.id}/pull`);
-      this.wanted.add(model.id); // not before: a list that was asked for earlier says that nothing is being fetched
+      this.requested.add(model.id); // not earlier: a list requested before doesn't show the download yet
     });
-    this.#tellFetched();
+    this.#announceFetched();
   }
 
   async #call(work) {
@@ -251,12 +251,12 @@ class Picker {
     }
   }
 
-  #tellFetched() {
+  #announceFetched() {
     const { app } = this;
-    for (const id of this.wanted) {
+    for (const id of this.requested) {
       const model = this.#find(id);
       if (!model || model.state === "fetching") continue;
-      this.wanted.delete(id);
+      this.requested.delete(id);
       if (model.state === "not_fetched") {
         if (model.error && !this.#isOpen)
           app.toast(app.errorText({ ...model.error, details: { ...model.error.details, model_id: id } }));
@@ -271,7 +271,7 @@ class Picker {
   }
 }
 
-/** Put the box where there is more room, no taller than that; above its button it hangs by its lower edge. */
+/** Place the popover below or above its button, where there is more space, and limit its height to that space. */
 function place(box, anchor) {
   const at = anchor.getBoundingClientRect();
   const above = at.top - 2 * GAP;

@@ -1,8 +1,8 @@
-/** Model references, `base[@quantization][+adapter]`: read, built, and resolved in the list of models. */
+/** Model references, `base[@quantization][+adapter]`: parse, join and resolve them. */
 
 /**
  * @param {string|null|undefined} reference
- * @returns {{base: string, quantization: string, adapter: string}} parts left out are empty
+ * @returns {{base: string, quantization: string, adapter: string}} missing parts are empty
  */
 export function parts(reference) {
   const [, base = "", quantization = "", adapter = ""] =
@@ -11,7 +11,7 @@ export function parts(reference) {
 }
 
 /**
- * @param {{id: string}} variant as the model's `quantizations` have it, or the model itself
+ * @param {{id: string}} variant one of the model's `quantizations`, or the model itself
  * @param {string} [adapter]
  * @returns {string}
  */
@@ -22,7 +22,7 @@ export function join(variant, adapter) {
 /**
  * @param {Object[]} models
  * @param {string|null|undefined} reference
- * @returns {Object|undefined} the model that it names, whatever stands behind its id
+ * @returns {Object|undefined} the model with the reference's base
  */
 export function findModel(models, reference) {
   const { base } = parts(reference);
@@ -30,7 +30,7 @@ export function findModel(models, reference) {
 }
 
 /**
- * How a model is loaded when `reference` asks for it: one of its `quantizations`; without those, the model itself.
+ * The variant that `reference` names: one of the model's `quantizations`, or the model itself if it has none.
  * @param {Object} model
  * @param {string} reference
  * @returns {Object} with `id`, `state`, `memory_bytes`, `fits`, `error`
@@ -42,25 +42,25 @@ export function variantOf(model, reference) {
   return wanted ?? variants.find((variant) => variant.default) ?? model;
 }
 
-/** @returns {string} the reference that suits this machine: the default variant, else the first that fits */
+/** @returns {string} of the default variant, or of the first that fits if that one doesn't */
 export function bestReference(model) {
   const usual = variantOf(model, model.id);
   if (usual.fits !== false) return usual.id;
   return (model.quantizations?.find((variant) => variant.fits) ?? usual).id;
 }
 
-/** @returns {Object} `model` with the state and the needs that it has when loaded as `reference` says */
+/** @returns {Object} `model` with the state and memory of the variant that `reference` names */
 export function asLoaded(model, reference) {
   const { state, memory_bytes, fits, error, why } = variantOf(model, reference);
   return model.state === "fetching" ? model : { ...model, state, memory_bytes, fits, why, error: model.error ?? error };
 }
 
-/** @returns {boolean} whether there is anything to choose behind the model's id */
+/** @returns {boolean} whether it has several variants, or adapters */
 export function hasChoices(model) {
   return (model.quantizations?.length ?? 0) > 1 || (model.adapters?.length ?? 0) > 0;
 }
 
-/** @returns {string} e.g. "ChatGLM-6B · nf4 · Polite": the model's title, and what differs from the usual */
+/** @returns {string} e.g. "ChatGLM-6B · nf4 · Polite": the title, the variant unless it is the default, the adapter */
 export function fullName(model, reference) {
   const { quantization, adapter } = parts(reference);
   const variant = variantOf(model, reference);

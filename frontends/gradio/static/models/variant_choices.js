@@ -1,4 +1,4 @@
-/** The choice of a model's variant (how it is quantized) and of the adapter that is applied. */
+/** Radio buttons for a model's variant and its adapter. */
 import { bytes } from "../i18n/format.js";
 import { h } from "../page/dom.js";
 import { choice, choiceGroup } from "../widgets/choices.js";
@@ -8,7 +8,7 @@ import { join, parts, variantOf } from "./reference.js";
 
 const ABSENT = new Set(["fetching", "not_fetched", "damaged"]);
 
-/** Two rows of radio buttons in the picker's panel. Drawn again only when something changed, and keeps the focus. */
+/** Two groups in the model panel. Redrawn only when something changed, and keeps the focus. */
 export class VariantChoices {
   /**
    * @param {Object} app
@@ -23,7 +23,7 @@ export class VariantChoices {
 
   /**
    * @param {Object} model
-   * @param {string} reference what is chosen now
+   * @param {string} reference the current choice
    */
   show(model, reference) {
     const { quantizations = [], adapters = [] } = model;
@@ -34,7 +34,7 @@ export class VariantChoices {
     if (look === this.drawn) return;
     this.drawn = look;
     const focused = this.element.contains(document.activeElement) ? document.activeElement.value : null;
-    // Of a model that is not here, the variants are shown for the memory that they will need.
+    // The variants of a model that is not downloaded are shown for the memory that they will need.
     const showVariants = quantizations.length > 1 && (isHere || model.state === "not_fetched");
     const groups = [];
     if (showVariants) groups.push(this.#variants(model, reference, isHere));
@@ -76,7 +76,8 @@ export class VariantChoices {
   #fit(variant) {
     const { app } = this;
     if (variant.fits === null) return "";
-    if (isTooLarge(variant)) return app.t("picker.variant_too_large", { available: bytes(app, freeBytes(app, variant)) });
+    if (isTooLarge(variant))
+      return app.t("picker.variant_too_large", { available: bytes(app, freeBytes(app, variant)) });
     return app.t(variant.state === "loaded" ? "picker.variant_loaded" : "picker.variant_fits");
   }
 
@@ -114,7 +115,7 @@ export class VariantChoices {
  * @param {Object} app
  * @param {Object} model
  * @param {{name: string, default: boolean}} variant
- * @returns {string} e.g. "nf4"; of weights that are loaded as they are, their own type
+ * @returns {string} e.g. "nf4"; for weights loaded as stored, their number format
  */
 function variantName(app, model, variant) {
   if (variant.name !== "none") return variant.name;

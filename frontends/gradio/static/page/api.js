@@ -1,6 +1,6 @@
-/** JSON over HTTP to the page's own server. */
+/** HTTP client for the JSON API. */
 
-/** What the server refused, or that it can't be reached (`code` "unreachable", `status` 0). */
+/** An error response, or an unreachable server (`code` "unreachable", `status` 0). */
 export class ApiError extends Error {
   /**
    * @param {string} code
@@ -37,7 +37,7 @@ export function createApi() {
 }
 
 async function call(method, path, body, { signal } = {}) {
-  // The page's language, which may not be the browser's: names and the default model follow it.
+  // The page's language, which may not be the browser's, decides about names and the default model.
   const headers = { Accept: "application/json", "Accept-Language": document.documentElement.lang };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const content = body === undefined ? undefined : JSON.stringify(body);

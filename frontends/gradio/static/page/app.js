@@ -1,4 +1,4 @@
-/** State and services that all parts of the page share, and which conversation is open. */
+/** The `app` object: state, events and services shared by all parts of the page, and navigation. */
 import { createTranslate, LOCALES, preferredLanguage, rememberLanguage } from "../i18n/language.js";
 import { addModels } from "../models/models.js";
 import { createApi } from "./api.js";
@@ -7,8 +7,8 @@ import { errorText } from "./error_text.js";
 const EMPTY_DRAFT = { system_prompt: "", sampling: {}, model_id: null };
 
 /**
- * @returns {Object} the `app` that every part gets: `api`, `t`, `errorText`, `state`, `on`, `emit`, `open`, `toast`,
- *   `model`, `settings`, …
+ * @returns {Object} the `app` that is passed to every part: `api`, `t`, `errorText`, `state`, `on`, `emit`, `open`,
+ *   `toast`, `model`, `settings`, …
  */
 export function createApp() {
   const listeners = new Map();
@@ -20,7 +20,7 @@ export function createApp() {
       models: [],
       info: null,
       language: preferredLanguage(),
-      draft: { ...EMPTY_DRAFT }, // what a new conversation begins with
+      draft: { ...EMPTY_DRAFT }, // settings of the next new conversation
     },
     on(event, act) {
       listeners.set(event, [...(listeners.get(event) ?? []), act]);
@@ -28,8 +28,8 @@ export function createApp() {
     emit(event, data) {
       for (const act of listeners.get(event) ?? []) act(data);
     },
-    toast: () => {}, // set when the page stands
-    settingsSaved: async () => {}, // set by the settings panel: waits until what was edited there is stored
+    toast: () => {}, // set by main.js
+    settingsSaved: async () => {}, // set by the settings panel: waits until all edits are stored
     errorText: (error) => errorText(app, error),
     settings: () => app.state.conversation ?? (app.state.conversationId ? {} : app.state.draft),
     newConversation: () => ({ ...app.state.draft, model_id: app.reference() }),
@@ -38,7 +38,7 @@ export function createApp() {
       app.emit("language", language);
     },
   };
-  useLanguage(app, app.state.language); // nobody is told: nothing is drawn yet
+  useLanguage(app, app.state.language); // without an event, since nothing is drawn yet
   app.t = createTranslate(() => app.state.language);
   addModels(app);
   addNavigation(app);
@@ -64,7 +64,7 @@ function addNavigation(app) {
     go(id, messageId);
   };
 
-  // The first message has made a conversation of the first screen.
+  // The first message created the conversation that the welcome screen was for.
   app.created = (conversation) => {
     app.state.conversationId = conversation.id;
     app.state.conversation = conversation;

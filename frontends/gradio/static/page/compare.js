@@ -12,7 +12,7 @@ export function hasNews(known, next) {
 /**
  * @param {any} one JSON data
  * @param {any} other
- * @returns {boolean} whether both hold the same, in whatever order objects have their fields
+ * @returns {boolean} whether both are equal, whatever the order of the fields
  */
 export function same(one, other) {
   if (one === other) return true;

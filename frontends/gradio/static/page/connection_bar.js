@@ -1,4 +1,4 @@
-/** The line that says that the server can't be reached, until it is back. */
+/** The bar shown while the server can't be reached. */
 import { icon } from "../widgets/icons.js";
 import { h } from "./dom.js";
 

@@ -1,11 +1,12 @@
-/** Builds elements. Text is always text: only `setHtml` takes markup, and only the server's own. */
+/** Helpers for DOM elements. Only `setHtml` accepts markup, and only from our server. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * Make an element.
+ * Create an element.
  * @param {string} tag e.g. "button" or "button.p-icon.p-quiet" (classes after dots)
- * @param {Object} [attrs] attributes; `onclick: fn` listens, `dataset: {}`, `true`/`false` set and leave out
+ * @param {Object} [attrs] attributes; `onclick: fn` adds a listener, `dataset: {}` sets data attributes,
+ *   `true` and `false` set and omit an attribute
  * @param {...(Node|string|null|undefined|false)} children
  * @returns {HTMLElement}
  */
@@ -26,7 +27,7 @@ function setAttribute(element, key, value) {
 }
 
 /**
- * Make an SVG element.
+ * Create an SVG element.
  * @param {string} tag
  * @param {Object<string, string>} attrs
  * @param {...Node} children
@@ -40,7 +41,7 @@ export function svg(tag, attrs, ...children) {
 }
 
 /**
- * Put markup into an element. Only for HTML that came from `/ui`, which is sanitized there.
+ * Set an element's markup. Only for HTML from `/ui`, which is sanitized there.
  * @param {Element} element
  * @param {string} html
  */
@@ -68,7 +69,7 @@ export function whenPresent(selector) {
 }
 
 /**
- * Copy text, also where the clipboard interface is missing (plain HTTP on another host).
+ * Copy text, also where the clipboard API is missing (plain HTTP on another host).
  * @param {string} text
  * @returns {Promise<boolean>} whether it worked
  */

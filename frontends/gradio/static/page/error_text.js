@@ -1,10 +1,10 @@
-/** The server's error codes in the reader's language. */
+/** Translates the server's error codes. */
 import { bytes } from "../i18n/format.js";
 import { hasText } from "../i18n/language.js";
 import { modelName } from "../models/model_name.js";
 
 /**
- * An error in plain words: what happened and what to do.
+ * The sentence for an error: what happened and what to do.
  * @param {Object} app
  * @param {{code: string, message?: string, details?: Object}} error
  * @returns {string}

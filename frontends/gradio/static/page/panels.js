@@ -1,10 +1,10 @@
-/** The two panels beside the conversation: the chat list and the settings, open or closed. */
+/** Opens and closes the panels beside the conversation: the sidebar with the chat list and the settings. */
 import { h } from "./dom.js";
 
 const NARROW = "(max-width: 899px)";
 const SIDEBAR_KEY = "parley.sidebar";
 
-/** Opens and closes "sidebar" and "settings"; what is closed can't be reached by keyboard either. */
+/** The panels "sidebar" and "settings". A closed panel is inert, so it can't be reached by keyboard either. */
 export class Panels {
   /**
    * @param {Object} app
@@ -14,7 +14,7 @@ export class Panels {
     this.app = app;
     this.elements = elements;
     this.narrow = matchMedia(NARROW);
-    this.openers = {}; // panel → the button that opened it and gets the focus back
+    this.openers = {}; // panel → the button that opened it, focused again when it closes
     const scrim = h("div.p-scrim", { onclick: () => this.closeAll() });
     elements.sidebar.after(scrim); // in the same stacking context, below the list
     this.narrow.addEventListener("change", () => this.set("sidebar", !this.narrow.matches));
@@ -27,7 +27,7 @@ export class Panels {
     return !this.elements[panel].inert;
   }
 
-  /** On a narrow page the list covers the conversation: a choice in it closes it. */
+  /** Close the sidebar on narrow pages, where it covers the conversation. */
   leaveSidebar() {
     if (this.narrow.matches) this.set("sidebar", false);
   }

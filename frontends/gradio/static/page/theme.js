@@ -1,4 +1,4 @@
-/** Light, dark, or as the system has it. The first paint is decided by the early script in the page's head. */
+/** The theme: light, dark or the system's. An early script in the page's head sets it for the first paint. */
 
 const KEY = "parley.theme";
 const CHOICES = ["system", "light", "dark"];
@@ -15,17 +15,17 @@ export function createTheme(app) {
   function apply() {
     const dark = app.state.theme === "system" ? system.matches : app.state.theme === "dark";
     document.documentElement.dataset.theme = dark ? "dark" : "light";
-    keepGradioInStep();
+    syncGradio();
   }
 
-  // Gradio follows the system and marks the body; we decide.
-  function keepGradioInStep() {
+  // Gradio sets the class of the body by the system's theme; it must follow ours.
+  function syncGradio() {
     const dark = document.documentElement.dataset.theme === "dark";
     if (document.body.classList.contains("dark") !== dark) document.body.classList.toggle("dark", dark);
   }
 
   system.addEventListener("change", apply);
-  new MutationObserver(keepGradioInStep).observe(document.body, { attributeFilter: ["class"] });
+  new MutationObserver(syncGradio).observe(document.body, { attributeFilter: ["class"] });
   apply();
 
   return {

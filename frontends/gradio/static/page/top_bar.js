@@ -1,4 +1,4 @@
-/** The bar above the conversation: chat list, title, language, colours. */
+/** The bar above the conversation: sidebar button, title, language, theme. */
 import { iconButton, nameButton } from "../widgets/buttons.js";
 import { h } from "./dom.js";
 
@@ -14,14 +14,14 @@ export function topBar(app, { theme, panels }) {
   const title = h("span.p-title");
   const switchLanguage = () => app.setLanguage(app.state.language === "en" ? "zh" : "en");
   const language = h("button.p-text-button", { type: "button", onclick: switchLanguage });
-  const colours = iconButton("system", "", () => theme.next());
+  const themeButton = iconButton("system", "", () => theme.next());
   const newChat = iconButton("plus", "", () => app.open(null), { class: "p-icon p-only-closed" });
 
   function draw() {
     const open = panels.isOpen("sidebar");
     nameButton(menu, app.t(open ? "app.close_sidebar" : "app.open_sidebar"));
     menu.setAttribute("aria-expanded", String(open));
-    nameButton(colours, app.t(`app.theme_${app.state.theme}`), THEME_ICONS[app.state.theme]);
+    nameButton(themeButton, app.t(`app.theme_${app.state.theme}`), THEME_ICONS[app.state.theme]);
     nameButton(newChat, app.t("app.new_chat"));
     language.textContent = app.t("app.language");
     nameButton(language, app.t("app.language_label"));
@@ -32,5 +32,5 @@ export function topBar(app, { theme, panels }) {
 
   for (const event of ["language", "theme", "panels", "conversation", "conversation-updated"]) app.on(event, draw);
   draw();
-  return h("header.p-top", {}, menu, newChat, title, h("span.p-spring"), language, colours);
+  return h("header.p-top", {}, menu, newChat, title, h("span.p-spring"), language, themeButton);
 }

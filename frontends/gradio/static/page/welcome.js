@@ -1,4 +1,4 @@
-/** The first screen: four questions to click, and how to get a model when there is none. */
+/** The welcome screen: four example questions, and the offer to download a model when there is none. */
 import { bytes } from "../i18n/format.js";
 import { grouped } from "../models/model_groups.js";
 import { percent, share } from "../models/model_state.js";
@@ -23,7 +23,7 @@ export class Welcome {
     this.draw();
   }
 
-  /** Draw both parts in the reader's language. */
+  /** Draw both parts in the current language. */
   draw() {
     const { app } = this;
     const model = app.model();
@@ -54,19 +54,19 @@ export class Welcome {
 
   #missing() {
     const { app } = this;
-    const model = this.#first();
+    const model = this.#offer();
     if (!model) return h("div.p-notice", {}, icon("info"), h("span", {}, app.t("welcome.no_model_other")));
     const act = model.state === "fetching" ? this.#progress(model) : this.#fetch(model);
     return h("div.p-notice.p-notice-tall", {}, h("span", {}, app.t("welcome.no_model")), act);
   }
 
-  /** What is being fetched already; else what suits this reader and this computer best. */
-  #first() {
+  /** The model being downloaded, or the most suitable one for this language and this computer. */
+  #offer() {
     const { models, language } = this.app.state;
-    const offered = grouped(models, language).flatMap((group) => group.models);
+    const candidates = grouped(models, language).flatMap((group) => group.models);
     return (
-      offered.find((model) => model.state === "fetching") ??
-      offered.find((model) => model.fetchable && model.size_bytes)
+      candidates.find((model) => model.state === "fetching") ??
+      candidates.find((model) => model.fetchable && model.size_bytes)
     );
   }
 

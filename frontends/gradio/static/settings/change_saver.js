@@ -1,16 +1,16 @@
-/** Saves changes one request after the other, so that no older state can be stored after a newer one. No DOM. */
+/** Saves changes in one request at a time, so that an older state can't be stored after a newer one. No DOM. */
 
-/** What changes while a request runs is collected, and sent in one request next. */
+/** Changes made while a request runs are collected for the next one. */
 export class ChangeSaver {
-  #asked = false; // whether there are changes that no request has tried to save
+  #isDue = false; // whether there are changes that no request has tried to save
   #sending = {};
-  #running = null; // the promise of all that is under way
+  #running = null; // the promise of the requests in progress
 
   /**
    * @param {Object} on
-   * @param {(changes: Object) => Promise<void>} on.save sends changed parts, by name
+   * @param {(changes: Object) => Promise<void>} on.save sends the changed parts, by name
    * @param {() => void} on.saved nothing is left to save
-   * @param {(error: Error) => void} on.failed what it could not save is sent again with the next change
+   * @param {(error: Error) => void} on.failed unsaved changes are sent again with the next one
    */
   constructor(on) {
     this.on = on;
@@ -20,11 +20,11 @@ export class ChangeSaver {
   /** @param {Object} changes parts by name */
   put(changes) {
     Object.assign(this.pending, changes);
-    this.#asked = true;
+    this.#isDue = true;
     this.#running ??= this.#saveAll();
   }
 
-  /** @returns {boolean} whether the store doesn't have this part as it was put here last */
+  /** @returns {boolean} whether the latest change of this part is not saved yet */
   holds(part) {
     return part in this.pending || part in this.#sending;
   }
@@ -36,8 +36,8 @@ export class ChangeSaver {
 
   async #saveAll() {
     let error = null;
-    while (this.#asked) {
-      this.#asked = false;
+    while (this.#isDue) {
+      this.#isDue = false;
       this.#sending = this.pending;
       this.pending = {};
       error = await this.on.save(this.#sending).then(

@@ -1,8 +1,8 @@
-/** A number that is set with a slider or typed. */
+/** A number setting: label, slider and number box. */
 import { h } from "../page/dom.js";
 import { readNumber } from "./sampling.js";
 
-/** Label, number, slider and hint of one sampling setting. */
+/** The elements of one numeric sampling setting. */
 export class NumberSetting {
   /**
    * @param {Object} app
@@ -40,13 +40,13 @@ export class NumberSetting {
     if (value !== null) this.on.edit(value);
   }
 
-  /** Write the words in the reader's language. */
-  name() {
+  /** Set the texts in the current language. */
+  setTexts() {
     this.label.textContent = this.app.t(`settings.${this.field.name}_label`);
     this.hint.textContent = this.app.t(`settings.${this.field.name}_hint`);
   }
 
-  /** @param {number} value what is being typed is left alone */
+  /** @param {number} value shown unless the box has the focus */
   show(value) {
     const { low, high } = this.field;
     this.value = value;

@@ -1,4 +1,4 @@
-/** Sampling settings as the panel shows them: fields, presets, and overrides of a model's own values. No DOM. */
+/** Sampling settings: fields, presets, parsing, and overrides of a model's defaults. No DOM. */
 import { same } from "../page/compare.js";
 
 const MAX_SEED = 2 ** 32 - 2;
@@ -11,7 +11,7 @@ const MAX_STOP_CHARS = 128;
  * @property {number} low
  * @property {number} high
  * @property {number} step
- * @property {number} usual shown until the model's own value is known
+ * @property {number} usual shown until the model's default is known
  */
 
 /** @type {NumberField[]} always shown */
@@ -28,7 +28,7 @@ export const ADVANCED_FIELDS = [
   { name: "repetition_penalty", low: 0.5, high: 2, step: 0.01, usual: 1 },
 ];
 
-/** How surprising a reply is. A penalty on repetition is a model's own matter: small ones loop without it. */
+/** Presets. They leave the repetition penalty to the model: small models loop without it. */
 export const PRESETS = {
   precise: { temperature: 0.2, top_p: 0.9, top_k: 40, min_p: 0.05 },
   balanced: { temperature: 0.7, top_p: 0.9, top_k: 40, min_p: 0.05 },
@@ -42,7 +42,7 @@ const USUAL = {
 };
 
 /**
- * @param {Object} defaults the model's own sampling
+ * @param {Object} defaults the model's sampling
  * @param {Object} overrides the conversation's
  * @returns {Object} every setting's value: the conversation's, else the model's, else the usual one
  */
@@ -57,7 +57,7 @@ export function valuesOf(defaults, overrides) {
 /**
  * @param {Object} defaults
  * @param {Object} values
- * @returns {Object} only what differs from the model's own sampling
+ * @returns {Object} the values that differ from the model's defaults
  */
 export function overridesOf(defaults, values) {
   const usual = valuesOf(defaults, {});
@@ -66,7 +66,7 @@ export function overridesOf(defaults, values) {
 
 /**
  * @param {Object} values
- * @returns {string|null} the preset whose values these are
+ * @returns {string|null} the preset with these values
  */
 export function presetOf(values) {
   const matches = (preset) => Object.entries(preset).every(([name, value]) => values[name] === value);
@@ -76,7 +76,7 @@ export function presetOf(values) {
 /**
  * @param {NumberField} field
  * @param {string} text as typed
- * @returns {number|null} the number within the field's range; null for what is no number
+ * @returns {number|null} the number within the field's range; null if it is not a number
  */
 export function readNumber({ low, high, step }, text) {
   const number = text.trim() === "" ? NaN : Number(text);
@@ -87,7 +87,7 @@ export function readNumber({ low, high, step }, text) {
 
 /**
  * @param {string} text
- * @returns {{value: number|null}|{problem: string}} nothing typed is a seed drawn for each reply
+ * @returns {{value: number|null}|{problem: string}} null for an empty text: a random seed for each reply
  */
 export function readSeed(text) {
   const digits = text.trim();

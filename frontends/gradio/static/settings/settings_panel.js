@@ -1,4 +1,4 @@
-/** The panel at the right: instructions and sampling of the open conversation, or of the next new one. */
+/** The settings panel: instructions and sampling of the open conversation, or of the next new one. */
 import { h } from "../page/dom.js";
 import { iconButton, nameButton } from "../widgets/buttons.js";
 import { choice, choiceGroup } from "../widgets/choices.js";
@@ -35,10 +35,10 @@ class SettingsPanel {
         app.emit("draft");
       },
       changed: () => this.#draw(),
-      told: (status) => this.#tell(status),
+      status: (status) => this.#showStatus(status),
     });
     this.#listen();
-    this.#name();
+    this.#setTexts();
     this.#opened();
   }
 
@@ -54,7 +54,7 @@ class SettingsPanel {
     this.presets = h("div.p-setting", { id: "parley-preset" });
     this.advanced = h("summary", {});
     this.reset = h("button.p-button", { type: "button", id: "parley-reset", onclick: () => this.#reset() });
-    this.said = h("p.p-settings-status", { role: "status" });
+    this.statusLine = h("p.p-settings-status", { role: "status" });
     const elements = (fields) => fields.map(({ name }) => this.numbers[name].element);
     const { system_prompt, seed, stop } = this.texts;
     const advanced = h("div.p-settings-form", {}, ...elements(ADVANCED_FIELDS), seed.element, stop.element);
@@ -66,7 +66,7 @@ class SettingsPanel {
       ...elements(BASIC_FIELDS),
       h("details.p-advanced", { id: "parley-advanced" }, this.advanced, advanced),
       this.reset,
-      this.said,
+      this.statusLine,
     );
     this.element = h("div.p-settings", {}, h("div.p-settings-head", {}, this.title, this.closeButton), this.form);
   }
@@ -116,11 +116,11 @@ class SettingsPanel {
     for (const text of Object.values(this.texts)) text.clear();
   }
 
-  // --- what the page tells ------------------------------------------------------------------------
+  // --- events of the page -------------------------------------------------------------------------
 
   #listen() {
     const { app } = this;
-    app.on("language", () => this.#name());
+    app.on("language", () => this.#setTexts());
     app.on("conversation", () => this.#opened());
     app.on("conversation-updated", () => this.#opened());
     for (const event of ["models", "model"]) app.on(event, () => this.#setDefaults());
@@ -130,7 +130,7 @@ class SettingsPanel {
     const { app, state } = this;
     const id = app.state.conversationId;
     const settings = app.settings();
-    this.form.inert = id !== null && !app.state.conversation; // until its settings are known
+    this.form.inert = id !== null && !app.state.conversation; // until its settings are loaded
     if (this.form.inert) return;
     this.#setDefaults();
     if (id !== null && id === state.id) return state.receive(settings);
@@ -145,13 +145,13 @@ class SettingsPanel {
 
   // --- drawing ------------------------------------------------------------------------------------
 
-  #name() {
+  #setTexts() {
     const { app } = this;
     this.title.textContent = app.t("settings.title");
     nameButton(this.closeButton, app.t("app.close"));
     this.advanced.replaceChildren(app.t("settings.advanced"), icon("chevron_down"));
     this.reset.textContent = app.t("settings.reset");
-    for (const setting of [...Object.values(this.texts), ...Object.values(this.numbers)]) setting.name();
+    for (const setting of [...Object.values(this.texts), ...Object.values(this.numbers)]) setting.setTexts();
     const option = (name) => {
       const onchange = () => this.state.applyPreset(name);
       return choice({ name: "parley-preset", value: name, onchange }, app.t(`settings.preset_${name}`));
@@ -159,7 +159,7 @@ class SettingsPanel {
     this.presets.replaceChildren(
       choiceGroup(app.t("settings.preset_label"), "p-segments", Object.keys(PRESETS).map(option)),
     );
-    this.#tell(this.status);
+    this.#showStatus(this.status);
     this.#draw();
   }
 
@@ -172,10 +172,10 @@ class SettingsPanel {
     for (const input of this.presets.querySelectorAll("input")) input.checked = input.value === preset;
   }
 
-  #tell(status) {
+  #showStatus(status) {
     this.status = status;
-    this.said.toggleAttribute("data-failed", status instanceof Error);
-    this.said.textContent = this.#statusText(status);
+    this.statusLine.toggleAttribute("data-failed", status instanceof Error);
+    this.statusLine.textContent = this.#statusText(status);
   }
 
   #statusText(status) {

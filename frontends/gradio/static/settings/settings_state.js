@@ -1,32 +1,32 @@
-/** The settings of the open conversation while they are edited: one state, one writer. No DOM. */
+/** The state of the open conversation's settings while they are edited. No DOM. */
 import { same } from "../page/compare.js";
 import { ChangeSaver } from "./change_saver.js";
 import { overridesOf, presetOf, PRESETS, valuesOf } from "./sampling.js";
 
 /**
- * @typedef {Object} Settings as the API has them: two parts, each saved as a whole
+ * @typedef {Object} Settings as in the API: two parts, each saved as a whole
  * @property {string} system_prompt
- * @property {Object} sampling overrides of the model's own
+ * @property {Object} sampling overrides of the model's defaults
  */
 
 const PARTS = ["system_prompt", "sampling"];
 
 /**
- * An edit changes `settings` at once and is saved when it is committed. Before there is a conversation it goes into the
- * draft that the next one begins with. What the store tells never takes an edit away.
+ * An edit changes `settings` at once and is saved when it is committed. Without a conversation it is kept in the draft
+ * of the next one. What the server reports never overwrites an unsaved edit.
  */
 export class SettingsState {
   /**
    * @param {Object} on
    * @param {(id: string, changes: Partial<Settings>) => Promise<void>} on.save
-   * @param {(settings: Settings) => void} on.keep for the next conversation
-   * @param {() => void} on.changed draw again
-   * @param {(status: null|"saved"|"kept"|Error) => void} on.told
+   * @param {(settings: Settings) => void} on.keep keeps them for the next conversation
+   * @param {() => void} on.changed redraws
+   * @param {(status: null|"saved"|"kept"|Error) => void} on.status shows whether they are saved
    */
   constructor(on) {
     this.on = on;
     this.id = null;
-    this.defaults = {}; // the model's own sampling
+    this.defaults = {}; // the model's sampling
     this.#start(null, { system_prompt: "", sampling: {} });
   }
 
@@ -34,48 +34,48 @@ export class SettingsState {
     this.id = id;
     this.settings = { system_prompt, sampling };
     this.edited = new Set(); // parts that were edited and not committed yet
-    this.sent = []; // [part, value] of saves that no event has told of yet, the oldest first
-    this.missed = {}; // what the store told of parts that were being edited or saved
+    this.sent = []; // [part, value] of saves without an event yet, the oldest first
+    this.missed = {}; // values that the server reported while the part was being edited or saved
     this.saver = this.#saverFor(id);
   }
 
-  // Each conversation has a saver of its own: what a former one answers says nothing about this one.
+  // Each conversation has its own saver: results for a former conversation must not affect this one.
   #saverFor(id) {
     const ifOpen = (act) => (value) => this.saver === saver && act(value);
     const saver = new ChangeSaver({
       save: (changes) => this.#save(id, changes),
       saved: ifOpen(() => this.#saved()),
-      failed: ifOpen((error) => this.on.told(error)),
+      failed: ifOpen((error) => this.on.status(error)),
     });
     return saver;
   }
 
-  /** Every sampling setting's value: the conversation's, else the model's. */
+  /** The value of every sampling setting: the conversation's, else the model's. */
   get values() {
     return valuesOf(this.defaults, this.settings.sampling);
   }
 
-  /** The preset whose values these are, if any. */
+  /** The preset with these values, if any. */
   get preset() {
     return presetOf(this.values);
   }
 
-  // --- what the page tells ------------------------------------------------------------------------
+  // --- events of the page -------------------------------------------------------------------------
 
   /**
-   * Another conversation is open. What was edited in the former one is saved there.
+   * Switch to another conversation. Edits of the former one are saved there.
    * @param {string|null} id null: the next new conversation
    * @param {Settings} settings
    */
   open(id, settings) {
     this.commit();
     this.#start(id, settings);
-    this.on.told(null);
+    this.on.status(null);
     this.on.changed();
   }
 
   /**
-   * The store has these settings now, as an event or a reload tells.
+   * Apply settings that the server reported by an event or a reload.
    * @param {Settings} settings
    */
   receive(settings) {
@@ -88,19 +88,19 @@ export class SettingsState {
     const own = this.sent.findIndex(([name, sent]) => name === part && same(sent, value));
     if (own >= 0) {
       this.sent = this.sent.filter(([name], at) => name !== part || at > own);
-      delete this.missed[part]; // it was told before this save
+      delete this.missed[part]; // it is older than this save
     } else if (this.edited.has(part) || this.saver.holds(part)) this.missed[part] = value;
     else this.settings = { ...this.settings, [part]: value };
   }
 
-  /** @param {Object} defaults of the model that answers now */
+  /** @param {Object} defaults of the conversation's model */
   setDefaults(defaults) {
     if (same(defaults, this.defaults)) return;
     this.defaults = defaults;
     this.on.changed();
   }
 
-  // --- what a person does -------------------------------------------------------------------------
+  // --- edits --------------------------------------------------------------------------------------
 
   /** @param {string} text */
   editSystemPrompt(text) {
@@ -118,7 +118,7 @@ export class SettingsState {
     this.commit();
   }
 
-  /** Back to the model's own sampling; the instructions stay. */
+  /** Reset the sampling to the model's defaults; the instructions stay. */
   reset() {
     this.#edit("sampling", {});
     this.commit();
@@ -133,16 +133,16 @@ export class SettingsState {
 
   // --- saving -------------------------------------------------------------------------------------
 
-  /** Save what was edited. */
+  /** Save the edits. */
   commit() {
     const changes = Object.fromEntries([...this.edited].map((part) => [part, this.settings[part]]));
     this.edited.clear();
     if (Object.keys(changes).length === 0) return;
-    if (this.id === null) this.on.told("kept");
+    if (this.id === null) this.on.status("kept");
     else this.saver.put(changes);
   }
 
-  /** Commit, and wait until the store has everything that it takes. */
+  /** Commit, and wait until the server has answered all requests. */
   async settled() {
     this.commit();
     await this.saver.settled();
@@ -165,7 +165,7 @@ export class SettingsState {
       this.settings = { ...this.settings, [part]: value };
       delete this.missed[part];
     }
-    this.on.told("saved");
+    this.on.status("saved");
     if (missed.length) this.on.changed();
   }
 }

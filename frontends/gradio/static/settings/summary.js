@@ -4,7 +4,7 @@ const SHOWN = ["temperature", "top_p", "top_k", "min_p", "repetition_penalty", "
 
 /**
  * @param {Object} app
- * @returns {string[]} one entry for each thing that differs from the model's own settings
+ * @returns {string[]} one entry for each setting that differs from the model's defaults
  */
 export function settingsSummary(app) {
   const { system_prompt = "", sampling = {} } = app.settings();

@@ -1,19 +1,19 @@
-/** A text of the settings: the instructions, the seed, the stop sequences. */
+/** A text setting: instructions, seed or stop sequences. */
 import { h } from "../page/dom.js";
 
-/** Label, hint, text box and, below it, what is wrong with the text. */
+/** Label, hint, text box and, below it, the error. */
 export class TextSetting {
   /**
    * @param {Object} app
    * @param {{name: string, box: HTMLInputElement|HTMLTextAreaElement, placeholder?: boolean}} spec
-   * @param {{typed?: (text: string) => void, commit: (text: string) => string|null}} on `commit` returns the key of the
-   *   sentence that says what is wrong
+   * @param {{typed?: (text: string) => void, commit: (text: string) => string|null}} on `commit` returns the i18n key
+   *   of an error, or null
    */
   constructor(app, { name, box, placeholder = false }, on) {
     this.app = app;
     this.key = name;
     this.hasPlaceholder = placeholder;
-    this.problem = null; // the key of the sentence that is shown below
+    this.problem = null; // the i18n key of the error shown
     this.value = "";
     const id = `parley-${name.replace("_", "-")}`;
     Object.assign(box, { id });
@@ -24,23 +24,23 @@ export class TextSetting {
     this.error = h("p.p-error", { id: `${id}-problem`, role: "alert", hidden: true });
     this.element = h("div.p-setting", {}, this.label, this.hint, box, this.error);
     box.addEventListener("input", () => {
-      this.#tell(null);
+      this.#showProblem(null);
       on.typed?.(box.value);
     });
-    box.addEventListener("change", () => this.#tell(on.commit(box.value)));
+    box.addEventListener("change", () => this.#showProblem(on.commit(box.value)));
     box.addEventListener("blur", () => this.show(this.value));
   }
 
-  /** Write the words in the reader's language. */
-  name() {
+  /** Set the texts in the current language. */
+  setTexts() {
     const { app, key } = this;
     this.label.textContent = app.t(`settings.${key}_label`);
     this.hint.textContent = app.t(`settings.${key}_hint`);
     if (this.hasPlaceholder) this.box.placeholder = app.t(`settings.${key}_placeholder`);
-    this.#tell(this.problem);
+    this.#showProblem(this.problem);
   }
 
-  #tell(problem) {
+  #showProblem(problem) {
     this.problem = problem;
     this.error.hidden = !problem;
     this.error.textContent = problem ? this.app.t(problem) : "";
@@ -48,13 +48,13 @@ export class TextSetting {
     else this.box.removeAttribute("aria-invalid");
   }
 
-  /** Forget what was typed: another conversation is shown, or all was reset. */
+  /** Discard what was typed, when another conversation is opened or the settings are reset. */
   clear() {
-    this.#tell(null);
+    this.#showProblem(null);
     this.box.value = this.value;
   }
 
-  /** @param {string} value what is being typed, or is wrong and told so, is left alone */
+  /** @param {string} value shown unless the box has the focus or an error */
   show(value) {
     this.value = value;
     if (document.activeElement !== this.box && !this.problem) this.box.value = value;

@@ -1,6 +1,6 @@
-/** Actions on a conversation of the list: rename, pin, export, delete, import. */
+/** Actions of the conversation list: rename, pin, export, delete, import. */
 
-/** Does it, tells the list at once, and takes it back when the server refuses. */
+/** Changes are shown at once, and undone when the server refuses them. */
 export class ListActions {
   /**
    * @param {Object} app
@@ -57,7 +57,7 @@ export class ListActions {
   }
 
   /**
-   * Delete, with a way back.
+   * Delete, with the option to undo.
    * @param {Object} conversation
    */
   async remove(conversation) {
@@ -88,14 +88,14 @@ export class ListActions {
   }
 
   /**
-   * Make a conversation of an exported file, and open it.
+   * Create a conversation from an exported file, and open it.
    * @param {File} file
    */
   async importFile(file) {
     try {
-      const made = await this.app.api.post("/api/conversations/import", parsed(await file.text()));
-      this.#put(made);
-      this.app.open(made.id);
+      const imported = await this.app.api.post("/api/conversations/import", parsed(await file.text()));
+      this.#put(imported);
+      this.app.open(imported.id);
     } catch (error) {
       this.app.toast(this.app.errorText(error));
     }

@@ -1,8 +1,8 @@
-/** The conversations of the list: the pages loaded so far, or what a search found. */
+/** The data of the conversation list: the pages loaded so far, or search results. */
 import { hasNews } from "../page/compare.js";
 
-const PAGE = 40;
-const MOST = 200; // that the server gives at once
+const PAGE_SIZE = 40;
+const MAX_LIMIT = 200; // of the API
 
 /** Holds `items` in the list's order and fetches more. */
 export class ListData {
@@ -17,12 +17,12 @@ export class ListData {
   }
 
   /**
-   * Fetch anew what is shown, or what `query` finds. The last question asked wins.
+   * Reload the list, or load what `query` finds. A later call cancels an earlier one.
    * @param {string} [query]
-   * @returns {Promise<boolean>} whether `items` are this call's
+   * @returns {Promise<boolean>} whether `items` are this call's result
    */
   async load(query = this.query) {
-    const limit = query === this.query ? Math.min(MOST, Math.max(PAGE, this.items.length)) : PAGE;
+    const limit = query === this.query ? Math.min(MAX_LIMIT, Math.max(PAGE_SIZE, this.items.length)) : PAGE_SIZE;
     const found = await this.#get({ q: query, limit });
     if (!found) return false;
     const known = new Set(found.items.map((item) => item.id));
@@ -38,7 +38,7 @@ export class ListData {
   /** @returns {Promise<boolean>} whether there was another page */
   async more() {
     if (!this.cursor || this.request) return false;
-    const found = await this.#get({ limit: PAGE, cursor: this.cursor });
+    const found = await this.#get({ limit: PAGE_SIZE, cursor: this.cursor });
     if (!found) return false;
     const known = new Set(this.items.map((item) => item.id));
     this.items.push(...found.items.filter((item) => !known.has(item.id)));
@@ -46,11 +46,11 @@ export class ListData {
     return true;
   }
 
-  async #get(wanted) {
+  async #get(parameters) {
     this.request?.abort();
     const request = new AbortController();
     this.request = request;
-    const given = Object.entries(wanted).filter(([, value]) => value);
+    const given = Object.entries(parameters).filter(([, value]) => value);
     try {
       return await this.app.api.get(`/api/conversations?${new URLSearchParams(given)}`, { signal: request.signal });
     } catch (error) {
@@ -62,7 +62,7 @@ export class ListData {
   }
 
   /**
-   * A conversation was changed here or told by an event.
+   * Add or update a conversation.
    * @param {Object} conversation
    * @returns {boolean} whether that changed the list
    */
@@ -77,7 +77,7 @@ export class ListData {
 
   /**
    * @param {string} id
-   * @returns {string|null} the conversation that takes its place in the list
+   * @returns {string|null} the id of the conversation now at its place in the list
    */
   remove(id) {
     const at = this.items.findIndex((item) => item.id === id);

@@ -1,10 +1,10 @@
-/** Groups the conversations of the list by day, week and month. */
+/** Groups the conversation list by day, week and month. */
 import { LOCALES } from "../i18n/language.js";
 
 const DAY_MS = 86_400_000;
 
 /**
- * Cut conversations, sorted pinned first and newest first, into groups.
+ * Group conversations that are sorted pinned first, then newest first.
  * @param {Object} app
  * @param {Object[]} conversations
  * @param {Date} [now]

@@ -1,12 +1,12 @@
-/** Keyboard control of the conversation list: one stop of the Tab key, arrows inside. */
+/** Keyboard control of the conversation list: a single tab stop, arrow keys inside. */
 
-/** Rows are found in the list's order as it is drawn. */
+/** Handles the keys of the list; the order of rows is that of their elements. */
 export class ListKeyboard {
   /**
    * @param {HTMLElement} list
    * @param {Map<string, import("./list_row.js").Row>} rows by conversation id
    * @param {Object} on
-   * @param {() => void} on.leave upward, out of the list
+   * @param {() => void} on.leave moves the focus up, out of the list
    * @param {(row: import("./list_row.js").Row) => void} on.menu
    * @param {(row: import("./list_row.js").Row) => void} on.remove
    */
@@ -14,7 +14,7 @@ export class ListKeyboard {
     this.list = list;
     this.rows = rows;
     this.on = on;
-    this.tabStop = null; // the id of the row that the Tab key stops at
+    this.tabStop = null; // the id of the row that is the tab stop
     list.addEventListener("keydown", (event) => this.#pressed(event));
     list.addEventListener("focusin", (event) => this.#stopAt(this.#rowOf(event.target)));
   }
@@ -25,7 +25,7 @@ export class ListKeyboard {
   }
 
   /**
-   * After the list was drawn: keep the row that has the focus, else take the one of `id`, else the first.
+   * Choose the tab stop after drawing the list: the focused row, else the one of `id`, else the first.
    * @param {string|null} id of the conversation that is open
    */
   chooseTabStop(id) {

@@ -1,11 +1,11 @@
-/** One conversation of the list: link, search snippet, menu button, and a field while it is renamed. */
+/** A row of the conversation list: link, search snippet, menu button, and a text field while it is renamed. */
 import { longTime } from "../i18n/format.js";
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
 
 const TITLE_LIMIT = 200;
 
-/** Keeps its elements for as long as the conversation is listed, so that focus and pointer stay where they are. */
+/** Keeps its elements while the conversation is listed, so that the focus and hover states stay. */
 export class Row {
   /**
    * @param {Object} app
@@ -33,8 +33,8 @@ export class Row {
   }
 
   /**
-   * Show a conversation as it is now.
-   * @param {Object} conversation with `match` when a search found it
+   * Show the conversation as it is now.
+   * @param {Object} conversation with `match` if it is a search result
    */
   update(conversation) {
     const { app } = this;
@@ -52,21 +52,21 @@ export class Row {
     this.markCurrent();
   }
 
-  /** Say whether this is the conversation that is open. */
+  /** Mark the row if its conversation is open. */
   markCurrent() {
     if (this.conversation.id === this.app.state.conversationId) this.link.setAttribute("aria-current", "page");
     else this.link.removeAttribute("aria-current");
   }
 
   /**
-   * The list is one stop of the Tab key: only one row takes part.
+   * Make the row the list's tab stop, or not.
    * @param {boolean} reachable
    */
   setReachable(reachable) {
     this.link.tabIndex = this.button.tabIndex = reachable ? 0 : -1;
   }
 
-  /** Turn the title into a field. Enter and leaving it save, Escape doesn't. */
+  /** Edit the title in a text field. Enter and blur save, Escape doesn't. */
   edit() {
     if (this.field) return;
     const field = h("input.p-field.p-row-field", {
@@ -85,7 +85,7 @@ export class Row {
       if (focus) this.link.focus({ preventScroll: true });
     };
     field.addEventListener("keydown", (event) => {
-      event.stopPropagation(); // arrows and Delete belong to the field
+      event.stopPropagation(); // arrow keys and Delete are for the field
       if (event.isComposing || !["Enter", "Escape"].includes(event.key)) return;
       event.preventDefault();
       done(event.key === "Enter", true);

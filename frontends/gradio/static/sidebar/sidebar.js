@@ -1,4 +1,4 @@
-/** The left column: a new chat, search, and the conversations by day. */
+/** The sidebar: new chat, search, import, and the conversation list. */
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
 import { showMenu } from "../widgets/menu.js";
@@ -36,7 +36,7 @@ class Sidebar {
       remove: (row) => this.#remove(row),
     });
     this.#listen();
-    this.#name();
+    this.#setTexts();
     this.draw();
   }
 
@@ -86,7 +86,7 @@ class Sidebar {
       if (this.file.files[0]) void this.actions.importFile(this.file.files[0]);
       this.file.value = "";
     });
-    // While an input method composes, the field holds half-made characters.
+    // While an input method composes, the field contains unfinished characters.
     this.search.addEventListener("input", (event) => !event.isComposing && this.#searchSoon());
     this.search.addEventListener("compositionend", () => this.#searchSoon());
     this.search.addEventListener("keydown", (event) => this.#searchKey(event));
@@ -96,7 +96,7 @@ class Sidebar {
     }).observe(this.end);
 
     app.on("language", () => {
-      this.#name();
+      this.#setTexts();
       this.draw();
     });
     app.on("conversation", () => {
@@ -111,7 +111,7 @@ class Sidebar {
     document.addEventListener("visibilitychange", () => !document.hidden && this.#refreshSoon()); // also: a new day
   }
 
-  #name() {
+  #setTexts() {
     const { app } = this;
     this.element.setAttribute("aria-label", app.t("sidebar.label"));
     this.newText.textContent = app.t("app.new_chat");
@@ -128,7 +128,7 @@ class Sidebar {
 
   // --- loading -----------------------------------------------------------------------------------
 
-  /** Fetch what the search field asks for. */
+  /** Load the list, or the results for the search field. */
   async load() {
     try {
       if (!(await this.data.load(this.search.value.trim()))) return;
@@ -143,7 +143,7 @@ class Sidebar {
     try {
       if (await this.data.more()) this.draw();
     } catch {
-      // The end of the list comes into view again, or the connection does.
+      // Loaded again when the end of the list becomes visible again, or the server comes back.
     }
   }
 
@@ -166,7 +166,7 @@ class Sidebar {
 
   // --- drawing -----------------------------------------------------------------------------------
 
-  /** Bring the list up to date; what stays keeps its elements. */
+  /** Update the list; unchanged rows keep their elements. */
   draw() {
     const focused = document.activeElement;
     const sections = this.#groups().map((group) => this.#section(group));
@@ -270,7 +270,7 @@ class Sidebar {
   }
 }
 
-/** Make `nodes` the children of `parent`, in order, and move none that is in its place. */
+/** Make `nodes` the children of `parent`, in order, without moving those already in place. */
 function arrange(parent, nodes) {
   const wanted = new Set(nodes);
   for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();

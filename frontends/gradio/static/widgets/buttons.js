@@ -1,9 +1,9 @@
-/** Buttons with icons or text. Each has a name for screen readers and a tooltip. */
+/** Buttons with an icon or text. Icon buttons have a label for screen readers and a tooltip. */
 import { h } from "../page/dom.js";
 import { icon } from "./icons.js";
 
 /**
- * A button that is only an icon.
+ * A button with only an icon.
  * @param {string} iconName
  * @param {string} label
  * @param {(event: MouseEvent) => void} onclick
@@ -15,10 +15,10 @@ export function iconButton(iconName, label, onclick, attrs = {}) {
 }
 
 /**
- * A button with words.
+ * A button with text.
  * @param {string} text
  * @param {(event: MouseEvent) => void} onclick
- * @param {string} [look] "p-primary", "p-small" or both, apart by a dot
+ * @param {string} [look] "p-primary", "p-small" or both, separated by a dot
  * @param {string} [iconName]
  * @returns {HTMLButtonElement}
  */
@@ -28,7 +28,7 @@ export function textButton(text, onclick, look, iconName) {
 }
 
 /**
- * Give an icon button another name and, perhaps, another icon.
+ * Set the label of an icon button and, if given, its icon.
  * @param {HTMLElement} button
  * @param {string} label
  * @param {string} [iconName]

@@ -1,4 +1,4 @@
-/** One of several: radio buttons that look like segments or chips. */
+/** Radio buttons that look like segments or chips. */
 import { h } from "../page/dom.js";
 
 /**
@@ -8,7 +8,7 @@ import { h } from "../page/dom.js";
  * @param {boolean} [spec.checked]
  * @param {boolean} [spec.disabled]
  * @param {string} [spec.title]
- * @param {() => void} spec.onchange it was chosen
+ * @param {() => void} spec.onchange called when it is chosen
  * @param {...(Node|string)} content
  * @returns {HTMLLabelElement}
  */

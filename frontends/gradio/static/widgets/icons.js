@@ -1,4 +1,4 @@
-/** The page's icons: 24 × 24, drawn with lines in the colour of the text around them. */
+/** The page's icons: 24 × 24 line drawings in the current text colour. */
 import { svg } from "../page/dom.js";
 
 const PATHS = {

@@ -1,4 +1,4 @@
-/** A menu beside a button: arrows move, Enter chooses, Escape and a click elsewhere close it. */
+/** A menu at a button: arrow keys move, Enter chooses, Escape and a click outside close it. */
 import { h } from "../page/dom.js";
 import { icon } from "./icons.js";
 
@@ -15,7 +15,7 @@ const GAP = 4;
 
 /**
  * Open a menu; it closes itself.
- * @param {HTMLElement} anchor gets the focus back, and aria-expanded
+ * @param {HTMLElement} anchor the button; gets aria-expanded, and the focus when the menu closes
  * @param {string} label
  * @param {Entry[]} entries
  */
@@ -23,18 +23,18 @@ export function showMenu(anchor, label, entries) {
   const menu = h(
     "div.p-menu",
     { role: "menu", "aria-label": label },
-    ...entries.map((entry) => item(entry, (back) => close(back))),
+    ...entries.map((entry) => item(entry, (returnFocus) => close(returnFocus))),
   );
   const outside = (event) => !menu.contains(event.target) && close(false);
 
-  function close(giveFocusBack) {
+  function close(returnFocus) {
     if (!menu.isConnected) return;
     document.removeEventListener("pointerdown", outside, true);
     removeEventListener("resize", leave);
     document.removeEventListener("scroll", leave, true);
     menu.remove();
     anchor.setAttribute("aria-expanded", "false");
-    if (giveFocusBack && anchor.isConnected) anchor.focus({ preventScroll: true });
+    if (returnFocus && anchor.isConnected) anchor.focus({ preventScroll: true });
   }
   const leave = () => close(false);
 

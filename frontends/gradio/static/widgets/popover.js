@@ -1,11 +1,11 @@
-/** A popover beside a button: closes on Escape, on a click outside, or when another one opens. */
+/** A popover at a button. It closes on Escape, on a click outside, or when another one opens. */
 import { h } from "../page/dom.js";
 import { iconButton } from "./buttons.js";
 
-let open = null; // one at a time; belongs to the page, holds no data
+let open = null; // the open popover, at most one
 
 /**
- * @param {HTMLElement} anchor the button; gets the focus back
+ * @param {HTMLElement} anchor the button; focused again when the popover closes
  * @param {{title: string, close: string, content: Node[], className?: string}} options
  * @returns {{close: () => void, element: HTMLElement}}
  */
@@ -36,7 +36,7 @@ export function showPopover(anchor, { title, close, content, className = "" }) {
   return handle;
 }
 
-/** Close whatever is open, e.g. when another conversation is shown. */
+/** Close the open popover, if any. */
 export function closePopover() {
   open?.close();
 }

@@ -1,7 +1,7 @@
-/** Text boxes that grow with their text, and the key that sends it. */
+/** Text areas: growing with their text, and the key that sends it. */
 
 /**
- * Fit a text box to its text.
+ * Fit a text area to its text.
  * @param {HTMLTextAreaElement} area
  */
 export function grow(area) {
@@ -10,7 +10,7 @@ export function grow(area) {
 }
 
 /**
- * Whether a key sends: Enter alone, and not the Enter that ends an input method's word.
+ * Whether a key sends the text: Enter without modifiers, unless it confirms an input method's composition.
  * @param {KeyboardEvent} event
  * @returns {boolean}
  */

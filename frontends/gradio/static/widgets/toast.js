@@ -1,4 +1,4 @@
-/** Short messages at the foot of the page. */
+/** Toasts: short messages at the bottom of the page. */
 import { h } from "../page/dom.js";
 
 const SHOWN_MS = 6000;

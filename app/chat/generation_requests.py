@@ -1,4 +1,4 @@
-"""With which parameters a model answers where nobody chose them."""
+"""Build generation requests: the sampling of the model, the conversation and the reply, in this order, and a seed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 
-from app.domain.generation import MAX_SEED, GenerationRequest, Prompt, SamplingParams
+from app.domain.generation import GenerationRequest, Prompt
 from app.domain.ids import new_id
+from app.domain.sampling import MAX_SEED, SamplingParams
 from app.models.manifest import Manifest
 from app.models.references import parse
 
 
 def sampling_for(manifest: Manifest, *overrides: Mapping[str, object]) -> SamplingParams:
-    """The manifest's defaults, with each of `overrides` laid over in turn."""
+    """The manifest's defaults with each of `overrides` applied in turn."""
     sampling = manifest.default_sampling
     for given in overrides:
         sampling = sampling.merged(given)
@@ -25,7 +26,7 @@ def request_for(
 ) -> GenerationRequest:
     """A request for a reply of at most `max_new_tokens`, with a seed drawn where `sampling` has none.
 
-    `reference` names the model as it was asked for; its adapter goes with the request.
+    `reference` is the requested model; its adapter becomes part of the request.
     """
     adapter = (parse(reference).adapter if reference else "") or None
     seed = secrets.randbelow(MAX_SEED + 1) if sampling.seed is None else sampling.seed

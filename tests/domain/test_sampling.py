@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from app.domain.generation import SamplingParams
+from app.domain.sampling import SamplingParams
 from app.errors import InvalidSampling
 
 

@@ -1,6 +1,6 @@
-"""llama.cpp's own server with the settings that Parley gives its worker, and nothing of Parley in front.
+"""Runs llama.cpp's own server with the settings of Parley's worker, without Parley.
 
-python -m benchmarks.bare_llama '{"port": 9000, "weights": "model.gguf", "slots": 16, …}'
+python -m benchmarks.llama_cpp_server '{"port": 9000, "weights": "model.gguf", "slots": 16, …}'
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""A packed ChatGLM in the engine's slots, without server or worker, in a process of its own: prints a line of JSON.
+"""Measures a packed ChatGLM in the engine's slots, in this process without server or worker; prints a line of JSON.
 
-    python -m benchmarks.chatglm_packed '{"folder": "…", "packed": "…", "threads": 2, "chats": [1, 4, 8], …}'
+    python -m benchmarks.chatglm_process '{"folder": "…", "packed": "…", "threads": 2, "chats": [1, 4, 8], …}'
 
-Where `packed` holds no packed file yet this is a first start: the checkpoint is read and packed, a prompt is read and
-some tokens are decoded, and the packed file is written. Else it is a later start from that file, and speed is measured.
+If `packed` has no packed file yet, this is a first start: the checkpoint is read and packed, a prompt is prefilled,
+some tokens are decoded, and the packed file is written. Otherwise it is a later start from that file, and speed is
+measured.
 
-Memory is resident memory, of which nearly all is this process's own: it counts the pages of the mapped weights, and
-what Python and PyTorch take before any model is loaded is told apart.
+Memory is resident memory, including the pages of the mapped weights; the memory of Python and PyTorch before any model
+is loaded is reported separately.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import psutil
 import torch
 from transformers import AutoConfig
 
-import app.families.chatglm  # noqa: F401  # makes it known to transformers
+import app.families.chatglm  # noqa: F401  # registers it with transformers
 from app.engine.torch.adapters import Adapters
 from app.engine.torch.loading import Loaded
 from app.engine.torch.packed_files import PACKED_FILE, load_packed, read_checkpoint, save_packed
@@ -29,7 +30,7 @@ from app.engine.torch.slot_model import SlotModel
 
 
 class Measured:
-    """The model, and how far each slot was ever filled."""
+    """The model, and the maximum length of each slot."""
 
     def __init__(self, model: Any, slots: int, tokens: int) -> None:
         self.config = model.config
@@ -40,20 +41,20 @@ class Measured:
         self._random = torch.Generator().manual_seed(0)
 
     def prefill(self, slot: int, tokens: int) -> float:
-        """Tokens/s of reading one prompt: noise, then [gMASK] and bos."""
+        """Prefill speed in tokens/s for one prompt: random tokens, then [gMASK] and bos."""
         ids = [*self._noise(tokens - 2), self.config.gmask_token_id, self.config.bos_token_id]
         began = time.perf_counter()
         positions = self._slots.positions(ids)
-        reading = self._slots.read(
+        chunks = self._slots.prefill(
             slot, ids, cached=0, prefix=0, positions=positions, adapter=None, chunk=lambda: tokens
         )
-        for _ in reading:
+        for _ in chunks:
             pass
         self._fill(slot, tokens)
         return tokens / (time.perf_counter() - began)
 
     def decode(self, chats: int, context: int, steps: int) -> float:
-        """Tokens/s of all chats together, each behind `context` tokens (what they say does not matter)."""
+        """Decoding speed in tokens/s of all chats together, each after `context` arbitrary tokens."""
         ids = [*self._noise(context - 2), self.config.gmask_token_id, self.config.bos_token_id]
         position = self._slots.positions(ids)
         tokens, slots = self._noise(chats), list(range(chats))
@@ -69,7 +70,7 @@ class Measured:
 
     @property
     def cache_bytes(self) -> int:
-        """Of keys and values that were ever written."""
+        """Bytes of the keys and values that were written."""
         per_token = 2 * self.config.num_layers * self.config.hidden_size * torch.bfloat16.itemsize
         return int(per_token * sum(self._reached))
 
@@ -81,14 +82,14 @@ class Measured:
 
 
 def resident_bytes(*, peak: bool = False) -> int:
-    """What this process has in memory now, or had at most, mapped files among it."""
+    """Resident memory of this process including mapped files, now or at its peak."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     name = "VmHWM:" if peak else "VmRSS:"
     return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith(name))
 
 
 def first_start(given: dict[str, Any]) -> dict[str, Any]:
-    """Read, pack, use a little, keep."""
+    """Read and pack the checkpoint, generate a little, save the packed file."""
     folder, packed = Path(given["folder"]), Path(given["packed"])
     config = AutoConfig.from_pretrained(folder)
     base = resident_bytes()
@@ -115,7 +116,7 @@ def first_start(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def later_start(given: dict[str, Any]) -> dict[str, Any]:
-    """Load what was kept; speeds, `repeats` of each."""
+    """Load the packed file; measure each speed `repeats` times."""
     config = AutoConfig.from_pretrained(given["folder"])
     base = resident_bytes()
     began = time.perf_counter()
@@ -123,7 +124,7 @@ def later_start(given: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"load_s": time.perf_counter() - began}
     measured = Measured(model, max(given["chats"]), given["slot_tokens"])
     measured.decode(1, given["context"], 1)
-    found["first_token_s"] = time.perf_counter() - began  # every page of the weights was touched
+    found["first_token_s"] = time.perf_counter() - began  # every page of the weights was read
     repeats = range(given["repeats"])
     for tokens in given["prompts"]:
         found[f"prompt_{tokens}"] = [measured.prefill(0, tokens) for _ in repeats]
@@ -142,8 +143,8 @@ def main() -> None:
     given = json.loads(sys.argv[1])
     torch.set_num_threads(given["threads"])
     with torch.inference_mode():
-        kept = (Path(given["packed"]) / PACKED_FILE).is_file()
-        print(json.dumps(later_start(given) if kept else first_start(given)))
+        is_packed = (Path(given["packed"]) / PACKED_FILE).is_file()
+        print(json.dumps(later_start(given) if is_packed else first_start(given)))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""The same model in chatglm.cpp (the package chatglm-cpp 0.4.2): a file for it, and its speed.
+"""ChatGLM-6B in chatglm.cpp (package chatglm-cpp 0.4.2): writes a model file, measures the speed in this process.
 
-    python -m benchmarks.chatglm_peer write FILE ice_text.model           a random ChatGLM-6B in Q4_0, 3.5 GB
-    PEER_PYTHON benchmarks/chatglm_peer.py measure '{"file": "FILE", …}'   a line of JSON
+    python -m benchmarks.chatglm_cpp_process write FILE ice_text.model           a random ChatGLM-6B in Q4_0, 3.5 GB
+    PEER_PYTHON benchmarks/chatglm_cpp_process.py measure '{"file": "FILE", …}'   a line of JSON
 
-Its package needs an environment of its own, which `measure` runs in: nothing of Parley is imported here, and of
-others only NumPy and psutil. To make that environment, where a C++ compiler is:
+The package needs a separate environment, in which `measure` runs: this module imports nothing of Parley, and only NumPy
+and psutil besides. To create that environment, with a C++ compiler:
 
     CMAKE_POLICY_VERSION_MINIMUM=3.5 pip install numpy psutil chatglm-cpp==0.4.2
 
-The package's own `generate` does not run in that version; this calls the step below it.
+The package's own `generate` does not work in that version, so this calls the function for a single token.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ CONTEXT_TOKENS, EOS, PAD, GMASK, BOS = 2048, 130005, 3, 130001, 130004
 _F32, _Q4_0 = 0, 2  # ggml's numbers
 _ALIGNMENT = 16  # of a tensor's data in the file
 _BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])  # 32 columns
-_RMS = 4.64  # of evenly spread -8..7
+_RMS = 4.64  # of uniform values -8..7
 
 
 def write(path: Path, tokenizer: Path) -> None:
-    """A model file with random weights of the published model's sizes.
+    """Write a model file with random weights in the published model's sizes.
 
-    The file: magic, kind of model, version, sizes, the tokenizer's proto; then each tensor's name, shape, type, data.
+    Layout: magic, model type, version, sizes, the tokenizer's proto; then name, shape, type and data of each tensor.
     """
     numbers = np.random.default_rng(0)
     proto = tokenizer.read_bytes()
@@ -74,7 +74,7 @@ def _write_vector(file: BinaryIO, name: str, values: Any) -> None:
 
 
 def _write_matrix(file: BinaryIO, numbers: np.random.Generator, name: str, rows: int, columns: int, std: float) -> None:
-    """Of about that standard deviation."""
+    """Write a Q4_0 matrix with about the standard deviation `std`."""
     blocks = np.empty(rows * columns // 32, dtype=_BLOCK)
     blocks["scale"] = numbers.uniform(0.8, 1.2, len(blocks)) * (std / _RMS)
     blocks["nibbles"] = numbers.integers(0, 256, (len(blocks), 16), dtype=np.uint8)
@@ -90,7 +90,7 @@ def _write_tensor(file: BinaryIO, name: str, shape: tuple[int, ...], kind: int, 
 
 
 def measure(given: dict[str, Any]) -> dict[str, Any]:
-    """Loading, prompts and decoding of one chat, `repeats` of each. Its thread count is its own: all cores here."""
+    """Measure loading, prefill and decoding of one chat, `repeats` times. It uses all cores, its default."""
     import chatglm_cpp  # type: ignore[import-not-found]
 
     began = time.perf_counter()
