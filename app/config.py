@@ -1,4 +1,4 @@
-"""Settings: every value can be set by an environment variable ``PARLEY_<NAME>``.
+"""Settings of the application, read from environment variables ``PARLEY_<NAME>``.
 
 `Settings()` reads the environment when it is called; nothing is read at import.
 """
@@ -14,7 +14,7 @@ LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 class Settings(BaseSettings):
-    """What an operator may set. Times in seconds, sizes in the unit that the name carries."""
+    """All settings. The suffix of a name gives the unit: ``_s`` seconds, ``_mib``, ``_bytes``, ``_tokens``."""
 
     model_config = SettingsConfigDict(env_prefix="PARLEY_", extra="ignore", frozen=True)
 

@@ -11,7 +11,7 @@
     │   ├── ConversationNotFound
     │   ├── MessageNotFound
     │   └── ModelNotFound
-    ├── Conflict                a valid request at the wrong moment
+    ├── Conflict                a valid request that the current state does not allow
     │   ├── ReplyRunning
     │   ├── ReplyNotRunning
     │   └── ModelBusy
@@ -23,7 +23,7 @@
     │   ├── FetchFailed
     │   ├── FetchCancelled
     │   └── MissingExtra
-    ├── EngineError             the engine could not do it
+    ├── EngineError             generation failed
     │   ├── QueueFull
     │   ├── WorkerFailed        the worker would not start
     │   ├── WorkerDied          the worker died while it had requests
@@ -48,7 +48,7 @@ from typing import ClassVar
 
 
 class ParleyError(Exception):
-    """Base class. ``message`` is for people, ``details`` for programs."""
+    """Base class. ``message`` is for users, ``details`` for programs."""
 
     code: ClassVar[str] = "parley_error"
 
@@ -58,7 +58,7 @@ class ParleyError(Exception):
         self.details: dict[str, object] = details
 
     def payload(self) -> dict[str, object]:
-        """The one error shape: ``{"code", "message", "details"}``."""
+        """The error as JSON, in the same form everywhere: ``{"code", "message", "details"}``."""
         return {"code": self.code, "message": self.message, "details": self.details}
 
 

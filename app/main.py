@@ -1,4 +1,4 @@
-"""Puts the application together: ``create_app(settings)``."""
+"""Create the FastAPI application: ``create_app(settings)``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastapi.middleware.gzip import GZipMiddleware
 from app import __version__
 from app.api import errors
 from app.api.deps import Services
-from app.api.guard import BodyLimit, OwnPagesOnly, SecurityHeaders
+from app.api.guard import BodyLimit, HostAndOriginCheck, SecurityHeaders
 from app.api.routes import chatglm, conversations, messages, models, openai, system
 from app.chat.completion import Completions
 from app.chat.conversations import ConversationService
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings, engines: EngineFactories | None = None) -> FastAPI:
-    """The API without a front end. Nothing is opened before the application starts.
+    """Create the API without a front end. Nothing is opened before the application starts.
 
     `engines` replaces the engines found in `app.engine`, for benchmarks and tests.
     """
@@ -45,7 +45,7 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
             try:
                 app.state.services = await stack.enter_async_context(_running(settings, engines))
             except ParleyError as err:
-                app.state.startup_error = err  # for whoever runs the server: a sentence instead of a traceback
+                app.state.startup_error = err  # the server prints its message instead of a traceback
                 raise
             await asyncio.to_thread(_build_routes, app)
             yield
@@ -56,7 +56,7 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        responses=errors.DESCRIBED,
+        responses=errors.ERROR_RESPONSES,
     )
     for module in (system, conversations, messages, models, openai):
         app.include_router(module.router)
@@ -64,14 +64,14 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
         app.include_router(chatglm.router)
     errors.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(OwnPagesOnly, hosts=(*LOOPBACK_HOSTS, *settings.allowed_hosts))
+    app.add_middleware(HostAndOriginCheck, hosts=(*LOOPBACK_HOSTS, *settings.allowed_hosts))
     app.add_middleware(SecurityHeaders)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)  # never event streams
     return app
 
 
 def mount_frontend(app: FastAPI, ui: str, api_url: str) -> FastAPI:
-    """Mount the front end `ui` (a package of `frontends`) at ``/``; it speaks to the API at `api_url`."""
+    """Mount the front end `ui` (a package of `frontends`) at ``/``; it uses the API at `api_url`."""
     mounted: FastAPI = import_module(f"frontends.{ui}").mount(app, api_url)
     return mounted
 
@@ -85,7 +85,7 @@ def _build_routes(app: FastAPI) -> None:
 
 @asynccontextmanager
 async def _running(settings: Settings, engines: EngineFactories | None) -> AsyncIterator[Services]:
-    """Everything that lives as long as the application, closed in the reverse order."""
+    """Open all services of the application; they are closed in reverse order."""
     async with AsyncExitStack() as stack:
         store = Store.open(settings.resolved_database_url, settings.data_dir, trash_days=settings.trash_days)
         stack.push_async_callback(store.close)

@@ -1,1 +1,1 @@
-"""HTTP: routes, schemas, event streams, errors as statuses. The only package that knows FastAPI."""
+"""The HTTP API: routes, schemas, event streams and error responses. Beside app.main, only this package uses FastAPI."""

@@ -1,4 +1,4 @@
-"""What routes are given: the application's parts, and who asks. Every route declares one of the two policies."""
+"""Dependencies of routes: the services, the current user and the access policies. Every route declares a policy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.models.service import ModelService
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything a running application holds; made and closed in `app.main`."""
+    """The services of the running application; created and closed in `app.main`."""
 
     settings: Settings
     models: ModelService
@@ -31,7 +31,7 @@ class Services:
 
 
 def services(request: Request) -> Services:
-    """The running application's parts."""
+    """The services of the running application."""
     found: Services = request.app.state.services
     return found
 
@@ -39,13 +39,13 @@ def services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(services)]
 
 
-def current_user(parts: ServicesDep) -> str:
-    """Policy: a user. Without accounts that is the one local user: the server listens on loopback only."""
-    return parts.local_user_id
+def current_user(services: ServicesDep) -> str:
+    """Policy: requires a user. There are no accounts yet: it is always the local user, on a loopback-only server."""
+    return services.local_user_id
 
 
 def anyone() -> None:
-    """Policy: no user needed, nothing private told."""
+    """Policy: open to everyone; the route returns nothing private."""
 
 
 UserId = Annotated[str, Depends(current_user)]
@@ -54,7 +54,7 @@ POLICIES = (current_user, anyone)
 
 
 def languages(request: Request) -> tuple[str, ...]:
-    """The reader's languages, best first: ``zh-CN,zh;q=0.9,en;q=0.8`` → ``("zh-CN", "zh", "en")``."""
+    """The user's languages, preferred first: ``zh-CN,zh;q=0.9,en;q=0.8`` → ``("zh-CN", "zh", "en")``."""
     header = request.headers.get("accept-language", "")[:200]
     return tuple(part.partition(";")[0].strip() for part in header.split(",") if part.strip())
 

@@ -1,4 +1,4 @@
-"""Stop working for a client that has gone away. Servers do that for streams only: a plain POST goes on to its end."""
+"""Cancel work when the client disconnects. ASGI servers do that for streams only, not for a plain POST."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from fastapi import HTTPException, Request
 T = TypeVar("T")
 
 
-async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, which is cancelled when the client of `request` hangs up. Read the body before."""
-    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
+async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which is cancelled if the client disconnects. The request body must be read before."""
+    work_task, disconnect_task = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(request))
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise HTTPException(408, "The client disconnected.")  # nobody reads it
+        await asyncio.wait({work_task, disconnect_task}, return_when=asyncio.FIRST_COMPLETED)
+        if work_task.done():
+            return work_task.result()
+        raise HTTPException(408, "The client disconnected.")  # never delivered
     finally:
-        working.cancel()
-        leaving.cancel()
-        await asyncio.wait({working, leaving})  # what it held is given back before we go on
+        work_task.cancel()
+        disconnect_task.cancel()
+        await asyncio.wait({work_task, disconnect_task})  # so that its resources are released before we return
 
 
-async def _gone(request: Request) -> None:
+async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""Errors as HTTP: one shape for all, statuses here and nowhere else.
+"""Error responses: one JSON shape for all errors, and the only place with HTTP statuses of errors.
 
     {"error": {"code": "prompt_too_long", "message": "…", "details": {…}}}
 
@@ -21,7 +21,7 @@ from app import errors
 
 log = logging.getLogger(__name__)
 
-# The nearest class in an error's ancestry decides.
+# An error gets the status of its nearest ancestor listed here.
 STATUSES: dict[type[errors.ParleyError], int] = {
     errors.ParleyError: 500,
     errors.InvalidRequest: 422,
@@ -46,42 +46,42 @@ STATUSES: dict[type[errors.ParleyError], int] = {
     errors.ConfigurationError: 500,
 }
 
-_SHOWN_CHARS = 60  # of a field's name, which the caller chose
+_SHOWN_CHARS = 60  # of a field's name in messages: the client chooses it
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 400: "invalid_request"}
 
 
 class ErrorBody(BaseModel):
-    """What happened and what to do next."""
+    """An error: a stable code, a message with what to do next, and details for programs."""
 
     code: str
     message: str
     details: dict[str, Any]
 
 
-class ErrorAnswer(BaseModel):
-    """The one error shape, for the description of the API."""
+class ErrorResponse(BaseModel):
+    """The body of every error response."""
 
     error: ErrorBody
 
 
-DESCRIBED: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": ErrorAnswer, "description": "Refused. The error says why and what to do."},
-    "5XX": {"model": ErrorAnswer, "description": "Failed, or not possible right now."},
+ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ErrorResponse, "description": "Refused. The error contains the reason and what to do."},
+    "5XX": {"model": ErrorResponse, "description": "Failed, or not possible right now."},
 }
 
 
 def status_of(err: errors.ParleyError) -> int:
-    """The HTTP status of an error."""
+    """The HTTP status of an error, by its class."""
     return next(STATUSES[cls] for cls in type(err).__mro__ if cls in STATUSES)
 
 
 def error_body(code: str, message: str, details: dict[str, object] | None = None) -> dict[str, Any]:
-    """The one error shape."""
+    """The body of every error response, as a dictionary."""
     return {"error": {"code": code, "message": message, "details": details or {}}}
 
 
 def response_to(err: errors.ParleyError) -> JSONResponse:
-    """An error as a response, with ``Retry-After`` where a later try may succeed."""
+    """The response to an error, with ``Retry-After`` if a retry may succeed."""
     retry_after = err.details.get("retry_after_s")
     headers = {"Retry-After": str(max(1, round(float(str(retry_after)))))} if retry_after is not None else {}
     if isinstance(err, errors.WorkerDied | errors.WorkerFailed | errors.StoreBusy) and not headers:
@@ -90,7 +90,7 @@ def response_to(err: errors.ParleyError) -> JSONResponse:
 
 
 def validation_message(problems: Sequence[Any]) -> str:
-    """Where and what, without the input's values."""
+    """Fields and problems of a validation error, without the input's values."""
     said = []
     for problem in problems[:5]:
         where = ".".join(str(part)[:_SHOWN_CHARS] for part in problem.get("loc", ()) if part != "body")
@@ -99,7 +99,7 @@ def validation_message(problems: Sequence[Any]) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Register the handlers."""
+    """Register the exception handlers."""
 
     @app.exception_handler(errors.ParleyError)
     async def on_parley_error(_: Request, err: errors.ParleyError) -> JSONResponse:

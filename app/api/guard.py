@@ -1,7 +1,7 @@
-"""What stands before every route, as plain ASGI: Host and Origin checks, body size, security headers.
+"""ASGI middleware before every route: Host and Origin checks, body size limit, security headers.
 
-Why Host and Origin: without a login, any web page that the person has open could otherwise reach a server on their own
-machine (DNS rebinding, cross-site requests).
+Why Host and Origin are checked: without a login, any web page open in the user's browser could otherwise reach the
+server on their machine (DNS rebinding, cross-site requests).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import error_body
 
-# Shown to work with Gradio 6 (server-side rendering off); scripts that evaluate strings do not run under it.
+# Tested with Gradio 6 (server-side rendering off). It blocks scripts that use eval().
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -38,7 +38,7 @@ _HEADERS = (
 
 
 class SecurityHeaders:
-    """Adds the headers to every response."""
+    """Adds security headers to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -49,16 +49,16 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
 
-        async def sending(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), *_HEADERS]
             await send(message)
 
-        await self._app(scope, receive, sending)
+        await self._app(scope, receive, send_with_headers)
 
 
-class OwnPagesOnly:
-    """403 unless Host is one of ours and Origin, where there is one, is the page's own address."""
+class HostAndOriginCheck:
+    """403 unless Host is an allowed name and Origin, if present, is the same host."""
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
         self._app = app
@@ -69,24 +69,24 @@ class OwnPagesOnly:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])  # the last of doubled headers counts, in both checks alike
+        headers = dict(scope["headers"])  # of repeated headers the last counts, in both checks
         host = headers.get(b"host", b"").decode("latin-1").lower()
         origin = headers.get(b"origin", b"").decode("latin-1").lower()
         foreign = bool(origin) and origin.partition("://")[2] != host
-        # Simple cross-site requests may come without an Origin; browsers then still say where from.
-        crossing = headers.get(b"sec-fetch-site") == b"cross-site" and scope.get("method") != "GET"
-        if _name(host) not in self._hosts:
-            name = _name(host)[:80]
+        # Simple cross-site requests may have no Origin; browsers still send Sec-Fetch-Site.
+        cross_site = headers.get(b"sec-fetch-site") == b"cross-site" and scope.get("method") != "GET"
+        if _host_name(host) not in self._hosts:
+            name = _host_name(host)[:80]
             hint = "If the name is correct, add it to PARLEY_ALLOWED_HOSTS."
             await _refuse(send, f"This server does not answer to the name {name!r}. {hint}")
-        elif foreign or crossing:
+        elif foreign or cross_site:
             await _refuse(send, "Requests from pages of other sites are refused.")
         else:
             await self._app(scope, receive, send)
 
 
 class BodyLimit:
-    """413 for bodies over `max_bytes`, declared or not, before they are read into memory."""
+    """413 for bodies over `max_bytes`, by Content-Length or while they are read."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app, self._max = app, max_bytes
@@ -119,21 +119,21 @@ class BodyLimit:
 
     async def _too_large(self, send: Send) -> None:
         limit = f"{self._max / 1e6:.3g} MB"
-        await _answer(send, 413, error_body("body_too_large", f"This request is too large: the limit is {limit}."))
+        await _respond(send, 413, error_body("body_too_large", f"This request is too large: the limit is {limit}."))
 
 
-def _name(host: str) -> str:
-    """The name in a Host header, without the port; IPv6 without brackets."""
+def _host_name(host: str) -> str:
+    """The host name in a Host header, without the port; IPv6 without brackets."""
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.rpartition(":")[0] if ":" in host else host
 
 
 async def _refuse(send: Send, message: str) -> None:
-    await _answer(send, 403, error_body("forbidden", message))
+    await _respond(send, 403, error_body("forbidden", message))
 
 
-async def _answer(send: Send, status: int, body: dict[str, object]) -> None:
+async def _respond(send: Send, status: int, body: dict[str, object]) -> None:
     raw = json.dumps(body).encode()
     headers = [
         (b"content-type", b"application/json"),

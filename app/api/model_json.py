@@ -1,4 +1,4 @@
-"""Models as JSON: the one form in which lists, single models and events tell of them."""
+"""Models as JSON, in the same form for the list, single models and events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.weights.sources import HubSource, WheelSource
 
 
 def listing_json(listing: Listing, languages: Sequence[str]) -> dict[str, Any]:
-    """All models, with descriptions in the first of `languages` that there is; what can't be read; memory."""
+    """All models (descriptions in the first available of `languages`), unreadable manifests, and memory."""
     return {
         "items": [model_json(view, languages) for view in listing.models],
         "problems": [problem.payload() for problem in listing.problems],
@@ -22,7 +22,7 @@ def listing_json(listing: Listing, languages: Sequence[str]) -> dict[str, Any]:
 
 
 def memory_json(memory: MemorySnapshot) -> dict[str, Any]:
-    """What a model loaded now could have: of RAM, and of the GPU's memory where that is counted."""
+    """Memory available to a model loaded now, in bytes: RAM, and GPU memory if there is a GPU."""
     vram = memory.vram and {"total_bytes": memory.vram.total_bytes, "available_bytes": memory.free_vram_bytes}
     return {"total_bytes": memory.ram.total_bytes, "available_bytes": memory.free_bytes, "gpu": vram}
 
@@ -49,7 +49,7 @@ def model_json(view: ModelView, languages: Sequence[str]) -> dict[str, Any]:
         "ignored": list(manifest.ignored),
         "fetchable": isinstance(manifest.source, HubSource | WheelSource),
         "size_bytes": view.status.size_bytes,
-        **_needs(view),
+        **_memory_fields(view),
         "arriving": view.arriving,
         "progress": asdict(view.progress) if view.progress else None,
         "error": view.error.payload() if view.error else None,
@@ -60,7 +60,7 @@ def model_json(view: ModelView, languages: Sequence[str]) -> dict[str, Any]:
 
 
 def event_json(event: events.ModelEvent, languages: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """An event's name and data."""
+    """Name and data of a model event."""
     match event:
         case events.ModelsListed(listing):
             return "models", listing_json(listing, languages)
@@ -73,7 +73,7 @@ def event_json(event: events.ModelEvent, languages: Sequence[str]) -> tuple[str,
 
 
 def _variant_json(view: VariantView) -> dict[str, Any]:
-    """``id`` is the reference that asks for it."""
+    """One variant; ``id`` is its model reference."""
     manifest = view.manifest
     return {
         "name": manifest.load_as,
@@ -82,13 +82,13 @@ def _variant_json(view: VariantView) -> dict[str, Any]:
         "state": view.state,
         "engine": manifest.engine,
         "why": manifest.why,
-        **_needs(view),
+        **_memory_fields(view),
         "error": view.error.payload() if view.error else None,
     }
 
 
-def _needs(view: ModelView | VariantView) -> dict[str, Any]:
-    """The memory it takes on its device, in all and of which kind, and whether it fits; ``None`` where not known."""
+def _memory_fields(view: ModelView | VariantView) -> dict[str, Any]:
+    """The memory needed on its device, in total and by part, and whether it fits; ``None`` if unknown."""
     estimate = view.status.memory
     needed_bytes = estimate and (estimate.vram_bytes if view.device == "gpu" else estimate.total_bytes)
     return {
@@ -101,7 +101,7 @@ def _needs(view: ModelView | VariantView) -> dict[str, Any]:
 
 
 def _adapters_json(view: ModelView) -> list[dict[str, Any]]:
-    """``detail`` says why an adapter can't be used, if it can't."""
+    """The adapters of a model; ``detail`` is the reason if one can't be used, else ""."""
     found = []
     for adapter in view.manifest.adapters:
         problem = view.adapter_problems.get(adapter.name, "")

@@ -1,4 +1,4 @@
-"""What travels over HTTP. Requests refuse fields they do not know; responses are built from domain values."""
+"""Schemas of HTTP requests and responses. Requests refuse unknown fields; responses are built from domain values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_ID_CHARS = 64
 
 
 def _storable(text: str) -> str:
-    """Refuse what neither JSON nor SQLite can carry: lone surrogates and NUL."""
+    """Refuse characters that JSON or SQLite can't store: lone surrogates and NUL."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -41,7 +41,7 @@ class _Request(BaseModel):
 
 
 class SamplingOverrides(_Request):
-    """Sampling parameters to lay over the model's defaults; ranges are those of ``SamplingParams``."""
+    """Sampling parameters that override the model's defaults; ranges are those of ``SamplingParams``."""
 
     temperature: float | None = None
     top_p: float | None = None
@@ -53,7 +53,7 @@ class SamplingOverrides(_Request):
     stop: list[Text] | None = None
 
     def overrides(self) -> dict[str, object]:
-        """Only what was given."""
+        """The parameters that were given."""
         return {k: v for k, v in self.model_dump().items() if v is not None}
 
 
@@ -62,7 +62,7 @@ def _overrides(sampling: SamplingOverrides | None) -> dict[str, object]:
 
 
 class ConversationCreate(_Request):
-    """A new conversation; everything has a sensible default."""
+    """A new conversation; all fields are optional."""
 
     title: Title = ""
     model_id: ModelRef | None = None
@@ -70,12 +70,12 @@ class ConversationCreate(_Request):
     sampling: SamplingOverrides | None = None
 
     def settings(self) -> dict[str, Any]:
-        """Keyword arguments for the chat."""
+        """Keyword arguments for ``ConversationService.create``."""
         return {**self.model_dump(exclude={"sampling"}), "sampling": _overrides(self.sampling)}
 
 
 class ConversationUpdate(_Request):
-    """Changes to a conversation; what is left out stays."""
+    """Changes to a conversation; omitted fields stay unchanged."""
 
     title: Title | None = None
     model_id: ModelRef | None = None
@@ -85,7 +85,7 @@ class ConversationUpdate(_Request):
     leaf_id: Id | None = None
 
     def changes(self) -> dict[str, Any]:
-        """Only what was given. ``sampling`` replaces the overrides as a whole."""
+        """The fields that were given. ``sampling`` replaces all overrides."""
         given = self.model_dump(exclude_unset=True, exclude={"sampling"})
         if "sampling" in self.model_fields_set:
             given["sampling"] = _overrides(self.sampling)
@@ -94,7 +94,7 @@ class ConversationUpdate(_Request):
 
 
 class Ask(_Request):
-    """A question below `parent_id` (the reply it follows; null for the first)."""
+    """A user message to answer, after the reply `parent_id` (null for the first message)."""
 
     content: Content
     parent_id: Id | None = None
@@ -103,7 +103,7 @@ class Ask(_Request):
 
 
 class Edit(_Request):
-    """Another version of a question."""
+    """The new text of a question."""
 
     content: Content
     model_id: ModelRef | None = None
@@ -111,14 +111,14 @@ class Edit(_Request):
 
 
 class Regenerate(_Request):
-    """How another version of a reply is to be made; empty: as the conversation says."""
+    """Options for another version of a reply; defaults are the conversation's settings."""
 
     model_id: ModelRef | None = None
     sampling: SamplingOverrides | None = None
 
 
 class Rate(_Request):
-    """A judgement of a reply."""
+    """A rating of a reply."""
 
     verdict: Verdict
     reasons: list[Literal[REASONS]] = Field(default=[], max_length=len(REASONS))  # type: ignore[valid-type]
@@ -127,13 +127,13 @@ class Rate(_Request):
 
 
 class PullByName(_Request):
-    """A model of the hub to fetch: ``hub:OWNER/NAME[:FILE][@REVISION]``."""
+    """A model on the Hugging Face Hub to download: ``hub:OWNER/NAME[:FILE][@REVISION]``."""
 
     source: Annotated[str, Field(min_length=1, max_length=MAX_HUB_REFERENCE_CHARS), AfterValidator(_storable)]
 
 
 class PullStarted(BaseModel):
-    """A fetch that runs: ``id`` is the model's, under which the list of models tells how far it is."""
+    """A download that has started; ``id`` is the model's id in the list of models, which shows the progress."""
 
     id: str
 
@@ -153,19 +153,19 @@ class ConversationPublic(BaseModel):
 
     @classmethod
     def of(cls, c: domain.Conversation) -> ConversationPublic:
-        """From the domain."""
+        """From a domain conversation."""
         return cls(**conversation_json(c))
 
 
 class ErrorPublic(BaseModel):
-    """An error kept with a message."""
+    """The error with which a reply ended."""
 
     code: str
     message: str
 
 
 class RatingPublic(BaseModel):
-    """The latest judgement of a message."""
+    """The current rating of a message."""
 
     message_id: str
     verdict: str
@@ -175,7 +175,7 @@ class RatingPublic(BaseModel):
 
 
 class MessagePublic(BaseModel):
-    """A message with its origin, end and judgement."""
+    """A message with its provenance, finish reason and rating."""
 
     id: str
     conversation_id: str
@@ -196,27 +196,27 @@ class MessagePublic(BaseModel):
 
 
 class ConversationDetail(ConversationPublic):
-    """A conversation with its whole tree, oldest message first; `event_id` is where its events go on from."""
+    """A conversation with all messages of its tree, oldest first; `event_id` continues from here in `/events`."""
 
     event_id: str
     messages: list[MessagePublic]
 
 
 class Asked(BaseModel):
-    """A question and the reply that is being written to it."""
+    """A question and the reply that is being generated."""
 
     question: MessagePublic
     reply: MessagePublic
 
 
 class Replied(BaseModel):
-    """A reply that is being written."""
+    """A reply that is being generated."""
 
     reply: MessagePublic
 
 
 def conversation_json(c: domain.Conversation) -> dict[str, Any]:
-    """As :class:`ConversationPublic`, JSON-ready."""
+    """The fields of :class:`ConversationPublic` as a JSON-ready dictionary."""
     return {
         "id": c.id,
         "title": c.title,
@@ -231,7 +231,7 @@ def conversation_json(c: domain.Conversation) -> dict[str, Any]:
 
 
 def rating_json(rating: Rating) -> dict[str, Any]:
-    """As :class:`RatingPublic`, JSON-ready."""
+    """The fields of :class:`RatingPublic` as a JSON-ready dictionary."""
     return {
         "message_id": rating.message_id,
         "verdict": rating.verdict.value,
@@ -242,7 +242,7 @@ def rating_json(rating: Rating) -> dict[str, Any]:
 
 
 def message_json(m: domain.Message, rating: Rating | None = None) -> dict[str, Any]:
-    """As :class:`MessagePublic`, JSON-ready."""
+    """The fields of :class:`MessagePublic` as a JSON-ready dictionary."""
     origin = m.provenance
     return {
         "id": m.id,

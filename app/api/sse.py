@@ -1,4 +1,4 @@
-"""Server-sent events: a conversation's events as JSON, after the WHATWG's format."""
+"""Server-sent events (WHATWG format), and the JSON of conversation events."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from app.chat import events
 from app.chat.channel import EventStream
 
 MEDIA_TYPE = "text/event-stream"
-DESCRIBED: dict[str, Any] = {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
+EVENT_STREAM: dict[str, Any] = {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
 HEARTBEAT = b": heartbeat\n\n"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def event_json(event: events.Event) -> tuple[str, dict[str, Any]]:
-    """An event's name and data."""
+    """Name and data of a conversation event."""
     match event:
         case events.ReplyDelta(message_id, offset, text):
             return "delta", {"message_id": message_id, "offset": offset, "text": text}
@@ -49,13 +49,13 @@ def event_json(event: events.Event) -> tuple[str, dict[str, Any]]:
 
 
 def encode(name: str, data: object, event_id: str | None = None) -> bytes:
-    """One event on the wire."""
+    """One event in the SSE format."""
     head = f"id: {event_id}\n" if event_id else ""
     return f"{head}event: {name}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
 
 
 async def encoded(stream: EventStream) -> AsyncIterator[bytes]:
-    """Events and heartbeats on the wire."""
+    """The events and heartbeats of a subscription in the SSE format."""
     try:
         async for event_id, event in stream:
             yield HEARTBEAT if event is None else encode(*event_json(event), event_id)
@@ -64,7 +64,7 @@ async def encoded(stream: EventStream) -> AsyncIterator[bytes]:
 
 
 class OwningStream(StreamingResponse):
-    """An event stream that gives its resources back however it ends: also when it never began."""
+    """An event stream that releases its resources however it ends, even if it was never started."""
 
     def __init__(self, body: AsyncIterator[bytes], resources: AsyncExitStack) -> None:
         super().__init__(body, media_type=MEDIA_TYPE, headers=_HEADERS)
@@ -77,5 +77,5 @@ class OwningStream(StreamingResponse):
 
 
 def response(body: AsyncIterator[bytes], status_code: int = 200) -> StreamingResponse:
-    """An event stream as a response that no proxy buffers or keeps."""
+    """A response with an event stream, which proxies neither buffer nor cache."""
     return StreamingResponse(body, status_code=status_code, media_type=MEDIA_TYPE, headers=_HEADERS)

@@ -38,7 +38,7 @@ def chat(
     url: Annotated[str | None, typer.Option(help="A running Parley, e.g. http://127.0.0.1:7860.")] = None,
     system: Annotated[str, typer.Option(help="System prompt: instructions for the model.")] = "",
 ) -> None:
-    """Chat until the person leaves."""
+    """Chat until the user leaves."""
     asyncio.run(_chat(Settings(), model, url, system))
 
 
@@ -54,7 +54,7 @@ async def _chat(settings: Settings, model: str | None, url: str | None, system: 
 
 
 class Session:
-    """One person at a terminal."""
+    """A chat session in a terminal."""
 
     def __init__(self, client: ParleyClient, model: str | None, system: str) -> None:
         self._client, self._model, self._system = client, model, system
@@ -62,7 +62,7 @@ class Session:
         self._leaf_id: str | None = None
 
     async def run(self) -> None:
-        """Read, ask, print, until the person leaves."""
+        """Read input, send it and print replies until the user leaves."""
         chosen = await self._require_model()
         print(f"{chosen}\n{COMMANDS}\n")
         while (line := await _read_line()) is not None:
@@ -82,7 +82,7 @@ class Session:
 
     async def _require_model(self) -> str:
         listing = (await self._client.models())["items"]
-        wanted = [m for m in listing if (_answers(m, self._model) if self._model else m["default"])]
+        wanted = [m for m in listing if (_matches(m, self._model) if self._model else m["default"])]
         if not wanted:
             known = ", ".join(m["id"] for m in listing) or "none"
             what = f"There is no model {self._model!r}." if self._model else "No model has been downloaded yet."
@@ -91,10 +91,10 @@ class Session:
 
     async def _change_model(self, model_id: str) -> None:
         listing = (await self._client.models())["items"]
-        if not any(_answers(m, model_id) for m in listing):
+        if not any(_matches(m, model_id) for m in listing):
             for m in listing:
                 print(f"  {m['id']:32} {m['state']}")
-                more = [way["id"] for way in m["quantizations"] if not way["default"]]
+                more = [variant["id"] for variant in m["quantizations"] if not variant["default"]]
                 for reference in [*more, *(f"{m['id']}+{adapter['name']}" for adapter in m["adapters"])]:
                     print(f"    {reference}")
             return
@@ -113,7 +113,7 @@ class Session:
             print(f"\n{err.message}", file=sys.stderr)
 
     async def _print_reply(self, conversation_id: str, reply_id: str) -> None:
-        """Print a reply as it comes; Ctrl-C stops it and keeps what there is."""
+        """Print a reply while it is generated; Ctrl-C stops it and keeps the text so far."""
         stopping: set[asyncio.Task[object]] = set()
 
         def stop() -> None:
@@ -144,49 +144,49 @@ class Session:
 
 
 def _show(text: str, shown: int, offset: int = 0) -> int:
-    """Print what of `text`, which begins at `offset`, was not `shown` yet; gives how much is shown now."""
+    """Print the part of `text` (starting at `offset`) after the first `shown` characters; returns the new `shown`."""
     print(text[max(0, shown - offset) :], end="", flush=True)
     return max(shown, offset + len(text))
 
 
 async def _quietly(call: Awaitable[object]) -> None:
-    """A reply that has ended meanwhile cannot be stopped, and need not be."""
+    """Await `call`, ignoring API errors: a reply that has ended cannot be stopped and need not be."""
     with suppress(ApiError):
         await call
 
 
 async def _read_line() -> str | None:
-    """A line from the person; ``None`` when the input has ended.
+    """Read a line of input; ``None`` at its end.
 
-    Read in a thread that nobody waits for: whoever presses Ctrl-C at the prompt will not press Enter. Unbuffered, since
-    Python cannot end while another thread is inside its buffered input.
+    It is read in a daemon thread, because after Ctrl-C at the prompt the read never returns. Unbuffered, since Python
+    cannot exit while another thread holds the lock of the buffered input.
     """
     print("> ", end="", flush=True)
     loop = asyncio.get_running_loop()
     line: asyncio.Future[str | None] = loop.create_future()
 
-    def tell(text: str | None) -> None:
+    def set_line(text: str | None) -> None:
         if not line.done():
             line.set_result(text)
 
     def read() -> None:
         typed = io.FileIO(sys.stdin.fileno(), closefd=False).readline()
-        with suppress(RuntimeError):  # the loop is closed: the person has left
-            loop.call_soon_threadsafe(tell, typed.decode(errors="replace") if typed else None)
+        with suppress(RuntimeError):  # the loop is closed: the user has left
+            loop.call_soon_threadsafe(set_line, typed.decode(errors="replace") if typed else None)
 
     threading.Thread(target=read, name="prompt", daemon=True).start()
     return await line
 
 
 def _run_quietly(running: uvicorn_server.Server, listening: socket.socket) -> None:
-    """In a thread nobody catches: what went wrong is raised by whoever waits for the start."""
+    """Run the server in a thread; a startup error is raised by `_server`, which waits for the start."""
     with suppress(ParleyError):
         running.run(sockets=[listening])
 
 
 @asynccontextmanager
 async def _server(settings: Settings, url: str | None) -> AsyncIterator[str]:
-    """The address of a running server: the one given, the one at the usual address, or one of our own."""
+    """The address of a server: the given one, one running at the configured address, or a new one."""
     for at in [url] if url else [f"http://{settings.host}:{settings.port}"]:
         probe = ParleyClient(at)
         try:
@@ -213,8 +213,8 @@ async def _server(settings: Settings, url: str | None) -> AsyncIterator[str]:
         await asyncio.to_thread(thread.join)
 
 
-def _answers(item: Mapping[str, Any], reference: str) -> bool:
-    """Whether a model of the list is the one that `reference` (base@quantization+adapter) names."""
+def _matches(item: Mapping[str, Any], reference: str) -> bool:
+    """Whether `reference` (base@quantization+adapter) names this model of the list."""
     base, _, adapter = reference.partition("+")
     variants = item["quantizations"]
     named = [item["id"], *(name for v in variants for name in (v["id"], f"{item['id']}@{v['name']}"))]

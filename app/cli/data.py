@@ -34,7 +34,7 @@ app = typer.Typer(
 
 @app.callback()
 def group() -> None:
-    """Keep `export` a command of its own while it is the only one."""
+    """A callback, so that typer keeps `export` as a subcommand while it is the only one."""
 
 
 @app.command("export")

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def exit_code(err: ParleyError) -> int:
-    """2 when what the user gave or set is wrong, 1 for everything else that fails."""
+    """The exit code of an error: 2 for wrong input or settings, 1 for other failures."""
     wrong = isinstance(err, NotFound | InvalidRequest | InvalidManifest | ConfigurationError)
     return WRONG_INPUT if wrong else FAILED
 

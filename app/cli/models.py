@@ -1,4 +1,4 @@
-"""``parley models …``: the group of commands about models; each is a file of its own, ``models_<command>.py``."""
+"""``parley models …``: the group of model commands; each command is in its own file, ``models_<command>.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``parley models check``: whether the files of models are what their manifests say."""
+"""``parley models check``: verify the files of models against the checksums in their manifests."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def check(
             damaged += 1
             print(f"{manifest.id}: {err.message}", file=sys.stderr)
         else:
-            summed = all(file.sha256 for file in manifest.files)
-            print(f"{manifest.id}: OK" + ("" if summed else " (the manifest has no checksums to compare)"))
+            has_checksums = all(file.sha256 for file in manifest.files)
+            print(f"{manifest.id}: OK" + ("" if has_checksums else " (the manifest has no checksums to compare)"))
     if not chosen:
         print("No model has been downloaded yet. See: parley models list")
     if damaged:

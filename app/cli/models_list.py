@@ -35,7 +35,7 @@ def list_models(
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for column in ("FITS", "LANGUAGES", "TITLE"):
         table.add_column(column, overflow="fold")
-    for view in sorted(listing.models, key=lambda view: _place(view.status)):
+    for view in sorted(listing.models, key=lambda view: _sort_key(view.status)):
         table.add_row(*_row(view))
         if every or view.status.state != "not_fetched":
             for variant in view.variants[1:]:
@@ -49,7 +49,7 @@ def list_models(
         print(f"Ignored: {problem.message}", file=sys.stderr)
 
 
-def _place(status: ModelStatus) -> tuple[bool, bool, int]:
+def _sort_key(status: ModelStatus) -> tuple[bool, bool, int]:
     """Downloaded models first, in catalog order; then those that fit, the smallest first."""
     if status.state != "not_fetched":
         return False, False, 0
@@ -65,7 +65,7 @@ def _row(view: ModelView) -> tuple[str, ...]:
 
 
 def _variant_row(variant: VariantView) -> tuple[str, ...]:
-    """Below the row of its model."""
+    """The row of a variant, below its model."""
     memory = variant.status.memory
     return (
         variant.manifest.id,

@@ -29,7 +29,7 @@ def plain_console() -> Console:
 
 @contextmanager
 def show_progress(console: Console, title: str) -> Iterator[OnProgress]:
-    """Give a function to report progress to."""
+    """Show progress within the context; yields the function to report it to."""
     if not console.is_terminal:
         yield _Lines(title).show
         return
@@ -52,18 +52,18 @@ def show_progress(console: Console, title: str) -> Iterator[OnProgress]:
 
 
 class _Lines:
-    """Progress for a log: a line when a phase begins and at each fifth of it."""
+    """Progress as lines for a log: at the start of a phase and every 20 %."""
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._said: tuple[str, int] | None = None
+        self._last_step: tuple[str, int] | None = None
 
     def show(self, now: Progress) -> None:
         """Print a line if the phase or the step has changed."""
         percent = min(100, 100 * now.done_bytes // now.total_bytes) if now.total_bytes else 0
-        here = (now.phase, percent // _STEP_PERCENT)
-        if here == self._said:
+        step = (now.phase, percent // _STEP_PERCENT)
+        if step == self._last_step:
             return
-        self._said = here
+        self._last_step = step
         total = f" of {now.total_bytes / 1e6:,.1f} MB" if now.total_bytes else ""
         print(f"{self._title}: {_VERBS[now.phase]} {percent} %{total}", flush=True)

@@ -60,37 +60,37 @@ def serve(
         print("Preparing the page …", flush=True)
         app = mount_frontend(app, ui.value, url)
 
-    def started(parts: Services) -> None:
+    def started(services: Services) -> None:
         uvicorn_server.exempt_start_from_gc()
-        _greet(parts, url, ui)
-        if fetch and parts.models.default_model() is None:
-            parts.models.start_fetch(EMBEDDED_DEFAULT)
-            app.state.fetching = asyncio.ensure_future(_tell_progress(parts, EMBEDDED_DEFAULT))
+        _print_addresses(services, url, ui)
+        if fetch and services.models.default_model() is None:
+            services.models.start_fetch(EMBEDDED_DEFAULT)
+            app.state.fetching = asyncio.ensure_future(_print_progress(services, EMBEDDED_DEFAULT))
 
     running = uvicorn_server.Server(app, started)
     running.run(sockets=[listening])
 
 
-def _greet(parts: Services, url: str, ui: UI) -> None:
-    default = parts.models.default_model()
-    model = parts.models.get(default).title if default else "none yet"
+def _print_addresses(services: Services, url: str, ui: UI) -> None:
+    default = services.models.default_model()
+    model = services.models.get(default).title if default else "none yet"
     if ui is not UI.NONE:
         print(f"Chat here:     {url}")
     print(f"OpenAI API:    {url}/v1")
     print(f"Model:         {model}")
-    print(f"Your data:     {parts.settings.data_dir.resolve()}")
+    print(f"Your data:     {services.settings.data_dir.resolve()}")
     print("Press Ctrl-C to stop.", flush=True)
 
 
-async def _tell_progress(parts: Services, model_id: str) -> None:
+async def _print_progress(services: Services, model_id: str) -> None:
     """Print the progress of the first download, a line per 10 %; if it fails, the server keeps running."""
-    manifest, said = parts.models.get(model_id), -1
+    manifest, printed_percent = services.models.get(model_id), -1
     print(f"Downloading {manifest.title} …", flush=True)
-    while (progress := parts.models.fetches.progress(model_id)) is not None:
+    while (progress := services.models.fetches.progress(model_id)) is not None:
         percent = 100 * progress.done_bytes // max(1, progress.total_bytes or 1)
-        if progress.total_bytes and percent // 10 > said // 10:
-            said = percent
+        if progress.total_bytes and percent // 10 > printed_percent // 10:
+            printed_percent = percent
             print(f"  {percent:3d} % of {progress.total_bytes / 1e6:.0f} MB ({progress.phase})", flush=True)
         await asyncio.sleep(0.2)
-    error = parts.models.fetches.last_error(model_id)
+    error = services.models.fetches.last_error(model_id)
     print(f"{error.message}" if error else f"{manifest.title} is ready.", flush=True)

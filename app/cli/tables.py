@@ -1,4 +1,4 @@
-"""Tables and amounts in the terminal."""
+"""Format tables, states and sizes for the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _STATES = {"ready": "ready", "not_fetched": "not downloaded", "damaged": "damage
 
 
 def print_table(table: Table) -> None:
-    """A table without the spaces that fill its last column."""
+    """Print a table without trailing spaces."""
     console = plain_console()
     with console.capture() as capture:
         console.print(table)
@@ -24,7 +24,7 @@ def state_text(status: ModelStatus) -> str:
 
 
 def size_text(value: int | None) -> str:
-    """Bytes for people, in powers of ten as disks are sold."""
+    """A size in MB or GB (powers of ten); "" for ``None``."""
     if value is None:
         return ""
     return f"{value / 1e9:.1f} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"

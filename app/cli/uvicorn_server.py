@@ -34,7 +34,7 @@ def bind(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-        listening.listen()  # now, so that a second server is refused now
+        listening.listen()  # listen now, so that a second server fails at once
     except OSError as err:
         listening.close()
         if err.errno == errno.EADDRINUSE:
@@ -85,10 +85,10 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Mark running replies as interrupted, close the event streams, then shut down."""
         if self.started:
-            parts: Services = self._parley.state.services
-            await parts.chat.close()
-            parts.conversations.close()
-            parts.models.events.close()
+            services: Services = self._parley.state.services
+            await services.chat.close()
+            services.conversations.close()
+            services.models.events.close()
         await super().shutdown(sockets)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:

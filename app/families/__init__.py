@@ -1,6 +1,6 @@
-"""Model families: one file each. A new one is a new file here that defines ``FAMILY``; nothing else changes.
+"""Model families (prompt formats), one file each. A new family is a new file here that defines ``FAMILY``.
 
-The packages beside those files hold architectures for transformers. They need torch, and only engines import them.
+The subpackages contain model architectures for transformers. They need torch, and only engines import them.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ __all__ = ["Family", "load_families"]
 
 
 def load_families(path: list[str] | None = None, package: str = __name__) -> dict[str, Family]:
-    """All families by name, found by scanning this package (or another `package` that lies at `path`).
+    """All families by name, found by scanning this package (or another `package` at `path`).
 
-    Packages in it are left alone: they hold architectures, whose imports are heavy.
-    Raises :class:`ConfigurationError` when two files define the same name, and names both.
+    Subpackages are skipped: they contain architectures, whose imports are heavy.
+    Raises :class:`ConfigurationError` for two files with the same name, naming both.
     """
     families: dict[str, Family] = {}
     origin: dict[str, str] = {}

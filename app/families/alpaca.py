@@ -2,9 +2,9 @@
 
 Source: https://github.com/tatsu-lab/stanford_alpaca (README, "Data Release": the two prompts, to the letter).
 
-Alpaca knows no conversations; it was trained on single instructions. A chat is therefore put like this:
+Alpaca was trained on single instructions, not conversations. A chat is therefore rendered like this:
 
-* the last user turn is the instruction: always the thing to answer;
+* the last user turn is the instruction;
 * a system turn and earlier turns become the *input*, "paired with the instruction to provide further context", each
   earlier turn as ``User: …`` or ``Assistant: …`` on a line of its own;
 * with neither, the prompt without an input is used.

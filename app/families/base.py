@@ -1,4 +1,4 @@
-"""What a model family is: how turns become a prompt, which strings end a reply, and how a reply is cleaned up."""
+"""The definition of a model family: prompt format, stop strings and clean-up of replies."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from app.domain.messages import Turn
 
 
 class Render(Protocol):
-    """Turns → the exact prompt text."""
+    """Renders turns to the exact prompt text."""
 
     def __call__(self, turns: Sequence[Turn]) -> str:
         """The prompt, ready for the reply to be appended."""
 
 
 class Cleaner(Protocol):
-    """Cleans one reply up while it comes. All that it gives, joined, is the clean text of all that it was given."""
+    """Cleans up one streamed reply: its outputs, joined, are the cleaned text of its inputs, joined."""
 
     def push(self, text: str) -> str:
-        """What is safe to show now that ``text`` has come."""
+        """Add ``text``; returns the cleaned text that is final."""
 
     def flush(self) -> str:
-        """The rest, when the reply has ended."""
+        """Return the remaining text at the end of the reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
     """One prompt format. ``render`` is ``None`` where the checkpoint's own chat template is used.
 
-    ``cleaner`` makes an object for one reply; ``None`` where replies are shown as they come.
+    ``cleaner`` creates a cleaner for one reply; ``None`` where replies need no clean-up.
     """
 
     name: str

@@ -1,8 +1,8 @@
-"""BELLE: ``Human:`` and ``Assistant:`` paragraphs, each with a space and a line's end after its colon.
+"""BELLE: ``Human:`` and ``Assistant:`` paragraphs, each with a space and a newline after its colon.
 
 Source: https://github.com/LianjiaTech/BELLE (models/README: ``Human: \\n{input}\\n\\nAssistant: \\n``). Earlier turns
-follow one another in the same form, as its training data has them. The format has no place for a system turn: it stands
-before the first ``Human:``, as a paragraph of its own.
+follow one another in the same format, as in its training data. The format has no system turn: a system prompt is a
+paragraph before the first ``Human:``.
 """
 
 from __future__ import annotations

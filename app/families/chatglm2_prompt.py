@@ -1,8 +1,8 @@
 """ChatGLM2-6B: numbered rounds of ``问：`` (question) and ``答：`` (answer), counted from 1.
 
 Source: the golden prompts of tests/golden/chatglm2 (what the published model's own chat code makes). The two special
-tokens in front, [gMASK] and sop, are added by the tokenizer. The format has no place for a system turn: it stands
-before the first round, as a paragraph of its own.
+tokens in front, [gMASK] and sop, are added by the tokenizer. The format has no system turn: a system prompt
+is a paragraph before the first round.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def render(turns: Sequence[Turn]) -> str:
             paragraphs += [f"[Round {rounds}]", f"问：{turn.content}", "答："]
         elif paragraphs and paragraphs[-1] == "答：":
             paragraphs[-1] += turn.content
-        else:  # a reply that lost its question when the oldest turns were left out
+        else:  # a reply without its question, when the oldest turns were dropped
             rounds += 1
             paragraphs += [f"[Round {rounds}]", "问：", f"答：{turn.content}"]
     return "\n\n".join(paragraphs)

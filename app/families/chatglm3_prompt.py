@@ -1,7 +1,7 @@
-"""ChatGLM3-6B: messages behind role tokens. The tokenizer makes their ids, because a text could forge them.
+"""ChatGLM3-6B: messages after role tokens. The tokenizer creates their ids, since as text they could be forged.
 
-See :class:`app.families.chatglm2.tokenization.ChatGLM3Tokenizer`. A reply begins with its metadata, which is an empty
-line unless it calls a tool; cleaning it up takes that line away.
+See :class:`app.families.chatglm2.tokenization.ChatGLM3Tokenizer`. A reply begins with its metadata, an empty line
+unless it calls a tool; the clean-up removes that line.
 """
 
 from __future__ import annotations

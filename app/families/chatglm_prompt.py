@@ -1,10 +1,10 @@
 """ChatGLM-6B, the first: a bare question, or rounds of ``问：`` (question) and ``答：`` (answer), numbered from 0.
 
 Source: the golden prompts of tests/golden/chatglm (what the published model's own chat code makes). The two special
-tokens behind the text, [gMASK] and <sop>, are added by the tokenizer. The format has no place for a system turn: it
-stands before everything else, on a line of its own.
+tokens after the text, [gMASK] and <sop>, are added by the tokenizer. The format has no system turn: a system prompt is
+the first line.
 
-Also here: how that chat code cleans a reply up, as a stream. ChatGLM2 and ChatGLM3 do the same to all but punctuation.
+Also the clean-up of replies by that chat code, for streams. ChatGLM2 and ChatGLM3 use it without the punctuation.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from app.domain.messages import Role, Turn
 from app.families.base import Family
 
-_YEAR_MARK, _YEAR = "[[训练时间]]", "2023年"  # the model was taught to write the mark for "when I was trained"
+_YEAR_MARK, _YEAR = "[[训练时间]]", "2023年"  # the model writes this placeholder for the year of its training
 _CHINESE = {",": "，", "!": "！", ":": "：", ";": "；", "?": "？"}
 
 
 def render(turns: Sequence[Turn]) -> str:
-    """The prompt for a reply to the last turn. A lone question stands without a round, as the model was trained."""
+    """The prompt for a reply to the last turn. A single question has no round number, as in training."""
     lines = [turn.content for turn in turns if turn.role is Role.SYSTEM]
     talk = [turn for turn in turns if turn.role is not Role.SYSTEM]
     if len(talk) == 1 and talk[0].role is Role.USER:
@@ -27,7 +27,9 @@ def render(turns: Sequence[Turn]) -> str:
     rounds = 0
     answered = True
     for turn in talk:
-        if turn.role is Role.USER or answered:  # a reply may have lost its question when the oldest turns were left out
+        if (
+            turn.role is Role.USER or answered
+        ):  # the first reply may lack its question, when the oldest turns were dropped
             question = turn.content if turn.role is Role.USER else ""
             lines += [f"[Round {rounds}]", f"问：{question}", "答："]
             rounds += 1
@@ -38,20 +40,20 @@ def render(turns: Sequence[Turn]) -> str:
 
 
 class ChatGLMCleaner:
-    """A reply's text, piece by piece: outer whitespace goes, the mark becomes the year, and ASCII punctuation beside a
-    Chinese character becomes Chinese.
+    """Cleans up a streamed reply: strips it, replaces the year placeholder, and makes ASCII punctuation next to a
+    Chinese character Chinese.
 
-    What depends on text to come is held back: whitespace, the beginning of a mark, a punctuation mark.
+    Text whose clean-up depends on later text is held back: whitespace, a partial placeholder, a punctuation mark.
     """
 
     def __init__(self, *, punctuation: bool = True) -> None:
-        """Without ``punctuation`` it stays as it is, as with ChatGLM2 and ChatGLM3."""
+        """`punctuation`: whether to replace it; false for ChatGLM2 and ChatGLM3."""
         self._chinese = _CHINESE if punctuation else {}
         self._held = ""
         self._last = ""  # the character before ``_held``; empty at the start of the reply
 
     def push(self, text: str) -> str:
-        """What can be shown now that ``text`` has come."""
+        """Add ``text``; returns the cleaned text that is final."""
         self._held = (self._held + text).replace(_YEAR_MARK, _YEAR)
         if not self._last:
             self._held = self._held.lstrip()
@@ -61,7 +63,7 @@ class ChatGLMCleaner:
         return self._release(safe)
 
     def flush(self) -> str:
-        """The rest, when the reply has ended."""
+        """Return the remaining text at the end of the reply."""
         return self._release(len(self._held.rstrip()))
 
     def _before(self, index: int) -> str:
@@ -84,7 +86,7 @@ def _is_chinese(character: str) -> bool:
 
 
 def _length_of_begun_mark(text: str) -> int:
-    """How many characters at the end of ``text`` may be the beginning of a mark."""
+    """The length of the longest suffix of ``text`` that is the beginning of the placeholder."""
     return next((n for n in range(len(_YEAR_MARK) - 1, 0, -1) if text.endswith(_YEAR_MARK[:n])), 0)
 
 

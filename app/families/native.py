@@ -1,4 +1,4 @@
-"""The checkpoint's own chat template, applied by the engine that holds the checkpoint."""
+"""The checkpoint's own chat template, rendered by the engine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""For models that were never taught a chat format, such as LLaMA itself: the conversation as a written transcript.
+"""The conversation as a transcript, for base models without a chat format, such as LLaMA itself.
 
-Such a model continues a text. One that reads like the record of a helpful conversation is continued by a helpful reply,
-and at the next ``User:`` the reply is over. A system turn takes the place of the first line.
+Such a model continues a text: after the transcript of a helpful conversation, with a helpful reply, which ends at the
+next ``User:``. A system turn replaces the first line.
 """
 
 from __future__ import annotations

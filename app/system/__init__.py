@@ -1,1 +1,1 @@
-"""What Parley asks of the operating system: child processes, file locks, and the disk. Knows nothing of models."""
+"""Operating system helpers: child processes, file locks and disk access. Independent of models."""

@@ -1,7 +1,7 @@
-"""Child processes that run a module of Parley: their command, their environment, and a blocking one with text pipes.
+"""Child processes that run a module of Parley: command, environment, and a blocking process with text pipes.
 
-A child has no more of our environment than it needs. :mod:`app.engine.worker_process` supervises those that stay; here
-is one for a single task, ended when whoever waits for it gives up. Ctrl-C does not reach it: that is ours to handle.
+A child gets only the environment variables that it needs. :mod:`app.engine.worker_process` supervises long-running
+children; this module has one for a single task, killed if cancelled. Ctrl-C does not reach it: the parent handles it.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-SOURCE_ROOT = Path(__file__).parents[2]  # a child's working folder: the same `app` as ours, wherever we were started
+SOURCE_ROOT = Path(__file__).parents[2]  # a child's working folder, so that it imports the same `app`
 
 _POLL_S = 0.1
-# What Python itself needs: no keys, no passwords.
+# Environment variables that Python needs; no keys or passwords.
 _PASSED_ON = (
     r"PATH|HOME|USER|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT|VIRTUAL_ENV|PYTHON\w+|(DY)?LD_LIBRARY_PATH"
 )
 
 
 def python_module(module: str) -> tuple[str, ...]:
-    """The command that runs `module` with the Python that runs us."""
+    """The command that runs `module` with this Python interpreter."""
     return sys.executable, "-m", module
 
 
 def environment(parent: Mapping[str, str], passed_on: str = "") -> dict[str, str]:
-    """The part of `parent`'s environment that a child gets; `passed_on`: a regular expression for more of it."""
+    """The environment for a child: a part of `parent`; `passed_on` is a regular expression for further variables."""
     wanted = re.compile(f"{_PASSED_ON}|{passed_on}" if passed_on else _PASSED_ON)
     return {name: value for name, value in parent.items() if wanted.fullmatch(name)}
 
@@ -40,9 +40,9 @@ def environment(parent: Mapping[str, str], passed_on: str = "") -> dict[str, str
 def child_process(
     module: str, cancelled: Callable[[], bool], *, passed_on: str = ""
 ) -> Iterator[subprocess.Popen[str]]:
-    """``python -m module`` with pipes for lines of text; killed with this context, or when `cancelled` says so.
+    """Run ``python -m module`` with text pipes; killed at the end of the context, or once `cancelled` is true.
 
-    `passed_on`: a regular expression for further environment variables that it gets.
+    `passed_on`: a regular expression for further environment variables.
     """
     process = subprocess.Popen(
         python_module(module),
@@ -70,7 +70,7 @@ def child_process(
 
 def _close(pipe: IO[Any] | None) -> None:
     if pipe is not None:
-        with suppress(BrokenPipeError):  # what it was not told it need not know any more
+        with suppress(BrokenPipeError):  # unsent input is no longer needed
             pipe.close()
 
 

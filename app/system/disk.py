@@ -1,4 +1,4 @@
-"""Files on the disk: free space, reading in chunks, and writes that survive a power cut."""
+"""Disk access: free space, reading in chunks, and durable atomic writes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import IO, Any
 
 from app.errors import FetchFailed
 
-DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})  # numbers of the errors of a full disk, or a full quota
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})  # errno values of a full disk or quota
 
 _CHUNK_BYTES = 1 << 20
-_SPARE_BYTES = 64 << 20  # a disk is not filled to the brim: the database lives there too
+_SPARE_BYTES = 64 << 20  # kept free, since the database may be on the same disk
 _CURE = "Free some space, or set PARLEY_MODEL_STORE to a folder on another disk."
 
 
 def check_space(folder: Path, needed_bytes: int, *, model_id: str = "", cure: str = _CURE) -> None:
-    """Raises :class:`FetchFailed` where the disk of `folder` has less than `needed_bytes` and a little more free.
+    """Raise :class:`FetchFailed` if the disk of `folder` has less than `needed_bytes` (plus a reserve) free.
 
-    The message names the model, where one is given, and ends with the `cure`.
+    The error names the model, if given, and its message ends with `cure`.
     """
     needed = needed_bytes + _SPARE_BYTES
     free = shutil.disk_usage(folder).free
@@ -38,7 +38,7 @@ def check_space(folder: Path, needed_bytes: int, *, model_id: str = "", cure: st
 
 
 def read_chunks(path: Path, on_bytes: Callable[[int], None] | None = None) -> Iterator[bytes]:
-    """The content of a file. `on_bytes` is told the bytes that were used so far, and may raise to stop."""
+    """The content of a file in chunks. `on_bytes` receives the bytes consumed so far, and may raise to stop."""
     done = 0
     with path.open("rb", buffering=0) as file:
         while chunk := file.read(_CHUNK_BYTES):
@@ -50,7 +50,7 @@ def read_chunks(path: Path, on_bytes: Callable[[int], None] | None = None) -> It
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the name `path` once it is written and synced; where that fails, nothing of it stays."""
+    """A temporary file that replaces `path` once it is written and synced; removed after an error."""
     part = path.with_name(f"{path.name}.part")
     try:
         with part.open("wb") as file:
@@ -68,7 +68,7 @@ def sync_file(file: IO[Any]) -> None:
 
 
 def sync(path: Path) -> None:
-    """Flush a file to the disk; for a folder, make the renames in it survive a power cut."""
+    """Flush a file to the disk; for a folder, make renames in it durable."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

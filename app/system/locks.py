@@ -1,4 +1,4 @@
-"""File locks between processes. The kernel frees a lock when its process ends, however it ends."""
+"""File locks between processes; the kernel releases a lock when its process ends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def try_lock(handle: int) -> bool:
 def locked(path: Path, on_busy: Callable[[], None]) -> Iterator[None]:
     """Hold the lock of `path`: a lock file, which is created, or a folder.
 
-    While another process holds it, `on_busy` is called now and then: it returns to go on waiting, or raises.
+    While another process holds it, `on_busy` is called periodically; it returns to keep waiting, or raises.
     """
     kind = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
     handle = os.open(path, kind | os.O_CLOEXEC, 0o666)

@@ -1,1 +1,1 @@
-"""The files of models: reading their headers, fetching, importing and converting them. Knows no manifests."""
+"""Model files: formats, download, import and conversion. Independent of manifests."""

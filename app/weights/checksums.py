@@ -1,7 +1,6 @@
-"""SHA-256 checksums of files, computed once: a file of the same size and time of change counts as the same.
+"""Cache of SHA-256 checksums: a file with the same size and modification time is not hashed again.
 
-What was computed is remembered in small side files under ``<store>/weights/.checked/``; without them (a store that
-can't be written to) it is remembered as long as the process lives.
+The cache consists of small files under ``<store>/weights/.checked/``; for a read-only store it is in memory only.
 """
 
 from __future__ import annotations
@@ -16,26 +15,26 @@ from pathlib import Path
 
 from app.system.disk import read_chunks
 
-Stamp = tuple[int, int]  # size in bytes, time of change in nanoseconds
+Stamp = tuple[int, int]  # size in bytes, modification time in nanoseconds
 OnBytes = Callable[[int], None]
 
 
 def stamp(path: Path) -> Stamp:
-    """What tells one state of a file from another. Raises ``OSError`` when it is not there."""
+    """Size and modification time of a file. Raises ``OSError`` when it does not exist."""
     stat = path.stat()
     return stat.st_size, stat.st_mtime_ns
 
 
 class Checksums:
-    """The remembered checksums of one model store. Safe to use from several threads and processes."""
+    """The cached checksums of one model store. Safe to use from several threads and processes."""
 
     def __init__(self, store_dir: Path) -> None:
         self._store = store_dir
         self._known: dict[Path, tuple[Stamp, str]] = {}
-        self._hashing = threading.Lock()  # one file at a time: two would only fight over the disk
+        self._hashing = threading.Lock()  # one file at a time: the disk is the bottleneck
 
     def known(self, path: Path) -> str | None:
-        """The checksum of the file as it is now, if it was computed before. Cheap. Raises ``OSError``."""
+        """The cached checksum of the file's current state; ``None`` if there is none. Cheap. Raises ``OSError``."""
         now = stamp(path)
         noted = self._known.get(path)
         if noted is None or noted[0] != now:  # another process may have computed it since
@@ -46,7 +45,7 @@ class Checksums:
         return noted[1]
 
     def sha256(self, path: Path, *, again: bool = False, on_bytes: OnBytes | None = None) -> str:
-        """The checksum, computed unless known; `again` computes it in any case.
+        """The checksum, computed unless cached; `again` computes it in any case.
 
         `on_bytes` is called with the bytes done so far, and may raise to stop. Raises ``OSError``. Blocks
         (about 0.5 GB/s): not for an event loop.
@@ -56,23 +55,23 @@ class Checksums:
             if digest is None:
                 before = stamp(path)
                 digest = digest_of(path, on_bytes)
-                if stamp(path) == before:  # else someone writes to it: true for now, but not to be remembered
+                if stamp(path) == before:  # else it is being written to: don't cache it
                     self.remember(path, digest)
             return digest
 
     def remember(self, path: Path, digest: str) -> None:
-        """Note that `path`, as it is now, has this checksum."""
+        """Cache this checksum for the current state of `path`."""
         now = stamp(path)
         self._known[path] = (now, digest)
         note = self._note(path)
         draft = note.with_name(f"{note.name}.{os.getpid()}.part")
-        with contextlib.suppress(OSError):  # a store that can't be written to: remembered in memory only
+        with contextlib.suppress(OSError):  # read-only store: cached in memory only
             note.parent.mkdir(parents=True, exist_ok=True)
             draft.write_text(json.dumps({"size_bytes": now[0], "mtime_ns": now[1], "sha256": digest}), "utf-8")
             draft.replace(note)
 
     def remember_all(self, folder: Path, digests: Mapping[str, str]) -> None:
-        """Note the checksums of files in `folder`, by their names in it: they were computed while they were written."""
+        """Cache checksums by file name in `folder`, computed while the files were written."""
         for name, digest in digests.items():
             self.remember(folder / name, digest)
 
@@ -80,7 +79,7 @@ class Checksums:
         try:
             noted = json.loads(self._note(path).read_text("utf-8"))
             return (int(noted["size_bytes"]), int(noted["mtime_ns"])), str(noted["sha256"])
-        except (OSError, ValueError, TypeError, KeyError):  # not there, or scribbled over: compute it again
+        except (OSError, ValueError, TypeError, KeyError):  # missing or damaged: compute it again
             return None
 
     def _note(self, path: Path) -> Path:
@@ -89,7 +88,7 @@ class Checksums:
 
 
 def digest_of(path: Path, on_bytes: OnBytes | None = None, method: str = "sha256") -> str:
-    """The checksum of a file, computed now, in hex digits. `on_bytes` as above. Raises ``OSError``."""
+    """Compute the checksum of a file, as hex digits. `on_bytes` as above. Raises ``OSError``."""
     digest = hashlib.new(method, usedforsecurity=False)
     for chunk in read_chunks(path, on_bytes):
         digest.update(chunk)

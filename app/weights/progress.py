@@ -11,7 +11,7 @@ Phase = Literal["downloading", "unpacking", "verifying", "converting", "quantizi
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The bytes are those of the phase."""
+    """Progress within a phase, in bytes."""
 
     phase: Phase
     done_bytes: int

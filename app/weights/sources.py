@@ -1,4 +1,4 @@
-"""Where a model's files come from, and which files those are."""
+"""The sources of a model's files: a folder, a hub repository, or a wheel."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class FolderSource:
-    """Files that lie in a folder already: an absolute path, or one relative to the model store."""
+    """Files in an existing folder: an absolute path, or one relative to the model store."""
 
     path: str
     kind: Literal["folder"] = "folder"
@@ -34,7 +34,7 @@ class FolderSource:
 class HubSource:
     """A repository on a Hugging Face hub or a mirror of it (``HF_ENDPOINT``); ``repo`` is ``owner/name``.
 
-    ``base``: the model of the store, by id, that its weights are delta weights for; "": they are complete.
+    ``base``: for delta weights, the id of their base model in the store; "" for complete weights.
     """
 
     repo: str
@@ -55,9 +55,9 @@ class WheelSource:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """What is to be fetched, and where it goes: a manifest as far as fetching needs it.
+    """A download: the part of a manifest that is needed for it, and the target folder.
 
-    A checkpoint is a Hugging Face folder, which says itself which files it needs; its ``files`` only add checksums.
+    A checkpoint is a Hugging Face folder, whose files are selected by name; its ``files`` only add checksums.
     """
 
     model_id: str
@@ -66,7 +66,7 @@ class Download:
     files: tuple[ModelFile, ...]
     is_checkpoint: bool
     target: Path  # the model's folder
-    partial: Path  # where unfinished work is kept until the next try
+    partial: Path  # unfinished files, kept for resuming
 
     @property
     def size_bytes(self) -> int | None:
@@ -81,7 +81,7 @@ def total_bytes(files: Iterable[ModelFile]) -> int | None:
 
 
 def safe_relative(text: str) -> bool:
-    """Whether `text` names a place inside whatever folder it is joined to, on every system."""
+    """Whether `text` is a relative path that stays inside the folder it is joined to, on every system."""
     parts = text.split("/")
     return (
         0 < len(text) <= 255

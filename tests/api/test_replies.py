@@ -127,6 +127,7 @@ def test_silence_is_filled_with_heartbeats(api: Api) -> None:
     assert [e.name for e in events] == ["snapshot", "heartbeat"]
 
 
+@pytest.mark.alone
 def test_stop_ends_at_once_and_keeps_the_text(api: Api) -> None:
     conversation = api.conversation()
     reply_id = api.ask(conversation, "slow")["reply"]["id"]

@@ -151,6 +151,7 @@ def test_many_tabs_do_not_starve_each_other(echo: ServerProcess, open_page: Open
     assert "second" in finished(page)
 
 
+@pytest.mark.alone
 def test_two_hundred_messages_open_and_stream_fast(echo: ServerProcess, open_page: OpenPage) -> None:
     """28: old messages are drawn once, and a keystroke takes no longer than in an empty conversation."""
     roles = ["user", "assistant"] * 100

@@ -156,7 +156,8 @@ def split(data: bytes, chance: random.Random) -> list[bytes]:
 @asynccontextmanager
 async def upstream_subject(base_url: str, key: str, busy: Any) -> AsyncIterator[Subject]:
     os.environ["PARLEY_TEST_UPSTREAM_KEY"] = key
-    plan = fake_upstream.plan(base_url, api_key_env="PARLEY_TEST_UPSTREAM_KEY", context_tokens=CONTEXT)
+    # A real model on a busy machine may be silent for longer than the usual 5 s.
+    plan = fake_upstream.plan(base_url, api_key_env="PARLEY_TEST_UPSTREAM_KEY", context_tokens=CONTEXT, timeout_s=60)
     engine = OpenAIEngine(plan)
     await engine.start()
     yield Subject(engine, busy, counts_exactly=False)

@@ -336,6 +336,7 @@ async def test_a_model_without_weights(make_pool: MakePool) -> None:
     await pool.close()
 
 
+@pytest.mark.alone
 async def test_two_real_models_side_by_side_and_one_killed(make_pool: MakePool) -> None:
     pool = make_pool(real=True, threads=1)
 

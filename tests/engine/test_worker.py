@@ -73,6 +73,7 @@ async def engine(default_weights: Path, renderer: TemplateRenderer) -> AsyncIter
     await engine.stop()
 
 
+@pytest.mark.alone
 async def test_a_killed_worker_is_told_and_comes_back(engine: LlamaCppEngine) -> None:
     prompt = await engine.render([Turn(Role.USER, QUESTION)])
     streams = [engine.generate(request(prompt, max_new_tokens=400, ignore_eos=True)) for _ in range(2)]

@@ -86,6 +86,7 @@ def test_without_any_model_it_starts_and_says_what_to_do(tmp_path: Path) -> None
         assert "parley models pull" in answer.json()["error"]["message"]
 
 
+@pytest.mark.alone
 def test_sigterm_ends_it_quickly_with_streams_open_and_marks_what_ran(tmp_path: Path) -> None:
     scripted_settings(tmp_path)
     with serving(tmp_path, PARLEY_MODEL="test") as running:

@@ -70,7 +70,7 @@ def serving(folder: Path, *arguments: str, **environment: str) -> Iterator[Serve
 
 
 def _url(process: subprocess.Popen[bytes], output: Path, before: int) -> str:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60  # beside other tests on two cores, the page alone may take many seconds
     while time.monotonic() < deadline and process.poll() is None:
         found = URL.search(output.read_bytes()[before:].decode())
         if found:

@@ -1,4 +1,4 @@
-"""Conversations: list, search, make, change, trash, subscribe, export, import."""
+"""Routes of conversations: list, search, create, update, delete, restore, subscribe, export, import."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ MARKDOWN = {"content": {"text/markdown": {"schema": {"type": "string"}}}}
 @router.get("")
 async def list_conversations(
     user_id: UserId,
-    parts: ServicesDep,
+    services: ServicesDep,
     q: Annotated[
         Text, Query(max_length=200, description="Search titles and messages; two Chinese characters are enough.")
     ] = "",
     limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
     cursor: Annotated[Text | None, Query(max_length=200)] = None,
 ) -> dict[str, Any]:
-    """Newest first, pinned ones before; with `q` the best matches, each with the place that matched."""
+    """List conversations, pinned ones first, then newest first; with `q` the best matches with a snippet."""
     if q.strip():
-        hits = await parts.conversations.search(user_id, q, limit)
+        hits = await services.conversations.search(user_id, q, limit)
         items = [{**conversation_json(hit.conversation), "match": _match(hit)} for hit in hits]
         return {"items": items, "next_cursor": None}
-    page = await parts.conversations.list(user_id, limit=limit, cursor=cursor)
+    page = await services.conversations.list(user_id, limit=limit, cursor=cursor)
     items = [{**conversation_json(c), "match": None} for c in page.items]
     return {"items": items, "next_cursor": page.next_cursor}
 
@@ -54,80 +54,82 @@ def _match(hit: SearchHit) -> dict[str, Any]:
 
 
 @router.post("", status_code=201)
-async def create_conversation(user_id: UserId, parts: ServicesDep, body: ConversationCreate) -> ConversationPublic:
-    """A new, empty conversation."""
-    return ConversationPublic.of(await parts.conversations.create(user_id, **body.settings()))
+async def create_conversation(user_id: UserId, services: ServicesDep, body: ConversationCreate) -> ConversationPublic:
+    """Create an empty conversation."""
+    return ConversationPublic.of(await services.conversations.create(user_id, **body.settings()))
 
 
 @router.post("/import", status_code=201)
-async def import_conversation(user_id: UserId, parts: ServicesDep, body: Annotated[Any, Body()]) -> ConversationPublic:
-    """A conversation from JSON: Parley's own, ``{messages}``, ShareGPT, or Open WebUI's export of one chat."""
-    return ConversationPublic.of(await parts.transfers.load(user_id, body))
+async def import_conversation(
+    user_id: UserId, services: ServicesDep, body: Annotated[Any, Body()]
+) -> ConversationPublic:
+    """Import a conversation from JSON: Parley's export, ``{messages}``, ShareGPT, or Open WebUI's export of a chat."""
+    return ConversationPublic.of(await services.transfers.load(user_id, body))
 
 
 @router.get("/{conversation_id}")
-async def get_conversation(user_id: UserId, parts: ServicesDep, conversation_id: Id) -> ConversationDetail:
-    """The conversation and its whole tree; running replies with the text they have by now."""
-    opened = await parts.conversations.open(user_id, conversation_id)
+async def get_conversation(user_id: UserId, services: ServicesDep, conversation_id: Id) -> ConversationDetail:
+    """Get a conversation with all messages of its tree; running replies contain their text so far."""
+    opened = await services.conversations.open(user_id, conversation_id)
     messages = [message_json(message, opened.ratings.get(message.id)) for message in opened.messages]
     return ConversationDetail(**conversation_json(opened.conversation), event_id=opened.event_id, messages=messages)
 
 
 @router.patch("/{conversation_id}")
 async def update_conversation(
-    user_id: UserId, parts: ServicesDep, conversation_id: Id, body: ConversationUpdate
+    user_id: UserId, services: ServicesDep, conversation_id: Id, body: ConversationUpdate
 ) -> ConversationPublic:
-    """Rename, pin, choose a model, set system prompt, sampling or the shown leaf."""
+    """Change the title, pin, model, system prompt, sampling or selected leaf of a conversation."""
     return ConversationPublic.of(
-        await parts.conversations.update(user_id, conversation_id, cast(ConversationChanges, body.changes()))
+        await services.conversations.update(user_id, conversation_id, cast(ConversationChanges, body.changes()))
     )
 
 
 @router.delete("/{conversation_id}", status_code=204)
-async def delete_conversation(user_id: UserId, parts: ServicesDep, conversation_id: Id) -> Response:
-    """Into the trash; ``restore`` brings it back for some days."""
-    await parts.conversations.delete(user_id, conversation_id)
+async def delete_conversation(user_id: UserId, services: ServicesDep, conversation_id: Id) -> Response:
+    """Move a conversation to the trash; it can be restored for ``PARLEY_TRASH_DAYS`` days."""
+    await services.conversations.delete(user_id, conversation_id)
     return Response(status_code=204)
 
 
 @router.post("/{conversation_id}/restore")
-async def restore_conversation(user_id: UserId, parts: ServicesDep, conversation_id: Id) -> ConversationPublic:
-    """Out of the trash."""
-    return ConversationPublic.of(await parts.conversations.restore(user_id, conversation_id))
+async def restore_conversation(user_id: UserId, services: ServicesDep, conversation_id: Id) -> ConversationPublic:
+    """Restore a conversation from the trash."""
+    return ConversationPublic.of(await services.conversations.restore(user_id, conversation_id))
 
 
 @router.get("/{conversation_id}/export", response_model=None, responses={200: MARKDOWN})
 async def export_conversation(
     user_id: UserId,
-    parts: ServicesDep,
+    services: ServicesDep,
     conversation_id: Id,
     format: Literal["markdown", "json"] = "markdown",  # noqa: A002 - the query parameter's name
 ) -> Response:
-    """The shown path as Markdown, or the whole tree as JSON that ``import`` reads."""
+    """Export the selected path as Markdown, or the whole tree as JSON that ``import`` accepts."""
     if format == "json":
-        data = await parts.transfers.as_json(user_id, conversation_id)
+        data = await services.transfers.as_json(user_id, conversation_id)
         return JSONResponse(data, headers=_attachment(data["conversation"]["title"], "json"))
-    text = await parts.transfers.as_markdown(user_id, conversation_id)
+    text = await services.transfers.as_markdown(user_id, conversation_id)
     headers = _attachment(text[2:].partition("\n")[0], "md")
     return Response(text, media_type="text/markdown; charset=utf-8", headers=headers)
 
 
-def _attachment(title: str, ending: str) -> dict[str, str]:
-    """A download's name: letters of any script, but no characters that a file system refuses (RFC 6266)."""
+def _attachment(title: str, extension: str) -> dict[str, str]:
+    """The file name of a download (RFC 6266): letters of any script, but no characters that file systems refuse."""
     name = re.sub(r"[^\w\- ]+", "", title).strip()[:60] or "conversation"
-    plain = f'attachment; filename="conversation.{ending}"'
-    return {"Content-Disposition": f"{plain}; filename*=UTF-8''{quote(name)}.{ending}"}
+    plain = f'attachment; filename="conversation.{extension}"'
+    return {"Content-Disposition": f"{plain}; filename*=UTF-8''{quote(name)}.{extension}"}
 
 
-@router.get("/{conversation_id}/events", response_class=StreamingResponse, responses={200: sse.DESCRIBED})
+@router.get("/{conversation_id}/events", response_class=StreamingResponse, responses={200: sse.EVENT_STREAM})
 async def subscribe(
     user_id: UserId,
-    parts: ServicesDep,
+    services: ServicesDep,
     request: Request,
     conversation_id: Id,
     last_event_id: Annotated[str | None, Query(max_length=64)] = None,
     header_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=64)] = None,
 ) -> StreamingResponse:
-    """Everything that happens in the conversation, as server-sent events (see docs/api.md)."""
-    events = await parts.conversations.subscribe(user_id, conversation_id, header_id or last_event_id)
+    """Subscribe to all events of a conversation, as server-sent events (see docs/api.md)."""
+    events = await services.conversations.subscribe(user_id, conversation_id, header_id or last_event_id)
     return sse.response(sse.encoded(events))

@@ -1,4 +1,4 @@
-"""Models: what there is, what state it is in, fetching, loading, and events about all of that."""
+"""Routes of models: list, show, download, load, unload, and events of the list."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ router = APIRouter(prefix="/api/models", tags=["models"])
 
 
 @router.get("")
-async def list_models(_: UserId, parts: ServicesDep, languages: Languages) -> dict[str, Any]:
-    """All models with their state (fetched? loading? how much memory, does it fit?), and the machine's memory."""
-    return listing_json(await asyncio.to_thread(parts.models.listing, languages), languages)
+async def list_models(_: UserId, services: ServicesDep, languages: Languages) -> dict[str, Any]:
+    """List all models with state, memory requirement and whether they fit, and the machine's memory."""
+    return listing_json(await asyncio.to_thread(services.models.listing, languages), languages)
 
 
-@router.get("/events", response_class=StreamingResponse, responses={200: sse.DESCRIBED})
+@router.get("/events", response_class=StreamingResponse, responses={200: sse.EVENT_STREAM})
 async def watch_models(
     _: UserId,
-    parts: ServicesDep,
+    services: ServicesDep,
     languages: Languages,
     language: Annotated[str | None, Query(max_length=35, pattern="^[A-Za-z0-9-]+$")] = None,
 ) -> StreamingResponse:
-    """The list of models, then what changes in it, as server-sent events (see docs/api.md).
+    """Subscribe to the list of models: all models, then changes, as server-sent events (see docs/api.md).
 
     `language` takes precedence over ``Accept-Language``, which a browser's EventSource can't set.
     """
     wanted = (language, *languages) if language else languages
-    return sse.response(_events(parts.models, wanted, parts.settings.heartbeat_s))
+    return sse.response(_events(services.models, wanted, services.settings.heartbeat_s))
 
 
 async def _events(models: ModelService, languages: tuple[str, ...], heartbeat_s: float) -> AsyncIterator[bytes]:
@@ -47,40 +47,40 @@ async def _events(models: ModelService, languages: tuple[str, ...], heartbeat_s:
 
 
 @router.post("/pull", status_code=202)
-async def pull_by_name(_: UserId, parts: ServicesDep, body: PullByName) -> PullStarted:
-    """Start fetching any model of the hub. Answers once the hub has said what it is, or with why it can't be had."""
-    return PullStarted(id=await parts.models.start_fetch_by_name(body.source))
+async def pull_by_name(_: UserId, services: ServicesDep, body: PullByName) -> PullStarted:
+    """Start downloading any model on the Hugging Face Hub. Returns after it was found there, or the reason if not."""
+    return PullStarted(id=await services.models.start_fetch_by_name(body.source))
 
 
 @router.get("/{model_id}")
-async def get_model(_: UserId, parts: ServicesDep, model_id: ModelRef, languages: Languages) -> dict[str, Any]:
-    """One model, as in the list; with ``@quantization`` behind its id, as it is when loaded so."""
-    return model_json(await asyncio.to_thread(parts.models.show, model_id, languages), languages)
+async def get_model(_: UserId, services: ServicesDep, model_id: ModelRef, languages: Languages) -> dict[str, Any]:
+    """Get one model as in the list; an id with ``@quantization`` selects that variant."""
+    return model_json(await asyncio.to_thread(services.models.show, model_id, languages), languages)
 
 
 @router.post("/{model_id}/pull", status_code=202, response_class=Response)
-async def pull(_: UserId, parts: ServicesDep, model_id: ModelRef) -> Response:
-    """Start fetching a model; its state tells the progress. Does nothing when it is being fetched already."""
-    parts.models.start_fetch(model_id)
+async def pull(_: UserId, services: ServicesDep, model_id: ModelRef) -> Response:
+    """Start downloading a model, unless that is running; the model's ``progress`` shows how far it is."""
+    services.models.start_fetch(model_id)
     return Response(status_code=202)
 
 
 @router.delete("/{model_id}/pull", status_code=204)
-async def cancel_pull(_: UserId, parts: ServicesDep, model_id: ModelRef) -> Response:
-    """Stop fetching; what came is kept for the next time where the source allows it. Forget what failed to arrive."""
-    parts.models.cancel_fetch(model_id)
+async def cancel_pull(_: UserId, services: ServicesDep, model_id: ModelRef) -> Response:
+    """Cancel a download (partial files are kept if the source allows resuming), or forget a failed one by name."""
+    services.models.cancel_fetch(model_id)
     return Response(status_code=204)
 
 
 @router.post("/{model_id}/load", status_code=204)
-async def load(_: UserId, parts: ServicesDep, model_id: ModelRef) -> Response:
-    """Load a model into memory; answers once it is ready."""
-    await parts.models.load(model_id)
+async def load(_: UserId, services: ServicesDep, model_id: ModelRef) -> Response:
+    """Load a model into memory; returns when it is ready."""
+    await services.models.load(model_id)
     return Response(status_code=204)
 
 
 @router.post("/{model_id}/unload", status_code=204)
-async def unload(_: UserId, parts: ServicesDep, model_id: ModelRef) -> Response:
-    """Free a model's memory. 409 while it is answering."""
-    await parts.models.unload(model_id)
+async def unload(_: UserId, services: ServicesDep, model_id: ModelRef) -> Response:
+    """Unload a model from memory. 409 while it is generating."""
+    await services.models.unload(model_id)
     return Response(status_code=204)

@@ -1,8 +1,8 @@
-"""OpenAI-compatible routes, so that other programs can use Parley's models. Nothing is stored.
+"""OpenAI-compatible routes, for other programs. Nothing is stored.
 
-Format: https://platform.openai.com/docs/api-reference/chat. Sampling extras that other servers take (``top_k``,
-``min_p``, ``repetition_penalty``, ``ignore_eos``) are taken; what Parley cannot do is refused instead of ignored
-(``n`` > 1, tools).
+Format: https://platform.openai.com/docs/api-reference/chat. The common extensions ``top_k``, ``min_p``,
+``repetition_penalty`` and ``ignore_eos`` are accepted; unsupported features (``n`` > 1, tools, logprobs) are refused
+instead of ignored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.api import sse
 from app.api.deps import Services, ServicesDep, UserId
-from app.api.disconnect import unless_gone
+from app.api.disconnect import cancel_on_disconnect
 from app.api.schemas import MAX_MESSAGE_CHARS, ModelRef, Text
 from app.chat.completion import Completion
 from app.domain.generation import Delta, Finished, FinishReason, Usage
@@ -32,26 +32,26 @@ router = APIRouter(prefix="/v1", tags=["openai"])
 
 
 class TextPart(BaseModel):
-    """A part of a message; only text is understood."""
+    """A part of a message; only text is supported."""
 
     type: Literal["text"]
     text: Text
 
 
 class ChatMessage(BaseModel):
-    """One turn as OpenAI's clients send it."""
+    """A message of the conversation in OpenAI's format."""
 
     role: Literal["system", "developer", "user", "assistant"]
     content: Annotated[Text, Field(max_length=MAX_MESSAGE_CHARS)] | list[TextPart]
 
     def turn(self) -> Turn:
-        """As a model sees it."""
+        """The message as a domain turn; ``developer`` becomes ``system``."""
         text = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
         return Turn(Role.SYSTEM if self.role == "developer" else Role(self.role), text)
 
 
 class StreamOptions(BaseModel):
-    """``include_usage``: a last chunk with the token counts."""
+    """Options for streaming; ``include_usage`` adds a last chunk with the token counts."""
 
     include_usage: bool = False
 
@@ -89,8 +89,8 @@ class ChatRequest(BaseModel):
     logprobs: bool | None = None
 
     def overrides(self) -> dict[str, object]:
-        """Sampling parameters by Parley's names."""
-        top_k = 0 if self.top_k == -1 else self.top_k  # vLLM's word for "off"
+        """The sampling parameters under Parley's names."""
+        top_k = 0 if self.top_k == -1 else self.top_k  # vLLM's value for "off"
         return {
             "temperature": self.temperature,
             "top_p": self.top_p,
@@ -104,7 +104,7 @@ class ChatRequest(BaseModel):
         }
 
     def refuse_unsupported(self) -> None:
-        """Raises :class:`UnsupportedRequest` for what would silently be left undone."""
+        """Raises :class:`UnsupportedRequest` for features that Parley does not support."""
         for name, bad in (
             ("n", self.n not in (None, 1)),
             ("tools", bool(self.tools)),
@@ -115,12 +115,12 @@ class ChatRequest(BaseModel):
 
 
 @router.get("/models")
-async def list_models(_: UserId, parts: ServicesDep) -> dict[str, Any]:
-    """The chat models whose weights are here, each with what may stand behind its id (``@nf4``, ``+adapter``)."""
-    return {"object": "list", "data": [_listed(manifest) for manifest in parts.models.ready_models()]}
+async def list_models(_: UserId, services: ServicesDep) -> dict[str, Any]:
+    """List downloaded chat models, with the variants and adapters to add to the id (``@nf4``, ``+adapter``)."""
+    return {"object": "list", "data": [_model_json(manifest) for manifest in services.models.ready_models()]}
 
 
-def _listed(m: Manifest) -> dict[str, Any]:
+def _model_json(m: Manifest) -> dict[str, Any]:
     return {
         "id": m.id,
         "object": "model",
@@ -131,31 +131,31 @@ def _listed(m: Manifest) -> dict[str, Any]:
     }
 
 
-@router.post("/chat/completions", response_model=None, responses={200: sse.DESCRIBED})
-async def chat_completions(user_id: UserId, parts: ServicesDep, request: Request, body: ChatRequest) -> Response:
-    """A reply to the messages, at once or as a stream."""
+@router.post("/chat/completions", response_model=None, responses={200: sse.EVENT_STREAM})
+async def chat_completions(user_id: UserId, services: ServicesDep, request: Request, body: ChatRequest) -> Response:
+    """Generate a reply to the messages, as one response or as a stream."""
     body.refuse_unsupported()
     turns = [message.turn() for message in body.messages]
     if not any(turn.content for turn in turns):
         raise InvalidRequest("All messages are empty.", field="messages")
     if body.stream:
-        return await _streamed(user_id, parts, body, turns)
-    async with parts.completions.open(user_id, body.model, turns, body.overrides()) as completion:
-        text, finished = await unless_gone(request, completion.text())
+        return await _stream(user_id, services, body, turns)
+    async with services.completions.open(user_id, body.model, turns, body.overrides()) as completion:
+        text, finished = await cancel_on_disconnect(request, completion.text())
     choice = {
         "index": 0,
         "message": {"role": "assistant", "content": text},
-        "finish_reason": _reason(finished),
+        "finish_reason": _finish_reason(finished),
         "logprobs": None,
     }
     return JSONResponse({**_head(completion, "chat.completion"), "choices": [choice], "usage": _usage(finished.usage)})
 
 
-async def _streamed(user_id: str, parts: Services, body: ChatRequest, turns: list[Turn]) -> Response:
-    """Refusals are raised here, before the stream commits a 200; then the stream owns what it leased."""
+async def _stream(user_id: str, services: Services, body: ChatRequest, turns: list[Turn]) -> Response:
+    """Errors raised here come before the stream commits status 200; the stream then owns the model lease."""
     async with AsyncExitStack() as stack:
         completion = await stack.enter_async_context(
-            parts.completions.open(user_id, body.model, turns, body.overrides())
+            services.completions.open(user_id, body.model, turns, body.overrides())
         )
         with_usage = bool(body.stream_options and body.stream_options.include_usage)
         return sse.OwningStream(_chunks(completion, with_usage), stack.pop_all())
@@ -163,7 +163,7 @@ async def _streamed(user_id: str, parts: Services, body: ChatRequest, turns: lis
 
 async def _chunks(completion: Completion, with_usage: bool) -> AsyncIterator[bytes]:
     head = _head(completion, "chat.completion.chunk")
-    # The same for every chunk: only the text between is encoded anew.
+    # The same for every chunk: only the text between them is encoded each time.
     prefix = b"data: " + json.dumps(head)[:-1].encode() + b', "choices": [{"index": 0, "delta": {"content": '
     suffix = b'}, "finish_reason": null}]}\n\n'
     yield _chunk(head, {"role": "assistant", "content": ""}, None)
@@ -172,11 +172,11 @@ async def _chunks(completion: Completion, with_usage: bool) -> AsyncIterator[byt
             if isinstance(event, Delta):
                 yield prefix + json.dumps(event.text).encode() + suffix
             elif isinstance(event, Finished):
-                yield _chunk(head, {}, _reason(event))
+                yield _chunk(head, {}, _finish_reason(event))
                 if with_usage:
-                    yield _data({**head, "choices": [], "usage": _usage(event.usage)})
+                    yield _sse_data({**head, "choices": [], "usage": _usage(event.usage)})
     except ParleyError as err:
-        yield _data({"error": {**err.payload(), "type": err.code}})
+        yield _sse_data({"error": {**err.payload(), "type": err.code}})
     yield b"data: [DONE]\n\n"
 
 
@@ -190,14 +190,14 @@ def _head(completion: Completion, kind: str) -> dict[str, Any]:
 
 
 def _chunk(head: dict[str, Any], delta: dict[str, str], reason: str | None) -> bytes:
-    return _data({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]})
+    return _sse_data({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]})
 
 
-def _data(data: object) -> bytes:
+def _sse_data(data: object) -> bytes:
     return f"data: {json.dumps(data)}\n\n".encode()
 
 
-def _reason(finished: Finished) -> str:
+def _finish_reason(finished: Finished) -> str:
     return "length" if finished.reason is FinishReason.LENGTH else "stop"
 
 

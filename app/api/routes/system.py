@@ -1,4 +1,4 @@
-"""Server information for the page, health checks and metrics."""
+"""Routes of the server itself: information, health checks and metrics."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ router = APIRouter(tags=["system"])
 
 
 @router.get("/api/info")
-async def info(user_id: UserId, parts: ServicesDep, languages: Languages) -> dict[str, Any]:
-    """Version, user, default model for the reader's language, sampling defaults, limits."""
+async def info(user_id: UserId, services: ServicesDep, languages: Languages) -> dict[str, Any]:
+    """Version, user, default model for the user's languages, default sampling and limits."""
     return {
         "version": __version__,
         "user": {"id": user_id},
         "reasons": list(REASONS),
-        "default_model_id": parts.models.default_model(languages),
+        "default_model_id": services.models.default_model(languages),
         "default_sampling": SamplingParams().as_dict(),
-        "limits": {"message_chars": MAX_MESSAGE_CHARS, "body_bytes": parts.settings.max_body_bytes},
-        "trash_days": parts.settings.trash_days,
+        "limits": {"message_chars": MAX_MESSAGE_CHARS, "body_bytes": services.settings.max_body_bytes},
+        "trash_days": services.settings.trash_days,
     }
 
 
 @router.get("/healthz", dependencies=[Anyone])
 async def healthz() -> dict[str, str]:
-    """The process is alive."""
+    """Liveness check: the process is running."""
     return {"status": "ok"}
 
 
 @router.get("/readyz", dependencies=[Anyone])
-async def readyz(parts: ServicesDep) -> Response:
-    """The store answers. A server without any model is ready too: its page says what to do."""
-    await parts.conversations.list(parts.local_user_id, limit=1)
-    return JSONResponse({"status": "ready", "default_model_id": parts.models.default_model()})
+async def readyz(services: ServicesDep) -> Response:
+    """Readiness check: the database responds. A server without models is ready too: its page tells how to get one."""
+    await services.conversations.list(services.local_user_id, limit=1)
+    return JSONResponse({"status": "ready", "default_model_id": services.models.default_model()})
 
 
 @router.get("/metrics", dependencies=[Anyone], response_class=PlainTextResponse)
-async def metrics(parts: ServicesDep) -> str:
-    """Prometheus' text format."""
+async def metrics(services: ServicesDep) -> str:
+    """Metrics in the Prometheus text format."""
     lines = [
         "# HELP parley_event_streams Open event streams.",
         "# TYPE parley_event_streams gauge",
-        f"parley_event_streams {parts.conversations.subscribers}",
+        f"parley_event_streams {services.conversations.subscribers}",
     ]
     series = {
         "running": "Replies being computed.",
@@ -57,7 +57,7 @@ async def metrics(parts: ServicesDep) -> str:
         "slots": "Replies that can be computed at once.",
         "restarts": "Times the worker was started again.",
     }
-    snapshot = parts.pool.snapshot()
+    snapshot = services.pool.snapshot()
     for name, text in series.items():
         lines += [f"# HELP parley_model_{name} {text}", f"# TYPE parley_model_{name} gauge"]
         lines += [f'parley_model_{name}{{model="{m.model_id}"}} {getattr(m, name)}' for m in snapshot]

@@ -1,8 +1,8 @@
-"""BLOOM (and BLOOMZ, and BELLE's models on top of it) for transformers 5, known to its ``Auto`` classes after this.
+"""BLOOM (and BLOOMZ, and BELLE's models based on it) for transformers 5; importing this registers the ``Auto`` classes.
 
-transformers has a BLOOM of its own, which computes attention in a way that no other attention function can take the
-place of. This one leaves attention to whichever function is chosen, as newer architectures do: transformers' own, or
-the slots of Parley's engine. Configuration, names and results are the same, so published folders load as they are.
+transformers' own BLOOM has a fixed attention implementation. This one uses a configurable attention function, as newer
+architectures do: transformers' own, or that of the slots of Parley's engine. Configuration, tensor names and results
+are the same, so published folders load unchanged.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""ALiBi, attention with linear biases, written into queries and keys, so that any attention function computes it.
+"""ALiBi (attention with linear biases) as extra dimensions of queries and keys, for use with any attention function.
 
 Press, Smith and Lewis (2022, arXiv:2108.12409): the score of a query at position i and a key at position j gets
-``slope · (j - i)``, with a slope of its own for each head. That is a product of two short vectors, one that knows the
-query's position and one that knows the key's. Appended to queries and keys, they add the bias to every score::
+``slope · (j - i)``, with a slope for each head. That is a dot product of two short vectors, one of which depends on the
+query's position and the other on the key's. Appended to queries and keys, they add the bias to every score::
 
     query  256·a    a      256·b    b      c      d    0  0        a + b = slope    (b: what a leaves in half precision)
     key    j // 256 j % 256 j // 256 j % 256  1      1    0  0        c + d = -slope · i
 
-Every number is exact in bfloat16, which holds eight bits, for positions up to 65,535, but for c + d; an error there
-moves all scores of a query alike, and softmax does not see it. Scores stay small where weights are large (near keys),
-so that even scores rounded to half precision are as good as those of other architectures.
+Every number is exact in bfloat16, which has eight bits, for positions up to 65,535, except c + d; an error there shifts
+all scores of a query equally, to which softmax is invariant. Scores stay small where weights are large (near keys), so
+that scores rounded to half precision are as precise as those of other architectures.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import functools
 import torch
 from torch import Tensor
 
-EXTRA = 8  # numbers appended to each head: six, and two zeros, since fast kernels want multiples of eight
+EXTRA = 8  # dimensions added to each head: six, and two zeros, since fast kernels need multiples of eight
 
-_LOW = 256  # what bfloat16 counts up to without a gap
+_LOW = 256  # all integers up to this are exact in bfloat16
 
 
 @functools.cache
@@ -37,9 +37,9 @@ def slopes(n_heads: int) -> tuple[float, ...]:
 
 
 def bias_parts(positions: Tensor, n_heads: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """What queries and keys at `positions` [b, n] are lengthened by, [b, heads, n, EXTRA] each.
+    """The extra dimensions of queries and keys at `positions` [b, n], [b, heads, n, EXTRA] each.
 
-    The scores of such queries and keys must not be scaled any more.
+    Queries must be scaled before these are appended: the attention function must not scale the scores.
     """
     slope = torch.tensor(slopes(n_heads), dtype=torch.float64, device=positions.device)[:, None]  # [heads, 1]
     zero = torch.zeros_like(positions, dtype=dtype)
@@ -55,6 +55,6 @@ def bias_parts(positions: Tensor, n_heads: int, dtype: torch.dtype) -> tuple[Ten
 
 
 def _halves(numbers: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """`numbers` as `dtype`, and what that leaves."""
+    """`numbers` rounded to `dtype`, and the remainder."""
     rounded = numbers.to(dtype)
     return rounded, (numbers - rounded.to(numbers.dtype)).to(dtype)

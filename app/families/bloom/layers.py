@@ -27,7 +27,7 @@ def eager_attention(
     dropout: float = 0.0,
     **_: Any,
 ) -> tuple[Tensor, Tensor]:
-    """Attention in the open: the output [b, n, heads, d] and the weights [b, heads, n, kv]; the mask is added."""
+    """Explicit attention with an additive mask: output [b, n, heads, d] and weights [b, heads, n, kv]."""
     scores = query @ key.transpose(2, 3) * scaling
     if attention_mask is not None:
         scores = scores + attention_mask
@@ -36,9 +36,9 @@ def eager_attention(
 
 
 class Attention(nn.Module):
-    """Attention whose queries and keys carry ALiBi in their last numbers (:mod:`app.families.bloom.alibi`)."""
+    """Attention with ALiBi in the last dimensions of queries and keys (:mod:`app.families.bloom.alibi`)."""
 
-    is_causal = True  # what transformers' attention functions do where they are given no mask
+    is_causal = True  # used by transformers' attention functions when there is no mask
 
     def __init__(self, config: BloomConfig, layer_idx: int) -> None:
         super().__init__()
@@ -52,9 +52,9 @@ class Attention(nn.Module):
     def forward(
         self, hidden: Tensor, *, mask: Tensor | None, bias: BiasParts, cache: Cache | None, **kwargs: Any
     ) -> Tensor:
-        """[b, n, H] to [b, n, H]; the new keys and values go into `cache`, as long as the queries are.
+        """[b, n, H] to [b, n, H]; adds the new keys and values to `cache`.
 
-        Values get zeros: kernels that take less memory want all three of one length.
+        Values are padded with zeros: memory-efficient kernels need equal sizes of queries, keys and values.
         """
         mixed = self.query_key_value(hidden).unflatten(-1, (self.heads, 3, self.head_dim))
         query, key, value = mixed.transpose(1, 2).unbind(3)  # [b, heads, n, d] each
@@ -71,7 +71,7 @@ class Attention(nn.Module):
 
 
 class MLP(nn.Module):
-    """Four times as wide inside, with GELU in its approximation by tanh."""
+    """Two linear layers with four times the hidden size, and GELU with the tanh approximation."""
 
     def __init__(self, config: BloomConfig) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class MLP(nn.Module):
 
 
 class Layer(GradientCheckpointingLayer):
-    """h + attention(norm(h)), then h + MLP(norm(h)); by the configuration the normed h is what is added to."""
+    """h + attention(norm(h)), then h + MLP(norm(h)); optionally the residual is norm(h) instead of h."""
 
     def __init__(self, config: BloomConfig, layer_idx: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""BLOOM as a model of transformers whose attention function can be chosen.
+"""BLOOM as a transformers model with a configurable attention function.
 
-A pre-norm decoder: layer norms with biases, one of them behind the embedding, multi-head attention with ALiBi in place
-of positions, a GELU MLP, and a head tied to the embedding. Module names are those of the published checkpoints.
+A pre-norm decoder: layer norms with biases, one of them after the embedding, multi-head attention with ALiBi instead of
+position embeddings, a GELU MLP, and a head tied to the embedding. Module names are those of the published checkpoints.
 
 Shapes: b rows, n new tokens, kv keys (cached and new), H hidden size, V vocabulary. What it does not know: prompts,
 sampling, and how the cache it is given stores its keys.
@@ -23,7 +23,7 @@ from app.families.bloom.layers import Layer
 
 
 class BloomPreTrainedModel(PreTrainedModel):
-    """What the three models share."""
+    """Base class of the three models."""
 
     config_class = BloomConfig
     config: BloomConfig

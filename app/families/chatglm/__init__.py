@@ -1,6 +1,6 @@
-"""The ChatGLM architectures for transformers 5; importing this makes ``AutoModel`` and the others know all three.
+"""The ChatGLM architectures for transformers 5; importing this registers all three with the ``Auto`` classes.
 
-Folders with an original checkpoint load as they are. Code that lies in them is never run.
+Folders with an original checkpoint load unchanged. Code in them is never run.
 """
 
 from __future__ import annotations
@@ -43,6 +43,6 @@ AutoTokenizer.register(ChatGLMConfig, ChatGLMTokenizer, exist_ok=True)
 AutoModel.register(ChatGLM2Config, ChatGLM2Model, exist_ok=True)
 AutoModelForCausalLM.register(ChatGLM2Config, ChatGLM2ForCausalLM, exist_ok=True)
 AutoModelForSequenceClassification.register(ChatGLM2Config, ChatGLM2ForSequenceClassification, exist_ok=True)
-# The last one is what a folder without a tokenizer_config.json gets; both are found by their names.
+# The last one is the default for a folder without a tokenizer_config.json; both are also found by name.
 for tokenizer in (ChatGLM3Tokenizer, ChatGLM2Tokenizer):
     AutoTokenizer.register(ChatGLM2Config, tokenizer, exist_ok=True)

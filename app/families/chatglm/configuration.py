@@ -1,7 +1,7 @@
 """The configuration of the first ChatGLM-6B, under the keys that its published checkpoints use.
 
-ChatGLM2 and ChatGLM3 call themselves ``chatglm`` too, so this is the class that transformers finds for all three; it
-hands the later ones on to :class:`~app.families.chatglm2.configuration.ChatGLM2Config`.
+ChatGLM2 and ChatGLM3 have the model type ``chatglm`` too, so transformers uses this class for all three; it
+forwards the later ones to :class:`~app.families.chatglm2.configuration.ChatGLM2Config`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from transformers import PreTrainedConfig
 from app.families.chatglm2.configuration import ChatGLM2Config
 
 _LATER_GENERATIONS = ("ffn_hidden_size", "padded_vocab_size")  # keys that only ChatGLM2 and ChatGLM3 have
-_IMAGE_TOKENS = 20_000  # ids that the oldest checkpoints kept free before the text
+_IMAGE_TOKENS = 20_000  # ids reserved for images before the text, in the oldest checkpoints
 _OLD_VOCABULARY = 150_528
 _SPECIAL_IDS = {
     "mask_token_id": 130_000,
@@ -27,15 +27,15 @@ _SPECIAL_IDS = {
 class ChatGLMConfig(PreTrainedConfig):
     """Defaults are ChatGLM-6B's.
 
-    Special ids that a file does not name are those of its vocabulary: the first published checkpoints (150528 pieces)
-    had 20000 ids for images before the text, and all later ids moved up by that.
+    Special token ids missing in a file depend on its vocabulary: the first published checkpoints (150528 pieces)
+    have 20000 ids for images before the text, which shift all other ids.
 
     ``quantization_bit``: 4 or 8 for a quantized checkpoint, 0 for none; with ``quantization_embeddings`` the embedding
     and the head are quantized too. ``pre_seq_len``: keys of a P-tuning v2 prefix, 0 for none.
     """
 
     model_type = "chatglm"
-    # Checkpoints name the original's own code here. It is never run, and trainers expect a mapping.
+    # Checkpoints name their own code here, which is never run; trainers expect a mapping.
     auto_map: ClassVar[dict[str, str]] = {}
     attribute_map: ClassVar[dict[str, str]] = {
         "num_hidden_layers": "num_layers",
@@ -67,7 +67,7 @@ class ChatGLMConfig(PreTrainedConfig):
     initializer_range: float = 0.02
 
     def __post_init__(self, **kwargs: Any) -> None:
-        """Fill in what the file leaves out; :class:`ValueError` for shapes that fit no model."""
+        """Set defaults of missing keys. Raises :class:`ValueError` for invalid values."""
         offset = _IMAGE_TOKENS if self.vocab_size == _OLD_VOCABULARY else 0
         for name, default in _SPECIAL_IDS.items():
             if getattr(self, name) is None:
@@ -85,7 +85,7 @@ class ChatGLMConfig(PreTrainedConfig):
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
-        """The configuration that the keys describe: this class, or ChatGLM2's for the later generations."""
+        """A configuration of the class that the keys require: this one, or ChatGLM2's for later generations."""
         if cls is ChatGLMConfig and any(key in config_dict for key in _LATER_GENERATIONS):
             return ChatGLM2Config.from_dict(config_dict, **kwargs)
         return super().from_dict({key: value for key, value in config_dict.items() if key != "auto_map"}, **kwargs)

@@ -1,4 +1,4 @@
-"""ChatGLM's layers: attention, MLP, the residual that is particular to it, and the encoder of P-tuning prefixes."""
+"""ChatGLM's layers: attention, MLP, block with scaled residuals, and the encoder of P-tuning prefixes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from app.families.chatglm.configuration import ChatGLMConfig
 from app.families.glm.quantization import linear
 
-# sqrt(2 * layers) of the 28-layer model; the original uses it whatever the number of layers is.
+# sqrt(2 * layers) of the 28-layer model; the original uses this value for any number of layers.
 _RESIDUAL = (2 * 28) ** 0.5
 KeyValue = tuple[Tensor, Tensor]  # [b, heads, n, d] each
 
 
 class ChatGLMAttention(nn.Module):
-    """Fused query, key and value, head by head; rotary positions; any attention function of transformers."""
+    """Attention with a fused query-key-value projection, rotary positions and a configurable attention function."""
 
     is_causal = False
     num_key_value_groups = 1
@@ -46,10 +46,10 @@ class ChatGLMAttention(nn.Module):
         cache: Cache | None,
         prefix: KeyValue | None,
     ) -> tuple[Tensor, Tensor | None]:
-        """[b, n, hidden], and the weights where the attention function tells them."""
+        """[b, n, hidden], and the attention weights if the attention function returns them."""
         batch, length, _ = x.shape
         fused = self.query_key_value(x).view(batch, length, self.num_heads, 3, self.head_dim)
-        turned = self._rotate(fused[:, :, :, :2], *rotary)  # query and key at once
+        turned = self._rotate(fused[:, :, :, :2], *rotary)  # query and key together
         query, key = turned.unbind(3)
         query, key, value = (part.transpose(1, 2) for part in (query, key, fused[:, :, :, 2]))  # [b, heads, n, d]
         if prefix is not None:
@@ -61,7 +61,7 @@ class ChatGLMAttention(nn.Module):
         return self.dense(attended.reshape(batch, length, -1)), weights
 
     def _rotate(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """Pairs are (i, i + half) within each part; the sign of the rotation is in ``sin``."""
+        """Apply rotary embeddings; pairs are (i, i + half) within each part, and ``sin`` contains the sign."""
         swapped = x.unflatten(-1, (self.rotary_parts, 2, -1)).flip(-2).flatten(-3)
         return torch.addcmul(x * cos, swapped, sin)
 
@@ -75,7 +75,7 @@ def eager_attention(
     scaling: float,
     **_: Any,
 ) -> tuple[Tensor, Tensor]:
-    """The plain formula, which also tells the weights [b, heads, n, kv]."""
+    """Explicit attention, which also returns the weights [b, heads, n, kv]."""
     scores = (query @ key.transpose(2, 3)) * scaling
     if attention_mask is not None:
         scores = scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min)
@@ -98,7 +98,7 @@ class ChatGLMMLP(nn.Module):
 
 
 class ChatGLMBlock(GradientCheckpointingLayer):
-    """One layer."""
+    """One layer: attention and MLP, with scaled residuals of the normalized input."""
 
     def __init__(self, config: ChatGLMConfig, layer_idx: int) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class ChatGLMBlock(GradientCheckpointingLayer):
 
 
 class ChatGLMPrefixEncoder(nn.Module):
-    """P-tuning v2: `length` keys and values of every layer, for positions that are no tokens."""
+    """P-tuning v2: `length` trained keys and values for every layer, before those of the tokens."""
 
     def __init__(self, config: ChatGLMConfig, length: int, *, projection: bool) -> None:
         super().__init__()
@@ -147,7 +147,7 @@ class ChatGLMPrefixEncoder(nn.Module):
 
 
 def read_prefix(config: ChatGLMConfig, weights: Mapping[str, Tensor]) -> ChatGLMPrefixEncoder:
-    """The encoder whose `weights` were saved alone (names without the path of the module).
+    """Load an encoder from `weights` that were saved separately (names without the module's path).
 
     Raises :class:`KeyError` and :class:`RuntimeError` for weights that are not a prefix for this model.
     """

@@ -1,9 +1,9 @@
 """The first ChatGLM-6B (GLM architecture, 2023) for transformers 5, with the tensor names of its checkpoints.
 
-What is particular to it: a residual that is the *normalised* input times a constant (:mod:`.layers`), rotary positions
-in two dimensions with frequencies rounded to half precision, a context that is seen both ways (:mod:`.positions`).
+Its special features: residuals of the *normalised* input times a constant (:mod:`.layers`), two-dimensional rotary
+positions with frequencies rounded to half precision, and bidirectional attention in the context (:mod:`.positions`).
 
-It knows nothing of text (:mod:`.tokenization`), and of quantization only that a linear layer may be another module.
+Text is handled in :mod:`.tokenization`; quantized checkpoints use another module for linear layers.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ROTARY_BASE = 10_000.0
 
 
 class ChatGLMPreTrainedModel(PreTrainedModel):
-    """What the heads share."""
+    """Base class of the models with and without heads."""
 
     config_class = ChatGLMConfig
     base_model_prefix = "transformer"
@@ -47,12 +47,12 @@ class ChatGLMPreTrainedModel(PreTrainedModel):
     _supports_sdpa = True
     _supports_attention_backend = True
     _can_record_outputs: ClassVar[dict[str, type]] = {"hidden_states": ChatGLMBlock, "attentions": ChatGLMAttention}
-    # Frequencies are computed, and a quantized head that is tied is not loaded.
+    # Frequencies are computed, and a tied quantized head is not loaded.
     _keys_to_ignore_on_load_unexpected: ClassVar[list[str]] = [r"rotary_emb\.inv_freq$", r"^lm_head\.weight(_scale)?$"]
 
 
 class ChatGLMModel(ChatGLMPreTrainedModel):
-    """Ids → hidden states after the last norm."""
+    """The model without a head: ids → hidden states after the last norm."""
 
     def __init__(self, config: ChatGLMConfig) -> None:
         super().__init__(config)
@@ -85,7 +85,7 @@ class ChatGLMModel(ChatGLMPreTrainedModel):
         ``attention_mask``: [b, n] with 1 for real tokens and 0 for padding on either side (with a filled cache: [b, all
         tokens so far]), or bool [b, 1, n, kv] with True for what is seen. ``positions``: [b, 2, n] as
         :func:`~app.families.chatglm.positions.token_positions` makes them ([b, n] will do in 1D); left out, they follow
-        from the ids. ``cache``, also called ``past_key_values``: what came before, which grows by this.
+        from the ids. ``cache``, also named ``past_key_values``: the KV cache, to which this is added.
 
         Raises :class:`ValueError` for positions that would have to be guessed.
         """
@@ -107,7 +107,7 @@ class ChatGLMModel(ChatGLMPreTrainedModel):
         cache: Cache | None,
         inputs_embeds: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor], list[KeyValue | None]]:
-        """What all layers share: embeddings, mask, cosines and sines, and each layer's prefix where it is due."""
+        """The inputs of the layers: embeddings, attention mask, cosines and sines, and each layer's prefix."""
         past = cache.get_seq_length() if cache is not None else 0
         if positions is None:
             if input_ids is None or past:
@@ -123,7 +123,7 @@ class ChatGLMModel(ChatGLMPreTrainedModel):
         return hidden, mask, self._rotary(positions, hidden.dtype), prefixes
 
     def _mask(self, ids: Tensor | None, mask: Tensor | None, shape: torch.Size, past: int) -> Tensor | None:
-        """bool [b, 1, n, kv] without the prefix of a first forward, or None where all is seen."""
+        """The attention mask, bool [b, 1, n, kv], without a prefix; ``None`` where everything is visible."""
         if mask is not None and mask.dim() == 4:
             return mask
         real = mask.bool() if mask is not None else None
@@ -145,7 +145,7 @@ class ChatGLMModel(ChatGLMPreTrainedModel):
         positions = positions if two else (positions if positions.dim() == 2 else positions[:, 0])[:, None]
         size = self.config.hidden_size // self.config.num_attention_heads // (2 if two else 1)  # of a rotated part
         exponents = torch.arange(0, size, 2, dtype=torch.float32, device=positions.device) / size
-        frequencies = (1.0 / _ROTARY_BASE**exponents).half().float()  # the checkpoint was trained with halves
+        frequencies = (1.0 / _ROTARY_BASE**exponents).half().float()  # as in training
         angles = positions.transpose(1, 2)[..., None].float() * frequencies  # [b, n, parts, size / 2]
         cos, sin = angles.cos(), angles.sin()
         cos, sin = torch.stack((cos, cos), 3), torch.stack((-sin, sin), 3)  # pairs are (i, i + size / 2)
@@ -154,7 +154,7 @@ class ChatGLMModel(ChatGLMPreTrainedModel):
 
 
 class ChatGLMForCausalLM(ChatGLMPreTrainedModel, GenerationMixin):
-    """The model with its head: logits, losses, generation, and what the engine's slots ask for."""
+    """The model with its language-model head: logits, loss, generation, and the methods for the engine's slots."""
 
     positions_argument: ClassVar[str] = "positions"
     _tied_weights_keys: Mapping[str, str] = {"lm_head.weight": "transformer.word_embeddings.weight"}
@@ -171,9 +171,9 @@ class ChatGLMForCausalLM(ChatGLMPreTrainedModel, GenerationMixin):
         self.post_init()
 
     def tie_weights(self, missing_keys: set[str] | None = None, recompute_mapping: bool = True) -> None:
-        """As usual, except that with a tied head the embedding wins over a head in the file, whatever that holds."""
+        """As usual, except that with a tied head the embedding takes precedence over a head in the file."""
         if self.config.tie_word_embeddings and missing_keys is not None:
-            # What the library takes for missing it ties without comparing.
+            # The library ties what it considers missing without comparing.
             missing_keys |= {head for head, source in self._tied_weights_keys.items() if source not in missing_keys}
         super().tie_weights(missing_keys=missing_keys, recompute_mapping=recompute_mapping)
         if self.config.tie_word_embeddings and isinstance(self.lm_head, QuantizedLinear):
@@ -253,9 +253,9 @@ class ChatGLMForCausalLM(ChatGLMPreTrainedModel, GenerationMixin):
         attention_mask: Tensor | None = None,  # bool [1, 1, n, kv]
         past_key_values: Cache | None = None,
     ) -> Generator[None, None, Tensor]:
-        """The forward of a prompt, given up after each layer: logits [1, vocabulary] of the last token at the end.
+        """Prefill as a generator that yields after each layer and returns the last token's logits [1, vocabulary].
 
-        Whoever drives it can do other work between two layers, or drop it; and sees to it that no gradients are kept.
+        The caller can do other work between two layers, or stop; it must disable gradients.
         """
         model = self.transformer
         hidden, mask, rotary, prefixes = model.prepare(input_ids, attention_mask, positions, past_key_values)
@@ -286,12 +286,12 @@ class ChatGLMForCausalLM(ChatGLMPreTrainedModel, GenerationMixin):
         return inputs
 
     def _get_logits_processor(self, *args: Any, **kwargs: Any) -> LogitsProcessorList:
-        """The usual ones, behind a guard: a reply shall end in nonsense rather than in an exception."""
+        """The usual processors, after one that replaces invalid scores, so that sampling does not raise."""
         return LogitsProcessorList([InvalidScores(), *super()._get_logits_processor(*args, **kwargs)])
 
 
 class InvalidScores(LogitsProcessor):
-    """If any score of the batch is not a finite number, token 5 gets all the weight, as the original has it."""
+    """If any score of the batch is not finite, all weight goes to token 5, as in the original."""
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Scores [b, vocabulary], before any filter."""
@@ -303,7 +303,7 @@ class InvalidScores(LogitsProcessor):
 
 
 class ChatGLMForSequenceClassification(GenericForSequenceClassification, ChatGLMPreTrainedModel):
-    """A score for a whole text: the head of reward models."""
+    """The model with a score for a whole text, as in reward models."""
 
     base_model_prefix = "transformer"
 

@@ -1,7 +1,7 @@
-"""Where ChatGLM's tokens stand and what they see: both follow from the ids alone.
+"""ChatGLM's positions and attention mask, both determined by the token ids.
 
-A row is *context*, then an answer that begins with the first bos. The context holds [gMASK] (or [MASK]): the place that
-the answer fills in. Every token sees the whole context; from bos on, a token sees the answer up to itself.
+A row is *context*, then an answer that begins with the first bos. The context contains [gMASK] (or [MASK]), which the
+answer fills in. All tokens attend to the whole context; those of the answer also to the answer up to themselves.
 
 Positions have two rows. With 2D encoding the first is the place in the context, 0, 1, 2, …, which throughout the answer
 stays that of the mask token; the second counts the answer's tokens from 1 on and is 0 in the context. With 1D encoding
@@ -32,7 +32,7 @@ def token_positions(input_ids: Tensor, real: Tensor | None, config: ChatGLMConfi
     end = context_lengths(input_ids, real, config)
     place = torch.arange(input_ids.shape[1], device=input_ids.device)
     answer = place >= end  # [b, n]: from bos on
-    order = (real.cumsum(-1) - 1).clamp_(min=0)  # [b, n]: the how-manieth real token
+    order = (real.cumsum(-1) - 1).clamp_(min=0)  # [b, n]: index among the real tokens
     masks = _mask_places(input_ids, end, config)
     anchor = order.gather(1, masks)  # [b, 1]
     if config.position_encoding_2d:
@@ -47,7 +47,7 @@ def token_positions(input_ids: Tensor, real: Tensor | None, config: ChatGLMConfi
 
 
 def next_positions(positions: Tensor, two_dimensional: bool) -> Tensor:
-    """[…, 2, n] → [..., 2, 1]: where the token stands that is generated after these."""
+    """[…, 2, n] → [..., 2, 1]: the position of the token generated after these."""
     last = positions[..., -1:]
     if two_dimensional:
         return last + torch.tensor([[0], [1]], device=last.device)
@@ -55,9 +55,9 @@ def next_positions(positions: Tensor, two_dimensional: bool) -> Tensor:
 
 
 def visible(input_ids: Tensor, real: Tensor | None, config: ChatGLMConfig) -> Tensor:
-    """Whether a query (row) sees a key (column), bool [b, 1, n, n].
+    """The attention mask, bool [b, 1, n, n]: whether a query (row) attends to a key (column).
 
-    Padding is seen by no token. What padding sees is no matter, but it must be something: it sees everything.
+    No token attends to padding. Padding itself attends to everything, since an empty row would give NaN.
     """
     end = context_lengths(input_ids, real, config)
     place = torch.arange(input_ids.shape[1], device=input_ids.device)
@@ -68,7 +68,7 @@ def visible(input_ids: Tensor, real: Tensor | None, config: ChatGLMConfig) -> Te
 
 
 def context_lengths(input_ids: Tensor, real: Tensor | None, config: ChatGLMConfig) -> Tensor:
-    """Places before the first bos, [b, 1]; all of them where there is none."""
+    """The number of tokens before the first bos, [b, 1]; all where there is none."""
     is_bos = input_ids == config.bos_token_id
     if real is not None:
         is_bos = is_bos & real
@@ -77,10 +77,10 @@ def context_lengths(input_ids: Tensor, real: Tensor | None, config: ChatGLMConfi
 
 
 def _mask_places(input_ids: Tensor, end: Tensor, config: ChatGLMConfig) -> Tensor:
-    """The place of the token that the answer stands for, [b, 1]."""
+    """The index of the mask token that the answer fills in, [b, 1]."""
     context = torch.arange(input_ids.shape[1], device=input_ids.device) < end
     place = (end - 1).clamp(min=0)
-    for token in (config.mask_token_id, config.gmask_token_id):  # the later one wins
+    for token in (config.mask_token_id, config.gmask_token_id):  # the later one takes precedence
         found = (input_ids == token) & context
         place = torch.where(found.any(-1, keepdim=True), found.int().argmax(-1, keepdim=True), place)
     return place

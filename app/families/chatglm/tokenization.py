@@ -1,10 +1,10 @@
-"""The tokenizer of the first ChatGLM-6B, on its own sentencepiece file ``ice_text.model``.
+"""The tokenizer of the first ChatGLM-6B, with its sentencepiece file ``ice_text.model``.
 
-Line ends, tabs and runs of 2 to 80 spaces are pieces of their own. A text becomes ``text [gMASK] <sop>``, a text and
-its answer ``text [gMASK] <sop> answer <eop>``; batches are padded at the left.
+Newlines, tabs and runs of 2 to 80 spaces are separate pieces. A text becomes ``text [gMASK] <sop>``, a text and
+its answer ``text [gMASK] <sop> answer <eop>``; batches are left-padded.
 
-The first published checkpoints kept 20000 ids for images before the text (``num_image_tokens``), and their file lacked
-the pieces that all later ones have; both are dealt with here.
+The first published checkpoints reserve 20000 ids for images before the text (``num_image_tokens``), and their file
+lacks some pieces of later ones; both are supported.
 
 ``<sop>``, ``<eop>``, ``<pad>``, ``<unk>`` and ``[MASK]`` in a text are those tokens, as in the original. For text that
 people typed, pass ``split_special_tokens=True``: then they are only characters, all but ``[MASK]``, which is how people
@@ -59,7 +59,7 @@ class ChatGLMTokenizer(ConversationTokenizer):
         clean_up_tokenization_spaces: bool = True,
         **kwargs: Any,
     ) -> None:
-        """Defaults are what files that leave a key out mean by it. Keys are those of ``tokenizer_config.json``."""
+        """The arguments are the keys of ``tokenizer_config.json``, with the defaults of files without them."""
         self.vocab_file = vocab_file
         self.sp_model = load_pieces(Path(vocab_file))
         self.do_lower_case = do_lower_case
@@ -67,7 +67,7 @@ class ChatGLMTokenizer(ConversationTokenizer):
         self.num_image_tokens = num_image_tokens
         self.end_token = end_token
         self.gmask_token = gmask_token
-        # The original's code, which is never run; and end and [gMASK], which the library would split out of texts.
+        # The original's code, which is never run; and end and [gMASK], which the library would find in texts.
         for name in ("auto_map", "model_specific_special_tokens"):
             kwargs.pop(name, None)
         special = {"bos": bos_token, "eos": eos_token, "mask": mask_token, "pad": pad_token, "unk": unk_token}
@@ -89,7 +89,7 @@ class ChatGLMTokenizer(ConversationTokenizer):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *inputs: Any, **kwargs: Any) -> Any:
-        """The tokenizer in a folder, of whichever generation it is."""
+        """Load the tokenizer in a folder, of any generation."""
         later = tokenizer_class(Path(pretrained_model_name_or_path)) if cls is ChatGLMTokenizer else None
         if later is not None:
             return later.from_pretrained(pretrained_model_name_or_path, *inputs, **kwargs)
@@ -97,12 +97,12 @@ class ChatGLMTokenizer(ConversationTokenizer):
 
     @property
     def vocab_size(self) -> int:
-        """Ids that have a piece, images' included. Models have a few more rows."""
+        """The number of ids with a piece, including images'. Models have a few more rows."""
         return int(self.sp_model.get_piece_size()) + self.num_image_tokens
 
     @property
     def gmask_token_id(self) -> int:
-        """The id of [gMASK], which no text can spell."""
+        """The id of [gMASK], which has no text form."""
         return self._piece_id(self.gmask_token)
 
     @property
@@ -141,7 +141,7 @@ class ChatGLMTokenizer(ConversationTokenizer):
         answered = bool(turns) and turns[-1].role is Role.ASSISTANT and not generation
         pieces = [Piece(render(turns[:-1] if answered else turns))]
         pieces += [Piece(self.gmask_token, special=True), Piece(str(self.bos_token), special=True)]
-        return [*pieces, Piece(turns[-1].content, said=True)] if answered else pieces
+        return [*pieces, Piece(turns[-1].content, assistant=True)] if answered else pieces
 
     def get_special_tokens_mask(
         self,
@@ -172,7 +172,7 @@ class ChatGLMTokenizer(ConversationTokenizer):
         first, *others = text.split(mask)
         pieces = self._tokenize(first.rstrip() if others else first)
         for index, part in enumerate(others, start=1):
-            part = part.lstrip()  # as the library strips around tokens
+            part = part.lstrip()  # the library strips around tokens, too
             pieces += [mask, *self._tokenize(part.rstrip() if index < len(others) else part)]
         return pieces
 
@@ -199,7 +199,7 @@ class ChatGLMTokenizer(ConversationTokenizer):
         return str(self.sp_model.id_to_piece(index - self.num_image_tokens))
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
-        """The text of pieces; bytes that are no character become �."""
+        """The text of pieces; invalid UTF-8 becomes �."""
         return _restore_blanks(self.sp_model.decode_pieces(list(tokens)))
 
     def _decode(
@@ -221,10 +221,10 @@ class ChatGLMTokenizer(ConversationTokenizer):
 
 
 def load_pieces(path: Path) -> sentencepiece.SentencePieceProcessor:
-    """The file's pieces, and those that the oldest files lack.
+    """Load the file's pieces, adding those that the oldest files lack.
 
-    The original's first code appended them when it ran. Protocol buffers may simply be strung together: repeated fields
-    grow, and later settings win.
+    The original's first code appended them at run time. Protocol buffers can be concatenated: repeated fields are
+    appended, and later scalar fields take precedence.
     """
     model = path.read_bytes()
     pieces = sentencepiece.SentencePieceProcessor()

@@ -1,4 +1,4 @@
-"""Positions, masks and the attention function of ChatGLM2, apart from its weights."""
+"""Rotary positions, attention masks and eager attention of ChatGLM2."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _BASE = 10_000.0
 def rotary_table(position_ids: torch.Tensor, head_size: int, dtype: torch.dtype) -> Rotary:
     """Cosines and signed sines for :func:`rotate`, each [b, n, 1, d], from positions [b, n].
 
-    Pair i = (2i, 2i + 1) of the first half of a head turns by position · 10000^(-2i / (d/2)); the second half does
-    not turn, which is an angle of zero.
+    Pair i = (2i, 2i + 1) of the first half of a head is rotated by position · 10000^(-2i / (d/2)); the second half is
+    not rotated, which is an angle of zero.
     """
     half = head_size // 2
     exponents = torch.arange(0, half, 2, device=position_ids.device, dtype=torch.float32) / half
@@ -29,9 +29,9 @@ def rotary_table(position_ids: torch.Tensor, head_size: int, dtype: torch.dtype)
 
 
 def rotate(heads: torch.Tensor, rotary: Rotary) -> torch.Tensor:
-    """Heads [b, n, any, d] turned to their positions: x·cos + (x with each pair swapped)·(-sin, sin).
+    """Apply rotary embeddings to [b, n, heads, d]: x·cos + (x with each pair swapped)·(-sin, sin).
 
-    Turning whole heads, half of them by nothing, needs no cutting and joining. (`addcmul` would be one pass less, and
+    Rotating whole heads, half of them by zero, avoids splitting and joining them. (`addcmul` would save a pass, and
     takes four times as long in bfloat16.)
     """
     cos, sin = rotary
@@ -50,7 +50,7 @@ def positions_of(hidden: torch.Tensor, attention_mask: torch.Tensor | None, past
 def causal_mask(
     hidden: torch.Tensor, attention_mask: torch.Tensor | None, past: int, prefix_length: int
 ) -> torch.Tensor | None:
-    """Which keys the new tokens `hidden` [b, n, H] see: bool [b or 1, 1, n, kv], or ``None`` for "all before".
+    """The attention mask of new tokens `hidden` [b, n, H]: bool [b or 1, 1, n, kv], or ``None`` for plain causal.
 
     A mask of four dimensions is the caller's own. One of two hides padding; it does not count the prefix, which every
     token sees. A row of padding that would see nothing sees everything, or its softmax would have nothing to divide.
@@ -81,7 +81,7 @@ def eager_attention(
     dropout: float = 0.0,
     **_: Any,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Attention in the open: the output [b, n, N, d] and the weights [b, N, n, kv].
+    """Explicit attention: output [b, n, N, d] and weights [b, N, n, kv].
 
     `query` is [b, N, n, d], `key` and `value` [b, G, kv, d]; the mask is bool (True = visible) or is added.
     """

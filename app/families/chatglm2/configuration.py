@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from transformers import PreTrainedConfig
 
-# What only one value of is implemented here, because every published checkpoint has that one. A checkpoint that asks
-# for something else must not answer as if it had not.
+# Settings of which only the value in all published checkpoints is implemented. Another value is an error, since the
+# results would be wrong.
 _FIXED: dict[str, object] = {
     "rmsnorm": True,
     "post_layer_norm": True,
@@ -22,12 +22,12 @@ class ChatGLM2Config(PreTrainedConfig):
     """Sizes and switches of a ChatGLM2 or ChatGLM3 model; the defaults are the published 6B ones.
 
     ``quantization_bit``: 4 or 8 for a checkpoint whose layers are quantized. ``pre_seq_len``: keys of a P-tuning v2
-    prefix. 0 or nothing means none of either.
+    prefix. 0 or ``None`` means none.
 
     Raises :class:`ValueError` for a setting that the model does not implement, and names it.
     """
 
-    # As the published files say, and so do those of the first generation: `ChatGLMConfig.from_dict` tells them apart.
+    # The same model type as in the first generation; `ChatGLMConfig.from_dict` distinguishes them.
     model_type = "chatglm"
     attribute_map: ClassVar[dict[str, str]] = {
         "head_dim": "kv_channels",

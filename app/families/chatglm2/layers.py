@@ -34,7 +34,7 @@ class RMSNorm(nn.Module):
 class SelfAttention(nn.Module):
     """Attention in which consecutive N/G query heads share one key and value head."""
 
-    is_causal = True  # what transformers' attention functions do where they are given no mask
+    is_causal = True  # used by transformers' attention functions when there is no mask
 
     def __init__(self, config: ChatGLM2Config, layer_idx: int) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class SelfAttention(nn.Module):
         prefix: KeyValue | None,
         **kwargs: Any,
     ) -> torch.Tensor:
-        """[b, n, H] to [b, n, H]; the new keys and values go into `cache`, behind the prefix if there is one."""
+        """[b, n, H] to [b, n, H]; adds the new keys and values to `cache`, after the prefix if there is one."""
         mixed = self.query_key_value(hidden).unflatten(-1, (-1, self.head_dim))  # [b, n, N + 2G, d]
         turned = rotate(mixed[:, :, : -self.groups], rotary)
         query = turned[:, :, : self.heads].transpose(1, 2)
@@ -87,7 +87,7 @@ class SelfAttention(nn.Module):
 
 
 class MLP(nn.Module):
-    """SwiGLU: the first half of the inner layer opens the gates for the second."""
+    """SwiGLU: the first half of the inner layer gates the second."""
 
     def __init__(self, config: ChatGLM2Config) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""ChatGLM2-6B and ChatGLM3-6B as models of transformers: one architecture, two generations of training.
+"""ChatGLM2-6B and ChatGLM3-6B as transformers models: one architecture, two generations of training.
 
 A plain pre-norm decoder: RMS norm, several query heads for each key and value head, SwiGLU, and rotary positions on
 the first half of each head. Module names are those of the published checkpoints, which therefore load as they are.
@@ -25,7 +25,7 @@ from app.families.chatglm2.prefix import KeyValue, PrefixEncoder, read_prefix
 
 
 class ChatGLM2PreTrainedModel(PreTrainedModel):
-    """What the three models share."""
+    """Base class of the three models."""
 
     config_class = ChatGLM2Config
     config: ChatGLM2Config
@@ -35,12 +35,12 @@ class ChatGLM2PreTrainedModel(PreTrainedModel):
     _skip_keys_device_placement = ["cache", "past_key_values"]  # noqa: RUF012
     _supports_sdpa = True
     _supports_attention_backend = True
-    # A table that follows from the configuration, and the head where only the base model is asked for.
+    # A derived table, and the head when only the base model is loaded.
     _keys_to_ignore_on_load_unexpected = [r"rotary_pos_emb\.inv_freq", r"output_layer\.weight"]  # noqa: RUF012
 
 
 class _Embedding(nn.Module):
-    """Holds the table under the name that checkpoints give it."""
+    """Container for the embedding table, for the checkpoints' tensor names."""
 
     def __init__(self, config: ChatGLM2Config) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class _Embedding(nn.Module):
 
 
 class _Encoder(nn.Module):
-    """Holds the layers and the last norm under the names that checkpoints give them."""
+    """Container for the layers and the last norm, for the checkpoints' tensor names."""
 
     def __init__(self, config: ChatGLM2Config) -> None:
         super().__init__()
@@ -148,7 +148,7 @@ class ChatGLM2ForCausalLM(ChatGLM2PreTrainedModel, GenerationMixin):
 
     @property
     def lm_head(self) -> nn.Module:
-        """The output head under the name by which trainers look for it."""
+        """The output head, by the name that trainers expect."""
         head: nn.Module = self.transformer.output_layer
         return head
 

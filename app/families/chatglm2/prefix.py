@@ -1,4 +1,4 @@
-"""P-tuning v2: trained keys and values that stand before those of the prompt."""
+"""P-tuning v2: trained keys and values before those of the prompt."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PrefixEncoder(nn.Module):
 
 
 def read_prefix(config: ChatGLM2Config, weights: Mapping[str, torch.Tensor]) -> PrefixEncoder:
-    """The encoder whose `weights` were saved alone (names without the path of the module).
+    """Load an encoder from `weights` that were saved separately (names without the module's path).
 
     Raises :class:`KeyError` and :class:`RuntimeError` for weights that are not a prefix for this model.
     """

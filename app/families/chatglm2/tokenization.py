@@ -1,4 +1,4 @@
-"""The tokenizers of ChatGLM2-6B and ChatGLM3-6B: a sentencepiece model, and special tokens that no text can spell.
+"""The tokenizers of ChatGLM2-6B and ChatGLM3-6B: a sentencepiece model, and special tokens without a text form.
 
 The file ``tokenizer.model`` holds the pieces; the special tokens follow it, one id each. They exist as ids only:
 "<|user|>" in a text is encoded as the characters it is made of, so that a message can't end itself and begin another.
@@ -43,7 +43,7 @@ class ChatGLM2Tokenizer(ConversationTokenizer):
         self.sp_model.Load(vocab_file)
         first = self.sp_model.get_piece_size()
         self.special_ids = {name: first + index for index, name in enumerate(self._special_names)}
-        # Files say the same in various ways, and what their own code was; all of it follows from the class.
+        # Settings that the class determines, and names of the original's code.
         for name in ("auto_map", "additional_special_tokens", "chat_template", "model_specific_special_tokens"):
             kwargs.pop(name, None)
         unknown, begin, end = (self.sp_model.id_to_piece(index) for index in range(3))
@@ -91,7 +91,7 @@ class ChatGLM2Tokenizer(ConversationTokenizer):
         return self.special_ids.get(token, index) if index == self.sp_model.unk_id() else index
 
     def _convert_id_to_token(self, index: int) -> str:
-        # Models have more rows than there are ids: a round number.
+        # Models have more rows than ids: padded to a round number.
         piece: str = self.sp_model.id_to_piece(index) if 0 <= index < self.vocab_size else ""
         return piece
 
@@ -171,10 +171,10 @@ class ChatGLM3Tokenizer(ChatGLM2Tokenizer):
 
 
 def tokenizer_class(folder: Path) -> type[ChatGLM2Tokenizer] | None:
-    """The class for a checkpoint's folder; ``None`` where it holds no tokenizer of these two generations.
+    """The tokenizer class for a folder; ``None`` if it has no tokenizer of these two generations.
 
-    Both publish the same files under the same class name. What tells them apart is the name of the model that the
-    files were made for, or the role tokens of the third generation.
+    Both have the same files and class name. They are distinguished by the model's name in the files, or by the role
+    tokens of the third generation.
     """
     if not (folder / _VOCABULARY).is_file():
         return None

@@ -1,1 +1,1 @@
-"""What all generations of ChatGLM share: the quantized layout, and tokenizers that spell conversations."""
+"""Shared by all generations of ChatGLM: the quantized layout, and tokenization of conversations."""

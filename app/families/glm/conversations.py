@@ -1,7 +1,7 @@
-"""Conversations as ids, for the tokenizers of all three generations: ``apply_chat_template`` without a template.
+"""``apply_chat_template`` without a template, for the tokenizers of all three generations.
 
-A template would render a conversation to one text and encode that, special tokens included; a message could then spell
-the token that ends it and begins another. Here each tokenizer says which parts are text and which are special tokens.
+A template would render a conversation to one text and encode that with its special tokens; a message could then contain
+the tokens that end it and begin another. Here each tokenizer separates text from special tokens.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ Tools = Sequence[Mapping[str, Any]]
 
 
 class Piece(NamedTuple):
-    """A text to encode, or the name of a special token; and whether it is the assistant's own."""
+    """A text to encode, or the name of a special token; ``assistant``: whether it belongs to a reply."""
 
     text: str
     special: bool = False
-    said: bool = False
+    assistant: bool = False
 
 
 def turns_of(messages: Messages) -> list[Turn]:
-    """The messages as turns. Raises :class:`ValueError` for a role that is none of ours."""
+    """The messages as turns. Raises :class:`ValueError` for an unknown role."""
     turns = []
     for message in messages:
         try:
@@ -40,11 +40,11 @@ def turns_of(messages: Messages) -> list[Turn]:
 
 
 class ConversationTokenizer(PreTrainedTokenizer):
-    """A tokenizer that makes the ids of a conversation itself."""
+    """Base of tokenizers that encode conversations without a template."""
 
     @abstractmethod
     def conversation(self, messages: Messages, tools: Tools | None, *, generation: bool) -> list[Piece]:
-        """The conversation in pieces, ready for a reply if `generation`; eos is not among them."""
+        """The conversation in pieces, without eos; with the beginning of a reply if `generation`."""
 
     @abstractmethod
     def special_id(self, name: str) -> int:
@@ -106,11 +106,11 @@ class ConversationTokenizer(PreTrainedTokenizer):
     def _ended(self, messages: Messages, tools: Tools | None, generation: bool, continued: bool) -> list[Piece]:
         pieces = self.conversation(messages, tools, generation=generation)
         if messages and messages[-1]["role"] == Role.ASSISTANT and not generation and not continued:
-            pieces.append(Piece(str(self.eos_token), special=True, said=True))
+            pieces.append(Piece(str(self.eos_token), special=True, assistant=True))
         return pieces
 
     def _encode_pieces(self, pieces: Sequence[Piece]) -> tuple[list[int], list[int]]:
-        """Ids, and 1 for each that the assistant says."""
+        """Token ids, and a mask with 1 for tokens of the assistant."""
         ids: list[int] = []
         mask: list[int] = []
         for piece in pieces:
@@ -119,5 +119,5 @@ class ConversationTokenizer(PreTrainedTokenizer):
             else:
                 new = self.encode(piece.text, add_special_tokens=False, split_special_tokens=True)
             ids += new
-            mask += [int(piece.said)] * len(new)
+            mask += [int(piece.assistant)] * len(new)
         return ids, mask

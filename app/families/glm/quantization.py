@@ -3,8 +3,8 @@
 Symmetric, per row: ``scale = max|w| / (2^(bits-1) - 1)`` kept in half precision, ``integer = round(w / scale)``, half
 to even. Four bits: two columns in a byte, the even one in the high nibble, both in two's complement.
 
-It knows nothing of speed: every product makes the full matrix first. Engines may put something faster in the place of
-these modules; :meth:`QuantizedLinear.integers` gives them the numbers.
+This is a reference implementation, which dequantizes the full matrix for every product. Engines may replace these
+modules by faster ones; :meth:`QuantizedLinear.integers` returns the stored integers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def quantize(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
     _check_bits(bits)
     half = weight.to(torch.float16)
     scale = half.abs().amax(dim=-1) / (2 ** (bits - 1) - 1)
-    # A row of zeros: any scale is right, but 0 / 0 is not a number.
+    # Avoid 0 / 0 for a row of zeros.
     divisor = torch.where(scale == 0, torch.ones_like(scale), scale)
     integers = torch.round(half / divisor[:, None]).to(torch.int8)
     return (pack(integers) if bits == 4 else integers), scale
@@ -47,7 +47,7 @@ def unpack(packed: Tensor) -> Tensor:
 
 
 class _Quantized(nn.Module):
-    """``weight`` and ``weight_scale`` under the names of the checkpoint."""
+    """Base with the buffers ``weight`` and ``weight_scale``, named as in checkpoints."""
 
     weight: Tensor
     weight_scale: Tensor
@@ -65,16 +65,16 @@ class _Quantized(nn.Module):
         return unpack(self.weight) if self.bits == 4 else self.weight
 
     def dequantized(self, dtype: torch.dtype) -> Tensor:
-        """The matrix [rows, columns]."""
+        """The dequantized matrix [rows, columns]."""
         return self.integers().to(dtype) * self.weight_scale.to(dtype)[:, None]
 
     def forget_on_saving(self) -> None:
-        """Leave the tensors out of state dicts: they are another module's."""
+        """Exclude the tensors from state dicts, because another module owns them."""
         self.register_buffer("weight", self.weight, persistent=False)
         self.register_buffer("weight_scale", self.weight_scale, persistent=False)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        """Moves go through, casts do not: a scale in bfloat16 would be another scale."""
+        """Moves to a device apply to the scale, casts do not: bfloat16 would change its value."""
         scale = self.weight_scale
         module = super()._apply(fn, recurse)
         if self.weight_scale.dtype != scale.dtype:
@@ -97,13 +97,13 @@ class QuantizedLinear(_Quantized):
 
 
 class QuantizedEmbedding(_Quantized):
-    """``nn.Embedding`` over a quantized matrix [vocabulary, size]; only the rows asked for are made."""
+    """``nn.Embedding`` over a quantized matrix [vocabulary, size]; only the requested rows are dequantized."""
 
     def __init__(self, num_embeddings: int, embedding_dim: int, bits: int) -> None:
         super().__init__(num_embeddings, embedding_dim, bits)
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
-        # Nothing else tells in which precision the model works.
+        # An empty buffer that follows the model's dtype.
         self.register_buffer("working", torch.zeros(0), persistent=False)
 
     def forward(self, ids: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""What Parley knows of architectures without reading weights: one file each, found by scanning this package.
+"""Tensor shapes and KV cache sizes of model architectures, one module each, found by scanning this package.
 
-A new one is a new file that defines ``ARCHITECTURE``. Models of an architecture that has none are checked by their
-outline only, and their memory is not known before they are here.
+A new architecture is a new module that defines ``ARCHITECTURE``. Models of other architectures are checked only
+roughly, and their memory needs are unknown until they are downloaded.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def _of(config: Config) -> Architecture | None:
 
 
 def expected_for(config: Config, names: Iterable[str] = ()) -> Iterator[Expected] | None:
-    """What tensors a ``config.json`` asks for; ``None`` for an architecture whose shapes are not known exactly.
+    """The tensors that a ``config.json`` requires; ``None`` for an architecture that is not registered.
 
-    `names` are those of the tensors that are there, where there are some: BLOOM's have a prefix or not.
+    `names` are the checkpoint's tensor names, if it is present: BLOOM's have a prefix or not.
     Iterating raises :class:`~app.weights.architectures.base.BadConfig`.
     """
     architecture = _of(config)
@@ -40,9 +40,9 @@ def expected_for(config: Config, names: Iterable[str] = ()) -> Iterator[Expected
 
 
 def kv_values_for(config: Config, *, lengthened: bool = True) -> int | None:
-    """Numbers in the cache for one token; ``None`` for an architecture whose shapes are not known exactly.
+    """Values in the KV cache per token; ``None`` for an architecture that is not registered.
 
-    `lengthened`: as the torch engine keeps BLOOM's keys. Raises
+    `lengthened`: including ALiBi's values, with which the torch engine extends BLOOM's keys. Raises
     :class:`~app.weights.architectures.base.BadConfig`.
     """
     architecture = _of(config)
@@ -50,14 +50,14 @@ def kv_values_for(config: Config, *, lengthened: bool = True) -> int | None:
 
 
 def is_tied(config: Config) -> bool:
-    """Whether the output head is the embedding, and takes no memory of its own; by default as transformers has it."""
+    """Whether the output head shares the embedding's weights; the defaults are transformers'."""
     architecture = _of(config)
     by_default = architecture is not None and architecture.tied_by_default(config)
     return bool(config.get("tie_word_embeddings", by_default))
 
 
 def lora_tensors() -> Mapping[str, Mapping[str, str]]:
-    """By ``general.architecture`` of a GGUF file: the layers of a block that LoRA may change, by their PEFT names."""
+    """The linear layers that LoRA may target, PEFT name → GGUF name, by ``general.architecture`` of a GGUF file."""
     return {
         name: architecture.lora_tensors
         for architecture in _by_model_type().values()

@@ -1,4 +1,4 @@
-"""What is known of an architecture without reading weights: the shapes of its tensors and what its cache takes."""
+"""The description of an architecture: tensor shapes and KV cache size, computed from a ``config.json``."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ Kind = Literal["float", "int8"]
 
 MAX_LAYERS = 1024
 
-_MAX_SIZE = 1 << 24  # of any dimension: far beyond every real model
+_MAX_SIZE = 1 << 24  # limit of any dimension, far beyond real models
 
 
 class BadConfig(ValueError):
-    """The configuration makes no sense; the message completes "config.json …"."""
+    """The configuration is invalid; the message completes "config.json …"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """One tensor as the configuration asks for it."""
+    """One tensor that the configuration requires."""
 
     name: str
     shape: tuple[int, ...]
@@ -30,21 +30,21 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """The models of some ``model_type``s. Its functions raise :class:`BadConfig`, the first one while iterated."""
+    """The architecture of some ``model_type``s. Its functions raise :class:`BadConfig`, the first one on iteration."""
 
     model_types: tuple[str, ...]
-    # Configuration and names of the tensors that are there (none: not here yet) → all tensors of the checkpoint.
+    # Configuration, and tensor names of the checkpoint (empty: not downloaded) → all required tensors.
     expected_tensors: Callable[[Config, Iterable[str]], Iterator[Expected]]
-    # → numbers in the cache for one token; the flag: as the torch engine keeps them, where that is more.
+    # → values in the KV cache per token; the flag: including those that only the torch engine adds.
     kv_values_per_token: Callable[[Config, bool], int]
-    tied_by_default: Callable[[Config], bool]  # as transformers has it: the output head is the embedding
-    # The linear layers of a block that LoRA may change, from their names in the checkpoint to those in a GGUF file.
+    tied_by_default: Callable[[Config], bool]  # transformers' default for tied input and output embeddings
+    # The linear layers of a block that LoRA may target: name in the checkpoint → name in a GGUF file.
     lora_tensors: Mapping[str, str] = field(default_factory=dict)
-    gguf_names: tuple[str, ...] = ()  # that `lora_tensors` is true for: ``general.architecture``
+    gguf_names: tuple[str, ...] = ()  # values of ``general.architecture`` that `lora_tensors` applies to
 
 
 def size(config: Config, key: str, most: int = _MAX_SIZE) -> int:
-    """A dimension of `config`. Raises :class:`BadConfig` when it is missing or out of all proportion."""
+    """A dimension of `config`. Raises :class:`BadConfig` when it is missing or above `most`."""
     value = config.get(key)
     if type(value) is not int or not 0 < value <= most:
         raise BadConfig(f"says {key} = {str(value)[:20]}; it must be a whole number from 1 to {most:,}")

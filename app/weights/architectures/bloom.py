@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from app.weights.architectures.base import MAX_LAYERS, Architecture, BadConfig, Config, Expected, size
 
 PREFIX = "transformer."
-ALIBI_VALUES = 8  # by which the torch engine lengthens each head (app.families.bloom.alibi)
+ALIBI_VALUES = 8  # added to each head by the torch engine (app.families.bloom.alibi)
 
 _SYNONYMS = {
     "hidden_size": ("hidden_size", "n_embed"),
@@ -41,24 +41,24 @@ def expected_tensors(config: Config, names: Iterable[str] = ()) -> Iterator[Expe
 
 
 def is_tied(config: Config) -> bool:
-    """Whether the head is the embedding: so it is where nothing is said."""
+    """Whether the head is tied to the embedding, which is the default."""
     return bool(config.get("tie_word_embeddings", True))
 
 
 def _prefix_of(names: Iterable[str]) -> str:
-    """What stands before the names of a checkpoint's tensors; where there are none yet, what most have."""
+    """The prefix of a checkpoint's tensor names; the most common one if the checkpoint is not downloaded."""
     given = list(names)
     return PREFIX if not given or any(name.startswith(PREFIX) for name in given) else ""
 
 
 def kv_values_per_token(config: Config, lengthened: bool = True) -> int:
-    """Numbers that the cache holds for one token; `lengthened`: with ALiBi's, as the torch engine keeps them."""
+    """Values in the KV cache per token; `lengthened`: including ALiBi's, as in the torch engine."""
     s = _Sizes(config)
     return 2 * s.layers * (s.hidden + (s.heads * ALIBI_VALUES if lengthened else 0))
 
 
 class _Sizes:
-    """Dimensions, each checked to be a sensible number."""
+    """The model's dimensions, validated."""
 
     def __init__(self, config: Config) -> None:
         given = {name: _agreed(config, synonyms) for name, synonyms in _SYNONYMS.items()}
@@ -71,7 +71,7 @@ class _Sizes:
 
 
 def _agreed(config: Config, synonyms: tuple[str, ...]) -> object:
-    """The value that all of the `synonyms` which are there have; ``None``: there is none."""
+    """The common value of all `synonyms` that are present; ``None`` where there is none."""
     found = [(key, config[key]) for key in synonyms if config.get(key) is not None]
     for key, value in found[1:]:
         if value != found[0][1]:
@@ -80,7 +80,7 @@ def _agreed(config: Config, synonyms: tuple[str, ...]) -> object:
 
 
 def _pair(name: str, rows: int, columns: int = 0) -> Iterator[Expected]:
-    """A weight with its bias: of a linear layer, or (without `columns`) of a norm."""
+    """Weight and bias of a linear layer, or (without `columns`) of a norm."""
     yield Expected(f"{name}.weight", (rows, columns) if columns else (rows,))
     yield Expected(f"{name}.bias", (rows,))
 

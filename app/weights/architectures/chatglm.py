@@ -18,7 +18,7 @@ Generation = Literal["chatglm", "chatglm2"]
 
 
 def generation(config: Config) -> Generation:
-    """Told apart by keys that only one of them has."""
+    """The generation, by keys that only the later ones have."""
     newer = ("padded_vocab_size", "ffn_hidden_size")
     return "chatglm2" if any(key in config for key in newer) else "chatglm"
 
@@ -33,7 +33,7 @@ def quantization_bits(config: Config) -> int:
 
 
 def kv_values_per_token(config: Config, _lengthened: bool = False) -> int:
-    """Numbers that the cache holds for one token: keys and values of all layers."""
+    """Values in the KV cache per token: keys and values of all layers."""
     sizes = _Sizes(config)
     return 2 * sizes.layers * sizes.kv
 
@@ -46,13 +46,13 @@ def expected_tensors(config: Config, _names: Iterable[str] = ()) -> Iterator[Exp
 
 
 def prefix_tensors(config: Config, prefix_config: Config) -> Iterator[Expected]:
-    """The tensors of a P-tuning prefix that is kept apart from its base model, whose `config` is given too."""
+    """The tensors of a P-tuning prefix that was saved without its base model, whose configuration is `config`."""
     wanted = {key: prefix_config.get(key) for key in ("pre_seq_len", "prefix_projection")}
     yield from _prefix({**config, **wanted}, _Sizes(config))
 
 
 class _Sizes:
-    """Dimensions, each checked to be a sensible number."""
+    """The model's dimensions, validated."""
 
     def __init__(self, config: Config) -> None:
         self.generation = generation(config)

@@ -1,7 +1,7 @@
 """LLaMA, Mistral, Qwen2 and Qwen3: the tensors of a checkpoint and their shapes, from its configuration alone.
 
 One layout, as transformers writes it: ``model.layers.N.self_attn.{q,k,v,o}_proj``, ``mlp.{gate,up,down}_proj`` and two
-norms without biases. They differ in biases, in Qwen3's norms of queries and keys, and in what a missing key means.
+norms without biases. They differ in biases, in Qwen3's norms of queries and keys, and in defaults.
 Linear weights are [out, in].
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from app.weights.architectures.base import MAX_LAYERS, Architecture, BadConfig, Config, Expected, size
 
-_DEFAULTS: Mapping[str, Mapping[str, int]] = {  # those of transformers' classes, where they are not derived
+_DEFAULTS: Mapping[str, Mapping[str, int]] = {  # defaults of transformers' classes, where not derived from other keys
     "mistral": {"num_key_value_heads": 8},
     "qwen2": {"num_key_value_heads": 32},
     "qwen3": {"num_key_value_heads": 32, "head_dim": 128},
@@ -29,13 +29,13 @@ def expected_tensors(config: Config, _names: Iterable[str] = ()) -> Iterator[Exp
 
 
 def kv_values_per_token(config: Config, _lengthened: bool = False) -> int:
-    """Numbers that the cache holds for one token: keys and values of all layers. Raises as above."""
+    """Values in the KV cache per token: keys and values of all layers. Raises as above."""
     s = _Sizes(config)
     return 2 * s.layers * s.kv_heads * s.head
 
 
 class _Sizes:
-    """Dimensions, each checked to be a sensible number, and which parts there are."""
+    """The model's dimensions, validated, and its optional parts."""
 
     def __init__(self, config: Config) -> None:
         kind = str(config.get("model_type"))
@@ -45,7 +45,7 @@ class _Sizes:
         self.heads = size(given, "num_attention_heads")
         self.inner = size(given, "intermediate_size")
         self.vocabulary = size(given, "vocab_size")
-        # a null stands for "not grouped" and for "divide", also where a missing key does not
+        # null means "not grouped" and "derive from the hidden size", even where a missing key has another default
         grouped = given.get("num_key_value_heads") is not None
         self.kv_heads = size(given, "num_key_value_heads") if grouped else self.heads
         self.head = size(given, "head_dim") if given.get("head_dim") is not None else self._divided()

@@ -1,10 +1,10 @@
-"""Converts a Hugging Face folder to GGUF (``parley models quantize``), completely or not at all.
+"""Converts a Hugging Face folder to GGUF (``parley models quantize``), atomically.
 
-<folder>/<its name>-<type>.gguf           appears when it was written, read again, and its checksum noted in SHA256SUMS
+<folder>/<its name>-<type>.gguf           the result, renamed once it is written and checked; checksum in SHA256SUMS
 <folder>/.<its name>-<type>.gguf.draft    work in progress
 
-The names of tensors, the header and the rounding of numbers are the gguf package's. Never more than a few slices of
-one tensor are in memory.
+The gguf package provides tensor names, the header and quantization. Only a few slices of one tensor are in memory at a
+time.
 """
 
 from __future__ import annotations
@@ -26,15 +26,14 @@ from app.weights.formats.safetensors import FLOATS
 from app.weights.formats.sha256sums import read_checksums, write_checksums
 from app.weights.progress import Cancelled, OnProgress, Progress
 
-_HEADER_BYTES = 16 << 20  # at most: a vocabulary of 250,000 tokens takes 12 MB
+_HEADER_BYTES = 16 << 20  # upper bound: a vocabulary of 250,000 tokens takes 12 MB
 
 
 def quantize(folder: Path, to: str, on_progress: OnProgress, cancelled: Cancelled) -> Path:
-    """Write the model in `folder` in the format `to`; returns the file. Blocks; `cancelled` is asked all the time.
+    """Convert the model in `folder` to the format `to`; returns the file. **Blocks**; polls `cancelled`.
 
-    Raises :class:`InvalidImport` for a model, a tokenizer or a format that is not known, or weights that are not
-    whole; :class:`FetchFailed` for a full disk; :class:`FetchCancelled`; :class:`Conflict` while another process
-    does the same.
+    Raises :class:`InvalidImport` for an unsupported model, tokenizer or format, or incomplete weights;
+    :class:`FetchFailed` for a full disk; :class:`FetchCancelled`; :class:`Conflict` while another process converts it.
     """
     kind = kind_of(to)
     folder = folder.absolute()
@@ -61,8 +60,8 @@ def quantize(folder: Path, to: str, on_progress: OnProgress, cancelled: Cancelle
 
 
 def _write(folder: Path, kind: Kind, draft: Path, on_progress: OnProgress, cancelled: Cancelled) -> str:
-    """The file's SHA-256."""
-    read_checksums(folder)  # damage in it is told before the work is done
+    """Write the file `draft`; returns its SHA-256."""
+    read_checksums(folder)  # raises for a damaged list before the conversion
     checkpoint = read_checkpoint(folder)
     converter = converter_for(checkpoint.config)
     jobs = _jobs(checkpoint, converter, kind)
@@ -77,7 +76,7 @@ def _write(folder: Path, kind: Kind, draft: Path, on_progress: OnProgress, cance
 
 
 def _jobs(checkpoint: Checkpoint, converter: Converter, kind: Kind) -> list[TensorJob]:
-    """What is to be written, each with where it comes from; everything in the checkpoint must have its place."""
+    """The tensors to write and their sources. Raises for a tensor of the checkpoint that would not be used."""
     if "quantization_config" in checkpoint.config:
         raise InvalidImport(
             f"{checkpoint.folder.name} is already quantized, in a PyTorch format. Download the unquantized weights."

@@ -1,4 +1,4 @@
-"""What converting an architecture to GGUF takes, and which converter a model needs."""
+"""The interface of a converter from an architecture to GGUF, and the lookup of a model's converter."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from app.weights.converting.config import Config
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One tensor of the GGUF file, and where its numbers come from."""
+    """One tensor of the GGUF file, and the source of its values."""
 
     name: str  # in the GGUF file, with ".weight" or ".bias"
-    shape: tuple[int, ...]  # (rows, columns) or (numbers,)
+    shape: tuple[int, ...]  # (rows, columns) or (elements,)
     source: str = ""  # the tensor in the checkpoint, of the same shape
-    rows: NDArray[np.intp] | None = None  # which row of the source comes at each place; None: as they are
+    rows: NDArray[np.intp] | None = None  # index of the source's row for each row; None: same order
     values: NDArray[np.float32] | None = None  # computed, not stored in the checkpoint
 
 
 class Converter(Protocol):
-    """An architecture that can be converted to GGUF."""
+    """Converts one architecture to GGUF."""
 
     @property
     def architecture(self) -> gguf.MODEL_ARCH:
@@ -36,16 +36,16 @@ class Converter(Protocol):
         ...
 
     def row_order(self, layer: str, heads: int, heads_kv: int, head: int) -> NDArray[np.intp] | None:
-        """Which row of the checkpoint's matrix stands at each place of llama.cpp's `layer`, such as ``attn_q``.
+        """The permutation of rows for llama.cpp's `layer`, such as ``attn_q``: the checkpoint's row for each row.
 
-        ``None``: they stand in the same order. `head` is the width of one head.
+        ``None`` where the order is the same. `head` is the size of one head.
         """
         ...
 
     def parts(self, config: Config, names: Set[str]) -> Iterator[Part]:
-        """The tensors in the order of the computation; `names` are those that the checkpoint has.
+        """The tensors in the order of the computation; `names` are the checkpoint's tensor names.
 
-        Raises :class:`InvalidImport` for a configuration that llama.cpp can't compute.
+        Raises :class:`InvalidImport` for a configuration that llama.cpp does not support.
         """
         ...
 
@@ -54,12 +54,12 @@ class Converter(Protocol):
         ...
 
     def is_left_out(self, name: str, config: Config) -> bool:
-        """Whether a tensor of the checkpoint is rightly not carried over (tables that are computed, a tied head)."""
+        """Whether a tensor of the checkpoint is not needed in the GGUF file (computed tables, a tied head)."""
         ...
 
 
 def converter_for(config: Config) -> Converter:
-    """The converter of a model. Raises :class:`InvalidImport` for one that is not known."""
+    """The converter for a model's ``config.json``. Raises :class:`InvalidImport` for an unsupported architecture."""
     kind = config.get("model_type")
     if not isinstance(kind, str) or kind not in model_types.convertible():
         known = ", ".join(sorted(model_types.convertible()))
@@ -72,7 +72,7 @@ def converter_for(config: Config) -> Converter:
 
 
 def converter_for_gguf(architecture: str) -> Converter | None:
-    """A converter that writes files of this ``general.architecture``; ``None`` where there is none."""
+    """A converter to this ``general.architecture``; ``None`` where there is none."""
     converters = (_converter(kind) for kind in sorted(model_types.convertible()))
     return next((one for one in converters if gguf.MODEL_ARCH_NAMES[one.architecture] == architecture), None)
 
@@ -83,7 +83,7 @@ def _converter(model_type: str) -> Converter:
 
 
 def gguf_name(names: gguf.TensorNameMap, source: str) -> str:
-    """The name in GGUF of a tensor of the checkpoint."""
+    """The GGUF name of a checkpoint's tensor. Raises :class:`InvalidImport`."""
     found = names.get_name(source, try_suffixes=(".weight", ".bias"))
     if found is None:
         raise InvalidImport(f"The tensor {source[:80]} does not exist in llama.cpp's version of this architecture.")

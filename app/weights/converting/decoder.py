@@ -1,4 +1,4 @@
-"""What LLaMA, Qwen2 and Qwen3 have in common: rotary positions, grouped heads, a gated feed-forward."""
+"""Shared conversion of LLaMA, Qwen2 and Qwen3: decoders with rotary positions, grouped-query attention, gated MLP."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.weights.converting.rope import Rope, rope_of
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The widths of a model, as its configuration gives them."""
+    """The dimensions of a model, from its configuration."""
 
     vocabulary: int
     layers: int
@@ -22,12 +22,12 @@ class Sizes:
     feed_forward: int
     heads: int
     heads_kv: int
-    head: int  # numbers in one head
-    tied: bool  # the embedding is the output too
+    head: int  # size of one head
+    tied: bool  # the output head is the embedding
 
 
 def sizes_of(config: Config, *, tied: bool = False) -> Sizes:
-    """Read them; `tied` is what the architecture assumes where nothing is said. Raises :class:`InvalidImport`."""
+    """The dimensions in `config`; `tied` is the default of ``tie_word_embeddings``. Raises :class:`InvalidImport`."""
     must_be(config, "hidden_act", ("silu", "swish"), "silu")
     heads, hidden = whole(config, "num_attention_heads"), whole(config, "hidden_size")
     heads_kv = whole(config, "num_key_value_heads", default=heads)
@@ -47,7 +47,7 @@ def sizes_of(config: Config, *, tied: bool = False) -> Sizes:
 
 
 def parts(architecture: gguf.MODEL_ARCH, s: Sizes, rope: Rope, names: Set[str]) -> Iterator[Part]:
-    """All tensors. Biases and the norms of queries and keys come along where the checkpoint has them."""
+    """All tensors; biases and the norms of queries and keys only where the checkpoint has them."""
     known = gguf.get_tensor_name_map(architecture, s.layers)
 
     def part(source: str, *shape: int) -> Part:
@@ -66,7 +66,7 @@ def parts(architecture: gguf.MODEL_ARCH, s: Sizes, rope: Rope, names: Set[str]) 
 
 
 def _layer(at: str, s: Sizes) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """The tensors of one layer, those that only some models have among them."""
+    """The tensors of one layer, including those that only some models have."""
     yield f"{at}.input_layernorm.weight", (s.hidden,)
     wide, narrow = s.heads * s.head, s.heads_kv * s.head
     for kind, rows, columns in (("q", wide, s.hidden), ("k", narrow, s.hidden), ("v", narrow, s.hidden)):
@@ -87,7 +87,7 @@ def _layer(at: str, s: Sizes) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 def describe(config: Config, s: Sizes, writer: gguf.GGUFWriter) -> None:
-    """The metadata that these architectures share."""
+    """Write the metadata that these architectures share."""
     rope = rope_of(config, s.head)
     writer.add_vocab_size(s.vocabulary)
     writer.add_context_length(_context(config, rope))
@@ -104,12 +104,12 @@ def describe(config: Config, s: Sizes, writer: gguf.GGUFWriter) -> None:
 
 
 def _context(config: Config, rope: Rope) -> int:
-    """Tokens. A window that slides is not computed by llama.cpp for these: within its width there is no difference."""
+    """The context in tokens, limited to a sliding window, which llama.cpp does not support for these architectures."""
     context = min(whole(config, "max_position_embeddings", default=2048), rope.most_tokens)
     slides = config.get("sliding_window") is not None and config.get("use_sliding_window", True)
     return min(context, whole(config, "sliding_window")) if slides else context
 
 
 def is_left_out(name: str, tied: bool) -> bool:
-    """Tables of sines that old checkpoints store, and a head that is the embedding once more."""
+    """Whether `name` is a rotary table, as in old checkpoints, or the head of a tied model."""
     return name.endswith("rotary_emb.inv_freq") or (tied and name == "lm_head.weight")

@@ -1,4 +1,4 @@
-"""Writes the header of a GGUF file: what the model is, its vocabulary, and where each tensor will lie."""
+"""Writes the header of a GGUF file: metadata, vocabulary and tensor infos."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def write_header(
     jobs: Sequence[TensorJob],
     kind: Kind,
 ) -> None:
-    """Write everything that stands before the tensors' data. Raises ``OSError``."""
+    """Write everything before the tensor data. Raises ``OSError``."""
     writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[converter.architecture])
     try:
         writer.add_type(gguf.GGUFType.MODEL)
@@ -49,7 +49,7 @@ def write_header(
 
 
 def _licence(folder: Path) -> str:
-    """What the model's card says at its top, if it is there."""
+    """The licence in the metadata of the model card, if there is one."""
     try:
         with (folder / "README.md").open("rb") as card:
             top = card.read(_CARD_BYTES).decode("utf-8", "replace")

@@ -1,10 +1,10 @@
-"""Which architectures llama.cpp knows by the names in GGUF files."""
+"""The architectures that llama.cpp supports."""
 
 from __future__ import annotations
 
 
 def known_architectures() -> frozenset[str]:
-    """Their names, as ``general.architecture`` gives them: those of the `gguf` package."""
+    """Their names, as in ``general.architecture``, from the `gguf` package."""
     from gguf import MODEL_ARCH_NAMES
 
     return frozenset(MODEL_ARCH_NAMES.values())

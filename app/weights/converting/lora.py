@@ -4,9 +4,9 @@
     base_model.model.<module>.lora_A.weight [rank, columns]    <tensor of the base>.lora_a
     base_model.model.<module>.lora_B.weight [rows, rank]       <tensor of the base>.lora_b
 
-llama.cpp multiplies by alpha / rank of each pair. Where PEFT multiplies by something else (rsLoRA, an alpha of a
-module's own), the difference goes into B. And where the rows of the base stand in another order than in the
-checkpoint, those of B follow them. Numbers are written as float32, which holds every bf16 and f16 exactly.
+llama.cpp scales by alpha / rank of each pair. Where PEFT uses another scaling (rsLoRA, alpha per module), B is
+multiplied by the ratio. Where the rows of the base are in another order than in the checkpoint, the rows of B are
+permuted likewise. Values are written as float32, which represents every bf16 and f16 exactly.
 
 Format: "adapter" in https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
 """
@@ -33,13 +33,13 @@ from app.weights.formats.gguf import GGUFHeader, read_header
 from app.weights.formats.lora_names import UnknownModule, base_tensors
 from app.weights.formats.lora_weights import LORA_CONFIG, LORA_WEIGHTS, LoraModule, LoraWeights, read_lora
 
-_FORM = 1  # of what is written here: kept conversions of another form are made anew
+_FORM = 1  # version of this conversion: cached files of another version are not used
 
 
 def gguf_adapter(folder: Path, base: GGUFHeader, cache_dir: Path) -> Path:
-    """The adapter in `folder` as a GGUF file for `base`: itself, or a conversion that is kept in ``<cache_dir>/lora``.
+    """The adapter in `folder` as a GGUF file for `base`: the file itself, or a conversion in ``<cache_dir>/lora``.
 
-    Blocks. Raises :class:`DamagedWeights` for one that is broken or made for another architecture, and
+    **Blocks**. Raises :class:`DamagedWeights` for an adapter that is damaged or made for another architecture, and
     :class:`FetchFailed` where the conversion can't be written.
     """
     adapter = describe_adapter(folder)
@@ -56,7 +56,7 @@ def gguf_adapter(folder: Path, base: GGUFHeader, cache_dir: Path) -> Path:
 
 
 def convert_lora(folder: Path, base: GGUFHeader, target: Path) -> None:
-    """Write the LoRA weights in `folder` to `target`, whole or not at all. Whether shapes fit is not asked here.
+    """Write the LoRA weights in `folder` to `target`, atomically. Shapes are not checked against the base.
 
     Raises :class:`DamagedWeights`, ``OSError``.
     """
@@ -96,7 +96,7 @@ def _write(path: Path, folder: Path, lora: LoraWeights, base: GGUFHeader) -> Non
 
 
 def _values(folder: Path, lora: LoraWeights, base: GGUFHeader, tensor: str, name: str) -> Iterator[Floats]:
-    """A and B of one module as llama.cpp wants them."""
+    """A and B of one module in llama.cpp's layout."""
     module = lora.modules[name]
     with inside(folder, LORA_WEIGHTS).open("rb") as file:
         yield read_rows(file, module.a, Part(tensor, module.a.shape, module.a_name), 0, module.rank)
@@ -107,7 +107,7 @@ def _values(folder: Path, lora: LoraWeights, base: GGUFHeader, tensor: str, name
 
 
 def _row_order(folder: Path, base: GGUFHeader, tensor: str, module: LoraModule) -> NDArray[np.intp] | None:
-    """Which row of the checkpoint's stands at each place of the base's; ``None``: they stand in the same order."""
+    """The permutation of rows from the checkpoint to the base's GGUF file; ``None`` where the order is the same."""
     layer, kind = int(tensor.split(".")[1]), tensor.split(".")[2]
     heads_kv = base.heads_kv[layer] if layer < len(base.heads_kv) else 0
     converter = converter_for_gguf(base.architecture)
@@ -120,7 +120,7 @@ def _row_order(folder: Path, base: GGUFHeader, tensor: str, module: LoraModule) 
 
 
 def _digest(folder: Path, base: GGUFHeader) -> str:
-    """Names a conversion: the adapter's files, and what of the base decides how it is written."""
+    """The cache key of a conversion: the adapter's files, and the properties of the base that affect the result."""
     kind = f"{_FORM} {base.architecture} {base.heads} {base.heads_kv} {base.key_length}\n"
     found = hashlib.sha256(kind.encode())
     for name in (LORA_CONFIG, LORA_WEIGHTS):

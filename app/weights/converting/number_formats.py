@@ -1,4 +1,4 @@
-"""The number formats that Parley writes, and which tensor of a model gets which of them."""
+"""The GGUF number formats that Parley writes, and the choice of format for each tensor."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from app.errors import InvalidImport
 
 Kind = gguf.GGMLQuantizationType
 
-# By the name that stands after the @ of a model's reference. The formats with K in their name can be read by the gguf
-# package, but not written.
+# By the name after the @ of a model's reference. The gguf package can read K-quants, but not write them.
 KINDS: Mapping[str, Kind] = {
     "f32": Kind.F32,
     "f16": Kind.F16,
@@ -44,27 +43,27 @@ def kind_of(name: str) -> Kind:
 
 
 def file_type(kind: Kind) -> int:
-    """What ``general.file_type`` says of a file whose matrices have this format."""
+    """The value of ``general.file_type`` for a file whose matrices have this format."""
     return int(_FILE_TYPES[kind])
 
 
 def kind_for(name: str, shape: tuple[int, ...], wanted: Kind, *, tied: bool) -> Kind:
     """The format of one tensor of a file in the format `wanted`.
 
-    As llama.cpp's own tool does it: norms and biases are few and stay whole; the matrix that gives the next token (the
-    embedding, where it is that too) is the one where rounding shows most, and gets more bits. llama.cpp takes q6_K
-    for it, which the gguf package can't write; here it is q8_0.
+    Like llama.cpp's own tool: norms and biases are small and stay float32; the output matrix (the embedding, if tied)
+    is the most sensitive to rounding and gets more bits. llama.cpp uses q6_K for it, which the gguf package can't
+    write; here it is q8_0.
     """
     if len(shape) == 1:
         return Kind.F32
     if wanted in (Kind.F32, Kind.F16, Kind.BF16):
         return wanted
     if shape[-1] % gguf.GGML_QUANT_SIZES[wanted][0]:
-        return Kind.F16  # rows that don't fall into whole blocks
+        return Kind.F16  # rows that are not a multiple of the block size
     return Kind.Q8_0 if name == (_EMBEDDING if tied else _OUTPUT) else wanted
 
 
 def bytes_of(shape: tuple[int, ...], kind: Kind) -> int:
-    """Bytes that a tensor takes in the file, without padding."""
+    """The size of a tensor in the file in bytes, without padding."""
     values, size = gguf.GGML_QUANT_SIZES[kind]
     return math.prod(shape) // values * size

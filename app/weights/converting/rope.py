@@ -1,4 +1,4 @@
-"""Rotary positions and their scaling, from Hugging Face's settings to llama.cpp's."""
+"""Converts RoPE settings and scaling from Hugging Face's to llama.cpp's."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _ANY = 1 << 24
 
 @dataclass(frozen=True, slots=True)
 class Rope:
-    """How positions turn into angles."""
+    """RoPE parameters for llama.cpp."""
 
     base: float
-    factors: NDArray[np.float32] | None = None  # by which each angle is slowed down, for half of a head's numbers
-    most_tokens: int = _ANY  # beyond this many llama.cpp would compute something else
+    factors: NDArray[np.float32] | None = None  # divisor of each frequency, [head / 2]
+    most_tokens: int = _ANY  # the context up to which llama.cpp computes the same
     linear: float | None = None
     yarn: Mapping[str, float] = field(default_factory=dict)
 
     def describe(self, writer: gguf.GGUFWriter) -> None:
-        """Write what llama.cpp reads."""
+        """Write llama.cpp's metadata."""
         writer.add_rope_freq_base(self.base)
         if self.linear is not None:
             writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
@@ -41,7 +41,7 @@ class Rope:
 
 
 def rope_of(config: Config, head: int) -> Rope:
-    """The positions of a model whose heads have `head` numbers. Raises :class:`InvalidImport`.
+    """The RoPE parameters of a model with head size `head`. Raises :class:`InvalidImport`.
 
     Transformers wrote ``rope_theta`` and ``rope_scaling`` up to its version 4, ``rope_parameters`` since.
     """
@@ -53,7 +53,7 @@ def rope_of(config: Config, head: int) -> Rope:
     if kind == "default":
         return Rope(base)
     original = whole(settings, "original_max_position_embeddings", default=whole(config, "max_position_embeddings"))
-    if kind == "dynamic":  # the same as none at all, up to the length of training
+    if kind == "dynamic":  # no scaling up to the context of training
         return Rope(base, most_tokens=original)
     factor = number(settings, "factor")
     if kind == "linear":
@@ -66,18 +66,19 @@ def rope_of(config: Config, head: int) -> Rope:
 
 
 def _llama3(settings: Config, base: float, head: int, original: int) -> NDArray[np.float32]:
-    """LLaMA 3.1's: fast angles stay, slow ones are slowed by the factor, those between by something between."""
+    """LLaMA 3.1's scaling: high frequencies stay, low ones are divided by the factor, with a ramp in between."""
     factor = number(settings, "factor")
     low, high = number(settings, "low_freq_factor"), number(settings, "high_freq_factor")
     if high <= low:
         raise wrong("has a high_freq_factor that is not above its low_freq_factor")
-    turns = original * base ** -(np.arange(0, head, 2, dtype=np.float64) / head) / (2 * math.pi)  # in the old context
+    # rotations within the original context
+    turns = original * base ** -(np.arange(0, head, 2, dtype=np.float64) / head) / (2 * math.pi)
     share = np.clip((turns - low) / (high - low), 0, 1)
     return (1 / ((1 - share) / factor + share)).astype(np.float32)
 
 
 def _yarn(settings: Config, factor: float, original: int) -> dict[str, float]:
-    """YaRN. Both sides sharpen attention by 1 + ln(factor) / 10; llama.cpp takes what is to be multiplied to that."""
+    """YaRN. Both scale attention by 1 + ln(factor) / 10; llama.cpp's setting is a further factor."""
     if settings.get("mscale") or settings.get("mscale_all_dim") or settings.get("truncate", True) is not True:
         raise wrong("scales RoPE by a variant of YaRN that llama.cpp does not support for this architecture")
     usual = 0.1 * math.log(factor) + 1 if factor > 1 else 1.0

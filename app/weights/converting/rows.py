@@ -1,7 +1,7 @@
 """Reads rows of a tensor from a safetensors file as float32, and converts them to another number format.
 
-Read by position and not by a memory map: a disk that fails is then an error, not the end of the process; and what was
-read counts as this process's memory only while it is worked on.
+Reads with seek instead of a memory map: a disk failure then raises an error instead of killing the process, and data
+counts as this process's memory only while it is in use.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from app.weights.converting.converter import Part
 from app.weights.converting.number_formats import Kind
 from app.weights.formats.safetensors import TensorInfo
 
-_SLICE_VALUES = 1 << 21  # 8 MiB as float32; the quantizers need some ten times that while they work on it
+_SLICE_VALUES = 1 << 21  # 8 MiB as float32; the quantizers need some ten times that temporarily
 _STORED = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 Floats = NDArray[np.float32]
 
 
 def slices(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    """First and last + 1 row of each slice of a tensor; one of a single dimension counts as one row."""
+    """The row ranges [begin, end) of a tensor's slices; a vector is one row."""
     rows, columns = (1, shape[0]) if len(shape) == 1 else (shape[0], shape[1])
     step = max(1, _SLICE_VALUES // columns)
     for begin in range(0, rows, step):
@@ -37,11 +37,11 @@ def read_rows(file: BinaryIO, stored: TensorInfo, part: Part, begin: int, end: i
     """Rows `begin` to `end` of `part` in the order of the GGUF file. Raises :class:`DamagedWeights`, ``OSError``."""
     vector = len(part.shape) == 1
     columns = 1 if vector else part.shape[1]
-    if vector:  # its numbers are put in order like the rows of a matrix
+    if vector:  # a vector's elements are permuted like the rows of a matrix
         begin, end = 0, part.shape[0]
     if part.rows is None:
         found = _read(file, stored, part.source, begin, end, columns)
-    else:  # what stands together here lies close together there: within three times the length
+    else:  # rows of one slice are close together in the source: within three times its length
         wanted = part.rows[begin:end]
         first = int(wanted.min())
         found = _read(file, stored, part.source, first, int(wanted.max()) + 1, columns)[wanted - first]
@@ -70,7 +70,7 @@ def _read(file: BinaryIO, stored: TensorInfo, name: str, begin: int, end: int, c
 
 
 def to_kind(values: Floats, kind: Kind, name: str) -> bytes:
-    """The bytes of some rows in the format `kind`. Raises :class:`InvalidImport` for what half precision can't hold."""
+    """Encode rows in the format `kind`. Raises :class:`InvalidImport` for values beyond half precision's range."""
     with np.errstate(over="ignore"):
         packed = gguf.quants.quantize(np.ascontiguousarray(values), kind)
     if kind is Kind.F16 and not np.isfinite(packed).all():

@@ -1,7 +1,7 @@
-"""Writes the tensors behind the header of a GGUF file: in order, in slices, on two threads; computes its checksum.
+"""Writes the tensor data of a GGUF file in slices, quantized on two threads, and computes the file's checksum.
 
-The gguf package's writer takes whole tensors; an embedding of 250,880 tokens would be several GB at once. So it writes
-the header only, and what follows is done here: each tensor begins at a multiple of 32 bytes, as the header says.
+The gguf package's writer needs whole tensors in memory; an embedding of 250,880 tokens would be several GB. So that
+package writes only the header, and this module the data: each tensor is aligned to 32 bytes, as the header says.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from app.weights.formats.checkpoint import Checkpoint, weight_files
 from app.weights.formats.safetensors import TensorInfo, read_tensors
 from app.weights.progress import Cancelled, OnProgress, Progress
 
-_THREADS = 2  # NumPy computes outside Python's lock; more threads would take more memory than they give time
+_THREADS = 2  # NumPy releases the GIL; more threads would cost memory for little speed
 _ALIGNMENT = gguf.GGUF_DEFAULT_ALIGNMENT
 
 
@@ -70,7 +70,7 @@ def write_tensors(
 def _packed(
     pool: ThreadPoolExecutor, sources: _Sources, jobs: Sequence[TensorJob]
 ) -> Iterator[tuple[TensorJob | None, bytes]]:
-    """The slices of all tensors in order, and ``None`` behind each tensor; a few are computed ahead."""
+    """The encoded slices of all tensors in order, and ``None`` after each tensor; a few are computed ahead."""
     waiting: deque[tuple[TensorJob | None, Future[bytes] | None]] = deque()
     for job in jobs:
         for begin, end in slices(job.part.shape):
@@ -88,7 +88,7 @@ def _next(waiting: deque[tuple[TensorJob | None, Future[bytes] | None]]) -> tupl
 
 
 class _Sources:
-    """The checkpoint's files, open, and which tensor lies where in which."""
+    """The open files of the checkpoint, and the location of each tensor."""
 
     def __init__(self, checkpoint: Checkpoint, stack: contextlib.ExitStack) -> None:
         self._places: dict[str, tuple[BinaryIO, TensorInfo]] = {}
@@ -98,7 +98,7 @@ class _Sources:
             self._places |= {tensor: (file, info) for tensor, info in read_tensors(path).items()}
 
     def packed(self, job: TensorJob, begin: int, end: int) -> bytes:
-        """Some rows in their new format."""
+        """Encode some rows in their new format."""
         part = job.part
         if part.values is not None:
             return to_kind(part.values, job.kind, part.name)
@@ -107,7 +107,7 @@ class _Sources:
 
 
 class _Out:
-    """The file being written, and its checksum so far."""
+    """The file being written, and its running checksum."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -130,7 +130,7 @@ class _Out:
         self._size += len(data)
 
     def pad(self) -> None:
-        """Go on at a multiple of 32 bytes."""
+        """Pad to a multiple of 32 bytes."""
         self.write(bytes(-self._size % _ALIGNMENT))
 
     def finish(self) -> str:

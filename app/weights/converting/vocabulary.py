@@ -1,4 +1,4 @@
-"""A model's vocabulary as GGUF holds it."""
+"""A model's vocabulary in the form of GGUF."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ import gguf
 from app.errors import InvalidImport
 
 _TEMPLATE = gguf.Keys.Tokenizer.CHAT_TEMPLATE
-_UNFIT = re.compile(r"[^A-Za-z0-9]")  # for a key's name
+_UNFIT = re.compile(r"[^A-Za-z0-9]")  # characters not allowed in a key
 
 
 class TokenType(IntEnum):
-    """What a token is, by the numbers that both SentencePiece and GGUF have for it."""
+    """Token types, with the numbers of both SentencePiece and GGUF."""
 
     NORMAL = 1
     UNKNOWN = 2
-    CONTROL = 3  # written by templates, not by people
-    USER_DEFINED = 4  # cut out of a text before anything else
+    CONTROL = 3  # written by templates, never matched in users' text
+    USER_DEFINED = 4  # split off from a text before all other tokens
     UNUSED = 5
     BYTE = 6
 
 
 @dataclass(slots=True)
 class Vocabulary:
-    """Tokens by id, and how a text is cut into them."""
+    """Tokens by id, and tokenization settings."""
 
     model: str  # "llama": SentencePiece's BPE; "gpt2": byte-level BPE
     tokens: list[str]
     types: list[TokenType]
-    scores: list[float] = field(default_factory=list)  # of "llama": the higher, the earlier a pair is joined
-    merges: list[str] = field(default_factory=list)  # of "gpt2": "left right", the earlier the sooner
-    pre: str = "default"  # how words are cut out; the names are llama.cpp's
-    space_prefix: bool = False  # whether a space is put before a text
+    scores: list[float] = field(default_factory=list)  # for "llama": pairs with the highest score are merged first
+    merges: list[str] = field(default_factory=list)  # for "gpt2": "left right", by priority
+    pre: str = "default"  # the pre-tokenizer, by llama.cpp's name
+    space_prefix: bool = False  # whether a space is added before a text
     bos: int | None = None
     eos: int | None = None
     unk: int | None = None
@@ -43,10 +43,10 @@ class Vocabulary:
     more_ends: tuple[int, ...] = ()  # other tokens that end a reply
     add_bos: bool = False
     add_eos: bool = False
-    templates: dict[str, str] = field(default_factory=dict)  # by name; the usual one is "default"
+    templates: dict[str, str] = field(default_factory=dict)  # by name; the main one is "default"
 
     def describe(self, writer: gguf.GGUFWriter) -> None:
-        """Write it into a GGUF file's metadata."""
+        """Write the vocabulary into a GGUF file's metadata."""
         writer.add_tokenizer_model(self.model)
         writer.add_tokenizer_pre(self.pre)
         writer.add_token_list(self.tokens)
@@ -72,15 +72,15 @@ class Vocabulary:
             writer.add_string(_TEMPLATE if usual else f"{_TEMPLATE}.{_UNFIT.sub('_', name)}", template)
 
     def add(self, token: int, text: str, kind: TokenType) -> None:
-        """Put a token at its id; places that are skipped are filled by :meth:`fill` later."""
+        """Set the token at an id; skipped ids are filled by :meth:`fill` later."""
         while len(self.tokens) <= token:
             self._append("", TokenType.UNUSED)
         self.tokens[token], self.types[token] = text, kind
 
     def fill(self, rows: int) -> None:
-        """Give every row of the embedding a token: models have more rows than tokens, for the sake of round numbers.
+        """Add unused tokens up to `rows`, the embedding's size, which is often padded to a round number.
 
-        Raises :class:`InvalidImport` where there are more tokens than rows, or one of them twice.
+        Raises :class:`InvalidImport` for more tokens than rows, or duplicates.
         """
         if len(self.tokens) > rows:
             raise InvalidImport(

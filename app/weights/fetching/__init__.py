@@ -1,1 +1,1 @@
-"""Downloads of models, from hubs and from wheels."""
+"""Downloads models from Hugging Face hubs and from wheels."""

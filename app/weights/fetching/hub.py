@@ -1,8 +1,8 @@
 """Downloads a model's files from a Hugging Face hub, or a mirror of it (``HF_ENDPOINT``).
 
-The listing is asked for once, and all files are those of the commit that it names. They grow in
-``<store>/weights/.partial/<id>/``; when each has its checksum, the folder becomes ``<store>/weights/<id>/`` at once.
-PyTorch's own files, and delta weights, go through an import before that.
+The repository is listed once, and all files are downloaded at that commit, to ``<store>/weights/.partial/<id>/``; when
+all are verified, the folder is renamed to ``<store>/weights/<id>/``. PyTorch's own files and delta weights are imported
+(converted) instead.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from app.weights.sources import Download, HubSource
 def fetch_from_hub(
     download: Download, source: HubSource, checksums: Checksums, on_progress: OnProgress, cancelled: Cancelled
 ) -> None:
-    """Download a model's files into its partial folder. Blocks; the caller holds the model's lock.
+    """Download a model's files and publish or import them. **Blocks**; the caller holds the model's lock.
 
     Raises :class:`FetchFailed`, :class:`~app.errors.FetchCancelled`, :class:`DamagedWeights`, ``OSError``, and what
     an import raises.
@@ -59,11 +59,11 @@ def fetch_from_hub(
 
 
 def arrived_files_bytes(partial: Path) -> int:
-    """What has arrived of the download that runs in `partial`."""
+    """Bytes downloaded so far to `partial`."""
     total = 0
     for parent, _, names in os.walk(partial):
         for name in names:
-            with contextlib.suppress(OSError):  # moved on
+            with contextlib.suppress(OSError):  # renamed meanwhile
                 total += os.lstat(f"{parent}/{name}").st_size
     return total
 
@@ -85,7 +85,7 @@ def _base(download: Download, source: HubSource, weights_dir: Path) -> Path | No
 
 
 def _check_import(download: Download, target: Path, paths: Sequence[str], base: Path | None) -> None:
-    """What would keep an import from succeeding is told before anything is fetched."""
+    """Check the requirements of an import before downloading."""
     if any(path.endswith(".enc") for path in paths):
         find_key(base)
     if target.exists():
@@ -107,15 +107,15 @@ def _import(
     try:
         import_model(partial, store_dir, download.target.name, on_progress, cancelled, base=base)
     except InvalidImport:
-        if base is None:  # else it may be the base that does not fit: another one may
+        if base is None:  # else the base may be the wrong one: keep the files
             shutil.rmtree(partial)
         raise
 
 
 def _keep_only(partial: Path, paths: Sequence[str]) -> None:
-    """Remove what an earlier try brought that is not wanted any more."""
+    """Remove files of an earlier attempt that are no longer needed."""
     kept = {partial / path for path in paths}
-    for path in sorted(partial.rglob("*"), reverse=True):  # what is in a folder comes before it
+    for path in sorted(partial.rglob("*"), reverse=True):  # contents before their folder
         if path.is_symlink() or (path.is_file() and path not in kept):
             path.unlink()
         elif path.is_dir() and not any(path.iterdir()):
@@ -123,17 +123,17 @@ def _keep_only(partial: Path, paths: Sequence[str]) -> None:
 
 
 def _take_over(chosen: Sequence[RepoFile], target: Path, partial: Path) -> None:
-    """Files of a damaged model need not be fetched again where they are right: linked here, they are compared."""
+    """Hard-link files of an existing, damaged model, so that only those with wrong checksums are downloaded."""
     for file in chosen:
         old, new = target / file.path, partial / file.path
-        with contextlib.suppress(OSError):  # none, or a disk that knows no hard links: then it is fetched
+        with contextlib.suppress(OSError):  # missing, or no hard links on this disk: download it
             if not new.exists() and not old.is_symlink() and old.stat().st_size == file.size_bytes:
                 new.parent.mkdir(parents=True, exist_ok=True)
                 os.link(old, new)
 
 
 def _check_space(download: Download, chosen: Sequence[RepoFile], partial: Path, imported: bool) -> None:
-    """Checks that what is still to come fits on the disk, with the result of a conversion where there will be one."""
+    """Check the disk space for the rest of the download and the result of a conversion."""
     total = sum(file.size_bytes for file in chosen)
     check_space(
         partial, max(0, total - arrived_files_bytes(partial)) + (total if imported else 0), model_id=download.model_id
@@ -141,7 +141,7 @@ def _check_space(download: Download, chosen: Sequence[RepoFile], partial: Path, 
 
 
 def _check(download: Download, paths: Sequence[str], partial: Path) -> None:
-    """What was fetched is a model, before it looks like one. Raises :class:`DamagedWeights`."""
+    """Validate the downloaded files before publishing them. Raises :class:`DamagedWeights`."""
     try:
         if download.is_checkpoint:
             read_checkpoint(partial)
@@ -155,7 +155,7 @@ def _check(download: Download, paths: Sequence[str], partial: Path) -> None:
 
 
 def _publish(partial: Path, target: Path, digests: Mapping[str, str]) -> None:
-    """Make the folder appear, whole; where one is there already, its files are replaced, the weights last."""
+    """Rename the folder to its final name; if that exists, replace its files, the weights last."""
     write_checksums(partial, digests)
     if not target.exists():
         partial.rename(target)
@@ -167,6 +167,6 @@ def _publish(partial: Path, target: Path, digests: Mapping[str, str]) -> None:
         (partial / path).replace(target / path)
     try:
         write_checksums(target, digests)
-    except DamagedWeights:  # the list of before can't be read: this one is whole
+    except DamagedWeights:  # the old list is damaged; the new one is complete
         (partial / CHECKSUM_FILE).replace(target / CHECKSUM_FILE)
     sync(target)

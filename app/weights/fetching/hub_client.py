@@ -1,4 +1,4 @@
-"""Client of a Hugging Face hub: starts :mod:`app.weights.fetching.hub_worker`, asks it, and ends it."""
+"""Client of a Hugging Face hub, through the child process :mod:`app.weights.fetching.hub_worker`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from app.weights.fetching.hub_errors import GOES_ON, endpoint, hub_error
 from app.weights.fetching.hub_listing import MAX_FILES, Listing, RepoFile
 from app.weights.progress import Cancelled
 
-PAUSES_S = (0.5, 1.0, 2.0, 4.0)  # before each further try of what may pass; none of them counts once bytes came
+PAUSES_S = (0.5, 1.0, 2.0, 4.0)  # before each retry of a temporary failure; starts over once bytes arrive
 
 _MODULE = "app.weights.fetching.hub_worker"
 _LICENCE = re.compile(r"[A-Za-z0-9._+ -]{1,64}")
-# The hub's own key, and what leads to the hub.
+# Environment variables: the hub's token, and network settings.
 _PASSED_ON = (
     r"XDG_CACHE_HOME|HF_(ENDPOINT|TOKEN|TOKEN_PATH|HOME|HUB_OFFLINE|HUB_DISABLE_IMPLICIT_TOKEN)|HUGGING_FACE_HUB_TOKEN"
     r"|(HTTPS?|ALL|NO)_PROXY|(https?|all|no)_proxy|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
@@ -29,7 +29,7 @@ _PASSED_ON = (
 
 
 class HubClient:
-    """One running worker. Each method blocks until it has answered.
+    """Requests to one running worker. The methods block.
 
     Raises :class:`~app.errors.FetchFailed`, :class:`~app.errors.DamagedWeights`, :class:`FetchCancelled`.
     """
@@ -38,7 +38,7 @@ class HubClient:
         self._process, self._cancelled = process, cancelled
 
     def list(self, repo: str, revision: str, pauses_s: Sequence[float] | None = None) -> Listing:
-        """What the repository holds at `revision`, which is taken to be one commit from here on."""
+        """List the repository's files at `revision`, resolved to a commit."""
         request = {"repo": repo, "revision": revision, "pauses_s": PAUSES_S if pauses_s is None else pauses_s}
         answer = next(self._answers({"list": request}, repo, revision))
         files = tuple(
@@ -53,7 +53,7 @@ class HubClient:
     def fetch(
         self, listing: Listing, files: Sequence[RepoFile], folder: Path, on_bytes: Callable[[int], None]
     ) -> dict[str, str]:
-        """Bring `files` into `folder`, going on with what is there; their SHA-256. `on_bytes`: so many are there."""
+        """Download `files` into `folder`, resuming; returns their SHA-256. `on_bytes` receives the bytes done."""
         request = {
             "repo": listing.repo,
             "commit": listing.commit,
@@ -70,7 +70,7 @@ class HubClient:
     def _answers(self, request: Mapping[str, object], repo: str, revision: str) -> Iterator[dict[str, Any]]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        with suppress(BrokenPipeError):  # it is gone: its output ends, too
+        with suppress(BrokenPipeError):  # the worker has ended, and so has its output
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         for line in self._process.stdout:
@@ -86,7 +86,7 @@ class HubClient:
 
 @contextmanager
 def hub_client(cancelled: Cancelled) -> Iterator[HubClient]:
-    """A running worker; it ends with this context, or when `cancelled` says so."""
-    endpoint()  # a wrong one is told before anything starts
+    """A client with a running worker, which is killed at the end of the context or when `cancelled`."""
+    endpoint()  # raises for an invalid address
     with child_process(_MODULE, cancelled, passed_on=_PASSED_ON) as process:
         yield HubClient(process, cancelled)

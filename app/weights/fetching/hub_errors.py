@@ -1,4 +1,4 @@
-"""Error messages for what goes wrong with a hub: what happened, and what to do."""
+"""Error messages for failures of a hub: what happened, and what to do."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from app.system.disk import DISK_FULL
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 GOES_ON = "Run the same command to resume."
-_SECRET = re.compile(r"//[^/@\s]+@")  # user and password in an address
+_SECRET = re.compile(r"//[^/@\s]+@")  # user and password in a URL
 _TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{8,}")
 
 
 def endpoint() -> str:
-    """The address of the hub, as a person may see it. Raises :class:`FetchFailed` for one that is none."""
+    """The hub's URL without credentials. Raises :class:`FetchFailed` for an invalid one."""
     given = os.environ.get("HF_ENDPOINT", "").strip() or DEFAULT_ENDPOINT
     shown = without_secrets(given.rstrip("/"))
     try:
         parts = urlsplit(given)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:  # a port that is no number, brackets that do not match
+    except ValueError:  # an invalid port, unbalanced brackets
         good = False
     if not good:
         raise FetchFailed(
@@ -34,12 +34,12 @@ def endpoint() -> str:
 
 
 def without_secrets(text: str) -> str:
-    """`text` without passwords in addresses, and without a hub's tokens."""
+    """`text` without passwords in URLs and without hub tokens."""
     return _TOKEN.sub("hf_***", _SECRET.sub("//***@", text))
 
 
 def hub_error(said: Mapping[str, object], repo: str, revision: str) -> FetchFailed | DamagedWeights:
-    """The error for the last line of a :mod:`~app.weights.fetching.hub_worker` that failed."""
+    """The exception for an error line of :mod:`~app.weights.fetching.hub_worker`."""
     kind, file = str(said["error"]), str(said.get("file", ""))
     hub = endpoint()
     page = f"{hub}/{repo}"

@@ -1,4 +1,4 @@
-"""The files of a hub's repository, and the choice of those to download."""
+"""The files of a hub's repository, and the selection of those to download."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OLD_WEIGHTS, _OLD_INDEX, _META_PARAMS = "pytorch_model.bin", "pytorch_model.bin
 _SHARD_STEMS = ("model", "pytorch_model")
 _META = re.compile(r"consolidated\.\d\d\.pth")
 _HOSTILE = re.compile(r"[\x00-\x1f\x7f\\]|^/|(^|/)\.\.?(/|$)|//")
-# What training leaves behind; and lists of weights that are not fetched.
+# Training state, and indexes of weights that are not downloaded.
 _LEFT = frozenset(
     {"trainer_state.json", "all_results.json", "train_results.json", "eval_results.json", _OLD_INDEX, INDEX}
     | {"tf_model.h5.index.json", "flax_model.msgpack.index.json", "requirements.txt", "adapter_config.json"}
@@ -27,7 +27,7 @@ _LEFT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class RepoFile:
-    """One file of a repository. A large one has a SHA-256, a small one git's blob id; "" where the hub gives none."""
+    """One file of a repository. LFS files have a SHA-256, others a git blob id; "" where the hub reports none."""
 
     path: str
     size_bytes: int
@@ -45,12 +45,12 @@ class Listing:
     licence: str = ""
 
     def file(self, path: str) -> RepoFile | None:
-        """The file of that name."""
+        """The file with that path; ``None`` if there is none."""
         return next((file for file in self.files if file.path == path), None)
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raises :class:`InvalidImport` for names that no honest repository has: they lead out of their folder."""
+    """Raise :class:`InvalidImport` for names that lead out of their folder."""
     for name in names:
         if _HOSTILE.search(name):
             raise InvalidImport(
@@ -61,10 +61,10 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def choose(names: Sequence[str]) -> tuple[str, ...]:
-    """The files of a checkpoint that a loader or a conversion reads: one set of weights, its index, and all texts.
+    """Select the files of a checkpoint needed for loading or conversion: one set of weights, its index, all text files.
 
-    Safetensors come before PyTorch's own files, and those before Meta's; never both. Code, training state, copies in
-    subfolders and other frameworks' weights stay where they are. Raises :class:`InvalidImport` where there are none.
+    Prefers safetensors, then PyTorch's own files, then Meta's; never a mix. Skips code, training state, subfolders and
+    other frameworks' weights. Raises :class:`InvalidImport` where there are no weights.
     """
     top = sorted(name for name in names if "/" not in name and safe_relative(name))
     texts = [name for name in top if name.endswith(TEXT_SUFFIXES) and name not in _LEFT]
@@ -83,22 +83,22 @@ def choose(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def to_convert(names: Sequence[str]) -> bool:
-    """Whether files so named must go through an import before they can be used."""
+    """Whether files with these names must be converted before use."""
     return any(name.endswith((".bin", ".pth", ".enc")) for name in names) or not (
         WEIGHTS in names or INDEX in names or any(name.endswith(".gguf") for name in names)
     )
 
 
 def wanted(download: Download, listing: Listing) -> tuple[RepoFile, ...]:
-    """The files to fetch for `download`, each with the checksum that it must have: the manifest's, where it names one.
+    """The files to download, with their expected checksums: the manifest's where given, else the hub's.
 
-    Raises :class:`FetchFailed` for a file that is not there, :class:`DamagedWeights` for one that is another than the
-    manifest names, :class:`InvalidImport` where there are no weights.
+    Raises :class:`FetchFailed` for a missing file, :class:`DamagedWeights` for one that differs from the manifest,
+    :class:`InvalidImport` where there are no weights.
     """
     check_names([file.path for file in listing.files])
     named = {file.path: file for file in download.files}
     paths = tuple(named)
-    if download.is_checkpoint:  # a manifest lists only checksums of such a folder, which says itself what it needs
+    if download.is_checkpoint:  # the manifest only adds checksums for these
         summed = [file.path for file in download.files if file.sha256]
         paths = tuple(dict.fromkeys([*choose([file.path for file in listing.files]), *summed]))
     found = []
@@ -148,7 +148,7 @@ def _pickles(top: list[str]) -> list[str]:
 
 
 def _shards(names: list[str], suffix: str) -> list[str]:
-    """The shards among `names`, as transformers calls them."""
+    """The shards among `names`, by transformers' naming."""
     found = ((name, parse_shard(name)) for name in names)
     return [name for name, shard in found if shard and shard.stem in _SHARD_STEMS and shard.suffix == suffix]
 

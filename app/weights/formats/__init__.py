@@ -1,1 +1,1 @@
-"""Readers of model files, within limits: headers, names and settings, never weights."""
+"""Validating readers of model files' headers, names and settings; never of the weights."""

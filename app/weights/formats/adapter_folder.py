@@ -1,10 +1,10 @@
 """Checks adapters before they are loaded: LoRA weights as PEFT saves them or as GGUF, and P-tuning prefixes.
 
     adapter_config.json + adapter_model.safetensors          LoRA (peft_type, r, base_model_name_or_path)
-    *.gguf of the kind "adapter"                             LoRA in llama.cpp's own form
+    *.gguf of the type "adapter"                             LoRA in llama.cpp's own format
     config.json + *.safetensors with prefix_encoder tensors  a prefix (pre_seq_len, prefix_projection, _name_or_path)
 
-An adapter is made for one base model. Which one it says itself; whether it fits is told by shapes.
+An adapter is made for one base model, which it names; whether it fits is decided by tensor shapes.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _GGUF_SIDE = re.compile(r"(?P<base>.+)\.lora_(?P<side>[ab])")
 
 @dataclass(frozen=True, slots=True)
 class AdapterFolder:
-    """What a folder says of itself; its weights were not looked at."""
+    """The configuration of an adapter's folder; its weights are not checked."""
 
     folder: Path
     kind: Literal["lora", "gguf", "prefix"]
@@ -59,14 +59,14 @@ class AdapterFolder:
 
     @property
     def bases(self) -> tuple[str, ...]:
-        """The names of the base model that it gives, in lower case and without the owner before them."""
+        """The names of its base model, in lower case and without the owner."""
         given = (self.config.get(key) for key in BASE_KEYS)
         texts = [text.rstrip("/\\") for text in given if isinstance(text, str) and text]
         return tuple(re.split(r"[/\\]", text)[-1].lower() for text in texts)
 
 
 def describe_adapter(folder: Path) -> AdapterFolder:
-    """Read the folder's configuration. Raises :class:`DamagedWeights` when it holds no adapter."""
+    """Read the folder's configuration. Raises :class:`DamagedWeights` when it is no adapter."""
     try:
         names = listing(folder)
     except OSError as err:
@@ -88,7 +88,7 @@ def describe_adapter(folder: Path) -> AdapterFolder:
 
 
 def check_adapter(folder: Path, base: Checkpoint) -> None:
-    """Raises :class:`DamagedWeights` for an adapter that is broken, or made for another model than `base`."""
+    """Raise :class:`DamagedWeights` for an adapter that is damaged or does not fit the model `base`."""
     adapter = describe_adapter(folder)
     try:
         if adapter.kind == "lora":
@@ -105,7 +105,7 @@ def check_adapter(folder: Path, base: Checkpoint) -> None:
 
 
 def check_adapter_for_gguf(folder: Path, base: GGUFHeader) -> None:
-    """The same for a base model in GGUF; ``base.shapes`` are those of all parts of a split one."""
+    """The same for a base model in GGUF; ``base.shapes`` includes all parts of a split model."""
     adapter = describe_adapter(folder)
     try:
         if adapter.kind == "lora":
@@ -136,7 +136,7 @@ def _describe_gguf(folder: Path, files: list[str], config: Mapping[str, Any]) ->
 
 
 def _check_sizes(name: str, module: LoraModule, sizes: tuple[int, ...] | None) -> None:
-    """`sizes` are the rows and columns of the layer in the base model. Raises :class:`BadConfig`."""
+    """Compare with `sizes`, (rows, columns) of the layer in the base model. Raises :class:`BadConfig`."""
     if sizes is None:
         raise BadConfig(f"changes the layer {name[:80]}, which does not exist")
     if (module.rows, module.columns) != sizes:
@@ -146,7 +146,7 @@ def _check_sizes(name: str, module: LoraModule, sizes: tuple[int, ...] | None) -
 
 
 def _check_ready(adapter: GGUFHeader, base: GGUFHeader) -> None:
-    """What llama.cpp checks when it loads a GGUF adapter, and gives up loading for. Raises :class:`BadConfig`."""
+    """The checks that llama.cpp makes when it loads a GGUF adapter. Raises :class:`BadConfig`."""
     if adapter.adapter_type != "lora":
         raise BadConfig(f"is a GGUF adapter of the type {adapter.adapter_type[:20]!r}, and not lora")
     if adapter.architecture != base.architecture:

@@ -1,6 +1,6 @@
-"""Reads the chat template of a model within bounds; it is never run here.
+"""Reads a model's chat template, with size limits; it is never run here.
 
-Where transformers keeps it in a model's folder: ``chat_template.jinja``, else ``chat_template`` in
+In a model's folder transformers stores it in ``chat_template.jinja``, else as ``chat_template`` in
 ``tokenizer_config.json`` (a text, or a list of ``{"name", "template"}`` of which ``default`` counts), else in
 ``chat_template.json``. In a GGUF file it is the text ``tokenizer.chat_template`` of the header.
 """
@@ -18,13 +18,13 @@ from app.errors import DamagedWeights
 from app.weights.formats.checkpoint import inside
 from app.weights.formats.gguf import read_header
 
-_MAX_TEMPLATE_BYTES = 1 << 20  # real ones have some 10 KB
-_MAX_CONFIG_BYTES = 16 << 20  # a tokenizer_config.json lists added tokens, thousands in some models
+_MAX_TEMPLATE_BYTES = 1 << 20  # typical: some 10 KB
+_MAX_CONFIG_BYTES = 16 << 20  # a tokenizer_config.json may list thousands of added tokens
 
 
 @dataclass(frozen=True, slots=True)
 class ChatTemplate:
-    """A template's text, and the special tokens that the files name: ``bos_token`` → ``<s>``, and so on."""
+    """A template's text, and the special tokens defined by the files, such as ``bos_token`` → ``<s>``."""
 
     text: str
     special_tokens: Mapping[str, str] = field(default_factory=dict)
@@ -33,9 +33,9 @@ class ChatTemplate:
 def read_template(weights: Path) -> ChatTemplate | None:
     """The template of a Hugging Face folder or a GGUF file; ``None`` where there is none.
 
-    A GGUF file names its special tokens by their numbers only: of those nothing is said. A ChatGLM folder has none in
-    any case, whatever it says: its tokenizer makes role tokens that no text can spell.
-    Raises :class:`DamagedWeights` for what cannot be read or is larger than any template.
+    For a GGUF file, ``special_tokens`` is empty: it has only their ids. A ChatGLM folder's template is ignored: its
+    tokenizer encodes role tokens that have no text form.
+    Raises :class:`DamagedWeights` for a file that can't be read or is too large.
     """
     if not weights.is_dir():
         text = read_header(weights).chat_template
@@ -55,7 +55,7 @@ def read_template(weights: Path) -> ChatTemplate | None:
 
 
 class _Bad(Exception):
-    """What is wrong, in words."""
+    """The file is invalid; the message is the reason."""
 
 
 def _of_folder(folder: Path) -> ChatTemplate | None:
@@ -74,7 +74,7 @@ def _of_folder(folder: Path) -> ChatTemplate | None:
 
 
 def _default(value: object) -> str | None:
-    """The template that counts among those that a file has."""
+    """The default template among those in a file."""
     if isinstance(value, list):
         named = {entry.get("name"): entry.get("template") for entry in value if isinstance(entry, dict)}
         value = named.get("default")
@@ -96,7 +96,7 @@ def _special_tokens(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _read_json(folder: Path, name: str) -> dict[str, Any]:
-    """The object in a file; an empty one where there is no file."""
+    """The JSON object in a file; empty where there is no file."""
     text = _read_text(folder, name, _MAX_CONFIG_BYTES)
     try:
         value = {} if text is None else json.loads(text)

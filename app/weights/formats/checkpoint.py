@@ -1,9 +1,9 @@
-"""Checks a Hugging Face folder before anything of it is loaded: what is in it, and is it what it says?
+"""Validates a Hugging Face folder before it is loaded.
 
-Nothing is allocated here but headers, and those within limits. Weights count as whole when every tensor that the
-index names is there, and as fitting when their shapes are those that ``config.json`` asks for: exactly so for the
-architectures of :mod:`app.weights.architectures`, by their outline for every other one. Code in the folder
-(``*.py``, and ``auto_map`` which names it) is never run; pickles (``.bin``, ``.pth``) are never opened.
+Only headers are read, within limits. Weights are complete when every tensor in the index exists, and valid when their
+shapes match ``config.json``: exactly for the architectures of :mod:`app.weights.architectures`, roughly for all others.
+Code in the folder (``*.py``, and ``auto_map`` which names it) is never run; pickles (``.bin``, ``.pth``) are never
+opened.
 """
 
 from __future__ import annotations
@@ -22,48 +22,48 @@ from app.weights.formats.safetensors import FLOATS, TensorInfo, read_tensors
 from app.weights.formats.shards import MAX_SHARDS
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
-TEXT_SUFFIXES = (".json", ".model", ".txt", ".jinja")  # what else a loader may open: tokenizers, templates, settings
+TEXT_SUFFIXES = (".json", ".model", ".txt", ".jinja")  # other files of a model: tokenizers, templates, settings
 PICKLE_SUFFIXES = (".bin", ".pth", ".pt", ".ckpt", ".pkl")
 
 _MAX_CONFIG_BYTES = 1 << 20
 _MAX_INDEX_BYTES = 64 << 20
-_MAX_ENTRIES = 4096  # of a folder
+_MAX_ENTRIES = 4096  # per folder
 _LAYER = re.compile(r"\.(?:layers|h|blocks|layer)\.(\d+)\.")
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A folder that was looked through and found sound."""
+    """A validated folder."""
 
     folder: Path
     config: Mapping[str, Any]
     tensors: Mapping[str, TensorInfo]  # of all shards
-    code: tuple[str, ...]  # files and settings that name code, which is not run
+    code: tuple[str, ...]  # code files and settings that name code, which is not run
 
     @property
     def is_chatglm(self) -> bool:
-        """Whether it is a ChatGLM, of any generation."""
+        """Whether it is a ChatGLM model of any generation."""
         return self.config.get("model_type") == "chatglm"
 
     @property
     def quantization_bits(self) -> int:
-        """The width of ChatGLM's own quantized layout, 0 for none."""
+        """Bits per weight in ChatGLM's own quantized layout, 0 for none."""
         return chatglm.quantization_bits(self.config) if self.is_chatglm else 0
 
     @property
     def held(self) -> dict[str, TensorInfo]:
-        """The tensors that take memory: a head that is tied to the embedding is stored twice and loaded once."""
+        """The tensors that take memory: a tied head may be stored in the file, but is not loaded."""
         left = ("lm_head.",) if is_tied(self.config) else ()
         return {k: v for k, v in self.tensors.items() if not k.startswith(left) and not k.endswith("inv_freq")}
 
     @property
     def parameters(self) -> int:
-        """Numbers in the model; packed ones count as many as they are."""
+        """The number of parameters; packed values count individually."""
         per_byte = 2 if self.quantization_bits == 4 else 1
         return sum(t.elements * (per_byte if t.dtype == "I8" else 1) for t in self.held.values())
 
     def linear_sizes(self, module: str) -> tuple[int, int] | None:
-        """(rows, columns) of the linear layer `module`, unpacked; ``None`` where there is none of this name."""
+        """(rows, columns) of the linear layer `module`, unpacked; ``None`` where there is none."""
         weight = self.tensors.get(f"{module}.weight")
         if weight is None or len(weight.shape) != 2:
             return None
@@ -72,7 +72,7 @@ class Checkpoint:
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
-    """Check a folder. Raises :class:`DamagedWeights` (never anything else) with what is wrong and what to do."""
+    """Validate a folder. Raises only :class:`DamagedWeights`, with what is wrong and what to do."""
     try:
         config = read_config(folder)
         _check_detours(folder, config)
@@ -87,12 +87,12 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
 
 def damaged(folder: Path, problem: str, file: str = "") -> DamagedWeights:
-    """The error for a folder; `problem` completes the sentence that its name begins."""
+    """The error for a folder; `problem` completes the sentence that begins with its name."""
     return DamagedWeights(f"{folder.name} {problem}", file=file or folder.name)
 
 
 def listing(folder: Path) -> list[str]:
-    """The names of the files in a folder, in order, within limits. Raises :class:`DamagedWeights`, ``OSError``."""
+    """The sorted names of the files in a folder. Raises :class:`DamagedWeights` for too many, ``OSError``."""
     names: list[str] = []
     for path in folder.iterdir():
         names.append(path.name)
@@ -102,7 +102,7 @@ def listing(folder: Path) -> list[str]:
 
 
 def pickles(names: list[str]) -> list[str]:
-    """Those of `names` that may carry weights in a format which can also carry code."""
+    """The files among `names` whose format may contain weights and also code."""
     return [name for name in names if name.endswith(PICKLE_SUFFIXES) and name != "training_args.bin"]
 
 
@@ -112,16 +112,16 @@ def read_config(folder: Path, name: str = CONFIG) -> dict[str, Any]:
 
 
 def weight_files(folder: Path) -> tuple[str, ...]:
-    """The safetensors files that hold the model. Raises :class:`DamagedWeights`."""
+    """The safetensors files of the model. Raises :class:`DamagedWeights`."""
     return tuple(_shards(folder))
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The path of a file that is really in the folder. Raises :class:`DamagedWeights`."""
+    """The path of a file, which must not link out of the folder. Raises :class:`DamagedWeights`."""
     path = folder / name
     try:
         found = path.resolve(strict=True)
-    except (OSError, RuntimeError) as err:  # RuntimeError: links in a circle
+    except (OSError, RuntimeError) as err:  # RuntimeError: circular links
         raise damaged(folder, f"lacks {name}. Download it again.", name) from err
     if not found.is_file() or not any(found.is_relative_to(root) for root in roots(folder)):
         raise damaged(
@@ -133,9 +133,9 @@ def inside(folder: Path, name: str) -> Path:
 
 
 def roots(folder: Path) -> list[Path]:
-    """Where a folder's files may really lie: in itself; in Hugging Face's cache also beside it, in blobs.
+    """The folders that a folder's files may link to: itself, and in Hugging Face's cache also ``blobs``.
 
-    There (``models--owner--name/snapshots/commit``) every file is a link.
+    In that cache (``models--owner--name/snapshots/commit``) every file is a link.
     """
     cached = [(folder.parents[1] / "blobs").resolve()] if folder.parent.name == "snapshots" else []
     return [folder.resolve(), *cached]
@@ -158,7 +158,7 @@ def _read_json(folder: Path, name: str, most: int) -> dict[str, Any]:
 
 
 def _shards(folder: Path) -> dict[str, set[str] | None]:
-    """The weights' files, and which tensors the index puts into each (``None``: there is no index)."""
+    """The weight files, and the tensors in each according to the index (``None``: no index)."""
     names = listing(folder)
     if WEIGHTS in names:
         return {WEIGHTS: None}
@@ -208,7 +208,7 @@ def _tensors(folder: Path, shards: Mapping[str, set[str] | None]) -> dict[str, T
 
 
 def _check_detours(folder: Path, config: Mapping[str, Any]) -> None:
-    """What would make transformers open other files than those that are checked here."""
+    """Raise for settings that would make transformers open files other than those checked here."""
     if "transformers_weights" in config:
         raise damaged(
             folder, f"has a {CONFIG} that names other weights (transformers_weights). Remove that key.", CONFIG
@@ -224,7 +224,7 @@ def _check_detours(folder: Path, config: Mapping[str, Any]) -> None:
 
 def _check_shapes(config: Mapping[str, Any], tensors: Mapping[str, TensorInfo]) -> None:
     """Raises :class:`BadConfig`."""
-    # Packed by a library, the shapes stored are not those of the layers. ChatGLM's own layouts are known exactly.
+    # Weights quantized by a library have other shapes than the layers. ChatGLM's own layouts are checked exactly.
     packed = config.get("quantization_config") is not None and config.get("model_type") != "chatglm"
     if packed:
         return
@@ -236,7 +236,7 @@ def _check_shapes(config: Mapping[str, Any], tensors: Mapping[str, TensorInfo]) 
 
 
 def check_tensors(expected: Iterator[Expected], tensors: Mapping[str, TensorInfo]) -> None:
-    """Compare with what must be there. Raises :class:`BadConfig` at the first difference."""
+    """Compare with the expected tensors. Raises :class:`BadConfig` at the first difference."""
     for wanted in expected:
         found = tensors.get(wanted.name)
         if found is None:
@@ -250,9 +250,9 @@ def check_tensors(expected: Iterator[Expected], tensors: Mapping[str, TensorInfo
 
 
 def _check_outline(config: Mapping[str, Any], tensors: Mapping[str, TensorInfo]) -> None:
-    """Any other architecture: a model must not be made much larger than its weights are.
+    """Check an unregistered architecture: the configured model must not be much larger than its weights.
 
-    Loaders allocate by the configuration, so its widths must be those of some tensor, and its layers be there.
+    Loaders allocate by the configuration, so its widths must occur in some tensor, and all its layers must exist.
     """
     sizes = {n for tensor in tensors.values() for n in tensor.shape}
     for key in ("hidden_size", "vocab_size"):

@@ -1,4 +1,4 @@
-"""Names of the GGUF files that were converted from a Hugging Face folder and lie in it.
+"""Names of the GGUF files that were converted from a Hugging Face folder, and are stored in it.
 
 <store>/weights/<name>/<name>-<type>.gguf    in that number format; ``parley models quantize`` writes it
 """
@@ -14,11 +14,11 @@ _CONVERTED = re.compile(rf".+-(?P<type>{'|'.join(GGUF_TYPES)})\.gguf")
 
 
 def converted_name(folder: Path, gguf_type: str) -> str:
-    """What the conversion of the model in `folder` is called."""
+    """The file name of a conversion of the model in `folder`."""
     return f"{folder.name}-{gguf_type}.gguf"
 
 
 def converted_files(names: Iterable[str]) -> dict[str, str]:
-    """The converted files among `names`, by their number format, the smallest first."""
+    """The converted files among `names`, by number format, smallest first."""
     found = {match["type"]: name for name in names if (match := _CONVERTED.fullmatch(name))}
     return {gguf_type: found[gguf_type] for gguf_type in GGUF_TYPES if gguf_type in found}

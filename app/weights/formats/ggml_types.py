@@ -1,4 +1,4 @@
-"""The number formats of GGUF files: facts of ggml (``ggml.h``, ``llama.h``), nothing of ours."""
+"""The number formats of GGUF files, as defined by ggml (``ggml.h``, ``llama.h``)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 
 class GGMLType(NamedTuple):
-    """Numbers are packed in blocks: so many values in so many bytes."""
+    """A format that packs ``block_values`` values into ``block_bytes`` bytes."""
 
     name: str
     block_values: int
     block_bytes: int
 
 
-# By the number that stands in the file (``enum ggml_type``). Gaps are formats that ggml has given up.
+# By ``enum ggml_type``. Gaps are formats that ggml has removed.
 TYPES = {
     0: GGMLType("F32", 1, 4),
     1: GGMLType("F16", 1, 2),
@@ -51,7 +51,7 @@ TYPES = {
     41: GGMLType("Q1_0", 128, 18),
 }
 
-# ``general.file_type`` (``enum llama_ftype``): the format that most of a model's tensors have.
+# ``general.file_type`` (``enum llama_ftype``): the format of most of a model's tensors.
 FILE_TYPES = {
     0: "F32",
     1: "F16",

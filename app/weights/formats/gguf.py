@@ -1,11 +1,11 @@
-"""Reads the header of a GGUF file and refuses a file that is not what it says.
+"""Reads and validates the header of a GGUF file.
 
-A file comes from anywhere, so nothing it claims is believed: every count and length is bounded by limits and by the
-file's own size before anything is allocated, and every tensor must lie where the format puts it, inside the file. What
-passes here is safe to hand to llama.cpp, which makes the same checks later, in a process that would die of them.
+Files are untrusted: every count and length is checked against limits and the file's size before memory is allocated,
+and every tensor must be at its offset inside the file. A file that passes is safe to load with llama.cpp, whose own
+checks would crash its process.
 
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (versions 2 and 3, little-endian).
-Flipped bits inside the weights can't be seen here: that is what the manifest's SHA-256 is for.
+Bit errors in the weights are not detected here but by the manifest's SHA-256.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ _MAX_KEYS = 10_000
 _MAX_TENSORS = 100_000
 _MAX_KEY_BYTES = 1024
 _MAX_NAME_BYTES = 256
-_MAX_KEPT_TEXT_BYTES = 1 << 20  # chat templates are some 10 KB
-_MAX_KEPT_NUMBERS = 4096  # per-layer lists; vocabularies are walked over, not kept
+_MAX_KEPT_TEXT_BYTES = 1 << 20  # chat templates have some 10 KB
+_MAX_KEPT_NUMBERS = 4096  # per-layer lists; vocabularies are skipped
 _MAX_ALIGNMENT = 1 << 16
 _MAX_DIMENSIONS = 4
 
 _TEXT, _ARRAY, _BOOL = 8, 9, 7
 _NUMBERS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", _BOOL: "<B", 10: "<Q", 11: "<q", 12: "<d"}
 
-Value = int | float | str | tuple[int | float, ...] | None  # None: walked over (a list of strings, a long list)
+Value = int | float | str | tuple[int | float, ...] | None  # None: skipped (a list of strings, a long list)
 
 
 @dataclass(frozen=True, slots=True)
 class GGUFHeader:
-    """What Parley needs to know of a GGUF file. Per-layer figures have one entry per layer."""
+    """The metadata of a GGUF file that Parley uses. Per-layer values have one entry per layer."""
 
     architecture: str  # "" in a part (not the first) of a split model
     name: str
@@ -61,17 +61,17 @@ class GGUFHeader:
     tensor_bytes: int
     basename: str = ""  # of the model without its size and its fine-tuning: "Qwen2.5"
     adapter_type: str = ""  # "lora"
-    base_model: str = ""  # the model that this one, or this adapter, was made from
-    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)  # by tensor; columns come first
+    base_model: str = ""  # the model that this model or adapter is derived from
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)  # by tensor; columns first
 
     @property
     def kv_bytes_per_token(self) -> int:
-        """Bytes in the cache for one token in half precision: an upper bound where layers see only a window."""
+        """KV cache bytes per token in half precision; an upper bound with sliding windows."""
         return sum(self.heads_kv) * (self.key_length + self.value_length) * 2
 
 
 def read_header(path: Path) -> GGUFHeader:
-    """Read and check a header. Raises :class:`DamagedWeights` (never anything else) with the reason."""
+    """Read and validate a header. Raises only :class:`DamagedWeights`, with the reason."""
     try:
         with path.open("rb") as file:
             return _Reader(file, os.fstat(file.fileno()).st_size).header()
@@ -84,11 +84,11 @@ def read_header(path: Path) -> GGUFHeader:
 
 
 class _Bad(Exception):
-    """What is wrong with the file, in words."""
+    """The file is invalid; the message is the reason."""
 
 
 class _Reader:
-    """Walks through one open file once, front to back."""
+    """Reads one open file sequentially."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file
@@ -141,7 +141,7 @@ class _Reader:
         return struct.unpack(f"<{count}{_NUMBERS[kind][1]}", self._take(count * width, key))
 
     def _tensors(self, count: int, alignment: int) -> tuple[dict[str, tuple[int, ...]], dict[int, int], int]:
-        """Shapes by name, bytes by type, bytes with all padding. Each must begin where the one before it ends."""
+        """Shapes by name, bytes by type, total bytes with padding. Tensors must be contiguous."""
         shapes: dict[str, tuple[int, ...]] = {}
         by_type: dict[int, int] = {}
         end = 0
@@ -188,7 +188,7 @@ class _Reader:
             raise _Bad(f"{what} is not UTF-8") from None
 
     def _count(self, what: str, limit: int, *, least_bytes: int) -> int:
-        """A count of things that take at least so many bytes each: more than the file can hold is a lie."""
+        """Read a count of items of at least `least_bytes` each; raises if they don't fit into the file."""
         count = self._number("<Q")
         if count > limit or count * least_bytes > self._size - self._file.tell():
             raise _Bad(f"it claims {count} {what}")
@@ -205,7 +205,7 @@ class _Reader:
         return data
 
     def _skip_texts(self, count: int, key: str) -> None:
-        """Over a vocabulary: hundreds of thousands of short texts, so without a call of ours for each."""
+        """Skip a vocabulary of hundreds of thousands of short texts, without a Python call for each."""
         read, number = self._file.read, int.from_bytes
         for _ in range(count):
             prefix = read(8)
@@ -218,7 +218,7 @@ class _Reader:
     def _skip(self, length: int, what: str) -> None:
         if length > self._size:
             raise _Bad(f"{what} holds {length} bytes and the whole file has {self._size}")
-        while length:  # read, not seek: a seek past the end would go unnoticed
+        while length:  # read, not seek: seeking past the end raises no error
             step = min(length, 1 << 20)
             self._take(step, what)
             length -= step
@@ -241,7 +241,7 @@ def _summary(
     architecture = text("general.architecture")
 
     def own(key: str) -> tuple[int, ...]:
-        """An architecture's own whole number, or its list of them by layer."""
+        """An integer of the architecture, or a list of them by layer."""
         value = metadata.get(f"{architecture}.{key}")
         values = value if isinstance(value, tuple) else (value,)
         found = tuple(v for v in values if isinstance(v, int))
@@ -290,7 +290,7 @@ def _summary(
 
 
 def _quantization(file_type: Value, types: Mapping[int, int]) -> str:
-    """What the file says of itself, else the type that most of its bytes have."""
+    """The quantization by ``general.file_type``, else the type of most bytes."""
     if isinstance(file_type, int) and file_type in FILE_TYPES:
         return FILE_TYPES[file_type]
     return TYPES[max(types, key=lambda kind: types[kind])].name if types else ""

@@ -1,6 +1,6 @@
-"""Reads ``adapter_config.json`` of LoRA weights as PEFT writes it, and refuses what is more than plain LoRA.
+"""Reads PEFT's ``adapter_config.json`` of LoRA weights, and rejects variants beyond plain LoRA.
 
-LoRA (Hu et al., 2021, arXiv:2106.09685) adds ``scaling · B(A(x))`` to what a linear layer gives. The scaling is
+LoRA (Hu et al., 2021, arXiv:2106.09685) adds ``scaling · B(A(x))`` to a linear layer's output. The scaling is
 alpha / r, or alpha / √r where ``use_rslora`` says so (Kalajdzievski, 2023, arXiv:2312.03732).
 """
 
@@ -19,7 +19,7 @@ _MAX_ALPHA = 1e6
 _PATTERN = re.compile(r"[\w.*+?|()\[\]^$\\-]{1,200}")
 _REPEATED_GROUP = re.compile(r"\)[*+?{]")
 _MAX_REPEATS = 3
-# What changes the arithmetic beyond that.
+# Settings that change the arithmetic.
 _OTHER_ARITHMETIC = (
     *("use_dora", "lora_bias", "modules_to_save", "trainable_token_indices", "layer_replication"),
     *("megatron_config", "alora_invocation_tokens", "use_qalora", "arrow_config", "target_parameters"),
@@ -27,27 +27,27 @@ _OTHER_ARITHMETIC = (
 
 
 class BadLora(ValueError):
-    """A configuration that can't be used; the message completes the sentence that the adapter's name begins."""
+    """An unsupported configuration; the message completes the sentence that begins with the adapter's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoraConfig:
-    """Plain LoRA of linear layers."""
+    """The configuration of plain LoRA on linear layers."""
 
     rank: int
     alpha: float
     rslora: bool
-    alphas: tuple[tuple[re.Pattern[str], float], ...]  # of single modules, by the end of their names
-    ranks_differ: bool  # some modules have another rank; their weights tell which
+    alphas: tuple[tuple[re.Pattern[str], float], ...]  # per module, by a pattern for the end of its name
+    ranks_differ: bool  # ranks per module; the weights determine them
 
     def scaling(self, module: str, rank: int) -> float:
-        """By what ``B(A(x))`` of a module is multiplied; `rank` is that of its weights."""
+        """The scaling of a module's ``B(A(x))``; `rank` is that of its weights."""
         alpha = next((value for pattern, value in self.alphas if pattern.fullmatch(module)), self.alpha)
         return alpha / (math.sqrt(rank) if self.rslora else rank)
 
 
 def lora_config(config: Mapping[str, Any]) -> LoraConfig:
-    """Read the configuration. Raises :class:`BadLora` for all that is not plain LoRA of linear layers."""
+    """Read the configuration. Raises :class:`BadLora` for anything but plain LoRA on linear layers."""
     kind = config.get("peft_type")
     if not isinstance(kind, str) or kind.upper() != "LORA":
         raise BadLora(f"is an adapter of the type {str(kind)[:40]!r}; supported are LORA and P-tuning v2")
@@ -85,7 +85,7 @@ def _table(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    """PEFT takes a name as a regular expression for the end of a module's. One that could run for ever is refused."""
+    """A regular expression for the end of a module's name, as in PEFT; raises for one that could be very slow."""
     repeats = sum(text.count(mark) for mark in "*+")
     try:
         if _PATTERN.fullmatch(text) and not _REPEATED_GROUP.search(text) and repeats <= _MAX_REPEATS:

@@ -1,6 +1,6 @@
-"""Maps the modules that LoRA weights change to the tensors of a GGUF file.
+"""Maps the target modules of LoRA weights to the tensors of a GGUF file.
 
-A module's name is what PEFT writes before ``.lora_A.weight``: ``model.layers.3.self_attn.q_proj`` is
+A module's name is the part before ``.lora_A.weight`` in PEFT's files: ``model.layers.3.self_attn.q_proj`` is
 ``blk.3.attn_q.weight``. Only the linear layers of the blocks are listed: llama.cpp adds LoRA to no others of these
 architectures as PEFT does.
 """
@@ -17,11 +17,11 @@ _NOT_A_LAYER = ("embed_tokens", "word_embeddings", "lm_head")
 
 
 class UnknownModule(ValueError):
-    """A module without a counterpart; the message completes the sentence that the adapter's name begins."""
+    """A module without a GGUF tensor; the message completes the sentence that begins with the adapter's name."""
 
 
 def base_tensors(architecture: str, modules: Iterable[str]) -> dict[str, str]:
-    """The modules by the tensors that they are. Raises :class:`UnknownModule`, also for two that are the same one."""
+    """Tensor name → module. Raises :class:`UnknownModule`, also for two modules with the same tensor."""
     found: dict[str, str] = {}
     for module in modules:
         tensor = base_tensor(architecture, module)
@@ -32,7 +32,7 @@ def base_tensors(architecture: str, modules: Iterable[str]) -> dict[str, str]:
 
 
 def base_tensor(architecture: str, module: str) -> str:
-    """The tensor of the base model that `module` is, such as ``blk.3.attn_q.weight``. Raises :class:`UnknownModule`."""
+    """The base model's tensor for `module`, such as ``blk.3.attn_q.weight``. Raises :class:`UnknownModule`."""
     layers = lora_tensors()
     names = layers.get(architecture)
     if names is None:

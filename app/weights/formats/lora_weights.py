@@ -1,4 +1,4 @@
-"""Reads which modules LoRA weights change, and in which shapes, before anything of them is loaded.
+"""Reads the target modules and shapes of LoRA weights from their headers, and validates them.
 
 adapter_config.json          peft_type, r, lora_alpha …: :mod:`app.weights.formats.lora_config`
 adapter_model.safetensors    base_model.model.<module>.lora_A.weight [rank, columns], ….lora_B.weight [rows, rank]
@@ -23,7 +23,7 @@ _NAME = re.compile(r"(?:base_model\.model\.)?(?P<module>.+)\.lora_(?P<side>[AB])
 
 @dataclass(frozen=True, slots=True)
 class LoraModule:
-    """The two matrices of one module, and what they are called in the file."""
+    """The LoRA matrices A and B of one module, and their names in the file."""
 
     a_name: str
     a: TensorInfo  # [rank, columns]
@@ -32,30 +32,30 @@ class LoraModule:
 
     @property
     def rank(self) -> int:
-        """The width between the two."""
+        """The rank of the decomposition."""
         return self.a.shape[0]
 
     @property
     def rows(self) -> int:
-        """Numbers that the module gives."""
+        """The module's output size."""
         return self.b.shape[0]
 
     @property
     def columns(self) -> int:
-        """Numbers that the module takes."""
+        """The module's input size."""
         return self.a.shape[1]
 
 
 @dataclass(frozen=True, slots=True)
 class LoraWeights:
-    """An adapter that is whole in itself; whether it fits a model is another question."""
+    """A consistent adapter; whether it fits a model is checked elsewhere."""
 
     config: LoraConfig
     modules: Mapping[str, LoraModule]
 
 
 def read_lora(folder: Path, config: Mapping[str, Any]) -> LoraWeights:
-    """Look through the weights. Raises :class:`DamagedWeights`, ``OSError``."""
+    """Read and validate the weights' headers. Raises :class:`DamagedWeights`, ``OSError``."""
     try:
         wanted = lora_config(config)
     except BadLora as bad:
@@ -89,7 +89,7 @@ def _module(folder: Path, name: str, pair: Mapping[str, tuple[str, TensorInfo]],
 
 
 def weights_in(folder: Path, name: str) -> Path:
-    """The adapter's weights. Raises :class:`DamagedWeights`, which tells of pickles how to convert them."""
+    """The path of the adapter's weights. Raises :class:`DamagedWeights`; for pickles, with how to convert them."""
     if not (folder / name).exists() and (found := pickles(listing(folder))):
         raise damaged(
             folder,

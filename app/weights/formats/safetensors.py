@@ -1,11 +1,11 @@
-"""Reads the header of a safetensors file and refuses a file that is not what it says.
+"""Reads and validates the header of a safetensors file.
 
-Nothing that a file claims is believed: the header's length is bounded, every tensor must have a type that is known, a
-size that follows from its shape, and a place of its own inside the file. What passes here is safe to map into memory.
+Files are untrusted: the header's length is limited, and every tensor must have a known type, a size that matches its
+shape, and its own range inside the file. A file that passes is safe to map into memory.
 
 Format: https://github.com/huggingface/safetensors#format: eight bytes with the header's length (little-endian), the
 header (JSON: name → dtype, shape, data_offsets), then the data, which the tensors fill without holes or overlaps.
-Flipped bits inside the weights can't be seen here: that is what a manifest's SHA-256 is for.
+Bit errors in the weights are not detected here but by a manifest's SHA-256.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, TypeGuard
 
 from app.errors import DamagedWeights
 
-_MAX_HEADER_BYTES = 64 << 20  # a shard of a large model has some hundred KB
+_MAX_HEADER_BYTES = 64 << 20  # typical: some hundred KB for a shard of a large model
 _MAX_TENSORS = 100_000
 _MAX_NAME_CHARS = 512
 _MAX_DIMENSIONS = 8
@@ -33,7 +33,7 @@ DTYPES: Mapping[str, int] = {
 }
 
 
-FLOATS = ("F64", "F32", "F16", "BF16")  # plain numbers
+FLOATS = ("F64", "F32", "F16", "BF16")  # not quantized
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,16 @@ class TensorInfo:
     dtype: str
     shape: tuple[int, ...]
     size_bytes: int
-    begin: int = field(default=0, compare=False)  # where its data begins, in bytes from the file's start
+    begin: int = field(default=0, compare=False)  # offset of its data from the file's start, in bytes
 
     @property
     def elements(self) -> int:
-        """How many numbers it holds."""
+        """The number of elements."""
         return math.prod(self.shape)
 
 
 def read_tensors(path: Path) -> dict[str, TensorInfo]:
-    """The tensors of a file by name. Raises :class:`DamagedWeights` (never anything else) with the reason."""
+    """The tensors of a file by name. Raises only :class:`DamagedWeights`, with the reason."""
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -70,11 +70,11 @@ def read_tensors(path: Path) -> dict[str, TensorInfo]:
 
 
 class _Bad(Exception):
-    """What is wrong with the file, in words."""
+    """The file is invalid; the message is the reason."""
 
 
 def _header(mark: bytes, file_bytes: int) -> int:
-    """Bytes of the header."""
+    """The header's length in bytes."""
     if len(mark) < 8:
         raise _Bad("it is cut off before its header")
     (length,) = struct.unpack("<Q", mark)
@@ -140,7 +140,7 @@ def _are_sizes(value: object) -> TypeGuard[list[int]]:
 
 
 def _check_places(places: list[tuple[int, int, str]], data_bytes: int) -> None:
-    """They must fill the data from its first byte to its last."""
+    """Check that the tensors cover the data without gaps or overlaps."""
     at = 0
     for begin, end, name in places:
         if begin != at:

@@ -1,8 +1,8 @@
-"""``SHA256SUMS`` in a model's folder: the checksums of its files, as ``sha256sum`` writes and checks them.
+"""Reads and writes ``SHA256SUMS``, the checksums of the files in a model's folder, in the format of ``sha256sum``.
 
-    sha256sum --check SHA256SUMS        does the same as Parley, by hand
+    sha256sum --check SHA256SUMS        verifies a folder by hand
 
-A line for each file: 64 hex digits, two blanks (or a blank and ``*``), the path relative to the folder.
+One line per file: 64 hex digits, two spaces (or a space and ``*``), the path relative to the folder.
 Format: https://www.gnu.org/software/coreutils/manual/html_node/md5sum-invocation.html
 """
 
@@ -22,9 +22,9 @@ _MAX_BYTES = 1 << 20
 
 
 def read_checksums(folder: Path) -> dict[str, str]:
-    """The checksums by path, in lower case; none where there is no such file.
+    """The checksums by path, in lower case; empty where there is no such file.
 
-    Raises :class:`DamagedWeights` for a file that can't be read, lists no checksums, or names a path out of the folder.
+    Raises :class:`DamagedWeights` for a file that can't be read or parsed, or names a path outside the folder.
     """
     path = folder / CHECKSUM_FILE
     try:
@@ -49,10 +49,10 @@ def read_checksums(folder: Path) -> dict[str, str]:
 
 
 def write_checksums(folder: Path, checksums: Mapping[str, str]) -> None:
-    """Add `checksums` (checksums by path) to what is noted in the folder, or put them in its place. All or nothing.
+    """Add or replace `checksums` (by path) in the folder's list, atomically.
 
-    Raises :class:`DamagedWeights` when what is there lists no checksums, ``ValueError`` for a path out of the folder or
-    a checksum that is none, and ``OSError``.
+    Raises :class:`DamagedWeights` when the existing list is invalid, ``ValueError`` for a path outside the folder or an
+    invalid checksum, and ``OSError``.
     """
     both = read_checksums(folder) | {path: digest.lower() for path, digest in checksums.items()}
     lines = [f"{digest}  {path}" for path, digest in sorted(both.items())]

@@ -1,4 +1,4 @@
-"""Names of models that are split into several files: ``<stem>-00001-of-00003.gguf``."""
+"""File names of sharded models: ``<stem>-00001-of-00003.gguf``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<suff
 
 @dataclass(frozen=True, slots=True)
 class ShardName:
-    """The name of one shard, taken apart."""
+    """The parsed name of one shard."""
 
     stem: str
     number: int  # from 1
@@ -21,16 +21,16 @@ class ShardName:
 
     @property
     def is_first(self) -> bool:
-        """Whether it is the one to open; ``False`` also for counts that no model has."""
+        """Whether it is the first shard; ``False`` also for an invalid count."""
         return self.number == 1 and 1 <= self.count <= MAX_SHARDS
 
     def all_names(self) -> list[str]:
-        """The names of all shards, in order; meant for a name that :attr:`is_first`."""
+        """The names of all shards, in order; for a name that :attr:`is_first`."""
         return shard_names(self.stem, self.count, self.suffix)
 
 
 def parse_shard(name: str) -> ShardName | None:
-    """The parts of a shard's name; ``None`` for the name of a file that is not split."""
+    """Parse a shard's name; ``None`` for another name."""
     match = _SHARD.fullmatch(name)
     if match is None:
         return None
@@ -38,11 +38,11 @@ def parse_shard(name: str) -> ShardName | None:
 
 
 def shard_names(stem: str, count: int, suffix: str) -> list[str]:
-    """What the files of a model in `count` parts are called."""
+    """The file names of a model in `count` shards."""
     return [f"{stem}-{number:05d}-of-{count:05d}{suffix}" for number in range(1, count + 1)]
 
 
 def model_stem(name: str) -> str:
-    """The name of the model in a GGUF file: without the suffix, and without its number where it is split."""
+    """The model's name from a GGUF file name: without the suffix and the shard number."""
     shard = parse_shard(name)
     return shard.stem if shard is not None else name.removesuffix(".gguf")

@@ -1,1 +1,1 @@
-"""Import of models that lie in other formats: folders, PyTorch's own files, delta weights."""
+"""Imports models and adapters from folders and files, converting PyTorch's own files and delta weights."""

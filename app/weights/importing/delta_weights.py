@@ -1,4 +1,4 @@
-"""Models published as delta weights to LLaMA: Alpaca and Vicuna."""
+"""Import of models published as delta weights for LLaMA: Alpaca and Vicuna."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from app.weights.importing.huggingface import inspect_folder, model_weights, sto
 from app.weights.importing.meta import find_meta, is_meta
 from app.weights.importing.source import ImportSource, jobs_of
 
-# The sum over all numbers of Alpaca 7B, as its authors published it to check a recovered model with; theirs was taken
-# in float32, one tensor after the other, and with the rotary frequencies, which older files hold for each layer.
+# The sum of all parameters of Alpaca 7B, published by its authors to verify a recovered model. It was computed in
+# float32, tensor by tensor, and includes the rotary frequencies, which older files store for each layer.
 _ALPACA_TOTAL = 50637.1836
-_ALPACA_WITHIN = 0.5  # what rounding makes of so many numbers; another base is off by much more
+_ALPACA_WITHIN = 0.5  # tolerance for rounding; with a wrong base the deviation is much larger
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The model that a delta is added to."""
+    """The base model that delta weights are applied to."""
 
     weights: Mapping[str, Any]  # for the worker
     files: tuple[Path, ...]
@@ -32,12 +32,12 @@ class Base:
 
     @property
     def size_bytes(self) -> int:
-        """Of its weights, which are as many and as wide as the result's."""
+        """Bytes of its weights, about the same as of the result."""
         return sum(path.stat().st_size for path in self.files)
 
 
 def find_base(path: Path) -> Base:
-    """A Hugging Face folder, Meta's folder, or a file in it. Raises :class:`InvalidImport`."""
+    """The base in a Hugging Face folder, Meta's folder, or the folder of a file. Raises :class:`InvalidImport`."""
     path = path.expanduser().absolute()
     folder = path.parent if path.is_file() else path
     if not folder.is_dir():
@@ -55,7 +55,7 @@ def find_base(path: Path) -> Base:
 
 
 def inspect_delta_weights(folder: Path, base_path: Path) -> ImportSource:
-    """Raises :class:`InvalidImport`, :class:`~app.errors.DamagedWeights`."""
+    """Inspect delta weights and their base. Raises :class:`InvalidImport`, :class:`~app.errors.DamagedWeights`."""
     delta = inspect_folder(folder)
     if delta.kind != "model":
         raise InvalidImport(f"{folder} has an adapter, not delta weights. Import it without --base.")
@@ -86,7 +86,7 @@ def inspect_delta_weights(folder: Path, base_path: Path) -> ImportSource:
 
 
 def judge_alpaca(total: float, config: Mapping[str, Any]) -> str:
-    """What the sum over a recovered Alpaca 7B says."""
+    """A message on whether the sum of a recovered Alpaca 7B matches the published one."""
     width = int(config["hidden_size"]) // int(config["num_attention_heads"])
     rotary = math.fsum(10_000.0 ** (-i / width) for i in range(0, width, 2)) * int(config["num_hidden_layers"])
     near = min(total, total + rotary, key=lambda value: abs(value - _ALPACA_TOTAL))
@@ -99,7 +99,7 @@ def judge_alpaca(total: float, config: Mapping[str, Any]) -> str:
 
 
 def _tokenizer(base: Path, names: list[str]) -> dict[str, Path]:
-    """The base's tokenizer, where the delta comes without."""
+    """The base's tokenizer files, if the delta weights have none."""
     if any(name.startswith("tokenizer.") for name in names):
         return {}
     wanted = ("tokenizer", "special_tokens_map", "added_tokens")
@@ -107,7 +107,7 @@ def _tokenizer(base: Path, names: list[str]) -> dict[str, Path]:
 
 
 def _write_config(target: Path, config: Mapping[str, Any]) -> None:
-    """The delta's ``config.json``, with the type that the result has."""
+    """Write the delta's ``config.json`` with the dtype of the result."""
     kinds = [tensor.dtype for path in target.glob("*.safetensors") for tensor in read_tensors(path).values()]
     changed = {key: value for key, value in config.items() if key != "dtype"}
     changed["torch_dtype"] = "bfloat16" if "BF16" in kinds else "float16"

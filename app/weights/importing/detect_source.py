@@ -17,7 +17,7 @@ _HUGGING_FACE = {WEIGHTS, INDEX, OLD_WEIGHTS, OLD_INDEX, LORA_CONFIG}
 
 
 def detect_source(path: Path, base: Path | None = None) -> ImportSource:
-    """Raises :class:`InvalidImport` and :class:`~app.errors.DamagedWeights` for what holds no model."""
+    """Inspect `path`. Raises :class:`InvalidImport` and :class:`~app.errors.DamagedWeights` if it holds no model."""
     if path.is_file() and path.suffix == ".gguf":
         _refuse_base(path, base)
         return inspect_gguf(path)

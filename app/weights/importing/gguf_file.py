@@ -1,4 +1,4 @@
-"""Import of GGUF files, split ones with all their parts, after their headers were checked."""
+"""Import of GGUF files, including split ones, with validated headers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from app.weights.importing.source import ImportSource, plain_name
 
 
 def inspect_gguf(path: Path) -> ImportSource:
-    """A file, the first of the parts of one, or a folder that holds nothing else.
+    """Inspect a GGUF file, the first part of a split one, or a folder with exactly one GGUF model.
 
-    Raises :class:`InvalidImport`, and :class:`~app.errors.DamagedWeights` for a broken file.
+    Raises :class:`InvalidImport`, and :class:`~app.errors.DamagedWeights` for a damaged file.
     """
     folder, name = (path, _only(path)) if path.is_dir() else (path.parent, path.name)
     names = _parts(name)
@@ -47,7 +47,7 @@ def inspect_gguf(path: Path) -> ImportSource:
 
 
 def _only(folder: Path) -> str:
-    """The one GGUF model in a folder: its only file, or the first of its parts."""
+    """The file name of the only GGUF model in a folder, or of its first part."""
     found = [name for name in listing(folder) if name.endswith(".gguf")]
     models = {shard.stem if (shard := parse_shard(name)) else name: name for name in reversed(found)}
     if len(models) != 1:

@@ -28,7 +28,7 @@ _LEFT_BEHIND = (OLD_INDEX, INDEX, "trainer_state.json")
 
 
 def inspect_folder(folder: Path) -> ImportSource:
-    """Raises :class:`InvalidImport` and :class:`~app.errors.DamagedWeights` for a folder without a model."""
+    """Inspect a folder. Raises :class:`InvalidImport` and :class:`~app.errors.DamagedWeights` if it has no model."""
     names = listing(folder)
     is_lora = LORA_CONFIG in names
     weights, promised = _lora_weights(folder, names) if is_lora else model_weights(folder, names)
@@ -54,17 +54,17 @@ def inspect_folder(folder: Path) -> ImportSource:
 
 
 def texts_of(folder: Path, names: list[str]) -> dict[str, Path]:
-    """Configuration and tokenizer: what is copied as it is. Raises :class:`InvalidImport`."""
+    """Configuration and tokenizer files, which are copied unchanged. Raises :class:`InvalidImport`."""
     return {n: inside(folder, n) for n in names if n.endswith(TEXT_SUFFIXES) and n not in _LEFT_BEHIND}
 
 
 def stored(files: list[Path]) -> Mapping[str, Any]:
-    """Weights as they are in `files`, for the worker."""
+    """The worker's description of weights stored in `files`."""
     return {"kind": "files", "files": [str(path.absolute()) for path in files]}
 
 
 def model_weights(folder: Path, names: list[str]) -> tuple[dict[str, str], frozenset[str]]:
-    """The files with a model's weights → what they are called once imported; and the tensors that an index names.
+    """The model's weight files → their names after import; and the tensor names in the index of pickles.
 
     Raises :class:`InvalidImport` and :class:`~app.errors.DamagedWeights`.
     """

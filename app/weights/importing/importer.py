@@ -1,14 +1,13 @@
-"""``parley models import``: bring a model or adapter into the model store, whole or not at all.
+"""Imports a model or adapter into the model store (``parley models import``), atomically.
 
-<store>/weights/<name>/                     appears when everything in it was converted and checked
-<store>/weights/.partial/import-<name>/     work in progress: finished files are kept for the next try
-<store>/weights/.partial/decrypt-<name>/    BELLE's files, decrypted; gone when the import is done
-<store>/adapters/<name>/                    where adapters go: LoRA weights, P-tuning prefixes
+<store>/weights/<name>/                     appears when everything in it is converted and checked
+<store>/weights/.partial/import-<name>/     work in progress: complete files are kept for resuming
+<store>/weights/.partial/decrypt-<name>/    BELLE's decrypted files, removed after the import
+<store>/adapters/<name>/                    adapters: LoRA weights, P-tuning prefixes
 
-Safetensors and GGUF files are linked (or copied, to another disk) after the same checks that a model in use goes
-through. PyTorch's own files, and delta weights, are converted by :mod:`app.weights.importing.safetensors_worker`, in a
-process of its own. Code is never copied. The checksum of every file is noted in the folder
-(:mod:`app.weights.formats.sha256sums`).
+Safetensors and GGUF files are hard-linked (or copied to another disk) and checked as before loading. PyTorch's own
+files and delta weights are converted in a child process, :mod:`app.weights.importing.safetensors_worker`. Code is never
+copied. The checksums of all files are written to the folder (:mod:`app.weights.formats.sha256sums`).
 """
 
 from __future__ import annotations
@@ -42,11 +41,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What was brought in, and where it lies."""
+    """The result of an import."""
 
     folder: Path
     kind: str  # "model", "adapter"
-    notes: tuple[str, ...] = ()  # what whoever imported it should know
+    notes: tuple[str, ...] = ()  # messages for the user
 
 
 def import_model(
@@ -58,12 +57,12 @@ def import_model(
     *,
     base: Path | None = None,
 ) -> Imported:
-    """Bring `source`, a folder or file, in as `name` ("": its own name). Blocks; `cancelled` is asked all the time.
+    """Import `source`, a folder or file, as `name` ("": its own name). **Blocks**; polls `cancelled`.
 
     `base` is what delta weights are applied to: a Hugging Face folder, Meta's folder, or ``consolidated.00.pth``.
 
     Raises :class:`InvalidImport` for what can't be used, :class:`FetchFailed` for a full disk,
-    :class:`~app.errors.FetchCancelled`, :class:`MissingExtra` where PyTorch is needed and not there,
+    :class:`~app.errors.FetchCancelled`, :class:`MissingExtra` where PyTorch is needed but missing,
     :class:`~app.errors.Conflict` while another process imports under the same name.
     """
     source, store = source.expanduser().absolute(), store_dir.absolute()
@@ -112,7 +111,7 @@ def _import_encrypted(
 
 
 class _Import:
-    """One import; every step can be done again after an end in the middle. Whoever runs it holds the name's lock."""
+    """One import; every step can be repeated after an interruption. The caller holds the name's lock."""
 
     def __init__(
         self, source: ImportSource, store_dir: Path, name: str, on_progress: OnProgress, cancelled: Cancelled
@@ -132,11 +131,13 @@ class _Import:
 
     def run(self) -> Imported:
         source = self._source
-        self._target("adapter" if source.kind == "adapter" else "model")  # told before the work is done
+        self._target(
+            "adapter" if source.kind == "adapter" else "model"
+        )  # raises before the work for a name that is taken
         keep_if_same(self.partial, source.state())
         self._check_inputs()
         check_space(self.partial, self._needed_bytes())
-        self._bring_weights()
+        self._add_weights()
         for file, text in source.texts.items():
             if isinstance(text, Path):
                 shutil.copyfile(text, self.partial / file)
@@ -157,7 +158,7 @@ class _Import:
         return target
 
     def _check_inputs(self) -> None:
-        """Where checksums were published beside the files, they must be right."""
+        """Verify published checksums, where there are any."""
         for path, wanted in self._source.md5.items():
             if digest_of(path, self._on_progress, self._cancelled, "md5") != wanted:
                 raise InvalidImport(f"{path.name} does not match its MD5 in {CHECKLIST}. Download it again.")
@@ -175,7 +176,7 @@ class _Import:
             path.stat().st_size for name, path in links.items() if not (self.partial / name).exists()
         )
 
-    def _bring_weights(self) -> None:
+    def _add_weights(self) -> None:
         source = self._source
         for name, path in source.links.items():
             link(path, self.partial / name, self._on_progress, self._cancelled)
@@ -189,7 +190,7 @@ class _Import:
             self._notes.append(source.judge(done.total))
 
     def _write_index(self) -> None:
-        """Which tensor is in which file, unless there is but one; what the old index promised must be there."""
+        """Write the index of several files; raises if a tensor of the original index is missing."""
         shards = [job.target for job in self._source.jobs]
         places: dict[str, str] = {}
         total = 0
@@ -209,7 +210,7 @@ class _Import:
             (self.partial / INDEX).write_text(json.dumps(index, indent=1), "utf-8")
 
     def _checked(self) -> str:
-        """What it is, after the checks that it will have to pass when it is used."""
+        """Make the same checks as before loading; returns "model" or "adapter"."""
         try:
             if self._source.kind == "gguf":
                 for name in self._source.links:
@@ -221,18 +222,18 @@ class _Import:
             read_checkpoint(self.partial)
         except DamagedWeights as err:
             text = err.message.replace(self.partial.name, self._source.name)
-            shutil.rmtree(self.partial)  # or the next try would keep it
+            shutil.rmtree(self.partial)  # or the next attempt would reuse it
             raise InvalidImport(text, **err.details) from err
         return "model"
 
     def _is_prefix(self) -> bool:
-        """Whether all that it holds is a P-tuning prefix."""
+        """Whether all tensors belong to a P-tuning prefix."""
         shards = [*self._source.links, *(job.target for job in self._source.jobs)]
         names = [name for shard in shards for name in read_tensors(self.partial / shard)]
         return bool(names) and all(PREFIX in name for name in names)
 
     def _note_checksums(self) -> None:
-        """Of all files; what the conversion wrote is noted already."""
+        """Write the checksums of all files; those of converted files are known already."""
         noted = read_checksums(self.partial)
         converted = {job.target for job in self._source.jobs}
         files = sorted(path.name for path in self.partial.iterdir() if path.name != CHECKSUM_FILE)
@@ -249,13 +250,13 @@ class _Import:
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             self.partial.rename(target)
-        else:  # converted where it lay: what makes the folder complete comes last, and then the checksums
+        else:  # converted in place: index and weights complete the folder, so they come last, then the checksums
             last = (INDEX, WEIGHTS)
             checksums = read_checksums(self.partial)
             (self.partial / CHECKSUM_FILE).unlink()
             for path in sorted(self.partial.iterdir(), key=lambda path: (path.name in last, path.name)):
                 path.replace(target / path.name)
-                path.unlink(missing_ok=True)  # two links to one file are left as they are
+                path.unlink(missing_ok=True)  # renaming between two links to one file does nothing
             write_checksums(target, checksums)
             self.partial.rmdir()
         sync(target)

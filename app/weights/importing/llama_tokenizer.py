@@ -1,8 +1,8 @@
-"""The tokenizer files that Hugging Face's loaders want beside Meta's ``tokenizer.model``.
+"""Creates Hugging Face's tokenizer files from Meta's ``tokenizer.model``.
 
-That file is a SentencePiece model: tokens with scores, of which the pair with the highest is joined first. A
-``tokenizer.json`` has merges instead, joined in their order. Loaders can make it from the scores by themselves, but
-some take the order of the ids, which is not the same for runs of spaces; so it is written here, by the scores.
+That file is a SentencePiece model: tokens with scores, where the pair with the highest score is merged first. A
+``tokenizer.json`` has an ordered list of merges instead. Some loaders derive it from the order of the ids, which
+differs from the scores for runs of spaces; so it is created here, from the scores.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NORMAL, _CONTROL = 1, 3
 _MARKS = ("<unk>", "<s>", "</s>")
 _TIKTOKEN = re.compile(rb"[A-Za-z0-9+/]+={0,2} \d+\r?\n")
 
-# What Llama 2's chat models were trained on: [INST] … [/INST], a system text inside the first question.
+# The prompt format of Llama 2's chat models: [INST] … [/INST], with the system prompt in the first user message.
 CHAT_TEMPLATE = (
     "{% set first = 1 if messages[0].role == 'system' else 0 %}"
     "{% for message in messages[first:] %}"
@@ -35,7 +35,7 @@ CHAT_TEMPLATE = (
 
 
 def refuse_llama3(tokenizer: Path) -> None:
-    """Raises :class:`InvalidImport` for the text file that LLaMA 3 has under the same name."""
+    """Raise :class:`InvalidImport` for LLaMA 3's text file of the same name."""
     with tokenizer.open("rb") as file:
         begin = file.read(256)
     if _TIKTOKEN.match(begin):
@@ -54,7 +54,7 @@ def tokenizer_files(tokenizer: Path, context_tokens: int, chat_template: str = "
     if found.model_type != BPE or not found.byte_fallback or tuple(texts[:3]) != _MARKS:
         raise InvalidImport(f"{tokenizer} is not the tokenizer of a LLaMA. Replace it with the right one.")
     settings: dict[str, Any] = {
-        "tokenizer_class": "PreTrainedTokenizerFast",  # takes tokenizer.json as it stands; LlamaTokenizer does not
+        "tokenizer_class": "PreTrainedTokenizerFast",  # uses tokenizer.json unchanged; LlamaTokenizer does not
         "add_bos_token": True,
         "add_eos_token": False,
         "bos_token": "<s>",
@@ -73,10 +73,10 @@ def tokenizer_files(tokenizer: Path, context_tokens: int, chat_template: str = "
 
 
 def merges(pieces: Sequence[Piece]) -> list[tuple[str, str]]:
-    """Every pair of tokens that joins to a third, in SentencePiece's order.
+    """All pairs of tokens that merge to a third, by SentencePiece's priority.
 
-    Where scores are equal SentencePiece goes from left to right, so that a run of spaces grows at its end: the longest
-    left side comes first.
+    For equal scores SentencePiece merges from left to right, so that a run of spaces grows at its end: the pair with
+    the longest left side comes first.
     """
     scores = {piece.text: piece.score for piece in pieces if piece.kind == _NORMAL}
     found = [
@@ -98,7 +98,7 @@ def _fast(pieces: Sequence[Piece]) -> dict[str, Any]:
         "truncation": None,
         "padding": None,
         "added_tokens": [{"id": i, "content": text, **flags} for i, text in marks],
-        # One blank before every text, also before one that begins with blanks: a "Metaspace" would leave that out.
+        # A space before every text, even one that begins with spaces, where "Metaspace" would not add it.
         "normalizer": {
             "type": "Sequence",
             "normalizers": [

@@ -1,8 +1,8 @@
 """Import of Meta's LLaMA files: ``consolidated.NN.pth``, ``params.json`` and ``tokenizer.model``.
 
-``params.json`` says the widths; how long a text the model was trained on it does not say. LLaMA 1 read 2,048 tokens,
-LLaMA 2 4,096. They are told apart by what only one of them has: grouped heads (``n_kv_heads``) or a factor
-(``ffn_dim_multiplier``), or, in the sizes of 7B and 13B, the larger ``norm_eps``. In doubt it is 2,048.
+``params.json`` has the dimensions but not the context length: 2,048 tokens for LLaMA 1, 4,096 for LLaMA 2. LLaMA 2 is
+recognized by keys that only it has, ``n_kv_heads`` or ``ffn_dim_multiplier``, or, at 7B and 13B, by the larger
+``norm_eps``. The default is 2,048.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _CHECK = re.compile(r"([0-9a-f]{32}) [ *](\S+)")
 _SHARD = re.compile(r"consolidated\.(\d\d)\.pth")
 _MAX_WIDTH, _MAX_LAYERS, _MAX_HEADS = 1 << 16, 512, 1024
 _ROTARY_BASE = 10_000.0
-_LONG_ROTARY_BASE = 1e6  # Code Llama, trained on texts of 16,384 tokens
+_LONG_ROTARY_BASE = 1e6  # Code Llama, with a context of 16,384 tokens
 _DTYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32"}
 
 
 @dataclass(frozen=True, slots=True)
 class MetaFolder:
-    """One model in Meta's layout; what `params` says was checked."""
+    """A model in Meta's layout, with validated `params`."""
 
     folder: Path
     shards: tuple[Path, ...]
@@ -42,24 +42,24 @@ class MetaFolder:
 
     @property
     def weights(self) -> Mapping[str, Any]:
-        """What the worker is told."""
+        """The worker's description of these weights."""
         p = self.params
         figures = {"width": p["dim"], "layers": p["n_layers"], "heads": p["n_heads"], "kv_heads": self.kv_heads}
         return {"kind": "llama", "files": [str(path.absolute()) for path in self.shards], "params": figures}
 
     @property
     def kv_heads(self) -> int:
-        """Heads that keys and values have."""
+        """The number of key-value heads."""
         return int(self.params.get("n_kv_heads") or self.params["n_heads"])
 
     @property
     def size_bytes(self) -> int:
-        """Of all shards."""
+        """Bytes of all shards."""
         return sum(path.stat().st_size for path in self.shards)
 
     @property
     def context_tokens(self) -> int:
-        """How long a text it was trained on."""
+        """The context length in training."""
         p = self.params
         if float(p.get("rope_theta", 0)) >= _LONG_ROTARY_BASE:
             return 16384
@@ -68,15 +68,15 @@ class MetaFolder:
 
 
 def is_meta(names: list[str]) -> bool:
-    """Whether a folder's files are Meta's."""
+    """Whether a folder with these files is in Meta's layout."""
     return any(_SHARD.fullmatch(name) for name in names)
 
 
 def find_meta(folder: Path) -> MetaFolder:
-    """Look through a folder. Raises :class:`InvalidImport`, :class:`~app.errors.DamagedWeights`."""
+    """Validate a folder. Raises :class:`InvalidImport`, :class:`~app.errors.DamagedWeights`."""
     shards = [name for name in listing(folder) if _SHARD.fullmatch(name)]
     for i in range(len(shards)):
-        inside(folder, f"consolidated.{i:02d}.pth")  # one that is missing in the row is told by name
+        inside(folder, f"consolidated.{i:02d}.pth")  # raises for a missing one, by name
     if not shards:
         raise InvalidImport(f"{folder} holds no {FIRST_SHARD}. Name the folder with Meta's files.")
     inside(folder, PARAMS)
@@ -112,7 +112,7 @@ def inspect_meta(folder: Path) -> ImportSource:
 
 
 def _checklist(found: MetaFolder) -> dict[Path, str]:
-    """The MD5 of each shard, where Meta's list of them is in the folder."""
+    """The MD5 of each shard, if Meta's checklist is in the folder."""
     if not (found.folder / CHECKLIST).exists():
         return {}
     with inside(found.folder, CHECKLIST).open(encoding="utf-8", errors="replace") as file:
@@ -138,7 +138,7 @@ def _check(folder: Path, params: Mapping[str, Any]) -> None:
 
 
 def _write_config(found: MetaFolder, target: Path) -> None:
-    """``config.json``, the sizes that params.json leaves open taken from the weights."""
+    """Write ``config.json``; sizes missing in params.json are taken from the weights."""
     tensors: dict[str, TensorInfo] = {}
     for path in target.glob("*.safetensors"):
         tensors |= read_tensors(path)

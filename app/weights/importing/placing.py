@@ -1,4 +1,4 @@
-"""Puts files into the store: link or copy, checksum, lock a name, keep unfinished work."""
+"""Helpers of an import: link or copy files, compute checksums, lock a name, keep unfinished work."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from app.system.locks import locked
 from app.weights import checksums
 from app.weights.progress import Cancelled, OnProgress, Phase, Progress
 
-STATE = "source.state"  # what a folder of unfinished work was made of
+STATE = "source.state"  # the inputs of a folder of unfinished work
 
 _STOPPED = "The import was stopped. Run the same command to resume."
 
 
 def link(source: Path, target: Path, on_progress: OnProgress, cancelled: Cancelled) -> None:
-    """Make `target` the same file as `source`, or a copy of it on another disk. Raises :class:`FetchCancelled`."""
+    """Hard-link `source` as `target`, or copy it to another disk. Raises :class:`FetchCancelled`."""
     if target.exists():
         return
-    with contextlib.suppress(OSError):  # another disk, or one that knows no hard links: then it is copied
+    with contextlib.suppress(OSError):  # another disk, or no hard links: copied below
         os.link(source.resolve(), target)
         return
     draft = target.with_name(f"{target.name}.part")
@@ -62,7 +62,7 @@ def alone(partial: Path, name: str) -> Iterator[None]:
 
 
 def keep_if_same(folder: Path, state: list[list[object]]) -> None:
-    """Keep what an earlier try finished there, if it was of the same files."""
+    """Keep the files of an earlier attempt if its inputs were the same, else clear the folder."""
     text = json.dumps(state)
     noted = folder / STATE
     if folder.exists() and (not noted.exists() or noted.read_text("utf-8") != text):

@@ -14,53 +14,53 @@ from app.weights.importing.to_safetensors import ConversionJob
 
 Kind = Literal["model", "adapter", "gguf"]
 
-# Files of about this size are written where a model comes in pieces that can't be kept as they are.
+# The approximate size of shards written by a conversion that can't keep the original ones.
 SHARD_BYTES = 5_000_000_000
 _DELTA = re.compile(r"(^|[^a-z])(w?diff|delta)([^a-z]|$)")
 
 
 @dataclass(frozen=True, slots=True)
 class ImportSource:
-    """A model or adapter as it was found. Paths were checked: they lie in their folders."""
+    """An inspected model or adapter. All paths are validated to be inside their folders."""
 
     folder: Path
-    name: str  # that it has, for people
+    name: str  # its own name, for display
     kind: Kind
-    inputs: tuple[Path, ...]  # all that it is made of: when one of them changed, work is begun anew
-    links: Mapping[str, Path] = field(default_factory=dict)  # weights that are taken as they are, by their new names
+    inputs: tuple[Path, ...]  # all input files; if one has changed, an interrupted import starts over
+    links: Mapping[str, Path] = field(default_factory=dict)  # new name → weights that are linked unchanged
     jobs: tuple[ConversionJob, ...] = ()  # weights that are converted
-    texts: Mapping[str, Path | str] = field(default_factory=dict)  # what goes with them: files, or what to write
-    md5: Mapping[Path, str] = field(default_factory=dict)  # that whoever published some of the files gave with them
-    promised: frozenset[str] = frozenset()  # tensors that the index of pickles names
-    finish: Callable[[Path], None] | None = None  # writes what follows from the converted weights into their folder
-    judge: Callable[[float], str] | None = None  # what the sum over all numbers of the recovered weights says
-    notes: tuple[str, ...] = ()  # what whoever imports should know
+    texts: Mapping[str, Path | str] = field(default_factory=dict)  # other files: the original, or the text to write
+    md5: Mapping[Path, str] = field(default_factory=dict)  # published MD5 checksums of some files
+    promised: frozenset[str] = frozenset()  # tensor names in the index of pickles
+    finish: Callable[[Path], None] | None = None  # writes files derived from the converted weights
+    judge: Callable[[float], str] | None = None  # a message about the sum of all recovered weights
+    notes: tuple[str, ...] = ()  # messages for the user
 
     def state(self) -> list[list[object]]:
-        """What tells these files from the same ones changed."""
+        """Path, size and modification time of the inputs, to detect changes."""
         stats = [(str(path), path.stat()) for path in self.inputs]
         return [[path, stat.st_size, stat.st_mtime_ns] for path, stat in stats]
 
 
 def plain_name(folder: Path) -> str:
-    """The folder's name; in Hugging Face's cache (models--owner--name/snapshots/commit) the model's."""
+    """The folder's name; in Hugging Face's cache (models--owner--name/snapshots/commit), the repository's name."""
     if folder.parent.name == "snapshots":
         return folder.parents[1].name.rpartition("--")[2]
     return folder.name
 
 
 def says_delta(name: str) -> bool:
-    """Whether a name says that this is no model but what to add to one: ``alpaca-7b-wdiff``, ``vicuna-7b-delta``."""
+    """Whether a name indicates delta weights: ``alpaca-7b-wdiff``, ``vicuna-7b-delta``."""
     return _DELTA.search(name.lower()) is not None
 
 
 def weight_names(parts: int) -> list[str]:
-    """What the safetensors files of a model in so many parts are called."""
+    """The names of a model's safetensors files, split into `parts`."""
     return [WEIGHTS] if parts == 1 else shards.shard_names("model", parts, ".safetensors")
 
 
 def jobs_of(weights: Mapping[str, Any], size_bytes: int) -> tuple[ConversionJob, ...]:
-    """Weights as files of about :data:`SHARD_BYTES` each; `size_bytes` is what they will take, about."""
+    """Jobs that write files of about :data:`SHARD_BYTES` each; `size_bytes` is the approximate total."""
     parts = max(1, -(-size_bytes // SHARD_BYTES))
     return tuple(
         ConversionJob(weights, name, size_bytes // parts, i, parts) for i, name in enumerate(weight_names(parts))

@@ -22,25 +22,25 @@ _MODULE = "app.weights.importing.safetensors_worker"
 class ConversionJob:
     """One file that the worker writes."""
 
-    weights: Mapping[str, Any]  # what it is made of, as the worker's protocol has it
-    target: str  # its name
-    size_bytes: int  # about, for people who watch
+    weights: Mapping[str, Any]  # its source, in the worker's protocol
+    target: str  # file name
+    size_bytes: int  # approximate, for progress
     part: int = 0
-    parts: int = 1  # of the weights, this file holds one of so many parts
+    parts: int = 1  # the file holds part `part` of so many
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a conversion found out."""
+    """The result of a conversion."""
 
-    checksums: Mapping[str, str]  # SHA-256 of each file that was written now
-    total: float | None  # the sum over all recovered numbers, unless a part of it was there before
+    checksums: Mapping[str, str]  # SHA-256 of each file written by this run
+    total: float | None  # the sum of all recovered values; None if some files existed before
 
 
 def convert_all(jobs: Sequence[ConversionJob], folder: Path, on_progress: OnProgress, cancelled: Cancelled) -> Done:
-    """Write what is not in `folder` yet. Blocks. Checksums are noted there as files are finished.
+    """Convert the files that are not yet in `folder`. **Blocks**. Writes the checksum of each complete file there.
 
-    Raises :class:`InvalidImport` for a file that is refused, :class:`FetchFailed` when the disk is full or the process
+    Raises :class:`InvalidImport` for a rejected file, :class:`FetchFailed` when the disk is full or the process
     ends, and :class:`FetchCancelled`. Finished files stay.
     """
     sizes = {str(folder / job.target): job.size_bytes for job in jobs}
@@ -52,7 +52,7 @@ def convert_all(jobs: Sequence[ConversionJob], folder: Path, on_progress: OnProg
         return Done({}, None)
     checksums: dict[str, str] = {}
     result = 0.0
-    written = 0  # of the file that is being converted; nearly as many bytes as are read
+    written = 0  # bytes of the current file; about the same as bytes read
     with _worker(open_jobs, folder, cancelled) as lines:
         for line in lines:
             said = json.loads(line)
@@ -80,7 +80,7 @@ def _refusal(text: str, number: object) -> InvalidImport | FetchFailed:
 
 @contextmanager
 def _worker(jobs: Sequence[ConversionJob], folder: Path, cancelled: Cancelled) -> Iterator[Iterator[str]]:
-    """The lines that a running worker says."""
+    """The output lines of a running worker."""
     wanted = [
         {"weights": job.weights, "part": job.part, "parts": job.parts, "target": str(folder / job.target)}
         for job in jobs

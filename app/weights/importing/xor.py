@@ -1,9 +1,9 @@
-"""Decrypts BELLE's LLaMA models: files that were XORed with Meta's.
+"""Decrypts BELLE's LLaMA models, which were XORed with Meta's files.
 
-    <name>.<sha256>.enc     32 bytes: the SHA-256 of the plain file, which stands in the name too; then the data
+    <name>.<sha256>.enc     32 bytes: the SHA-256 of the plain file, as in the name; then the data
 
-Data and key (``consolidated.00.pth``) are both read in pieces of 10 MiB, and the i-th goes with the i-th. Behind its
-end the key begins anew; its last piece, which is short, is repeated as often as the piece of data needs.
+Data and key (``consolidated.00.pth``) are both split into pieces of 10 MiB, and piece i is XORed with piece i. After
+its end the key starts over; its last, shorter piece is repeated to the length of the data's piece.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CHECKSUM_BYTES = 32
 
 
 def encrypted_files(folder: Path) -> dict[str, Path]:
-    """The encrypted files in a folder, by the names that they have when plain; none: it is another kind of folder.
+    """The encrypted files in a folder, by their names when decrypted; empty for other folders.
 
     Raises :class:`InvalidImport` for links that lead out, and :class:`~app.errors.DamagedWeights`.
     """
@@ -37,7 +37,7 @@ def encrypted_files(folder: Path) -> dict[str, Path]:
 
 
 def find_key(base: Path | None) -> Path:
-    """The file that a model was XORed with. Raises :class:`InvalidImport`."""
+    """The key file that a model was XORed with. Raises :class:`InvalidImport`."""
     if base is None:
         raise InvalidImport(
             "These files are encrypted with Meta's LLaMA. Name it with --base: the file consolidated.00.pth of the "
@@ -56,9 +56,9 @@ def find_key(base: Path | None) -> Path:
 def decrypt_all(
     files: dict[str, Path], key: Path, folder: Path, on_progress: OnProgress, cancelled: Cancelled
 ) -> dict[str, str]:
-    """Put the plain files into `folder`, the small ones first, so that a wrong key is found at once.
+    """Decrypt the files into `folder`, small ones first, so that a wrong key is detected early.
 
-    Returns their checksums. What is there already stays. Raises :class:`InvalidImport` for a wrong key and for damage,
+    Returns their checksums. Existing files are kept. Raises :class:`InvalidImport` for a wrong key or damaged file,
     and :class:`FetchCancelled`.
     """
     total = sum(path.stat().st_size for path in files.values())
@@ -86,7 +86,7 @@ def decrypt_all(
 
 
 def _checked(path: Path, key: Path, wanted: str) -> Iterator[bytes]:
-    """The plain pieces of a file. Raises :class:`InvalidImport` after the last when they are not what was encrypted."""
+    """The decrypted pieces of a file. Raises :class:`InvalidImport` after the last one for a wrong checksum."""
     digest = hashlib.sha256()
     with path.open("rb") as file, key.open("rb") as key_file:
         if file.read(_CHECKSUM_BYTES).hex() != wanted:
@@ -117,6 +117,6 @@ def _endless(key: BinaryIO) -> Iterator[bytes]:
 
 
 def _xor(data: bytes, mask: bytes) -> bytes:
-    """As long as `data`. XOR of two whole numbers of that many bytes is the fastest that Python itself has."""
+    """`data` XOR `mask`, repeated as needed. XOR of two big integers is the fastest method in pure Python."""
     mask = (mask * -(-len(data) // len(mask)))[: len(data)]
     return (int.from_bytes(data, "little") ^ int.from_bytes(mask, "little")).to_bytes(len(data), "little")

@@ -1,7 +1,7 @@
 """The architectures that can be converted to GGUF: one file each, named for its ``model_type`` in config.json.
 
-A new one is a new file here that defines ``CONVERTER`` (:class:`app.weights.converting.converter.Converter`); nothing
-else changes. The files need NumPy and gguf, so their names alone say which there are.
+A new architecture is a new file that defines ``CONVERTER`` (:class:`app.weights.converting.converter.Converter`). The
+files import NumPy and gguf, so they are listed by name without importing them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """BLOOM, BLOOMZ, and BELLE's models made from them.
 
-Published checkpoints name their tensors with ``transformer.`` in front or without, and their widths by old keys.
+Tensor names of published checkpoints have the prefix ``transformer.`` or none; their configurations use old keys.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from app.weights.converting.config import MOST_LAYERS, Config, must_be, number, 
 from app.weights.converting.converter import Part, gguf_name
 
 _PREFIX = "transformer."
-_CONTEXT_TOKENS = 2048  # that BLOOM was trained with; its positions have no end
+_CONTEXT_TOKENS = 2048  # in training; ALiBi has no maximum
 
 
 class Bloom:
@@ -24,7 +24,7 @@ class Bloom:
     architecture = gguf.MODEL_ARCH.BLOOM
 
     def row_order(self, layer: str, heads: int, heads_kv: int, head: int) -> NDArray[np.intp] | None:
-        """The fused matrix lies in another order in llama.cpp."""
+        """See :func:`_queries_keys_values`: llama.cpp's order of the fused matrix is different."""
         return _queries_keys_values(heads, head) if layer == "attn_qkv" else None
 
     def parts(self, config: Config, names: Set[str]) -> Iterator[Part]:
@@ -73,14 +73,14 @@ class Bloom:
         writer.add_layer_norm_eps(number(config, "layer_norm_epsilon", default=1e-5))
 
     def is_left_out(self, name: str, config: Config) -> bool:
-        """Whether a tensor of the checkpoint is rightly not carried over."""
+        """Whether a tensor of the checkpoint is not needed in the GGUF file."""
         return name == "lm_head.weight" and bool(config.get("tie_word_embeddings", True))
 
 
 def _queries_keys_values(heads: int, head: int) -> NDArray[np.intp]:
-    """Which row of the fused matrix comes at each place of llama.cpp's.
+    """The permutation of the fused matrix's rows for llama.cpp.
 
-    BLOOM stores query, key and value of the first head, then of the second …; llama.cpp wants all queries, then all
+    BLOOM stores query, key and value of the first head, then of the second …; llama.cpp expects all queries, then all
     keys, then all values.
     """
     return np.arange(heads * 3 * head).reshape(heads, 3, head).swapaxes(0, 1).ravel()

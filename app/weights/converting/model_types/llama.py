@@ -1,4 +1,4 @@
-"""LLaMA 1 to 3, and everything made from it (Alpaca, Vicuna, SmolLM2 …)."""
+"""LLaMA 1 to 3, and models derived from it (Alpaca, Vicuna, SmolLM2 …)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Llama:
     architecture = gguf.MODEL_ARCH.LLAMA
 
     def row_order(self, layer: str, heads: int, heads_kv: int, head: int) -> NDArray[np.intp] | None:
-        """Queries and keys lie in another order in llama.cpp."""
+        """See :func:`_pairs_together`: llama.cpp's row order of queries and keys is different."""
         turned = {"attn_q": heads, "attn_k": heads_kv}.get(layer)
         return None if turned is None else _pairs_together(turned, head)
 
@@ -37,15 +37,15 @@ class Llama:
         decoder.describe(config, decoder.sizes_of(config), writer)
 
     def is_left_out(self, name: str, config: Config) -> bool:
-        """Whether a tensor of the checkpoint is rightly not carried over."""
+        """Whether a tensor of the checkpoint is not needed in the GGUF file."""
         return decoder.is_left_out(name, decoder.sizes_of(config).tied)
 
 
 def _pairs_together(heads: int, head: int) -> NDArray[np.intp]:
-    """Which row of a Hugging Face matrix comes at each place of llama.cpp's.
+    """The permutation of a Hugging Face matrix's rows for llama.cpp.
 
-    A rotation turns pairs of numbers. Hugging Face puts the two of a pair half a head apart; Meta and llama.cpp put
-    them side by side.
+    Rotary embeddings rotate pairs of dimensions. In Hugging Face's layout the two are half a head apart; in Meta's and
+    llama.cpp's they are adjacent.
     """
     return np.arange(heads * head).reshape(heads, 2, head // 2).swapaxes(1, 2).ravel()
 

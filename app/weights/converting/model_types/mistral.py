@@ -1,4 +1,4 @@
-"""Mistral's first models: LLaMAs in all but name."""
+"""Mistral's first models, which have LLaMA's architecture."""
 
 from __future__ import annotations
 

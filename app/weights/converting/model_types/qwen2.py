@@ -1,4 +1,4 @@
-"""Qwen2 and 2.5, without experts. Their rotated pairs lie half a head apart in the checkpoint and in llama.cpp."""
+"""Qwen2 and 2.5, without experts. Rotary pairs are half a head apart, both in the checkpoint and in llama.cpp."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Qwen2:
     architecture = gguf.MODEL_ARCH.QWEN2
 
     def row_order(self, layer: str, heads: int, heads_kv: int, head: int) -> NDArray[np.intp] | None:
-        """As in the checkpoint."""
+        """``None``: the same order as in the checkpoint."""
         return None
 
     def parts(self, config: Config, names: Set[str]) -> Iterator[Part]:
@@ -30,15 +30,15 @@ class Qwen2:
 
     def describe(self, config: Config, writer: gguf.GGUFWriter) -> None:
         """Write the metadata that llama.cpp builds the model from."""
-        # A window is used only where use_sliding_window says so; these architectures assume that it doesn't.
+        # The sliding window is off unless use_sliding_window is set; llama.cpp assumes that it is off.
         decoder.describe({"use_sliding_window": False, **config}, self.sizes(config), writer)
 
     def is_left_out(self, name: str, config: Config) -> bool:
-        """Whether a tensor of the checkpoint is rightly not carried over."""
+        """Whether a tensor of the checkpoint is not needed in the GGUF file."""
         return decoder.is_left_out(name, self.sizes(config).tied)
 
     def sizes(self, config: Config) -> decoder.Sizes:
-        """The widths of the model."""
+        """The dimensions of the model."""
         return decoder.sizes_of(config)
 
 

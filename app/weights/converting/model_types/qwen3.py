@@ -1,4 +1,4 @@
-"""Qwen3, without experts: Qwen2 with heads whose width does not follow from the model's."""
+"""Qwen3, without experts: Qwen2 with a head size independent of the hidden size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Qwen3(Qwen2):
     architecture = gguf.MODEL_ARCH.QWEN3
 
     def sizes(self, config: Config) -> decoder.Sizes:
-        """Heads are 128 wide where nothing is said, whatever the width of the model."""
+        """The dimensions of the model; the default head size is 128."""
         return decoder.sizes_of({"head_dim": 128, **config})
 
 

@@ -1,1 +1,1 @@
-"""The tokenizers of Hugging Face folders, read for GGUF."""
+"""Converts the tokenizers of Hugging Face folders to GGUF vocabularies."""

@@ -1,4 +1,4 @@
-"""Byte-level BPE as GPT-2 has it (LLaMA 3, Qwen, SmolLM2, BLOOM), read from ``tokenizer.json``."""
+"""Reads a byte-level BPE vocabulary like GPT-2's (LLaMA 3, Qwen, SmolLM2, BLOOM) from ``tokenizer.json``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read(settings: Settings) -> Vocabulary:
 
 
 def by_id(model: Mapping[str, Any]) -> list[str]:
-    """The tokens of a BPE model in the order of their ids, "" where there is none. Raises :class:`DamagedWeights`."""
+    """The tokens of a BPE model by id, "" for unused ids. Raises :class:`DamagedWeights`."""
     table = model.get("vocab")
     if model.get("type", "BPE") != "BPE" or not isinstance(table, dict) or not table:
         raise DamagedWeights("tokenizer.json holds no BPE vocabulary. Download it again.", file=FAST)
@@ -46,7 +46,7 @@ def by_id(model: Mapping[str, Any]) -> list[str]:
 
 
 def pairs(model: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The merges in their order: they stand there as "left right" or as two strings. Raises :class:`DamagedWeights`."""
+    """The merges in order, stored as "left right" or as two strings. Raises :class:`DamagedWeights`."""
     for merge in as_list(model.get("merges")):
         parts = merge.split(" ") if isinstance(merge, str) else merge
         if not isinstance(parts, list) or len(parts) != 2 or not all(isinstance(p, str) and p for p in parts):
@@ -55,7 +55,7 @@ def pairs(model: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def ends_added(settings: Settings) -> tuple[bool, bool]:
-    """Whether a beginning and an end are put around a text: as the configuration says, else as tokenizer.json does."""
+    """Whether bos and eos are added to a text: by tokenizer_config.json, else by tokenizer.json's post-processor."""
     flags = settings.flags
     if "add_bos_token" in flags or "add_eos_token" in flags:
         return bool(flags.get("add_bos_token")), bool(flags.get("add_eos_token"))
@@ -65,7 +65,7 @@ def ends_added(settings: Settings) -> tuple[bool, bool]:
 
 
 def _template(processor: object) -> Iterator[str]:
-    """What a post-processor puts around the text "A"."""
+    """A post-processor's template for a single text "A"."""
     found = as_table(processor)
     for inner in as_list(found.get("processors")):
         yield from _template(inner)

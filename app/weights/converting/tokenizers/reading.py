@@ -1,4 +1,4 @@
-"""Which of a folder's files its vocabulary is read from."""
+"""Reads a model's vocabulary from the tokenizer files of its folder."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from app.weights.converting.vocabulary import Vocabulary
 
 
 def read_vocabulary(folder: Path, config: Config, rows: int) -> Vocabulary:
-    """The vocabulary of the model in `folder`, whose embedding has so many `rows`.
+    """The vocabulary of the model in `folder`, whose embedding has `rows` rows.
 
-    Raises :class:`InvalidImport` for a tokenizer that llama.cpp would not cut texts with in the same way, and
+    Raises :class:`InvalidImport` for a tokenizer that llama.cpp would not reproduce exactly, and
     :class:`DamagedWeights` for damaged files.
     """
     settings = read_settings(folder, config)

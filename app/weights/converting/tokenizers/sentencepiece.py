@@ -1,8 +1,8 @@
-"""Read a SentencePiece model (``tokenizer.model``): tokens, scores, and how texts are prepared.
+"""Reads a SentencePiece model (``tokenizer.model``): tokens, scores and normalizer settings.
 
-It is a message of Protocol Buffers: https://protobuf.dev/programming-guides/encoding/; what its fields mean stands in
-``sentencepiece_model.proto`` of https://github.com/google/sentencepiece. Only a handful of fields are needed, and the
-file comes from anywhere, so this reads just these, within limits, and refuses everything that is out of order.
+The file is a Protocol Buffers message (https://protobuf.dev/programming-guides/encoding/) with the schema
+``sentencepiece_model.proto`` of https://github.com/google/sentencepiece. Only a few fields are needed and the file is
+untrusted, so this parser reads just these, within limits, and rejects malformed files.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class Piece:
 
 @dataclass(slots=True)
 class SentencePiece:
-    """What a model file says. The values here are those that the format assumes where nothing is said."""
+    """The contents of a model file; the defaults are those of the format."""
 
     pieces: list[Piece] = field(default_factory=list)
     model_type: int = UNIGRAM
     byte_fallback: bool = False
     treat_whitespace_as_suffix: bool = False
-    charsmap: bytes = b""  # replacements of characters, compiled
+    charsmap: bytes = b""  # compiled normalization rules
     add_dummy_prefix: bool = True
     remove_extra_whitespaces: bool = True
     escape_whitespaces: bool = True
@@ -64,7 +64,7 @@ def read_sentencepiece(path: Path) -> SentencePiece:
 
 
 class _Bad(Exception):
-    """What is wrong with the file, in words."""
+    """The file is invalid; the message is the reason."""
 
 
 def _model(data: bytes) -> SentencePiece:
@@ -162,7 +162,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, Value]]:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A number of up to ten bytes, seven bits in each, the lowest first; and where it ends."""
+    """Decode a varint (up to ten bytes, seven bits each, lowest first); returns the number and its end."""
     value = 0
     for i in range(10):
         if at + i >= len(data):

@@ -1,7 +1,7 @@
-"""Reads a tokenizer's settings: special tokens, added tokens, chat templates, what ends a reply.
+"""Reads a tokenizer's settings: special tokens, added tokens, chat templates, end-of-reply tokens.
 
-tokenizer_config.json, special_tokens_map.json, added_tokens.json, tokenizer.json's added tokens, chat_template.jinja,
-generation_config.json. Not every folder has them all, and they repeat each other.
+They are spread over tokenizer_config.json, special_tokens_map.json, added_tokens.json, tokenizer.json,
+chat_template.jinja and generation_config.json, which overlap; not every folder has them all.
 """
 
 from __future__ import annotations
@@ -23,45 +23,45 @@ MODEL, FAST = "tokenizer.model", "tokenizer.json"
 _MAX_FAST_BYTES = 64 << 20  # BLOOM's has 14 MB
 _MAX_SMALL_BYTES = 8 << 20
 _MAX_TEMPLATE_BYTES = 1 << 20
-MOST_TOKENS = 1 << 22  # the largest vocabularies have a tenth of that
+MOST_TOKENS = 1 << 22  # ten times the largest vocabularies
 _ID = re.compile(r"[0-9]{1,8}")
 _MARKS = ("bos", "eos", "unk")
 _KINDS = (*_MARKS, "pad")
-# llama.cpp knows by their text that these end a reply.
+# llama.cpp recognizes these end-of-reply tokens by their text.
 _KNOWN_ENDS = {"<|eot_id|>", "<|im_end|>", "<|end|>", "<|endoftext|>", "</s>", "<|eom_id|>", "<|end_of_text|>"}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a folder says of its tokenizer."""
+    """The tokenizer settings of a folder."""
 
     folder: Path
     config: Config  # of the model
     tokenizer: Config  # tokenizer.json
-    named: Mapping[str, str]  # "bos" → "<s>"; without those that are not set
-    special: frozenset[str]  # texts that are special by name
-    added: Mapping[int, tuple[str, bool]]  # id → text, whether it is special
+    named: Mapping[str, str]  # "bos" → "<s>"; only those that are set
+    special: frozenset[str]  # texts of tokens listed as special
+    added: Mapping[int, tuple[str, bool]]  # id → (text, whether it is special)
     flags: Config  # tokenizer_config.json
-    ends: tuple[int, ...]  # what generation_config.json or config.json say ends a reply
+    ends: tuple[int, ...]  # eos ids of generation_config.json or config.json
     templates: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def has_sentencepiece(self) -> bool:
-        """Whether there is a SentencePiece model."""
+        """Whether the folder has a SentencePiece model."""
         return (self.folder / MODEL).is_file()
 
     @property
     def is_byte_level(self) -> bool:
-        """Whether tokenizer.json spells bytes as GPT-2 did (LLaMA 3 has a tokenizer.model too, of another kind)."""
+        """Whether tokenizer.json is byte-level BPE (LLaMA 3 also has a tokenizer.model, in another format)."""
         return "ByteLevel" in json.dumps(self.tokenizer.get("pre_tokenizer"))
 
     def complete(self, vocabulary: Vocabulary, rows: int) -> None:
-        """Everything that does not depend on the kind of tokenizer."""
+        """Add special tokens, added tokens and templates to `vocabulary`, for every kind of tokenizer."""
         self._add_tokens(vocabulary, rows)
         vocabulary.fill(rows)
         ids = {text: i for i, text in enumerate(vocabulary.tokens)}
         marks = [self.named[kind] for kind in _MARKS if kind in self.named]
-        unclear = len(set(marks)) < len(marks)  # the first conversions of LLaMA named </s> for all of them
+        unclear = len(set(marks)) < len(marks)  # early conversions of LLaMA have </s> for all of them
         for kind in _KINDS:
             found = ids.get(self.named.get(kind, ""))
             if found is not None and not (unclear and getattr(vocabulary, kind) is not None):
@@ -74,7 +74,7 @@ class Settings:
                     "or generation_config.json there."
                 )
             vocabulary.eos = ends[0]
-        if vocabulary.bos is None:  # llama.cpp would take the token 11
+        if vocabulary.bos is None:  # llama.cpp's default would be token 11
             begin = self.config.get("bos_token_id")
             vocabulary.bos = begin if type(begin) is int and 0 <= begin < rows else vocabulary.eos
             vocabulary.add_bos = False
@@ -84,21 +84,21 @@ class Settings:
         vocabulary.templates = dict(self.templates)
 
     def _add_tokens(self, vocabulary: Vocabulary, rows: int) -> None:
-        """Added tokens at their ids; those beyond the embedding can't be used by the model and stay plain text."""
+        """Add the added tokens at their ids; ids beyond the embedding can't be used and are skipped."""
         for token, (text, special) in sorted(self.added.items()):
             if token < rows:
                 kind = TokenType.CONTROL if special or text in self.special else TokenType.USER_DEFINED
                 known = token < len(vocabulary.types) and vocabulary.types[token] is TokenType.UNKNOWN
                 vocabulary.add(token, text, TokenType.UNKNOWN if known else kind)
         present = set(vocabulary.tokens)
-        for text in self.named.values():  # named, and in no list: they come behind all others
+        for text in self.named.values():  # special, but without an id: appended
             if text not in present and len(vocabulary.tokens) < rows:
                 vocabulary.add(len(vocabulary.tokens), text, TokenType.CONTROL)
                 present.add(text)
 
 
 def read_settings(folder: Path, config: Config) -> Settings:
-    """Read them all. Raises :class:`DamagedWeights` for a file that can't be read."""
+    """Read all settings. Raises :class:`DamagedWeights` for a file that can't be read."""
     flags = _json(folder, "tokenizer_config.json", _MAX_SMALL_BYTES)
     named = {**_json(folder, "special_tokens_map.json", _MAX_SMALL_BYTES), **flags}
     tokenizer = _json(folder, FAST, _MAX_FAST_BYTES)
@@ -119,7 +119,7 @@ def read_settings(folder: Path, config: Config) -> Settings:
 
 
 def _added(folder: Path, tokenizer: Config, flags: Config) -> dict[int, tuple[str, bool]]:
-    """Added tokens by id. What tokenizer.json says is what counts, then the newer of the other two."""
+    """Added tokens by id; tokenizer.json takes precedence, then tokenizer_config.json."""
     found: dict[int, tuple[str, bool]] = {}
     for text, token in _json(folder, "added_tokens.json", _MAX_SMALL_BYTES).items():
         if type(token) is int and 0 <= token < MOST_TOKENS:
@@ -146,7 +146,7 @@ def _ends(folder: Path, config: Config) -> tuple[int, ...]:
 
 
 def _templates(folder: Path, flags: Config) -> dict[str, str]:
-    """Chat templates by name. A file of its own stands above tokenizer_config.json."""
+    """Chat templates by name; chat_template.jinja takes precedence over tokenizer_config.json."""
     if (folder / "chat_template.jinja").is_file():
         return {"default": _bytes(folder, "chat_template.jinja", _MAX_TEMPLATE_BYTES).decode("utf-8", "replace")}
     value = flags.get("chat_template")
@@ -157,19 +157,19 @@ def _templates(folder: Path, flags: Config) -> dict[str, str]:
 
 
 def _text(value: object) -> str:
-    """A special token's text: it stands there as a string or as a table with its content."""
+    """A special token's text, stored as a string or as a table with its content."""
     if isinstance(value, dict):
         value = value.get("content")
     return value if isinstance(value, str) else ""
 
 
 def _json(folder: Path, name: str, most: int) -> dict[str, Any]:
-    """A table in the folder; an empty one where there is no such file."""
+    """The JSON table in a file of the folder; empty where there is no such file."""
     if not (folder / name).is_file():
         return {}
     try:
         value = json.loads(_bytes(folder, name, most).decode("utf-8"))
-        json.dumps(value, ensure_ascii=False).encode("utf-8")  # halves of characters can't be written anywhere
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # raises for lone surrogates
     except (ValueError, RecursionError) as err:
         raise damaged(folder, f"has a {name} that is not valid JSON. Download it again.", name) from err
     if not isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""LLaMA's vocabulary: SentencePiece's BPE, read from ``tokenizer.model`` or the ``tokenizer.json`` made from it.
+"""Reads LLaMA's SentencePiece BPE vocabulary from ``tokenizer.model`` or a ``tokenizer.json`` derived from it.
 
-What llama.cpp does with it is what SentencePiece does, to the token: pairs are joined by score, bytes spell what has
-no token, and a space is put before a text, and before what follows a special token.
+llama.cpp tokenizes with it exactly as SentencePiece does: pairs are merged by score, unknown characters fall back to
+bytes, and a space is added before a text and after a special token.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MAX_TOKEN_CHARS = 256
 
 
 def read_model(settings: Settings) -> Vocabulary:
-    """Out of ``tokenizer.model``. Raises :class:`InvalidImport`, :class:`DamagedWeights`."""
+    """Read ``tokenizer.model``. Raises :class:`InvalidImport`, :class:`DamagedWeights`."""
     found = read_sentencepiece(settings.folder / MODEL)
     for problem in _problems(found):
         raise InvalidImport(f"llama.cpp would not split text like this tokenizer.model: it {problem}.", file=MODEL)
@@ -42,7 +42,7 @@ def read_model(settings: Settings) -> Vocabulary:
 
 
 def _problems(found: SentencePiece) -> Iterator[str]:
-    """Refuse what llama.cpp does differently."""
+    """The settings that llama.cpp does not support."""
     if found.model_type != BPE:
         yield "is a unigram model, not BPE"
     if not found.byte_fallback:
@@ -54,10 +54,10 @@ def _problems(found: SentencePiece) -> Iterator[str]:
 
 
 def read_json(settings: Settings) -> Vocabulary:
-    """Out of ``tokenizer.json``. Raises :class:`InvalidImport`, :class:`DamagedWeights`.
+    """Read ``tokenizer.json``. Raises :class:`InvalidImport`, :class:`DamagedWeights`.
 
-    Its merges say in their order what scores say by number. For the two to agree, every pair of tokens that joins to
-    a third must be a merge, as it is where the merges were made from a SentencePiece model.
+    Scores are derived from the order of its merges. For the two to be equivalent, every pair of tokens that joins to a
+    third must be a merge, as is the case for merges derived from a SentencePiece model.
     """
     model = as_table(settings.tokenizer.get("model"))
     if not model.get("byte_fallback"):
@@ -79,7 +79,7 @@ def read_json(settings: Settings) -> Vocabulary:
 
 
 def _scores(model: Mapping[str, Any], tokens: list[str]) -> dict[str, float]:
-    """A score for each token that a merge makes: the sooner, the higher."""
+    """A score for each token made by a merge: the earlier the merge, the higher."""
     merges = list(pairs(model))
     scores: dict[str, float] = {}
     for left, right in merges:
@@ -104,7 +104,7 @@ def _kind(token: str, unknown: object) -> TokenType:
 
 
 def _space_prefix(tokenizer: Mapping[str, Any]) -> bool:
-    """Whether a space is put before a text; two generations of transformers say it differently."""
+    """Whether a space is added before a text; two generations of transformers store it differently."""
     cut, change = tokenizer.get("pre_tokenizer"), tokenizer.get("normalizer")
     mark = as_table(cut)
     if change is None and mark.get("type") == "Metaspace" and not mark.get("split", True):

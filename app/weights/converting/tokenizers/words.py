@@ -1,8 +1,8 @@
-"""Pre-tokenizers: how a byte-level tokenizer splits a text into words, and llama.cpp's name for that.
+"""Identifies a byte-level tokenizer's pre-tokenizer (how it splits text into words) by llama.cpp's name for it.
 
-In a GGUF file a pre-tokenizer is a name (``tokenizer.ggml.pre``); llama.cpp has the pattern for each name built in. A
-wrong name gives a model that seems to work and reads numbers or spaces wrongly, so only what is known for sure is
-named: the patterns here stand in the published tokenizers, the names in llama.cpp's ``llama-vocab.cpp``.
+A GGUF file has only a pre-tokenizer's name (``tokenizer.ggml.pre``); the patterns are built into llama.cpp. A model
+with a wrong name seems to work but tokenizes numbers or spaces wrongly, so only exact matches are accepted. The
+patterns are those of published tokenizers, the names those of llama.cpp's ``llama-vocab.cpp``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ QWEN35 = (
 )
 BLOOM = " ?[^(\\s|[.,!?…。，、।۔،])]+"
 
-# By the cuts in their order, and whether a word that is a token as a whole is taken so whatever the merges say.
+# Key: the patterns in order, and ``ignore_merges`` (a word that is a token is used whole, whatever the merges).
 _NAMES: Mapping[tuple[tuple[str, ...], bool], str] = {
     ((GPT2,), False): "gpt-2",
     ((_DIGITS, GPT2), False): "smollm",
@@ -39,11 +39,11 @@ _NAMES: Mapping[tuple[tuple[str, ...], bool], str] = {
 
 
 def pre_tokenizer_name(tokenizer: Mapping[str, Any]) -> str:
-    """The name of the pre-tokenizer of ``tokenizer.json``. Raises :class:`InvalidImport` for one not known."""
+    """llama.cpp's name of the pre-tokenizer in ``tokenizer.json``. Raises :class:`InvalidImport` for an unknown one."""
     normalizer = tokenizer.get("normalizer")
     kind = as_table(normalizer).get("type")
     if normalizer not in (None, _NOTHING) and kind != "NFC":
-        # NFC changes nothing in texts as people type them, and llama.cpp does not compute it.
+        # llama.cpp does not apply NFC, which leaves typed text unchanged anyway.
         raise _unknown(f"it normalizes text with {str(kind)[:40]}")
     cuts = tuple(_cuts(tokenizer.get("pre_tokenizer")))
     whole_words = bool(as_table(tokenizer.get("model")).get("ignore_merges"))
@@ -57,7 +57,7 @@ _NOTHING = {"type": "Sequence", "normalizers": []}
 
 
 def _cuts(step: object) -> Iterator[str]:
-    """The patterns of a step, which may be made of others."""
+    """The patterns of a step, which may be a sequence of steps."""
     found = as_table(step)
     kind, behavior = found.get("type"), found.get("behavior")
     pattern = as_table(found.get("pattern")).get("Regex")

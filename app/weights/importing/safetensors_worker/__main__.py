@@ -1,4 +1,4 @@
-"""Run the conversions that standard input names; the protocol is described in the package."""
+"""Entry point: runs the conversions requested on standard input; see the package for the protocol."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from app.weights.importing.safetensors_worker.writing import split, write
 
 
 class _Files:
-    """Opens each file once."""
+    """The opened input files, each opened once."""
 
     def __init__(self) -> None:
         self._open: dict[Path, dict[str, Rows]] = {}
-        self.last = Path()  # that a refusal is about
+        self.last = Path()  # the file that a refusal is about
 
     def weights(self, wanted: Mapping[str, Any], total: Total) -> dict[str, Rows]:
-        """The tensors that a job names. Raises :class:`Refused`, ``OSError``."""
+        """The tensors of a job's ``weights``. Raises :class:`Refused`, ``OSError``."""
         if wanted["kind"] == "base_plus_delta":
             base = self.weights(wanted["base"], total)
             delta = self.weights(wanted["delta"], total)
@@ -50,7 +50,7 @@ class _Files:
 
 
 def main() -> int:
-    """Returns the exit code."""
+    """Run all jobs; returns the exit code."""
     torch.set_num_threads(1)
     files = _Files()
     total = Total()

@@ -1,7 +1,7 @@
-"""Models published as delta weights: base + delta, computed in float32, some rows at a time.
+"""Applies delta weights: base + delta in float32, some rows at a time.
 
-A token that was added in training ([PAD], the 32,001st) has a row in the delta and none in the base. What it was
-subtracted from there depends on who trained: the average of the base's rows (Alpaca), or nothing (Vicuna, v0).
+A token added in training ([PAD], the 32,001st) has a row in the delta but none in the base. There the delta is relative
+to the average of the base's rows (Alpaca) or to zero (Vicuna, v0).
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from torch import Tensor
 
 from app.weights.importing.safetensors_worker.rows import Refused, Rows
 
-_DERIVED = ".rotary_emb.inv_freq"  # follows from the configuration; in older files only
+_DERIVED = ".rotary_emb.inv_freq"  # only in older files; derived from the configuration
 _GROWING = ("model.embed_tokens.weight", "lm_head.weight")
 _MAX_NEW_ROWS = 64
 
 
 @dataclass(slots=True)
 class Total:
-    """The sum of all numbers of the result; that of some models was published, to compare with."""
+    """The sum of all values of the result, to compare with the published sum of some models."""
 
     value: float = 0.0
     seen: set[tuple[str, int]] = field(default_factory=set)
 
     def add(self, name: str, begin: int, rows: Tensor) -> None:
-        """Count rows once, however often they are computed. Raises :class:`Refused` for what is no number."""
+        """Add rows, each only once even if computed again. Raises :class:`Refused` for NaN or infinity."""
         if (name, begin) in self.seen:
             return
         self.seen.add((name, begin))
@@ -38,7 +38,7 @@ class Total:
 
 
 def recovered(base: Mapping[str, Rows], deltas: Mapping[str, Rows], fill: str, total: Total) -> dict[str, Rows]:
-    """The tensors of the model. Raises :class:`Refused` where the two don't fit, before anything is computed."""
+    """The tensors of the model. Raises :class:`Refused` for mismatched shapes, before anything is computed."""
     left = {name: rows for name, rows in base.items() if not name.endswith(_DERIVED)}
     found: dict[str, Rows] = {}
     for name, delta in deltas.items():
@@ -68,7 +68,7 @@ def _sum(name: str, base: Rows, delta: Rows, total: Total) -> Rows:
 
 
 def _grown(name: str, base: Rows, delta: Rows, fill: str) -> Rows:
-    """The base in the shape of the delta."""
+    """The base extended to the shape of the delta."""
     if base.shape == delta.shape:
         return base
     rows = base.shape[0] if base.shape else 0
@@ -89,7 +89,7 @@ def _grown(name: str, base: Rows, delta: Rows, fill: str) -> Rows:
 
 
 def _average(rows: Rows) -> Tensor:
-    """Of all rows, in float32."""
+    """The mean of all rows, in float32."""
     total = torch.zeros(rows.shape[1], dtype=torch.float64)
     for piece in rows.pieces():
         total += piece.sum(dim=0, dtype=torch.float64)

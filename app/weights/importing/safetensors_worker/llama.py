@@ -1,11 +1,10 @@
-"""Meta's LLaMA shards as Hugging Face's tensors.
+"""Converts Meta's LLaMA shards to Hugging Face's tensors.
 
-Each of the shards holds a slice of every layer, as model-parallel training left it: of the matrices that were split by
-their rows (wq, wk, wv, w1, w3, output) some rows, of those split by their columns (wo, w2) some columns, of the
-embedding some columns (LLaMA 3: some rows); norms are in every shard, the same.
+Each shard holds a slice of every layer, from model-parallel training: some rows of wq, wk, wv, w1, w3 and output, some
+columns of wo and w2, some columns of the embedding (LLaMA 3: some rows); norms are the same in every shard.
 
-Rotary embeddings turn pairs of numbers. Meta's pairs are neighbours: rows (0, 1), (2, 3) … of a head; Hugging Face's
-code pairs row i with row i + d/2. So the rows of wq and wk are put into another order, head by head.
+Rotary embeddings rotate pairs of dimensions. Meta's pairs are adjacent: rows (0, 1), (2, 3) … of a head; Hugging Face's
+code pairs row i with row i + d/2. So the rows of wq and wk are permuted, head by head.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from app.weights.importing.safetensors_worker.rows import Refused, Rows, joined,
 
 _BY_ROWS, _BY_COLUMNS, _SAME = 0, 1, None
 
-# Of a layer: Meta's name → Hugging Face's, and how it was split.
+# Meta's name in a layer → Hugging Face's, and the axis it is split along.
 _LAYER: Mapping[str, tuple[str, int | None]] = {
     "attention.wq": ("self_attn.q_proj", _BY_ROWS),
     "attention.wk": ("self_attn.k_proj", _BY_ROWS),
@@ -35,7 +34,7 @@ _LAYER: Mapping[str, tuple[str, int | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """The figures of ``params.json``."""
+    """The dimensions in ``params.json``."""
 
     width: int
     layers: int
@@ -44,7 +43,7 @@ class Params:
 
 
 def from_shards(shards: Sequence[Mapping[str, Rows]], params: Params) -> dict[str, Rows]:
-    """All tensors, in the model's order. Raises :class:`Refused` for shards that are not such a model, or not whole."""
+    """All tensors, in the model's order. Raises :class:`Refused` for invalid or incomplete shards."""
     whole = {"model.embed_tokens.weight": _embedding(shards, params)}
     ffn = 0
     for i in range(params.layers):
@@ -75,7 +74,7 @@ def _shape(kind: str, params: Params, ffn: int) -> tuple[int, ...]:
 
 
 def _halves(rows: int, head: int) -> torch.Tensor:
-    """Where each of Hugging Face's rows lies in Meta's matrix: of every head the even rows, then the odd ones."""
+    """The permutation from Meta's rows to Hugging Face's: the even rows of each head, then the odd ones."""
     return torch.arange(rows).view(-1, head // 2, 2).transpose(1, 2).reshape(-1)
 
 
@@ -114,7 +113,7 @@ def _check(name: str, rows: Rows, wanted: tuple[int, ...], shards: int) -> None:
 
 
 def _refuse_more(shards: Sequence[Mapping[str, Rows]], params: Params) -> None:
-    """Everything but the rotary frequencies, which follow from the configuration, must have been used."""
+    """Raise :class:`Refused` for unused tensors, except rotary frequencies, which are derived."""
     used = {f"layers.{i}.{old}.weight" for i in range(params.layers) for old in _LAYER}
     used |= {"tok_embeddings.weight", "norm.weight", "output.weight", "rope.freqs"}
     more = sorted(set().union(*shards) - used)

@@ -1,4 +1,4 @@
-"""Tensors read or computed some rows at a time."""
+"""Lazy tensors that are read or computed some rows at a time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ CHUNK_BYTES = 64 << 20
 
 
 class Refused(Exception):
-    """What is not converted; the message completes the sentence that a file's name begins."""
+    """The input is rejected; the message completes the sentence that begins with the file's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A tensor of one or more dimensions; `read` returns its rows [begin, end)."""
+    """A lazy tensor of one or more dimensions; `read` returns its rows [begin, end)."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
@@ -26,16 +26,16 @@ class Rows:
 
     @property
     def elements(self) -> int:
-        """How many numbers it holds."""
+        """The number of elements."""
         return math.prod(self.shape)
 
     @property
     def size_bytes(self) -> int:
-        """Bytes that it takes."""
+        """The size in bytes."""
         return self.elements * int(self.dtype.itemsize)
 
     def pieces(self) -> Iterator[Tensor]:
-        """All of it in order, some 64 MiB at a time."""
+        """All rows in order, some 64 MiB at a time."""
         if not self.shape:
             yield self.read(0, 1)
             return
@@ -46,13 +46,13 @@ class Rows:
 
 
 def stored(tensor: Tensor) -> Rows:
-    """A tensor in memory, or mapped into it."""
+    """A tensor in memory or in a memory map."""
     whole = tensor.detach()
     return Rows(tuple(tensor.shape), tensor.dtype, lambda begin, end: whole[begin:end] if whole.ndim else whole)
 
 
 def joined(parts: Sequence[Rows], axis: int) -> Rows:
-    """Parts side by side: along their first axis (0), or along their second (1)."""
+    """The concatenation of `parts` along `axis` 0 or 1."""
     first = parts[0]
     if len(parts) == 1:
         return first
@@ -75,7 +75,7 @@ def joined(parts: Sequence[Rows], axis: int) -> Rows:
 
 
 def reordered(rows: Rows, order: Tensor) -> Rows:
-    """Row i is row ``order[i]`` of `rows`; neighbours come from one neighbourhood."""
+    """The permutation whose row i is row ``order[i]`` of `rows`; nearby rows must come from nearby rows."""
 
     def read(begin: int, end: int) -> Tensor:
         wanted = order[begin:end]

@@ -1,4 +1,4 @@
-"""Open files of weights: PyTorch's own (pickles, restricted), and safetensors."""
+"""Opens weight files: PyTorch's own (with the restricted unpickler) and safetensors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DTYPES: Mapping[torch.dtype, str] = {
 
 
 def open_weights(path: Path) -> dict[str, Rows]:
-    """The tensors of a file by name, none of them read yet. Raises :class:`Refused`, ``OSError``."""
+    """The lazy tensors of a file by name. Raises :class:`Refused`, ``OSError``."""
     found = _safetensors(path) if path.suffix == ".safetensors" else read_weights(path)
     return {name: stored(tensor) for name, tensor in found.items()}
 
@@ -37,7 +37,7 @@ def open_weights(path: Path) -> dict[str, Rows]:
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a ``.bin`` or ``.pth`` file, by name. Raises :class:`Refused`."""
     try:
-        # Only the newer kind of file, a zip archive, can be mapped into memory.
+        # Only the newer format, a zip archive, can be mapped into memory.
         found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path) or None)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, TypeError, KeyError, AttributeError) as err:
         reason = str(err).strip().partition("\n")[0][:200]

@@ -1,4 +1,4 @@
-"""Write a safetensors file and compute its SHA-256."""
+"""Writes a safetensors file and computes its SHA-256."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ALIGNMENT = 8
 def write(weights: Mapping[str, Rows], target: Path, on_bytes: Callable[[int], None]) -> str:
     """Write `weights` to `target`; returns its SHA-256. Raises ``OSError``.
 
-    Tensors that share memory (a head tied to its embedding) are written each.
+    Tensors that share memory (a head tied to its embedding) are each written in full.
     """
     draft = target.with_name(f"{target.name}.part")
     digest = hashlib.sha256()
@@ -41,7 +41,7 @@ def write(weights: Mapping[str, Rows], target: Path, on_bytes: Callable[[int], N
 
 
 def split(weights: Mapping[str, Rows], part: int, parts: int) -> dict[str, Rows]:
-    """The tensors of one of `parts` files (counted from 0) of about the same size; their order stays."""
+    """The tensors of file `part` (from 0) when split, in order, into `parts` files of about the same size."""
     total = max(1, sum(rows.size_bytes for rows in weights.values()))
     chosen, at = {}, 0
     for name, rows in weights.items():
@@ -53,7 +53,7 @@ def split(weights: Mapping[str, Rows], part: int, parts: int) -> dict[str, Rows]
 
 
 def _header(weights: Mapping[str, Rows]) -> bytes:
-    """As the format asks: the length in eight bytes, then JSON, padded with blanks."""
+    """The file's header: its length in eight bytes, then JSON, padded with spaces."""
     table: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     at = 0
     for name, rows in weights.items():
@@ -66,6 +66,6 @@ def _header(weights: Mapping[str, Rows]) -> bytes:
 
 
 def _views(piece: Tensor) -> list[memoryview]:
-    """Its bytes. What is stored in another order is copied; a single row may be long, so it is cut."""
+    """The bytes of `piece`, in chunks, since a single row may be long; non-contiguous tensors are copied."""
     flat = piece.contiguous().reshape(-1).view(torch.uint8)
     return [memoryview(flat[at : at + CHUNK_BYTES].numpy()) for at in range(0, flat.numel(), CHUNK_BYTES)]
