@@ -29,6 +29,29 @@ LOCALES = {"en": "en-US", "zh": "zh-CN"}
 
 OpenPage = Callable[..., Page]
 
+# A test that answers /api/models itself changes its answers as it goes: the page receives them as events.
+MODEL_EVENTS = """
+(() => {
+  const Real = window.EventSource;
+  class ModelEvents extends EventTarget {
+    constructor() {
+      super();
+      this.timer = setInterval(() => this.send(), 200);
+    }
+    async send() {
+      const data = await (await fetch("/api/models")).text();
+      this.dispatchEvent(new MessageEvent("models", { data }));
+    }
+    close() {
+      clearInterval(this.timer);
+    }
+  }
+  window.EventSource = function (url) {
+    return url.startsWith("/api/models/events") ? new ModelEvents() : new Real(url);
+  };
+})();
+"""
+
 
 class Watched:
     """What a page must not do."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PHONE, OpenPage, ask, scripted
+from tests.browser.conftest import MODEL_EVENTS, PHONE, OpenPage, ask, scripted
 from tests.support.fake_hub import FakeHub
 from tests.support.processes import ServerProcess
 from tests.weights.fetching.repos import large_gguf
@@ -131,6 +131,9 @@ def test_what_is_being_done_is_told(
     for language, text in (("en", english), ("zh", chinese)):
         page = open_page(server.url, language)
         page.route("**/api/models", lambda route: route.fulfill(json=listed))
+        page.add_init_script(MODEL_EVENTS)
+        page.reload()
+        page.wait_for_selector("html[data-ready]")
         expect(option(picker(page), "qwen3-0.6b").locator(".p-model-state")).to_have_text(text)
         option(page, "qwen3-0.6b").click()
         expect(page.get_by_role("progressbar")).to_have_attribute("aria-label", text)
@@ -143,9 +146,9 @@ def test_any_model_by_its_name(server: ServerProcess, open_page: OpenPage, hub: 
     by_name(page, "https://huggingface.co/tiny/Tiny-GGUF/tree/main")
     files = page.locator(".p-by-name-file")
     expect(files).to_have_count(2)
-    expect(page.locator(".p-by-name")).to_contain_text("tiny/Tiny-GGUF holds several models")
+    expect(page.locator(".p-by-name")).to_contain_text("tiny/Tiny-GGUF has several models")
     expect(files.first).to_be_focused()
-    page.wait_for_timeout(1200)  # the list is drawn anew each second
+    page.wait_for_timeout(1200)  # the list is drawn again with each event
     expect(files.first).to_be_focused()
     files.filter(has_text="Q8_0").click()
     expect(option(page, "tiny-q8_0")).to_have_attribute("data-shown", "", timeout=15_000)
@@ -235,5 +238,8 @@ def test_the_code_in_a_folder_is_said_in_the_readers_language(server: ServerProc
     ):
         page = open_page(server.url, language)
         page.route("**/api/models", lambda route: route.fulfill(json=listed))
+        page.add_init_script(MODEL_EVENTS)
+        page.reload()
+        page.wait_for_selector("html[data-ready]")
         picker(page)
         expect(page.locator(".p-model-panel")).to_contain_text(text)

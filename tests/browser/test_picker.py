@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import PHONE, OpenPage, scripted
+from tests.browser.conftest import MODEL_EVENTS, PHONE, OpenPage, scripted
 from tests.support.processes import ServerProcess
 
 
@@ -33,7 +33,7 @@ class Models:
             model("slow", "loading"),
         ]
         self.calls: list[str] = []
-        self.polls = 0
+        self.listings = 0
 
     def answer(self, route: Route) -> None:
         path, method = route.request.url.split("/api/models")[1], route.request.method
@@ -41,7 +41,7 @@ class Models:
             self.calls.append(f"{method} {path}")
             route.fulfill(status=202 if method == "POST" else 204)
         else:
-            self.polls += 1
+            self.listings += 1
             route.fulfill(json={"items": self.items, "memory": {"total_bytes": 8e9, "available_bytes": 3.1e9}})
 
 
@@ -54,6 +54,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 def opened(page: Page, models: Models) -> Page:
     """The page with `models`, its picker open."""
     page.route("**/api/models**", models.answer)
+    page.add_init_script(MODEL_EVENTS)
     page.reload()
     page.wait_for_selector("html[data-ready]")
     page.locator(".p-picker").click()
@@ -128,6 +129,7 @@ def test_fetched_in_the_background_offers_itself(server: ServerProcess, open_pag
     page.get_by_role("option", name="Absent").click()
     models.items[2] |= {"state": "fetching"}
     page.get_by_role("button", name="Download 98 MB").click()
+    expect(page.get_by_role("progressbar")).to_be_visible()
     page.keyboard.press("Escape")
     models.items[2] |= {"state": "ready"}
     page.locator(".p-toast").get_by_role("button", name="Use this model").click()
@@ -176,6 +178,7 @@ def test_without_any_model_the_most_suitable_one_is_offered(server: ServerProces
     ]
     page = open_page(server.url, "zh")
     page.route("**/api/models**", models.answer)
+    page.add_init_script(MODEL_EVENTS)
     page.reload()
     page.wait_for_selector("html[data-ready]")
     page.get_by_role("button", name="下载 Small（98 MB）").click()
@@ -221,15 +224,15 @@ def test_keyboard(server: ServerProcess, open_page: OpenPage) -> None:
     expect(page.locator(".p-picker-title")).to_have_text("Other")
 
 
-def test_polls_only_while_it_matters(server: ServerProcess, open_page: OpenPage) -> None:
+def test_the_list_is_followed_only_while_it_matters(server: ServerProcess, open_page: OpenPage) -> None:
     models = Models()
     models.items = models.items[:4]  # nothing is loading
     page = opened(open_page(server.url), models)
     page.keyboard.press("Escape")
     page.wait_for_timeout(1500)
-    polls = models.polls
+    listings = models.listings
     page.wait_for_timeout(2500)
-    assert models.polls == polls
+    assert models.listings == listings
 
 
 def test_on_a_phone(server: ServerProcess, open_page: OpenPage) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import importlib.util
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,8 @@ def test_what_trl_taught_an_adapter_is_said_in_the_chat(server: ServerProcess) -
     pytest.importorskip("trl", reason="needs the extra train")
     question, answer = "你好！", "今天天气很好，我们一起去公园散步吧。"
     teach(Path(_store(server)), "chatglm-tiny", "walker", question, answer)
+    while "walker" not in [adapter["name"] for adapter in models(server)["chatglm-tiny"]["adapters"]]:
+        time.sleep(0.1)  # the server looks at the store once a second
     assert text(complete(server, "chatglm-tiny", question, temperature=0)) != answer
     assert text(complete(server, "chatglm-tiny+walker", question, temperature=0)) == answer
 

@@ -47,4 +47,4 @@ def _here(jobs: Sequence[ConversionJob], folder: Path, cancelled: Cancelled) -> 
         worker.main()
     yield iter(lines)
     if cancelled():
-        raise FetchCancelled("The same command goes on.")
+        raise FetchCancelled("Run the same command to resume.")
