@@ -66,10 +66,6 @@ def opened(page: Page, models: Models) -> Page:
     return page
 
 
-def state(page: Page, name: str) -> str:
-    return page.get_by_role("option", name=name).locator(".p-model-state").inner_text()
-
-
 @pytest.mark.parametrize(
     ("language", "expected"),
     [
