@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.schemas import conversation_json, message_json, rating_json
 from app.chat import events
-from app.chat.channel import EventStream
+from app.chat.resumable_events import EventStream
 
 MEDIA_TYPE = "text/event-stream"
 EVENT_STREAM: dict[str, Any] = {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from app.chat.channel import Channel, EventStream
 from app.chat.event_hub import EventHub
 from app.chat.events import ConversationDeleted, ConversationUpdated
 from app.chat.reply_tasks import ReplyTasks
+from app.chat.resumable_events import Channel, EventStream
 from app.domain.feedback import Rating
 from app.domain.messages import Conversation, ConversationChanges, Message, SearchHit
 from app.domain.sampling import SamplingParams

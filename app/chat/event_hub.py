@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from app.chat.channel import Channel
+from app.chat.resumable_events import Channel
 
 
 class EventHub:

@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from app.chat.channel import Channel
 from app.chat.events import ReplyFailed, ReplyFinished
+from app.chat.resumable_events import Channel
 from app.chat.running_reply import RunningReply
 from app.domain.generation import Admitted, Delta, Finished, FinishReason, GenerationRequest, Queued, Usage
 from app.domain.messages import Message, MessageState, Timing

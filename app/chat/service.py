@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
-from app.chat.channel import EventStream
 from app.chat.event_hub import EventHub
 from app.chat.events import ConversationUpdated, MessageAdded, MessageRated
 from app.chat.generation_requests import request_for, sampling_for
 from app.chat.reply_task import ReplyTask
 from app.chat.reply_tasks import ReplyTasks
+from app.chat.resumable_events import EventStream
 from app.chat.running_reply import RunningReply
 from app.domain.context import FittedPrompt, fit
 from app.domain.feedback import Rating, Verdict

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from app.chat import reply_task
-from app.chat.channel import Channel
 from app.chat.events import ReplyFailed, ReplyFinished
 from app.chat.reply_task import ReplyTask
+from app.chat.resumable_events import Channel
 from app.chat.running_reply import RunningReply
 from app.domain.generation import GenerationRequest
 from app.domain.messages import Message, MessageState, Role, Turn

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.chat.channel import LOG_LENGTH, Channel
 from app.chat.events import (
     ConversationDeleted,
     Event,
@@ -18,6 +17,7 @@ from app.chat.events import (
     Reset,
     Snapshot,
 )
+from app.chat.resumable_events import LOG_LENGTH, Channel
 from app.chat.running_reply import RunningReply
 from app.domain.messages import Message, MessageState, Role
 
