@@ -29,7 +29,7 @@ REQUIREMENTS = {"core": "-e .", "torch": "-e .[torch]", "dev": "-e .[dev,train]"
 COVERED = {"core": ("core",), "torch": ("core", "torch"), "dev": ("core", "torch", "dev")}
 WHAT_FOLLOWS = {
     "core": "Installing Parley into .venv: about 500 MB and half a minute, this first time only.",
-    "torch": "Installing Parley with PyTorch into .venv: 2 GB, or 7 GB where pip chooses a build for graphics cards.",
+    "torch": "Installing Parley with PyTorch into .venv: 2 GB, or 7 GB where pip chooses a build for GPUs.",
     "dev": "Installing Parley, PyTorch and its test tools into .venv: 2 GB or more, this first time only.",
 }
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -1,4 +1,4 @@
-"""Registry of running reply tasks, by message and by conversation."""
+"""The running reply tasks, by message and by conversation."""
 
 from __future__ import annotations
 

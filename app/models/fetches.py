@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from app.models.fetch_model import fetch_model
 from app.models.hub_references import resolve
 from app.models.manifest import Manifest
 from app.weights.progress import Progress
+
+log = logging.getLogger(__name__)
 
 _MAX_RUNNING = 2  # more would only share the same bandwidth; the others wait
 _LISTING_TIMEOUT_S = 10.0  # timeout for asking the Hub whether a model exists
@@ -143,8 +146,19 @@ class Fetches:
             pass
         except ParleyError as err:
             self._errors[model_id] = err
+        except OSError as err:  # of the store, outside of the download itself
+            log.warning("Fetching %s failed: %s", model_id, err)
+            text = f"The model store can't be used ({err.strerror}). Check its disk, then try again."
+            self._errors[model_id] = FetchFailed(text, model_id=model_id)
         finally:
+            await self._ended(model_id)
+
+    async def _ended(self, model_id: str) -> None:
+        try:
             await asyncio.to_thread(self._catalog.refresh)
+        except OSError as err:  # the regular refresh tries again
+            log.warning("The model store can't be read: %s", err)
+        finally:
             if model_id not in self._errors or self._in_catalog(model_id):
                 self._arriving.pop(model_id, None)
             del self._running[model_id]

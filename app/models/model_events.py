@@ -91,6 +91,9 @@ class ModelEvents:
 
 def differences(before: Listing, after: Listing) -> Iterator[ModelEvent]:
     """The events that turn `before` into `after`, except for the order of the models."""
+    if [problem.message for problem in before.problems] != [problem.message for problem in after.problems]:
+        yield ModelsListed(after)
+        return
     known = {view.manifest.base_id: view for view in before.models}
     for view in after.models:
         if known.pop(view.manifest.base_id, None) != view:

@@ -45,6 +45,7 @@ class ModelService:
         self._loaded = loaded or NothingLoaded()
         self._loaded.on_change(self.events.notify)
         self._missing_extras: dict[str, MissingExtra] = {}
+        self._revision = 0
         self._refresh_task: asyncio.Task[None] | None = None
 
     @classmethod
@@ -64,14 +65,14 @@ class ModelService:
         await asyncio.to_thread(self.catalog.cache)
         await asyncio.to_thread(self._refresh)
         self._refresh_task = asyncio.create_task(self._refresh_regularly(), name="refresh the model list")
+        self._refresh_task.add_done_callback(_log_failure)
 
     async def close(self) -> None:
         """Cancel all fetches and end all subscriptions. Idempotent."""
         self.events.close()
         if self._refresh_task is not None:
             self._refresh_task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._refresh_task
+            await asyncio.wait([self._refresh_task])
         await self.fetches.close()
 
     async def subscribe(self, languages: Sequence[str], heartbeat_s: float) -> AsyncGenerator[ModelEvent | None, None]:
@@ -258,25 +259,27 @@ class ModelService:
         return self.catalog.files.folder(manifest)
 
     async def _refresh_regularly(self) -> None:
+        announced = self._revision
         while True:
             await asyncio.sleep(_REFRESH_INTERVAL_S)
             try:
-                changed = await asyncio.to_thread(self._refresh)
+                await asyncio.to_thread(self._refresh)
             except OSError as err:  # such as a network disk that is offline
                 log.warning("The model store can't be read: %s", err)
-            else:
-                if changed:
-                    self.events.notify()
+            if self._revision != announced:  # found here, or by somebody's request in between
+                announced = self._revision
+                self.events.notify()
 
-    def _refresh(self) -> bool:
-        """Check files and installed packages; returns whether something has changed. Blocks."""
+    def _refresh(self) -> None:
+        """Check files and installed packages, and count what has changed. Blocks."""
         changed = self.catalog.refresh()
         engines = {variant.manifest.engine for e in self.catalog.entries() for variant in (e, *e.variants)}
         found = {engine: missing for engine in engines if (missing := self._loaded.missing_extra(engine))}
         if {k: v.message for k, v in found.items()} != {k: v.message for k, v in self._missing_extras.items()}:
             self._missing_extras = found
             changed = True
-        return changed
+        if changed:
+            self._revision += 1
 
     def _live_state(self, languages: Sequence[str]) -> LiveState:
         """The live state from which views of models are made. Blocks."""
@@ -284,3 +287,9 @@ class ModelService:
         default_id = parse(default).base if default else None
         memory = self.catalog.budget.snapshot()
         return LiveState(self.fetches, self._loaded, self._missing_extras, memory, default_id)
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    """Report what ended the regular refresh: without it, new files are not noticed any more."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("The model list is no longer refreshed. Restart Parley.", exc_info=error)

@@ -65,6 +65,21 @@ async def test_a_failure_is_kept_until_the_next_start(index: FakeIndex, catalog:
     assert catalog.status("tiny").state == "ready"
 
 
+async def test_a_store_that_fails_ends_the_fetch_with_a_reason(
+    index: FakeIndex, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(*_: object) -> bool:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(fetches_module, "fetch_model", offline)
+    monkeypatch.setattr(catalog, "refresh", offline)
+    async with opened(catalog) as fetches:
+        fetches.start("tiny")
+        with pytest.raises(FetchFailed, match="Input/output error"):
+            await fetches.wait("tiny")
+        assert not fetches.running("tiny")  # it can be started again
+
+
 def some_bytes(fetches: Fetches) -> bool:
     progress = fetches.progress("tiny")
     return progress is not None and progress.done_bytes > 0

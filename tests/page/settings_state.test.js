@@ -114,6 +114,19 @@ test("another tab's change that came before an own one is gone", async () => {
   assert.deepEqual(state.settings.sampling, CREATIVE);
 });
 
+test("another tab's change that came before an own save stays out when the answer overtakes the own event", async () => {
+  state.open("c1", EMPTY);
+  state.editSystemPrompt("mine");
+  state.receive({ ...EMPTY, system_prompt: "other" });
+  state.commit();
+  await answer(0);
+  assert.equal(state.settings.system_prompt, "mine");
+  state.receive({ ...EMPTY, system_prompt: "mine" });
+  assert.equal(state.settings.system_prompt, "mine");
+  state.receive({ ...EMPTY, system_prompt: "later" });
+  assert.equal(state.settings.system_prompt, "later");
+});
+
 test("what is refused stays, is told, and is sent again with the next change", async () => {
   state.open("c1", EMPTY);
   state.applyPreset("creative");

@@ -19,6 +19,7 @@ export class OpenConversation {
     this.app = app;
     this.view = view;
     this.stream = null;
+    this.loads = 0;
     this.#begin(null);
   }
 
@@ -75,12 +76,15 @@ export class OpenConversation {
   async #load() {
     const id = this.id;
     this.loading = true;
+    this.loads += 1;
+    const number = this.loads;
+    const isLatest = () => this.id === id && this.loads === number; // an older answer must not undo a newer one
     try {
       const conversation = await this.app.api.get(`/ui/conversations/${id}`);
-      if (this.id === id) this.#fill(conversation);
+      if (isLatest()) this.#fill(conversation);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (this.id === id) this.#loadFailed(error);
+      if (isLatest()) this.#loadFailed(error);
     }
   }
 

@@ -90,7 +90,10 @@ export class SettingsState {
       this.sent = this.sent.filter(([name], at) => name !== part || at > own);
       delete this.missed[part]; // it is older than this save
     } else if (this.edited.has(part) || this.saver.holds(part)) this.missed[part] = value;
-    else this.settings = { ...this.settings, [part]: value };
+    else {
+      this.settings = { ...this.settings, [part]: value };
+      delete this.missed[part];
+    }
   }
 
   /** @param {Object} defaults of the conversation's model */
@@ -160,7 +163,9 @@ export class SettingsState {
   }
 
   #saved() {
-    const missed = Object.entries(this.missed).filter(([part]) => !this.edited.has(part));
+    // While the event of an own save is still to come, what was missed is older than that save.
+    const isSent = (part) => this.sent.some(([name]) => name === part);
+    const missed = Object.entries(this.missed).filter(([part]) => !this.edited.has(part) && !isSent(part));
     for (const [part, value] of missed) {
       this.settings = { ...this.settings, [part]: value };
       delete this.missed[part];
