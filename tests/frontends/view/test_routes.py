@@ -163,7 +163,7 @@ async def test_what_is_slow_to_render_is_rendered_less_often(monkeypatch: pytest
 
 
 def test_snapshot_brings_blocks_and_deltas_go_on(api: FakeApi, browser: httpx.Client) -> None:
-    api.script = [snapshot(r="# T\n\nab"), 0.2, delta("r", 7, "cd"), 0.2]
+    api.script = [snapshot(r="# T\n\nab"), 0.2, delta("r", 7, "cd"), 0.6]
     events = watch(browser)
     [running] = named(events, "snapshot")[0]["running"]
     assert [b["html"] for b in running["blocks"]] == ["<h1>T</h1>\n", "<p>ab</p>\n"]
@@ -172,14 +172,14 @@ def test_snapshot_brings_blocks_and_deltas_go_on(api: FakeApi, browser: httpx.Cl
 
 
 def test_overlapping_deltas_are_not_doubled(api: FakeApi, browser: httpx.Client) -> None:
-    api.script = [snapshot(r="你好😀ab"), delta("r", 3, "abc"), delta("r", 0, "你好"), delta("r", 6, "d"), 0.2]
+    api.script = [snapshot(r="你好😀ab"), delta("r", 3, "abc"), delta("r", 0, "你好"), delta("r", 6, "d"), 0.6]
     assert page(watch(browser), "r") == "<p>你好😀abcd</p>\n"
 
 
 def test_resuming_tells_of_known_replies_and_of_new_ones(api: FakeApi, browser: httpx.Client) -> None:
     """Resuming brings no snapshot: what the browser knows already is told from its beginning too."""
     begun = event("message", {"message": message("new", content="begun ", state="pending")}, "e-9")
-    api.script = [begun, delta("new", 6, "ended"), delta("old", 0, "abc"), delta("old", 3, "d"), 0.3]
+    api.script = [begun, delta("new", 6, "ended"), delta("old", 0, "abc"), delta("old", 3, "d"), 0.6]
     events = watch(browser, {"last-event-id": "e-8"})
     assert page(events, "new") == "<p>begun ended</p>\n"
     assert page(events, "old") == "<p>abcd</p>\n"
@@ -187,13 +187,13 @@ def test_resuming_tells_of_known_replies_and_of_new_ones(api: FakeApi, browser: 
 
 def test_continued_reply_keeps_its_beginning(api: FakeApi, browser: httpx.Client) -> None:
     pending = message("r", content="begun ", state="pending")
-    api.script = [snapshot(), event("message", {"message": pending}), delta("r", 6, "and ended"), 0.2]
+    api.script = [snapshot(), event("message", {"message": pending}), delta("r", 6, "and ended"), 0.6]
     assert page(watch(browser), "r") == "<p>begun and ended</p>\n"
 
 
 def test_line_separators_inside_text_survive(api: FakeApi, browser: httpx.Client) -> None:
     """U+2028 and its like end a line for many a library, not for server-sent events."""
-    api.script = [snapshot(r=""), delta("r", 0, "a\u2028b\u0085c\x1cd"), 0.2]
+    api.script = [snapshot(r=""), delta("r", 0, "a\u2028b\u0085c\x1cd"), 0.6]
     assert page(watch(browser), "r") == "<p>a\u2028b\u0085c\x1cd</p>\n"
 
 

@@ -98,7 +98,7 @@ async def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 async def test_it_computes_what_peft_computes(subject: Subject, name: str | None) -> None:
     body = {"prompt": IDS, "n_predict": TOKENS, "temperature": 0, "n_probs": 40, "return_tokens": True}
     answer: Any = await subject.engine._client.post(
-        "/completion", {**body, "ignore_eos": True, **subject.engine._chosen(name)}
+        "/completion", {**body, "ignore_eos": True, **subject.engine._adapter_scales(name)}
     )
     expected = greedy(subject.merged[name])
     assert answer["tokens"] == [token for token, _ in expected]
