@@ -127,4 +127,5 @@ def test_a_server_that_shuts_down_ends_the_stream(tmp_path: Path) -> None:
             response = http.send(http.build_request("GET", f"{api.url}/api/models/events"), stream=True)
             events = read_events(response)
             assert next(events).name == "models"
-        assert all(event.name in ("memory", "heartbeat") for event in events)
+        for _ in events:  # comes to an end, whatever was told before
+            pass
