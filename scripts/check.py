@@ -17,7 +17,7 @@ from page_scripts import check_page_scripts
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
-MAX_PROCESSES = 4  # each imports PyTorch and collects all tests, so more would gain little
+MAX_PROCESSES = 5  # each imports PyTorch and collects all tests, so more would gain little
 
 
 def command(*parts: str) -> Callable[[], int]:
@@ -26,12 +26,12 @@ def command(*parts: str) -> Callable[[], int]:
 
 
 def pytest(arguments: list[str]) -> Callable[[], int]:
-    """The tests, in a process per core; tests of one file share a process, and so their servers and workers."""
+    """The tests, in one process more than cores, as many tests wait; those of one file share a process and servers."""
     paths = [argument.partition("::")[0] for argument in arguments]
     if any(path and (ROOT / path).exists() for path in paths):
         return command("pytest", *arguments)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    processes = str(min(cores, MAX_PROCESSES))
+    processes = str(min(cores + 1, MAX_PROCESSES))
     return command("pytest", "--numprocesses", processes, "--dist", "loadfile", *arguments)
 
 

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from model_store import manifests_dir
-from tests.support.turns import turn
 
 DEFAULT_WEIGHTS = "weights/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf"
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)  # waiting for a turn does not count as a test's own time
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Run each test, with its fixtures, in its turn."""
-    with turn(alone=item.get_closest_marker("alone") is not None):
-        return (yield)
 
 
 @pytest.fixture

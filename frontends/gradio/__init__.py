@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,8 +19,9 @@ def mount(app: FastAPI, api_url: str) -> FastAPI:
 
     Gradio is imported only here, since that takes seconds.
     """
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    import gradio as gr
+    from frontends.gradio.quick_import import import_gradio
+
+    gr = import_gradio()
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
     from starlette.routing import Route

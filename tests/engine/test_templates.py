@@ -136,15 +136,12 @@ async def test_those_who_wait_behind_an_endless_one_are_served(hasty: TemplateRe
     assert results[1:] == [f"user: Hello 你好 😀\n{n}" for n in range(5)]
 
 
-@pytest.mark.alone
 async def test_one_who_leaves_takes_nobodys_answer(renderer: TemplateRenderer) -> None:
     assert await fine(renderer)
     leaving = asyncio.ensure_future(renderer.render(chat_templates.ENDLESS["loops"], HELLO))
     await asyncio.sleep(0.05)
     leaving.cancel()
-    began = time.monotonic()
     assert await fine(renderer)
-    assert time.monotonic() - began < 2.0  # it was not waited for
     assert leaving.cancelled()
 
 

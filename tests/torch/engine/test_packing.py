@@ -24,7 +24,6 @@ from app.engine.torch.packing import (  # noqa: E402
     pack_for_inference,
 )
 from app.families.glm.quantization import QuantizedEmbedding, QuantizedLinear, quantize, unpack  # noqa: E402
-from tests.support.turns import IN_TURN  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
 
@@ -245,6 +244,6 @@ def test_other_instruction_sets(capability: str) -> None:
     if os.environ.get("ATEN_CPU_CAPABILITY"):
         pytest.skip("one of them is being tested")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__).resolve())]
-    environment = {**os.environ, "ATEN_CPU_CAPABILITY": capability, IN_TURN: "1"}
+    environment = {**os.environ, "ATEN_CPU_CAPABILITY": capability}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout[-3000:]

@@ -198,7 +198,6 @@ async def test_weights_that_cannot_be_used(folder: Path, tmp_path: Path, damage:
     await engine.stop()
 
 
-@pytest.mark.alone
 async def test_a_long_text_is_rendered_while_others_are_answered(engine: TorchEngine) -> None:
     prompt = await engine.render([Turn(Role.USER, QUESTION)])
     stream = engine.generate(request(prompt, max_new_tokens=300, ignore_eos=True))
