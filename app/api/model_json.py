@@ -96,7 +96,7 @@ def _memory_fields(view: ModelView | VariantView) -> dict[str, Any]:
         "weights_bytes": estimate.weights_bytes if estimate else None,
         "cache_bytes": estimate.kv_bytes if estimate else None,
         "device": view.device,
-        "fits": view.status.fits,
+        "fits": view.fits,
     }
 
 

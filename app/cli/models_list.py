@@ -12,7 +12,6 @@ from app.cli.errors import reported
 from app.cli.tables import print_table, size_text, state_text
 from app.config import Settings
 from app.engine.factories import engine_inputs
-from app.models.catalog import ModelStatus
 from app.models.model_views import ModelView, VariantView
 from app.models.service import ModelService
 
@@ -35,7 +34,7 @@ def list_models(
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for column in ("FITS", "LANGUAGES", "TITLE"):
         table.add_column(column, overflow="fold")
-    for view in sorted(listing.models, key=lambda view: _sort_key(view.status)):
+    for view in sorted(listing.models, key=_sort_key):
         table.add_row(*_row(view))
         if every or view.status.state != "not_fetched":
             for variant in view.variants[1:]:
@@ -49,18 +48,19 @@ def list_models(
         print(f"Ignored: {problem.message}", file=sys.stderr)
 
 
-def _sort_key(status: ModelStatus) -> tuple[bool, bool, int]:
+def _sort_key(view: ModelView) -> tuple[bool, bool, int]:
     """Downloaded models first, in catalog order; then those that fit, the smallest first."""
+    status = view.status
     if status.state != "not_fetched":
         return False, False, 0
-    return True, status.fits is False, status.memory.total_bytes if status.memory else 0
+    return True, view.fits is False, status.memory.total_bytes if status.memory else 0
 
 
 def _row(view: ModelView) -> tuple[str, ...]:
     manifest, status = view.manifest, view.status
     memory = size_text(status.memory.total_bytes) if status.memory else ""
     languages = " ".join(manifest.languages)
-    size, fits = size_text(status.size_bytes), _FITS[status.fits]
+    size, fits = size_text(status.size_bytes), _FITS[view.fits]
     return manifest.id, state_text(status), size, memory, fits, languages, manifest.title
 
 
@@ -72,7 +72,7 @@ def _variant_row(variant: VariantView) -> tuple[str, ...]:
         "",
         "",
         size_text(memory.total_bytes) if memory else "",
-        _FITS[variant.status.fits],
+        _FITS[variant.fits],
         "",
         "",
     )

@@ -34,7 +34,7 @@ def show(
     models.get_readable(model)
     view = models.show(model)
     folder = models.catalog.files.folder(view.manifest)
-    parts = (_description(view.manifest), _state(view.status), _needs(view.status), _choices(view))
+    parts = (_description(view.manifest), _state(view.status), _needs(view), _choices(view))
     table = Table.grid(padding=(0, 2))
     for name, value in chain(*parts, _origin(view.manifest, folder)):
         if value:
@@ -64,11 +64,11 @@ def _state(status: ModelStatus) -> list[tuple[str, str]]:
     return [("state", state_text(status) + checked), ("", status.detail), ("size", size_text(status.size_bytes))]
 
 
-def _needs(status: ModelStatus) -> list[tuple[str, str]]:
-    memory = status.memory
+def _needs(view: ModelView) -> list[tuple[str, str]]:
+    memory = view.status.memory
     if memory is None:
         return []
-    verdict = {True: "fits", False: "not enough free memory", None: ""}[status.fits]
+    verdict = {True: "fits", False: "not enough free memory", None: ""}[view.fits]
     parts = f"weights {size_text(memory.weights_bytes)}, cache {size_text(memory.kv_bytes)}"
     return [
         ("memory", f"{size_text(memory.total_bytes)}: {verdict} ({parts})"),
@@ -82,7 +82,7 @@ def _choices(view: ModelView) -> list[tuple[str, str]]:
     for variant in view.variants:
         other, memory = variant.manifest, variant.status.memory
         if other.id != view.manifest.id and memory:
-            fits = "" if variant.status.fits else ", not enough free memory"
+            fits = "" if variant.fits else ", not enough free memory"
             rows.append(("variant", f"{other.id}: {size_text(memory.total_bytes)} of memory{fits} ({other.engine})"))
     for adapter in view.manifest.adapters:
         problem = view.adapter_problems.get(adapter.name)

@@ -15,7 +15,7 @@ from app.errors import DamagedWeights, InvalidManifest, ModelNotFetched, ModelNo
 from app.models.discovery import Discovery, Found
 from app.models.engine_input import EngineInputs
 from app.models.manifest import Manifest, UpstreamSource
-from app.models.memory import MemoryBudget, MemoryEstimate, MemorySnapshot, download_bytes, estimate_model
+from app.models.memory import MemoryBudget, MemoryEstimate, download_bytes, estimate_model
 from app.models.model_files import ModelFiles, OnProgress
 from app.models.references import MAX_REFERENCE_CHARS, parse
 from app.models.store_stamp import StoreStamp, store_stamp
@@ -37,22 +37,18 @@ def _available(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """The state of a model that is known without loading it.
-
-    ``fits`` is ``None`` if the memory it needs is unknown, or if no memory snapshot was given.
-    """
+    """What the names, sizes and headers of a model's files say of it."""
 
     state: State
     size_bytes: int | None
-    memory: MemoryEstimate | None
-    fits: bool | None
+    memory: MemoryEstimate | None  # None if unknown
     detail: str  # the reason for the state and what to do; for a ready model a note on its files; usually ""
     verified: bool = False  # every checksum in the manifest was computed and matches
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
-    """A model and the state of its files; ``status.fits`` is ``None``, as it changes with the free memory."""
+    """A model and the state of its files."""
 
     manifest: Manifest
     status: ModelStatus
@@ -172,17 +168,14 @@ class Catalog:
             )
         return manifest.loaded_as(wanted.quantization)
 
-    def status(self, reference: str, *, memory: MemorySnapshot | None = None) -> ModelStatus:
+    def status(self, reference: str) -> ModelStatus:
         """The status of the model that `reference` names. Raises :class:`ModelNotFound`."""
-        return self.status_of(self.get(reference), memory=memory)
+        return self._status(self.get(reference))
 
-    def status_of(self, manifest: Manifest, *, memory: MemorySnapshot | None = None) -> ModelStatus:
-        """State, size and memory of a model, from its files' metadata: nothing is hashed, headers are cached.
-
-        `memory`: a snapshot of ``budget``, the same one for all models of a listing; without it ``fits`` is ``None``.
-        """
+    def _status(self, manifest: Manifest) -> ModelStatus:
+        """State, size and memory of a model, from its files' metadata: nothing is hashed, headers are cached."""
         if not manifest.files:
-            return ModelStatus("ready", None, None, None, "", verified=True)
+            return ModelStatus("ready", None, None, "", verified=True)
         try:
             paths = self.files.present(manifest)
             estimate = self._memory_estimate(manifest)
@@ -190,16 +183,14 @@ class Catalog:
             verified = self._verified(manifest)
         except ModelNotFetched as err:
             estimate = self._memory_estimate(manifest, fetched=False)
-            fits = memory.fits(estimate, manifest.id) if memory else None
-            return ModelStatus("not_fetched", download_bytes(manifest), estimate, fits, err.message)
+            return ModelStatus("not_fetched", download_bytes(manifest), estimate, err.message)
         except DamagedWeights as err:
-            return ModelStatus("damaged", manifest.size_bytes, None, None, err.message)
+            return ModelStatus("damaged", manifest.size_bytes, None, err.message)
         except OSError as err:  # removed between the two reads
             return ModelStatus(
-                "damaged", manifest.size_bytes, None, None, f"Its files are changing right now: {err.strerror}."
+                "damaged", manifest.size_bytes, None, f"Its files are changing right now: {err.strerror}."
             )
-        fits = memory.fits(estimate, manifest.id) if memory else None
-        return ModelStatus("ready", size, estimate, fits, manifest.note, verified)
+        return ModelStatus("ready", size, estimate, manifest.note, verified)
 
     def memory(self, reference: str) -> MemoryEstimate | None:
         """The memory a model needs with the context and slots of the settings; ``None`` if unknown.
@@ -285,7 +276,7 @@ class Catalog:
         return tuple(self.entry(manifest.loaded_as("")) for manifest in found.manifests.values())
 
     def _variant(self, manifest: Manifest) -> CatalogEntry:
-        status = self.status_of(manifest)
+        status = self._status(manifest)
         return CatalogEntry(manifest, status, self.budget.could_hold(status.memory))
 
     def _adapter_problems(self, manifest: Manifest) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from app.errors import InvalidManifest, MissingExtra, ParleyError
@@ -25,6 +25,7 @@ class VariantView:
     manifest: Manifest
     state: ViewState
     status: ModelStatus
+    fits: bool | None  # into the memory that is free now; None if what it needs is unknown
     device: Device
     error: ParleyError | None  # why it can't be loaded, or why the last load failed
 
@@ -36,6 +37,7 @@ class ModelView:
     manifest: Manifest
     state: ViewState
     status: ModelStatus
+    fits: bool | None
     device: Device  # the device whose memory it needs
     error: ParleyError | None
     progress: Progress | None  # of a running fetch
@@ -73,6 +75,7 @@ class LiveState:
             manifest=manifest,
             state="fetching" if progress is not None else usual.state,
             status=usual.status,
+            fits=usual.fits,
             device=usual.device,
             error=self.fetches.last_error(manifest.base_id) or usual.error,
             progress=progress,
@@ -83,12 +86,13 @@ class LiveState:
         )
 
     def _variant_view(self, entry: CatalogEntry) -> VariantView:
-        manifest = entry.manifest
-        status = replace(entry.status, fits=self.memory.fits(entry.status.memory, manifest.id))
+        manifest, status = entry.manifest, entry.status
+        fits = self.memory.fits(status.memory, manifest.id)
         missing = self.missing_extras.get(manifest.engine) if status.state == "ready" else None
         on_gpu = self.memory.vram is not None and status.memory is not None and status.memory.on_gpu
+        device: Device = "gpu" if on_gpu else "cpu"
         error = missing or self.loaded.error(manifest.id)
-        return VariantView(manifest, self._state(entry, missing), status, "gpu" if on_gpu else "cpu", error)
+        return VariantView(manifest, self._state(entry, missing), status, fits, device, error)
 
     def _state(self, entry: CatalogEntry, missing: MissingExtra | None) -> ViewState:
         """The state of the files; for downloaded models, the state in memory."""

@@ -75,7 +75,7 @@ class House:
 
     def fits(self, model_id: str) -> bool | None:
         """As the page tells it."""
-        return self.catalog.status(model_id, memory=self.catalog.budget.snapshot()).fits
+        return self.catalog.budget.snapshot().fits(self.catalog.memory(model_id), model_id)
 
     def should_fit(self, model_id: str) -> bool:
         """By what was granted: with one slot, beside other programs and the models in use."""
@@ -182,7 +182,9 @@ async def test_one_look_at_the_machine_is_enough_for_all_models(store: Path) -> 
     house = House(store, machine, 0, random.Random(0))
     memory = house.catalog.budget.snapshot()
     verdicts = [
-        house.catalog.status_of(model, memory=memory).fits for model in house.catalog.list() if model.engine == "torch"
+        memory.fits(house.catalog.memory(model.id), model.id)
+        for model in house.catalog.list()
+        if model.engine == "torch"
     ]
     assert verdicts == [True] * len(SIZES_MIB)
     assert machine.readings == 1

@@ -53,8 +53,8 @@ def test_an_empty_store_has_the_shipped_models(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path / "none")
     assert DEFAULT in ids(catalog)
     assert catalog.problems == []
-    status = catalog.status(DEFAULT, memory=catalog.budget.snapshot())
-    assert (status.state, status.size_bytes, status.fits) == ("not_fetched", 98_362_432, True)
+    status = catalog.status(DEFAULT)
+    assert (status.state, status.size_bytes) == ("not_fetched", 98_362_432)
     assert f"parley models pull {DEFAULT}" in status.detail
     with pytest.raises(ModelNotFetched) as caught:
         catalog.weights(DEFAULT)
@@ -136,7 +136,7 @@ def test_a_dropped_file_that_is_damaged_is_shown_with_the_reason(tmp_path: Path)
     catalog = Catalog(tmp_path)
     assert ids(catalog)[0] == "cut"
     status = catalog.status("cut")
-    assert (status.state, status.memory, status.fits) == ("damaged", None, None)
+    assert (status.state, status.memory) == ("damaged", None)
     assert "cut off" in status.detail
     with pytest.raises(DamagedWeights) as caught:
         catalog.weights("cut")
@@ -310,17 +310,15 @@ def test_an_absolute_folder(store: Path, tmp_path_factory: pytest.TempPathFactor
 # Memory, digests, cost
 
 
-def test_a_status_tells_whether_the_model_fits_when_asked(store: Path) -> None:
+def test_a_model_fits_with_one_slot_at_least(store: Path) -> None:
     catalog = Catalog(store)
     memory = catalog.memory("mine")
     assert memory is not None
     assert (memory.context_tokens, memory.slots) == (512, 4)
-    assert catalog.status("mine").fits is None
-    assert catalog.status("mine", memory=catalog.budget.snapshot()).fits is True
+    assert catalog.budget.snapshot().fits(memory)
     least = memory.with_slots(1).total_bytes  # fewer slots are granted before a model is refused
     for limit_bytes, fits in ((least, True), (least - 1, False)):
-        limited = Catalog(store, budget=MemoryBudget(limit_bytes))
-        assert limited.status("mine", memory=limited.budget.snapshot()).fits is fits
+        assert MemoryBudget(limit_bytes).snapshot().fits(memory) is fits
 
 
 def test_settings_are_followed(store: Path) -> None:
@@ -328,7 +326,7 @@ def test_settings_are_followed(store: Path) -> None:
     memory = catalog.memory("mine")
     assert memory is not None
     assert (memory.context_tokens, memory.slots) == (256, 7)
-    assert catalog.status("mine", memory=catalog.budget.snapshot()).fits is False
+    assert not catalog.budget.snapshot().fits(memory)
 
 
 def test_digests_name_what_answers(store: Path) -> None:

@@ -223,7 +223,7 @@ async def test_a_checkpoint_is_rewritten_for_llama_cpp(hub: FakeHub, bare: Catal
     seen: list[Progress] = []
     async with opened(bare) as fetches:
         model_id = await fetches.start_by_name("hub:tiny/model")
-        assert bare.status_of(fetches.arriving()[0]).state == "not_fetched"
+        assert bare.entry(fetches.arriving()[0]).status.state == "not_fetched"
         while (progress := fetches.progress(model_id)) is not None:
             seen.append(progress)
             await asyncio.sleep(0.002)

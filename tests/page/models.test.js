@@ -152,11 +152,14 @@ test("what is on its way is followed though nobody looks; its progress is drawn 
   await app.refreshModels();
   for (let step = 1; step <= 8; step += 1) {
     stream().send("model", { model: coming(step) });
+    stream().send("memory", { memory: { available_bytes: step } });
+    assert.deepEqual([app.state.models[1].progress.done_bytes, app.state.memory.available_bytes], [step, step]);
     mock.timers.tick(250);
   }
-  assert.equal(app.count("models"), 1 + 2);
+  assert.equal(app.count("models"), 1 + 3); // at once, and when each second has passed
+  assert.equal(app.count("memory"), 3);
   stream().send("model", { model: model("other", "ready") }); // at once
-  assert.equal(app.count("models"), 1 + 2 + 1);
+  assert.equal(app.count("models"), 1 + 3 + 1);
   assert.equal(stream().closed, true);
 });
 

@@ -1,11 +1,12 @@
 /** The list of models, the model of the open conversation, and the progress of downloads. */
 import { same } from "../page/compare.js";
+import { throttled } from "../page/throttle.js";
 import { ModelStream } from "./model_stream.js";
 import { asLoaded, bestReference, findModel, parts, variantOf } from "./reference.js";
 
 const BUSY = new Set(["fetching", "loading"]);
 const RETRY_MS = 5000;
-const MINOR_MS = 1000;
+const MINOR_MS = 1000; // progress and free memory change often
 
 /**
  * Add to `app` the functions `model`, `reference`, `refreshModels`, `followModels`, `chooseModel`, `warmModel`.
@@ -13,10 +14,11 @@ const MINOR_MS = 1000;
  */
 export function addModels(app) {
   let timer = 0;
-  let quietUntil = 0;
   let isFollowed = () => false; // whether the list is visible
   const isNeeded = () => isFollowed() || app.state.models.some(isBusy);
   const stream = new ModelStream(() => app.state.language, isNeeded, received);
+  const drawProgress = throttled(() => app.emit("models", app.state.models), MINOR_MS);
+  const drawMemory = throttled(() => app.emit("memory", app.state.memory), MINOR_MS);
 
   function show(items, memory) {
     const models = items.filter((model) => model.kind === "chat");
@@ -30,17 +32,13 @@ export function addModels(app) {
     const { models, memory } = app.state;
     if (name === "models") show(data.items, data.memory);
     else if (name === "removed") show(models.filter(({ id }) => id !== data.id), memory);
-    else if (name === "model" && !isProgress(models, data.model)) show(withModel(models, data.model), memory);
-    else receivedMinor(name, data);
-  }
-
-  /** Progress and free memory change often, so they are drawn at most once a second. */
-  function receivedMinor(name, data) {
-    if (name === "memory") app.state.memory = data.memory;
-    if (Date.now() < quietUntil) return;
-    quietUntil = Date.now() + MINOR_MS;
-    if (name === "model") show(withModel(app.state.models, data.model), app.state.memory);
-    else app.emit("memory", app.state.memory);
+    else if (name === "memory") {
+      app.state.memory = data.memory;
+      drawMemory();
+    } else if (isProgress(models, data.model)) {
+      app.state.models = withModel(models, data.model);
+      drawProgress();
+    } else show(withModel(models, data.model), memory);
   }
 
   app.refreshModels = async () => {
