@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from frontends.client import ParleyClient
+    from frontends.view.render_process import RenderProcess
 
 QUEUE_PAUSE_S = 0.1
 
@@ -32,14 +34,15 @@ def mount(app: FastAPI, api_url: str) -> FastAPI:
     from frontends.gradio.static_files import PageFiles
     from frontends.gradio.theme import theme
     from frontends.view import routes
+    from frontends.view.render_process import RenderProcess
 
-    client = ParleyClient(api_url)
+    client, process = ParleyClient(api_url), RenderProcess()
     files = PageFiles()
-    app.mount("/ui", Starlette(routes=[*routes.create_routes(client), Route("/static/{name}", files.serve)]))
+    app.mount("/ui", Starlette(routes=[*routes.create_routes(client, process), Route("/static/{name}", files.serve)]))
     app.user_middleware.append(
         Middleware(HeadFirst, head=head(files))
     )  # innermost, so that its output is compressed too
-    _close_with(app, client)
+    _run_with(app, client, process)
     page = build()
     # Gradio's queue, which we do not use, looks for work a thousand times a second by default.
     page._queue.sleep_when_free = QUEUE_PAUSE_S
@@ -60,16 +63,19 @@ def mount(app: FastAPI, api_url: str) -> FastAPI:
     return mounted
 
 
-def _close_with(app: FastAPI, client: ParleyClient) -> None:
-    """Close `client` when `app` ends."""
+def _run_with(app: FastAPI, client: ParleyClient, process: RenderProcess) -> None:
+    """Start `process` when `app` starts, and close both when it ends."""
     inner = app.router.lifespan_context
 
     @asynccontextmanager
     async def lifespan(outer: FastAPI) -> AsyncIterator[Any]:
         async with inner(outer) as state:
+            starting = asyncio.create_task(process.start(), name="start the render process")
             try:
                 yield state
             finally:
                 await client.aclose()
+                await process.close()
+                await starting
 
     app.router.lifespan_context = lifespan

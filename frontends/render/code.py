@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 from pygments import highlight
@@ -10,7 +11,12 @@ from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
+from frontends.render.languages import LANGUAGES
+
 HIGHLIGHT_LIMIT = 100_000  # characters; longer code is shown plain
+# No person writes longer lines or gaps, and the time of many lexers grows with their square.
+_LINE_LIMIT = 1_000  # characters
+_LONG_GAP = re.compile(r"\n[ \t]*+(?:\n[ \t]*+){50}")
 _LABEL_LIMIT = 30
 
 
@@ -36,23 +42,34 @@ class OpenCode:
         if len(code) < self.SMALL or not known or len(code) > self.GROWTH * len(self._code):
             self._language, self._code = language, code[: code.rfind("\n") + 1]
             self._html = highlighted(self._code, language)
-        return self._html + escape(code[len(self._code) :], quote=False)
+        return self._html + plain(code[len(self._code) :])
+
+
+def plain(code: str) -> str:
+    """`code` as HTML without highlighting."""
+    return escape(code, quote=False)
 
 
 def highlighted(code: str, language: str) -> str:
-    """`code` as HTML spans with Pygments' short class names; just escaped when the language is unknown."""
+    """`code` as HTML spans with Pygments' short class names.
+
+    :func:`plain` if the language is not in `LANGUAGES`, or if the code would take long.
+    """
     lexer = _lexer(language)
-    if lexer is None or not code or len(code) > HIGHLIGHT_LIMIT:
-        return escape(code, quote=False)
+    if lexer is None or not code or _is_unusual(code):
+        return plain(code)
     formatter: HtmlFormatter[str] = HtmlFormatter(nowrap=True)
     html: str = highlight(code, lexer, formatter)
     return html
 
 
-def code_figure(code: str, info: str, growing: OpenCode | None = None) -> str:
-    """A code block. `info` is the text after the opening fence; its first word names the language."""
-    language = info.split(maxsplit=1)[0][:_LABEL_LIMIT] if info.strip() else ""
-    inner = growing.html(code, language) if growing else highlighted(code, language)
+def language_of(info: str) -> str:
+    """The language that the text after an opening fence names: its first word."""
+    return info.split(maxsplit=1)[0][:_LABEL_LIMIT] if info.strip() else ""
+
+
+def code_figure(inner: str, language: str) -> str:
+    """A code block; `inner` is the HTML of its code."""
     # The page's script labels the button: this HTML is the same in every language.
     return (
         f'<figure class="code"><figcaption><span class="lang">{escape(language)}</span>'
@@ -61,10 +78,15 @@ def code_figure(code: str, info: str, growing: OpenCode | None = None) -> str:
     )
 
 
+def _is_unusual(code: str) -> bool:
+    too_long = len(code) > HIGHLIGHT_LIMIT or max(map(len, code.split("\n"))) > _LINE_LIMIT
+    return too_long or _LONG_GAP.search(code) is not None
+
+
 def _lexer(language: str) -> Lexer | None:
-    if not language:
+    if language.lower() not in LANGUAGES:
         return None
     try:
         return get_lexer_by_name(language.lower(), stripnl=False, ensurenl=False)
-    except ClassNotFound:
+    except ClassNotFound:  # in another version of Pygments
         return None

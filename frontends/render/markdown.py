@@ -15,7 +15,7 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from frontends.render.code import OpenCode, code_figure
+from frontends.render.code import OpenCode, code_figure, highlighted, language_of, plain
 from frontends.render.emphasis import cjk_emphasis_plugin
 from frontends.render.math import math_plugin
 from frontends.render.sanitize import Sanitizer
@@ -36,7 +36,9 @@ class ParsedBlock:
 class MarkdownRenderer:
     """Renders whole texts and single top-level blocks. Immutable after construction; threads may share it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, highlight: bool = True) -> None:
+        """`highlight`: whether code is highlighted."""
+        self._highlight = highlight
         self._sanitizer = Sanitizer()
         self._whole = _parser()
         # A single block can't know the link definitions of other blocks: there, definitions are text.
@@ -47,7 +49,7 @@ class MarkdownRenderer:
         text = normalized(text)
         if len(text) > LIMIT:
             return f"<p>{_escaped_lines(text)}</p>"
-        return self._sanitizer.clean(self._whole.render(text, {}))
+        return self._sanitizer.clean(self._whole.render(text, {"highlight": self._highlight}))
 
     def parse_blocks(self, text: str) -> list[ParsedBlock]:
         """Split `text` (normalized) into its top-level blocks."""
@@ -59,7 +61,7 @@ class MarkdownRenderer:
 
     def render_block(self, block: ParsedBlock, growing: OpenCode | None = None) -> str:
         """The HTML of one block. `growing`: highlights its code while it is being written."""
-        env: EnvType = {"growing": growing}
+        env: EnvType = {"highlight": self._highlight, "growing": growing}
         state = StateCore("", self._part, env, block.tokens)
         for rule in (rules_core.inline, rules_core.text_join, _images_as_links):
             rule(state)
@@ -99,7 +101,15 @@ def _parser() -> MarkdownIt:
 def _render_fence(
     _self: RendererProtocol, tokens: Sequence[Token], idx: int, _options: OptionsDict, env: EnvType
 ) -> str:
-    return code_figure(tokens[idx].content, tokens[idx].info, env.get("growing"))
+    code, language = tokens[idx].content, language_of(tokens[idx].info)
+    growing: OpenCode | None = env.get("growing")
+    if not env["highlight"]:
+        inner = plain(code)
+    elif growing:
+        inner = growing.html(code, language)
+    else:
+        inner = highlighted(code, language)
+    return code_figure(inner, language)
 
 
 def _render_cell(

@@ -1,8 +1,8 @@
 """Forwards a conversation's events from the API to one browser, with HTML in place of text.
 
 A reader receives events from the API, a writer sends them to the browser. Between them are a short queue and, for each
-running reply, the text that is not rendered yet. Deltas are not queued: while the browser is slow they only make that
-text longer, and it is rendered when the socket accepts data again. When the queue is full the reader waits, so that the
+running reply, the text that was not sent yet. Deltas are not queued: while the browser is slow they only make that
+text longer, and it is sent when the socket accepts data again. When the queue is full the reader waits, so that the
 API sees a slow subscriber.
 """
 
@@ -14,71 +14,50 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from anyio import to_thread
-
 from frontends.client import ApiError, Json
-from frontends.render import Block, StreamRenderer
 from frontends.server_events import HEARTBEAT, ServerEvent
 from frontends.view.renderings import Renderings
+from frontends.view.running_replies import RunningReplies, RunningReply
 
-INTERVAL_S = 0.1  # at least, between two renderings of one reply
-COST_SHARE = 0.05  # of one core, at most, for the renderings of one reply
-HTML_PER_S = 400_000  # characters at most for sending open blocks repeatedly
 QUEUE_LIMIT = 256  # events
-INLINE_LIMIT = 800  # characters rendered on the event loop (under 2 ms); longer texts go to a thread
 
 
-class StreamedReply:
-    """A running reply: its rendered blocks, its new text, and when to render next."""
+class WatchedReply:
+    """A running reply and what of it this browser was sent."""
 
-    def __init__(self, renderings: Renderings, text: str) -> None:
-        self._stream = StreamRenderer(renderings.renderer)
-        self._new = [text]
-        self.length = len(text)  # code points received
+    def __init__(self, reply: RunningReply) -> None:
+        self.reply = reply
         self.event_id: str | None = None  # of the last delta received
-        self.dirty = bool(text)
-        self.due = 0.0  # time.monotonic() before which it isn't rendered again
+        self.version = 0  # of the last rendering sent
+        self._sent_length = 0
 
-    def add(self, offset: int, text: str, event_id: str | None) -> None:
-        """Append the part of a delta that is new."""
-        self.event_id = event_id
-        if new := text[max(0, self.length - offset) :]:
-            self._new.append(new)
-            self.length += len(new)
-            self.dirty = True
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is text that was not sent."""
+        return self.reply.length > self._sent_length
 
-    async def render(self, *, final: bool = False) -> Json:
-        """Render the new text; the changed blocks, as data of a ``render`` event."""
-        blocks = await self._update(final=final)
-        return {"blocks": _as_json(blocks), "text_length": self._stream.length}
+    @property
+    def due(self) -> float:
+        """time.monotonic() when to send it; what was rendered for another browser, at once."""
+        return 0.0 if self.reply.version > self.version else self.reply.due
 
-    async def render_all(self) -> Json:
-        """Render the new text; all blocks, as data of a ``render`` event."""
-        await self._update(final=False)
-        return {"blocks": _as_json(self._stream.blocks()), "text_length": self._stream.length}
-
-    async def _update(self, *, final: bool) -> list[Block]:
-        # Text that arrives while a thread renders waits in _new: the stream renderer is not thread-safe.
-        self._stream.append("".join(self._new))
-        self._new.clear()
-        self.dirty = False
-        start = time.monotonic()
-        if self._stream.tail_length <= INLINE_LIMIT:
-            blocks = self._stream.update(final=final)
-        else:
-            blocks = await to_thread.run_sync(lambda: self._stream.update(final=final))
-        end = time.monotonic()
-        self.due = end + max(INTERVAL_S, (end - start) / COST_SHARE, self._stream.html_length / HTML_PER_S)
-        return blocks
+    async def rendered(self, *, final: bool = False) -> Json:
+        """The blocks that changed since the last time, as data of a ``render`` event."""
+        if final or self.reply.version == self.version:
+            await self.reply.render(final=final)
+        blocks = self.reply.blocks(self.version)
+        self.version, self._sent_length = self.reply.version, self.reply.rendered_length
+        return {"blocks": blocks, "text_length": self._sent_length}
 
 
 class Relay:
     """Forwards the events of one conversation to one browser."""
 
-    def __init__(self, renderings: Renderings) -> None:
+    def __init__(self, renderings: Renderings, running: RunningReplies) -> None:
         self._renderings = renderings
+        self._running = running
         self._queue: deque[ServerEvent] = deque()
-        self._replies: dict[str, StreamedReply] = {}
+        self._replies: dict[str, WatchedReply] = {}
         self._ended = False
         self._wake = asyncio.Event()  # the writer has work
         self._shorter = asyncio.Event()  # the queue got shorter
@@ -107,7 +86,7 @@ class Relay:
                 self._shorter.set()
                 for chunk in await self._encoded(event):
                     yield chunk
-            waiting = {key: reply for key, reply in self._replies.items() if reply.dirty}
+            waiting = {key: reply for key, reply in self._replies.items() if reply.is_behind}
             message_id = min(waiting, key=lambda key: waiting[key].due, default=None)
             wait_s = None if message_id is None else waiting[message_id].due - time.monotonic()
             if message_id is not None and wait_s is not None and wait_s <= 0:
@@ -131,15 +110,14 @@ class Relay:
         match event.name:
             case "delta":
                 # After a resume, running replies are sent from their beginning, without a message or snapshot before.
-                reply = self._replies.setdefault(data["message_id"], StreamedReply(self._renderings, ""))
-                reply.add(data["offset"], data["text"], event.id)
+                watched = self._watch(data["message_id"], data["text"], data["offset"])
+                watched.event_id = event.id
                 return
             case "snapshot":
-                running = {r["message_id"]: r["text"] for r in data["running"]}
-                self._replies |= {key: StreamedReply(self._renderings, text) for key, text in running.items()}
+                for running in data["running"]:
+                    self._watch(running["message_id"], running["text"])
             case "message" if data["message"]["state"] == "pending":
-                message = data["message"]
-                self._replies[message["id"]] = StreamedReply(self._renderings, message["content"])
+                self._watch(data["message"]["id"], data["message"]["content"])
             case _ if event.name == HEARTBEAT and self._queue:
                 return
         self._queue.append(event)
@@ -156,24 +134,36 @@ class Relay:
             case "message":
                 data = {**data, "message": await self._renderings.with_html(data["message"])}
             case "finished" | "error":
-                reply = self._replies.pop(data["message_id"], None)
-                if reply is not None:
-                    last = {"message_id": data["message_id"], **await reply.render(final=True)}
-                    chunks.append(_encode(reply.event_id, "render", last))
+                watched = self._replies.pop(data["message_id"], None)
+                if watched is not None:
+                    self._running.end(data["message_id"], watched.reply)
+                    last = {"message_id": data["message_id"], **await watched.rendered(final=True)}
+                    chunks.append(_encode(watched.event_id, "render", last))
+                    await self._running.leave(data["message_id"], watched.reply)
                 data = {**data, "message": await self._renderings.with_html(data["message"])}
         return [*chunks, _encode(event.id, event.name, data)]
 
     async def _rendered(self, message_id: str) -> Json:
-        reply = self._replies.get(message_id)
-        return await reply.render_all() if reply else {"blocks": [], "text_length": 0}
+        watched = self._replies.get(message_id)
+        return await watched.rendered() if watched else {"blocks": [], "text_length": 0}
 
-    async def _render(self, message_id: str, reply: StreamedReply) -> bytes:
-        event_id = reply.event_id
-        return _encode(event_id, "render", {"message_id": message_id, **await reply.render()})
+    async def _render(self, message_id: str, watched: WatchedReply) -> bytes:
+        event_id = watched.event_id
+        return _encode(event_id, "render", {"message_id": message_id, **await watched.rendered()})
 
+    def _watch(self, message_id: str, text: str, offset: int = 0) -> WatchedReply:
+        """The running reply, with this text of it."""
+        if message_id not in self._replies:
+            self._replies[message_id] = WatchedReply(self._running.watch(message_id))
+        watched = self._replies[message_id]
+        watched.reply.add(offset, text)
+        return watched
 
-def _as_json(blocks: list[Block]) -> list[Json]:
-    return [{"index": b.index, "html": b.html, "closed": b.closed} for b in blocks]
+    async def close(self) -> None:
+        """Watch no reply any more."""
+        while self._replies:
+            message_id, watched = self._replies.popitem()
+            await self._running.leave(message_id, watched.reply)
 
 
 def _encode(event_id: str | None, name: str, data: Json) -> bytes:

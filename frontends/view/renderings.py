@@ -1,62 +1,71 @@
-"""Renders whole messages as HTML, off the event loop and with a cache."""
+"""Renders whole messages as HTML in the render process, with a cache."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from anyio import CapacityLimiter, to_thread
-
 from frontends.client import Json
-from frontends.render import MarkdownRenderer, user_html
+from frontends.render import user_html
+from frontends.view.render_process import RenderFailed, RenderProcess
 
-INLINE_LIMIT = 400  # characters of Markdown, which take well under 2 ms
+_Key = tuple[str, int]
 
 
 class Renderings:
     """Renders messages. The HTML of finished ones is kept in an LRU cache, by id and length."""
 
-    def __init__(self, renderer: MarkdownRenderer | None = None, *, limit_chars: int = 16_000_000) -> None:
-        self.renderer = renderer or MarkdownRenderer()
+    def __init__(self, process: RenderProcess, *, limit_chars: int = 16_000_000) -> None:
+        self._process = process
         self._limit_chars = limit_chars  # of HTML kept
-        self._kept: OrderedDict[tuple[str, int], str] = OrderedDict()
+        self._kept: OrderedDict[_Key, str] = OrderedDict()
         self._chars = 0
-        self._threads = CapacityLimiter(2)
+        self._running: dict[_Key, asyncio.Task[str]] = {}
 
     async def with_html(self, message: Json) -> Json:
         """The message with its ``html``."""
-        return (await self.all_with_html([message]))[0]
+        return {**message, "html": await self._html(message)}
 
     async def all_with_html(self, messages: Sequence[Json]) -> list[Json]:
         """The messages, each with its ``html``."""
-        found = [self._find(message) for message in messages]
-        missing = [message for message, html in zip(messages, found, strict=True) if html is None]
-        rendered = iter(await self._render(missing))
-        shown = [next(rendered) if html is None else html for html in found]
-        return [{**message, "html": html} for message, html in zip(messages, shown, strict=True)]
+        return [await self.with_html(message) for message in messages]
 
-    async def _render(self, messages: list[Json]) -> list[str]:
-        texts = [message["content"] for message in messages]
-        if sum(map(len, texts)) <= INLINE_LIMIT:
-            made = [self.renderer.render(text) for text in texts]
-        else:
-            made = await to_thread.run_sync(lambda: list(map(self.renderer.render, texts)), limiter=self._threads)
-        for message, html in zip(messages, made, strict=True):
-            if message["state"] != "pending":
-                self._keep((message["id"], len(message["content"])), html)
-        return made
-
-    def _find(self, message: Json) -> str | None:
+    async def _html(self, message: Json) -> str:
+        text = message["content"]
         if message["role"] != "assistant":
-            return user_html(message["content"])
-        if not message["content"]:
+            return user_html(text)
+        if not text:
             return ""
-        key = (message["id"], len(message["content"]))
+        if message["state"] == "pending":
+            return await self._rendered(text)
+        key = (message["id"], len(text))
         if key in self._kept:
             self._kept.move_to_end(key)
-        return self._kept.get(key)
+            return self._kept[key]
+        # Who asks while it is being rendered gets the same; who leaves doesn't take it away from the others.
+        if key not in self._running:
+            self._running[key] = asyncio.create_task(self._render_and_keep(key, text), name="render a message")
+        return await asyncio.shield(self._running[key])
 
-    def _keep(self, key: tuple[str, int], html: str) -> None:
+    async def _render_and_keep(self, key: _Key, text: str) -> str:
+        try:
+            html = await self._rendered(text)
+            self._keep(key, html)
+            return html
+        finally:
+            del self._running[key]
+
+    async def _rendered(self, text: str) -> str:
+        """Without highlighting if that takes too long, as plain text if all else does."""
+        for highlight in (True, False):
+            try:
+                return str((await self._process.ask({"text": text, "highlight": highlight}))["html"])
+            except RenderFailed:
+                continue
+        return user_html(text)
+
+    def _keep(self, key: _Key, html: str) -> None:
         self._chars += len(html) - len(self._kept.pop(key, ""))
         self._kept[key] = html
         while self._chars > self._limit_chars:

@@ -8,7 +8,8 @@ They call the API over HTTP with the caller's own cookie, so they need no access
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing
 
 import anyio
 from starlette.requests import Request
@@ -17,15 +18,18 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from frontends.client import ApiError, ParleyClient
+from frontends.server_events import ServerEvent
 from frontends.view.relay import Relay
+from frontends.view.render_process import RenderProcess
 from frontends.view.renderings import Renderings
+from frontends.view.running_replies import RunningReplies
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-def create_routes(client: ParleyClient, renderings: Renderings | None = None) -> list[Route]:
-    """The routes, to be mounted by a page. The caller closes `client`."""
-    conversations = RenderedConversations(client, renderings or Renderings())
+def create_routes(client: ParleyClient, process: RenderProcess) -> list[Route]:
+    """The routes, to be mounted by a page. The caller closes `client` and `process`."""
+    conversations = RenderedConversations(client, process)
     return [
         Route("/conversations/{conversation_id}", conversations.show),
         Route("/conversations/{conversation_id}/events", conversations.watch),
@@ -35,9 +39,10 @@ def create_routes(client: ParleyClient, renderings: Renderings | None = None) ->
 class RenderedConversations:
     """The handlers and their shared state."""
 
-    def __init__(self, client: ParleyClient, renderings: Renderings) -> None:
+    def __init__(self, client: ParleyClient, process: RenderProcess) -> None:
         self._client = client
-        self._renderings = renderings
+        self._renderings = Renderings(process)
+        self._running = RunningReplies(process)
 
     async def show(self, request: Request) -> Response:
         """A conversation with its whole tree of messages."""
@@ -51,19 +56,18 @@ class RenderedConversations:
     async def watch(self, request: Request) -> Response:
         """Its events, until the browser disconnects."""
         last = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
-        return EventStream(self._client.on_behalf_of(request.headers), _id(request), last, self._renderings)
+        events = self._client.on_behalf_of(request.headers).open_events(_id(request), last)
+        return EventStream(events, Relay(self._renderings, self._running))
 
 
 class EventStream(Response):
     """Server-sent events from the API to the browser; when either side disconnects, both connections close."""
 
-    def __init__(
-        self, client: ParleyClient, conversation_id: str, last_event_id: str | None, renderings: Renderings
-    ) -> None:
+    def __init__(self, events: AbstractAsyncContextManager[AsyncIterator[ServerEvent]], relay: Relay) -> None:
         super().__init__(media_type="text/event-stream", headers=_NO_STORE | {"X-Accel-Buffering": "no"})
         del self.headers["content-length"]
-        self._open = client.open_events(conversation_id, last_event_id)
-        self._relay = Relay(renderings)
+        self._open = events
+        self._relay = relay
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. An error of the API is returned with its status."""
@@ -75,6 +79,9 @@ class EventStream(Response):
                 tasks.cancel_scope.cancel()
         except ApiError as error:
             await _refusal(error)(scope, receive, send)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._relay.close()
 
     async def _write(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})

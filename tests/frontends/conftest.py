@@ -13,6 +13,7 @@ from starlette.routing import Mount, Route
 from frontends.client import ParleyClient
 from frontends.gradio.static_files import PageFiles
 from frontends.view import routes
+from frontends.view.render_process import RenderProcess
 from tests.support.fake_api import FakeApi, serving
 
 
@@ -24,14 +25,17 @@ def unreachable_url() -> Iterator[str]:
 
 
 def page_server(client: ParleyClient) -> Starlette:
-    """The routes as they are mounted, with a client that is closed at the end."""
+    """The routes as they are mounted, with a client and a render process that are closed at the end."""
+
+    process = RenderProcess()
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         await client.aclose()
+        await process.close()
 
-    ours = [*routes.create_routes(client), Route("/static/{name}", PageFiles().serve)]
+    ours = [*routes.create_routes(client, process), Route("/static/{name}", PageFiles().serve)]
     return Starlette(routes=[Mount("/ui", routes=ours)], lifespan=lifespan)
 
 

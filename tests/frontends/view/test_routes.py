@@ -9,11 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import pytest
 
-from frontends.render import Block, MarkdownRenderer, StreamRenderer
-from frontends.view.relay import StreamedReply
-from frontends.view.renderings import Renderings
+from frontends.render import MarkdownRenderer
 from tests.support.fake_api import FakeApi, Seen, delta, event, message, snapshot, watch
 
 WHOLE = MarkdownRenderer().render
@@ -75,28 +72,6 @@ def test_the_callers_cookie_and_language_are_forwarded(api: FakeApi, browser: ht
     assert (second["cookie"], second["last-event-id"]) == ("s=2", "e-7")
 
 
-@pytest.mark.anyio
-async def test_finished_messages_are_rendered_once() -> None:
-    calls: list[str] = []
-
-    class Counting(MarkdownRenderer):
-        def render(self, text: str) -> str:
-            calls.append(text)
-            return super().render(text)
-
-    renderings = Renderings(Counting(), limit_chars=100)
-    finished, pending = message("a", content="*x*"), message("b", content="y", state="pending")
-    for _ in range(3):
-        assert [m["html"] for m in await renderings.all_with_html([finished, pending])] == [
-            "<p><em>x</em></p>\n",
-            "<p>y</p>\n",
-        ]
-    assert calls == ["*x*", "y", "y", "y"]
-    await renderings.with_html(message("big", content="z" * 95))  # pushes the oldest out
-    await renderings.with_html(finished)
-    assert calls[-1] == "*x*"
-
-
 # --- events ------------------------------------------------------------------------------------------
 
 
@@ -138,20 +113,6 @@ def test_text_before_a_pause_is_shown(api: FakeApi, browser: httpx.Client) -> No
     api.script = [snapshot(), pending, delta("r", 0, "one "), 0.03, delta("r", 4, "two"), 60.0]
     with browser.stream("GET", "/conversations/c1/events") as answer:
         assert any("<p>one two</p>" in line for line in answer.iter_lines())
-
-
-@pytest.mark.anyio
-async def test_what_is_slow_to_render_is_rendered_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow(self: StreamRenderer, *, final: bool = False) -> list[Block]:
-        time.sleep(0.05)
-        return []
-
-    quick = StreamedReply(Renderings(), "text")
-    await quick.render()
-    assert 0.05 < quick.due - time.monotonic() <= 0.1
-    monkeypatch.setattr(StreamRenderer, "update", slow)
-    await quick.render()
-    assert quick.due - time.monotonic() > 0.9  # a twentieth of one core
 
 
 def test_snapshot_brings_blocks_and_deltas_go_on(api: FakeApi, browser: httpx.Client) -> None:

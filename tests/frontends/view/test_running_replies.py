@@ -1,0 +1,123 @@
+"""Running replies: rendered once for all who watch, and gone on with when the process ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+import pytest
+
+from frontends.client import Json
+from frontends.render import MarkdownRenderer
+from frontends.view.render_process import RenderFailed, RenderProcess
+from frontends.view.running_replies import INTERVAL_S, RunningReplies, RunningReply
+
+pytestmark = pytest.mark.anyio
+
+TEXT = "# Title\n\none **two**\n\n```python\nx = 1\n```\n\nend"
+
+
+def shown(reply: RunningReply) -> str:
+    return "".join(block["html"] for block in reply.blocks())
+
+
+async def test_a_watcher_gets_what_changed_since(process: RenderProcess) -> None:
+    reply = RunningReply(process)
+    reply.add(0, "one\n\ntwo")
+    await reply.render()
+    seen = reply.version
+    assert [block["index"] for block in reply.blocks()] == [0, 1]
+    assert reply.blocks(seen) == []
+    reply.add(8, " three")
+    await reply.render()
+    assert reply.blocks(seen) == [{"index": 1, "html": "<p>two three</p>\n", "closed": False}]
+
+
+async def test_text_that_two_watchers_bring_is_taken_once(process: RenderProcess) -> None:
+    replies = RunningReplies(process)
+    first, second = replies.watch("r"), replies.watch("r")
+    assert first is second
+    for offset, text in ((0, "ab"), (0, "abc"), (2, "cd"), (0, "a"), (4, "e")):
+        first.add(offset, text)
+    await first.render()
+    assert (shown(first), first.length) == ("<p>abcde</p>\n", 5)
+    version = first.version
+    await second.render()  # nothing is new
+    assert first.version == version
+
+
+async def test_a_reply_that_is_continued_is_another_one(process: RenderProcess) -> None:
+    replies = RunningReplies(process)
+    slow = replies.watch("r")
+    slow.add(0, "one")
+    await slow.render(final=True)
+    replies.end("r", slow)
+    again = replies.watch("r")
+    assert again is not slow
+    await replies.leave("r", slow)
+    assert replies.watch("r") is again
+
+
+@pytest.mark.parametrize("cut", range(1, len(TEXT), 8))
+async def test_the_end_of_the_process_is_not_seen(process: RenderProcess, cut: int) -> None:
+    reply = RunningReply(process)
+    reply.add(0, TEXT[:cut])
+    await reply.render()
+    assert process.pid
+    os.kill(process.pid, signal.SIGKILL)
+    with pytest.raises(RenderFailed):
+        await process.ask({"text": "another's", "highlight": True})
+    reply.add(cut, TEXT[cut:])
+    await reply.render(final=True)
+    assert shown(reply) == MarkdownRenderer().render(TEXT)
+
+
+class Failing(RenderProcess):
+    """Fails as long as it is asked for more than `bearable`: "markdown", or "nothing"."""
+
+    def __init__(self, bearable: str) -> None:
+        super().__init__()
+        self.bearable = bearable
+
+    async def ask(self, request: Json, starts: int | None = None) -> Json:
+        if "deadly" in request.get("text", "") and (request["highlight"] or self.bearable == "nothing"):
+            raise RenderFailed("as told")
+        return await super().ask(request, starts)
+
+
+@pytest.mark.parametrize(
+    ("bearable", "html"),
+    [("markdown", MarkdownRenderer(highlight=False).render(f"{TEXT}\n\ndeadly")), ("nothing", None)],
+)
+async def test_a_reply_that_ends_the_process_is_shown_more_simply(bearable: str, html: str | None) -> None:
+    process = Failing(bearable)
+    reply = RunningReply(process)
+    reply.add(0, TEXT)
+    await reply.render()
+    before = reply.version
+    assert '<span class="mi">1</span>' in shown(reply)
+    reply.add(len(TEXT), "\n\ndeadly")
+    await reply.render(final=True)
+    plain = "<p>" + f"{TEXT}\n\ndeadly".replace("\n", "<br>") + "</p>"
+    assert shown(reply) == (html or plain)
+    kept: dict[int, Any] = {block["index"]: block["html"] for block in reply.blocks(before)}
+    assert "".join(kept.values()) == (html or plain)  # a watcher is sent all of it, and what is gone as empty
+    await process.close()
+
+
+async def test_what_is_slow_to_render_is_rendered_less_often(
+    process: RenderProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(_request: Json, _starts: int | None = None) -> Json:
+        return {"blocks": [], "seconds": 0.05}
+
+    reply = RunningReply(process)
+    reply.add(0, "text")
+    await reply.render()
+    assert INTERVAL_S / 2 < reply.due - time.monotonic() <= INTERVAL_S
+    monkeypatch.setattr(process, "ask", slow)
+    reply.add(4, "more")
+    await reply.render()
+    assert reply.due - time.monotonic() > 0.9  # a twentieth of one core
