@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -33,6 +36,19 @@ TYPE_AND_PAINT = """async () => {
   }
   return times.sort((a, b) => a - b)[10];
 }"""
+
+
+# For the first three Pygments needs from half a minute to hours.
+HOSTILE = (
+    "```easytrieve\n" + "\t" * 2_600 + "x",
+    "```csharp\n" + "a\n" * 40_000,
+    "```java\n" + "a\n" * 40_000,
+    "```crystal\n" + "<<A\n" * 4_000,
+    "x\n\n" + ">" * 20_000,
+    "x" + "[" * 20_000,
+    "x" + "*a_" * 10_000,
+    "$$" + "{" * 10_000,
+)
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +181,41 @@ def test_two_hundred_messages_open_and_stream_fast(echo: ServerProcess, open_pag
     finished(page)
     assert page.evaluate("[...document.querySelectorAll('.p-message')].filter((e) => e.marked).length") == 200
     assert typing_ms < 50
+
+
+@contextmanager
+def slowest_answer(http: httpx.Client, found: list[float]) -> Iterator[None]:
+    """Asks for /healthz all the time meanwhile; afterwards `found` holds the longest wait in seconds."""
+    ended = threading.Event()
+
+    def ask_again_and_again() -> None:
+        while not ended.wait(0.01):
+            began = time.monotonic()
+            http.get("/healthz").raise_for_status()
+            found[:] = [max(found[0], time.monotonic() - began)] if found else [time.monotonic() - began]
+
+    thread = threading.Thread(target=ask_again_and_again)
+    thread.start()
+    yield
+    ended.set()
+    thread.join()
+
+
+def test_replies_made_to_freeze_a_server_do_not(echo: ServerProcess, open_page: OpenPage) -> None:
+    """Some take a lexer or a parser minutes: they are shown as plain code or text, and the server answers meanwhile."""
+    messages = [
+        {"role": role, "content": text} for text in HOSTILE for role, text in (("user", "?"), ("assistant", text))
+    ]
+    imported = echo.http.post("/api/conversations/import", json={"title": "hostile", "messages": messages})
+    longest: list[float] = []
+    with slowest_answer(echo.http, longest):
+        page = open_page(f"{echo.url}/?c={imported.json()['id']}")
+        expect(page.locator(".p-message")).to_have_count(2 * len(HOSTILE), timeout=60_000)
+    assert longest[0] < 1  # a hundredth of that on an idle machine
+    for n in range(len(HOSTILE)):
+        assert (page.locator(".p-reply .p-body").nth(n).text_content() or "").strip()
+    ask(page, "still here")
+    assert "still here" in finished(page)
 
 
 def test_a_server_that_is_killed_and_comes_back(tmp_path: Path, open_page: OpenPage) -> None:
