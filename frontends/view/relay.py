@@ -56,7 +56,7 @@ class Relay:
     def __init__(self, renderings: Renderings, running: RunningReplies) -> None:
         self._renderings = renderings
         self._running = running
-        self._queue: deque[ServerEvent] = deque()
+        self._queue: deque[tuple[ServerEvent, WatchedReply | None]] = deque()  # with the reply that it ends
         self._replies: dict[str, WatchedReply] = {}
         self._ended = False
         self._wake = asyncio.Event()  # the writer has work
@@ -82,9 +82,13 @@ class Relay:
         yield b"retry: 1000\n\n"
         while True:
             while self._queue:
-                event = self._queue.popleft()
+                event, ended = self._queue[0]
+                chunks = await self._encoded(event, ended)
+                self._queue.popleft()
                 self._shorter.set()
-                for chunk in await self._encoded(event):
+                if ended is not None:
+                    self._running.leave(event.data["message_id"], ended.reply)
+                for chunk in chunks:
                     yield chunk
             waiting = {key: reply for key, reply in self._replies.items() if reply.is_behind}
             message_id = min(waiting, key=lambda key: waiting[key].due, default=None)
@@ -106,7 +110,7 @@ class Relay:
 
     def _take(self, event: ServerEvent) -> None:
         """Update the running replies; queue everything but deltas."""
-        data = event.data
+        data, ended = event.data, None
         match event.name:
             case "delta":
                 # After a resume, running replies are sent from their beginning, without a message or snapshot before.
@@ -118,11 +122,15 @@ class Relay:
                     self._watch(running["message_id"], running["text"])
             case "message" if data["message"]["state"] == "pending":
                 self._watch(data["message"]["id"], data["message"]["content"])
+            case "finished" | "error":
+                ended = self._replies.pop(data["message_id"], None)
+                if ended is not None:
+                    self._running.end(data["message_id"], ended.reply)
             case _ if event.name == HEARTBEAT and self._queue:
                 return
-        self._queue.append(event)
+        self._queue.append((event, ended))
 
-    async def _encoded(self, event: ServerEvent) -> list[bytes]:
+    async def _encoded(self, event: ServerEvent, ended: WatchedReply | None) -> list[bytes]:
         """The event with HTML added; before the end of a reply, a ``render`` event with the rest of its text."""
         data, chunks = event.data, []
         match event.name:
@@ -134,12 +142,9 @@ class Relay:
             case "message":
                 data = {**data, "message": await self._renderings.with_html(data["message"])}
             case "finished" | "error":
-                watched = self._replies.pop(data["message_id"], None)
-                if watched is not None:
-                    self._running.end(data["message_id"], watched.reply)
-                    last = {"message_id": data["message_id"], **await watched.rendered(final=True)}
-                    chunks.append(_encode(watched.event_id, "render", last))
-                    await self._running.leave(data["message_id"], watched.reply)
+                if ended is not None:
+                    last = {"message_id": data["message_id"], **await ended.rendered(final=True)}
+                    chunks.append(_encode(ended.event_id, "render", last))
                 data = {**data, "message": await self._renderings.with_html(data["message"])}
         return [*chunks, _encode(event.id, event.name, data)]
 
@@ -159,11 +164,13 @@ class Relay:
         watched.reply.add(offset, text)
         return watched
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Watch no reply any more."""
-        while self._replies:
-            message_id, watched = self._replies.popitem()
-            await self._running.leave(message_id, watched.reply)
+        ending = [(event.data["message_id"], ended) for event, ended in self._queue if ended is not None]
+        for message_id, watched in (*self._replies.items(), *ending):
+            self._running.leave(message_id, watched.reply)
+        self._replies.clear()
+        self._queue.clear()
 
 
 def _encode(event_id: str | None, name: str, data: Json) -> bytes:

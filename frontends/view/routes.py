@@ -80,8 +80,7 @@ class EventStream(Response):
         except ApiError as error:
             await _refusal(error)(scope, receive, send)
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._relay.close()
+            self._relay.close()
 
     async def _write(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})

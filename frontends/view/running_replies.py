@@ -121,6 +121,7 @@ class RunningReplies:
         self._process = process
         self._replies: dict[str, RunningReply] = {}
         self._watchers: dict[RunningReply, int] = {}
+        self._forgetting: set[asyncio.Task[None]] = set()
 
     def watch(self, message_id: str) -> RunningReply:
         """The reply, new if nobody watches it. :meth:`leave` it in the end."""
@@ -133,10 +134,12 @@ class RunningReplies:
         if self._replies.get(message_id) is reply:
             del self._replies[message_id]
 
-    async def leave(self, message_id: str, reply: RunningReply) -> None:
+    def leave(self, message_id: str, reply: RunningReply) -> None:
         """Watch it no longer; it is forgotten when nobody does."""
         self._watchers[reply] -= 1
         if not self._watchers[reply]:
             del self._watchers[reply]
             self.end(message_id, reply)
-            await reply.forget()
+            task = asyncio.create_task(reply.forget(), name="forget a reply")
+            self._forgetting.add(task)
+            task.add_done_callback(self._forgetting.discard)

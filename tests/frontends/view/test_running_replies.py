@@ -56,8 +56,18 @@ async def test_a_reply_that_is_continued_is_another_one(process: RenderProcess) 
     replies.end("r", slow)
     again = replies.watch("r")
     assert again is not slow
-    await replies.leave("r", slow)
+    replies.leave("r", slow)
     assert replies.watch("r") is again
+
+
+async def test_what_nobody_watches_is_forgotten(process: RenderProcess) -> None:
+    replies = RunningReplies(process)
+    first, second = replies.watch("r"), replies.watch("r")
+    replies.leave("r", first)
+    assert replies.watch("r") is second
+    replies.leave("r", second)
+    replies.leave("r", second)
+    assert replies.watch("r") is not second
 
 
 @pytest.mark.parametrize("cut", range(1, len(TEXT), 8))
