@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
+from starlette.middleware.errors import ServerErrorMiddleware
 
 from app import __version__
 from app.api import errors
@@ -66,6 +67,7 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
     errors.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(HostAndOriginCheck, hosts=(*LOOPBACK_HOSTS, *settings.allowed_hosts))
+    app.add_middleware(ServerErrorMiddleware, handler=errors.on_bug)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)  # never event streams
     return app

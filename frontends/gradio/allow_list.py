@@ -1,7 +1,7 @@
 """ASGI application in front of Gradio that passes on only what our page requests.
 
-Gradio's other routes fetch addresses that a visitor names (``/gradio_api/file=``, a `FileData` with a URL), keep uploads
-and write files. The page uses none of them: it needs its HTML, the theme and the files of Gradio's own scripts.
+Gradio's other routes fetch addresses that a visitor names (``/gradio_api/file=``, a `FileData` with a URL), keep
+uploads and write files. The page uses none of them: it needs its HTML, the theme and the files of Gradio's own scripts.
 """
 
 from __future__ import annotations
