@@ -7,9 +7,11 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
+from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
+from starlette.middleware.errors import ServerErrorMiddleware
 
 from app import __version__
 from app.api import errors
@@ -25,7 +27,7 @@ from app.chat.transfer.transfers import Transfers
 from app.config import LOOPBACK_HOSTS, Settings
 from app.engine.factories import EngineFactories, engine_inputs
 from app.engine.pool import ModelPool
-from app.errors import ParleyError
+from app.errors import ConfigurationError, ParleyError
 from app.models.catalog import Catalog
 from app.models.service import ModelService
 from app.store.database import Store
@@ -65,14 +67,27 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
     errors.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(HostAndOriginCheck, hosts=(*LOOPBACK_HOSTS, *settings.allowed_hosts))
+    app.add_middleware(ServerErrorMiddleware, handler=errors.on_bug)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)  # never event streams
     return app
 
 
-def mount_frontend(app: FastAPI, ui: str, api_url: str) -> FastAPI:
-    """Mount the front end `ui` (a package of `frontends`) at ``/``; it uses the API at `api_url`."""
-    mounted: FastAPI = import_module(f"frontends.{ui}").mount(app, api_url)
+def mount_frontend(app: FastAPI, ui: str, api_url: str, data_dir: Path) -> FastAPI:
+    """Mount the front end `ui` (a package of `frontends`) at ``/``; it uses the API at `api_url`.
+
+    Its framework's temporary files are kept in a folder of `data_dir`. Raises :class:`ConfigurationError` if that can't
+    be written.
+    """
+    folder = data_dir / "page"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as err:
+        raise ConfigurationError(
+            f"Can't write to the data folder {data_dir}: {err.strerror}. Check its permissions, or set PARLEY_DATA_DIR."
+        ) from err
+    mounted: FastAPI = import_module(f"frontends.{ui}").mount(app, api_url, folder)
     return mounted
 
 

@@ -58,7 +58,7 @@ def main() -> None:
     app = create_app(settings, {"scripted": EngineFactory("scripted", build, slots=SLOTS)})
     listening = bind(settings.host, settings.port)
     for ui in sys.argv[5:]:
-        app = mount_frontend(app, ui, address(listening))
+        app = mount_frontend(app, ui, address(listening), settings.data_dir)
     watching: list[asyncio.Task[None]] = []  # keeps a reference to the task, which the loop doesn't
 
     def watch_the_loop(_: Services) -> None:

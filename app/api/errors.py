@@ -115,10 +115,13 @@ def install(app: FastAPI) -> None:
         body = error_body(_HTTP_CODES.get(err.status_code, "http_error"), str(err.detail))
         return JSONResponse(body, status_code=err.status_code, headers=err.headers)
 
-    @app.exception_handler(Exception)
-    async def on_bug(_: Request, err: Exception) -> JSONResponse:
-        log.error("an unexpected error", exc_info=err)
-        return JSONResponse(
-            error_body("internal_error", "Something went wrong inside Parley. Its log has the details."),
-            status_code=500,
-        )
+
+async def on_bug(_: Request, err: Exception) -> JSONResponse:
+    """500 for an exception that nothing else handles; the log has its traceback. The server then closes the connection.
+
+    For a `ServerErrorMiddleware` of our own: FastAPI's runs outside all middleware, so that its response would have no
+    security headers.
+    """
+    log.error("an unexpected error", exc_info=err)
+    body = error_body("internal_error", "Something went wrong inside Parley. Its log has the details.")
+    return JSONResponse(body, status_code=500, headers={"Connection": "close"})

@@ -34,11 +34,14 @@ _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
 )
+_PRIVATE = ("/api/", "/v1/", "/ui/")
+_NO_STORE = (b"cache-control", b"no-store")
 
 
 class SecurityHeaders:
-    """Adds security headers to every response."""
+    """Adds security headers to every response, and ``no-store`` to private ones that say nothing about caching."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -51,14 +54,21 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+                headers = [*message.get("headers", ()), *_HEADERS]
+                if scope["path"].startswith(_PRIVATE) and all(name.lower() != b"cache-control" for name, _ in headers):
+                    headers.append(_NO_STORE)
+                message["headers"] = headers
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
 
 
 class HostAndOriginCheck:
-    """403 unless Host is an allowed name and Origin, if present, is the same host."""
+    """403 unless Host is an allowed name and the request does not come from another site's page.
+
+    A browser names the page's origin in Origin (not for a GET) and its relation to us in Sec-Fetch-Site. Pages of other
+    ports of the same host are foreign too: any local program may serve one. They may only link to the page.
+    """
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
         self._app = app
@@ -69,20 +79,35 @@ class HostAndOriginCheck:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])  # of repeated headers the last counts, in both checks
-        host = headers.get(b"host", b"").decode("latin-1").lower()
-        origin = headers.get(b"origin", b"").decode("latin-1").lower()
-        foreign = bool(origin) and origin.partition("://")[2] != host
-        # Simple cross-site requests may have no Origin; browsers still send Sec-Fetch-Site.
-        cross_site = headers.get(b"sec-fetch-site") == b"cross-site" and scope.get("method") != "GET"
-        if _host_name(host) not in self._hosts:
-            name = _host_name(host)[:80]
+        hosts, origins = _values(scope, b"host"), _values(scope, b"origin")
+        name = _host_name(hosts[0]) if hosts else ""
+        if len(hosts) > 1 or len(origins) > 1:
+            await _refuse(send, "A request must name one Host, and at most one Origin.")
+        elif name not in self._hosts:
             hint = "If the name is correct, add it to PARLEY_ALLOWED_HOSTS."
-            await _refuse(send, f"This server does not answer to the name {name!r}. {hint}")
-        elif foreign or cross_site:
+            await _refuse(send, f"This server does not answer to the name {name[:80]!r}. {hint}")
+        elif not _is_own(scope, hosts[0], origins) and not _opens_page(scope):
             await _refuse(send, "Requests from pages of other sites are refused.")
         else:
             await self._app(scope, receive, send)
+
+
+def _is_own(scope: Scope, host: str, origins: list[str]) -> bool:
+    """Whether a request comes from our own page, from the address bar or from a program that is no browser."""
+    # Behind a proxy that decrypts, the browser's https is our http. Origin is never "null" for our page.
+    own = {f"{scope['scheme']}://{host}", f"https://{host}"}
+    return own.issuperset(origins) and {"same-origin", "none"}.issuperset(_values(scope, b"sec-fetch-site"))
+
+
+def _opens_page(scope: Scope) -> bool:
+    """Whether a browser opens the page itself in a tab, by a link on any other page."""
+    fetch = [_values(scope, name) for name in (b"sec-fetch-mode", b"sec-fetch-dest", b"origin")]
+    return scope.get("method") == "GET" and scope["path"] == "/" and fetch == [["navigate"], ["document"], []]
+
+
+def _values(scope: Scope, name: bytes) -> list[str]:
+    """The values of a header, one for each time it was sent, in lower case."""
+    return [value.decode("latin-1").lower() for key, value in scope["headers"] if key == name]
 
 
 class BodyLimit:

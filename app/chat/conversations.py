@@ -62,15 +62,15 @@ class ConversationService:
             conversation = r.conversations.get(user_id, conversation_id)
             return conversation, r.messages.all(conversation.id), r.ratings.latest(conversation.id, user_id)
 
-        channel = self._hub.channel(conversation_id)
+        channel = await self._channel(user_id, conversation_id)
         event_id = channel.event_id  # before the read: receiving an event twice does no harm, missing one would
         conversation, messages, ratings = await self._store.read(work)
         return OpenedConversation(conversation, [_up_to_date(m, channel) for m in messages], ratings, event_id)
 
     async def subscribe(self, user_id: str, conversation_id: str, last_event_id: str | None) -> EventStream:
         """The conversation's events after `last_event_id`. Raises :class:`~app.errors.ConversationNotFound`."""
-        await self._store.read(lambda r: r.conversations.get(user_id, conversation_id))
-        return self._hub.channel(conversation_id).subscribe(last_event_id, self._hub.heartbeat_s)
+        channel = await self._channel(user_id, conversation_id)
+        return channel.subscribe(last_event_id, self._hub.heartbeat_s)
 
     async def create(
         self, user_id: str, *, title: str, model_id: str | None, system_prompt: str, sampling: Mapping[str, object]
@@ -111,6 +111,11 @@ class ConversationService:
     def close(self) -> None:
         """Close all event streams. To be called once running replies have ended."""
         self._hub.close()
+
+    async def _channel(self, user_id: str, conversation_id: str) -> Channel:
+        """The channel of a conversation of theirs. An unknown id makes none: anybody can think of any number of ids."""
+        await self._store.read(lambda r: r.conversations.get(user_id, conversation_id))
+        return self._hub.channel(conversation_id)
 
     def _must_be_usable(self, model_id: str | None, sampling: Mapping[str, object] | None) -> None:
         """Raises :class:`~app.errors.ModelNotFound` and :class:`~app.errors.InvalidSampling`."""

@@ -58,7 +58,7 @@ def serve(
     app = create_app(settings)
     if ui is not UI.NONE:
         print("Preparing the page …", flush=True)
-        app = mount_frontend(app, ui.value, url)
+        app = mount_frontend(app, ui.value, url, settings.data_dir)
 
     def started(services: Services) -> None:
         uvicorn_server.exempt_start_from_gc()

@@ -14,6 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from app.api.deps import Services
+from app.cli.uvicorn_protocol import LimitedProtocol
 from app.config import LOOPBACK_HOSTS
 from app.errors import ConfigurationError, ParleyError
 
@@ -66,6 +67,8 @@ class Server(uvicorn.Server):
     def __init__(self, app: Starlette, on_started: Callable[[Services], None] | None = None) -> None:
         config = uvicorn.Config(
             app,
+            http=LimitedProtocol,
+            ws="none",
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=GRACE_S,

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fastapi import FastAPI
 
     from frontends.client import ParleyClient
@@ -16,19 +18,20 @@ if TYPE_CHECKING:
 QUEUE_PAUSE_S = 0.1
 
 
-def mount(app: FastAPI, api_url: str) -> FastAPI:
+def mount(app: FastAPI, api_url: str, folder: Path) -> FastAPI:
     """Mount the page at ``/`` and its routes at ``/ui`` of `app`; both speak HTTP to the API at `api_url`.
 
-    Gradio is imported only here, since that takes seconds.
+    Gradio keeps its temporary files in `folder`. It is imported only here, since that takes seconds.
     """
     from frontends.gradio.quick_import import import_gradio
 
-    gr = import_gradio()
+    gr = import_gradio(folder)
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
-    from starlette.routing import Route
+    from starlette.routing import Mount, Route
 
     from frontends.client import ParleyClient
+    from frontends.gradio.allow_list import AllowList, page_paths
     from frontends.gradio.page import build
     from frontends.gradio.shell import HeadFirst, head
     from frontends.gradio.static_files import PageFiles
@@ -60,6 +63,9 @@ def mount(app: FastAPI, api_url: str) -> FastAPI:
         max_file_size="1mb",
         allowed_paths=[],
     )
+    gradio_mount = mounted.routes[-1]
+    assert isinstance(gradio_mount, Mount)
+    gradio_mount.app = AllowList(gradio_mount.app, page_paths())
     return mounted
 
 

@@ -7,18 +7,20 @@ import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
 from types import ModuleType
 
 _MODULE = "gradio.component_meta"
 
 
-def import_gradio() -> ModuleType:
-    """Import Gradio, which then sends no usage statistics and writes no stub files.
+def import_gradio(folder: Path) -> ModuleType:
+    """Import Gradio, which then sends no usage statistics, writes no stub files and keeps temporary files in `folder`.
 
     At each import it generates a ``.pyi`` file per component beside its own code, for editors. That takes a third of
     the time, and an installed package should not change while a server runs.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_TEMP_DIR"] = str(folder.resolve())  # by default a folder that all users of the machine share
     finder = _WithoutStubFiles()
     sys.meta_path.insert(0, finder)
     try:

@@ -57,6 +57,7 @@ def visit(context: BrowserContext, url: str) -> tuple[list[Response], list[objec
     page.wait_for_selector("html[data-ready]")
     page.locator(".p-row").first.wait_for(state="attached")
     page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    assert [answer.url for answer in answers if answer.status >= 400] == []  # nothing that Gradio needs is refused
     ours = [answer for answer in answers if is_ours(urlsplit(answer.url).path)]
     return ours, page.evaluate("shifts")
 

@@ -51,6 +51,13 @@ def test_a_setting_that_makes_no_sense(tmp_path: Path) -> None:
     assert "PARLEY_CONTEXT_TOKENS" in said
 
 
+def test_a_data_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    code, said = refused(tmp_path, "--ui", "gradio", "--port", "0")
+    assert code == 2
+    assert "PARLEY_DATA_DIR" in said
+
+
 def test_an_unknown_model(tmp_path: Path) -> None:
     code, said = refused(tmp_path, "--model", "nobody", "--port", "0")
     assert code == 2

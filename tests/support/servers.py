@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from app.api.deps import Services
 from app.cli import uvicorn_server
+from app.cli.uvicorn_protocol import LimitedProtocol
 from app.config import Settings
 from app.engine.base import EngineFactory
 from app.engine.scripted import Script, ScriptedEngine, echo
@@ -101,12 +102,18 @@ def serving(settings: Settings, script: Script | None = None, **engine: Any) -> 
 
 
 @contextmanager
-def running(app: FastAPI, settings: Settings, loop: Literal["auto", "asyncio"] = "auto") -> Iterator[Api]:
-    """`app` on a free port, in an event loop of this kind."""
+def running(
+    app: FastAPI,
+    settings: Settings,
+    loop: Literal["auto", "asyncio"] = "auto",
+    protocol: type[LimitedProtocol] | None = None,
+) -> Iterator[Api]:
+    """`app` on a free port, in an event loop of this kind, with the limits of this protocol for connections."""
     listening = uvicorn_server.bind("127.0.0.1", 0)
     url = uvicorn_server.address(listening)
     running_server = uvicorn_server.Server(app)
     running_server.config.loop = loop
+    running_server.config.http = protocol or running_server.config.http
     thread = threading.Thread(target=running_server.run, args=([listening],))
     thread.start()
     try:
