@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, and_, case, column, delete, func, select, 
 from sqlalchemy.orm import Session
 
 from app.domain.messages import SearchHit
+from app.store.damage import DamageLog
 from app.store.row_mapping import conversation_from
 from app.store.snippets import snippet
 from app.store.tables import ConversationRow, MessageRow, SearchRow
@@ -83,8 +84,8 @@ def terms(query: str) -> list[Term]:
 class Search:
     """Updates and queries the search index."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, damage: DamageLog) -> None:
+        self._session, self._damage = session, damage
 
     def put_title(self, conversation_id: str, title: str) -> None:
         """Index a conversation's title in place of its former one."""
@@ -122,9 +123,8 @@ class Search:
             .order_by(ConversationRow.updated_at.desc(), ConversationRow.id.desc())
             .limit(limit)
         )
-        return [
-            _hit(row, message_id, content, wanted) for row, message_id, content in self._session.execute(query_rows)
-        ]
+        found_rows = self._session.execute(query_rows)
+        return list(self._damage.legible(found_rows, lambda row: _hit(*row, wanted)))
 
     def _matches(self, wanted: Sequence[Term]) -> ColumnElement[bool]:
         if self._session.get_bind().dialect.name == "sqlite":
@@ -137,5 +137,7 @@ class Search:
 
 
 def _hit(row: ConversationRow, message_id: str | None, content: str | None, wanted: Sequence[Term]) -> SearchHit:
-    shown = snippet(row.title if content is None else content, [t.pattern for t in wanted], fold)
-    return SearchHit(conversation_from(row), message_id, shown.text, shown.ranges)
+    conversation = conversation_from(row)
+    text = content if isinstance(content, str) else conversation.title  # also when the message is damaged
+    shown = snippet(text, [t.pattern for t in wanted], fold)
+    return SearchHit(conversation, message_id, shown.text, shown.ranges)
