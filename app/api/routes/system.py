@@ -9,8 +9,8 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from app import __version__
 from app.api.deps import Anyone, Languages, ServicesDep, UserId
-from app.api.schemas import MAX_MESSAGE_CHARS
 from app.domain.feedback import REASONS
+from app.domain.limits import MAX_MESSAGE_CHARS
 from app.domain.sampling import SamplingParams
 
 router = APIRouter(tags=["system"])
