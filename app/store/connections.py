@@ -81,9 +81,8 @@ def reading_engine(
     `writable`: false for a SQLite database that can't be written.
     """
     if url.get_backend_name() == "sqlite":
-        return _sqlite_engine(
-            _read_only(url, writable), readers, busy_timeout_s, "BEGIN", ("query_only=ON", "mmap_size=0")
-        )
+        pragmas = ("query_only=ON", "mmap_size=0")
+        return _sqlite_engine(_existing(url, writable), readers, busy_timeout_s, "BEGIN", pragmas)
     engine = create_engine(url, pool_size=readers, max_overflow=0, pool_pre_ping=True)
 
     @event.listens_for(engine, "begin")
@@ -100,13 +99,16 @@ def _decoded(raw: bytes) -> str | Damaged:
         return Damaged("bad UTF-8")
 
 
-def _read_only(url: URL, writable: bool) -> URL:
-    """A URL that SQLite opens in a folder that can't be written; elsewhere `url` itself, which can be shared."""
+def _existing(url: URL, writable: bool) -> URL:
+    """A URL with which SQLite opens the database, also in a folder that can't be written, but never creates one."""
     path = sqlite_path(url)
-    if path is None or (writable and os.access(path.parent, os.W_OK)):
-        return url
-    name, _, options = read_only_uri(path, writable=False).partition("?")
-    return url.set(database=name, query={"uri": "true", **dict(parse_qsl(options))})
+    assert path is not None
+    if writable and os.access(path.parent, os.W_OK):
+        uri = f"{path.as_uri()}?mode=rw"
+    else:
+        uri = read_only_uri(path, writable=False)
+    name, _, options = uri.partition("?")
+    return url.set(database=name, query={**url.query, "uri": "true", **dict(parse_qsl(options))})
 
 
 def _sqlite_engine(url: URL, connections: int, timeout_s: float, begin_with: str, pragmas: tuple[str, ...]) -> Engine:

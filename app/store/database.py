@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
 from sqlalchemy.orm import Session
 
 from app.errors import ConfigurationError, StoreFull, StoreReadOnly
@@ -45,6 +45,7 @@ class Store:
         refused = opening.read_only
         self._writer = Refusal(refused) if refused else Writer(self._writing, damage, lock.in_place)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="parley-store-reader")
+        _connect_all(self._reading)
 
     @classmethod
     def open(cls, url: str, data_dir: Path, *, trash_days: int = 7, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Store:
@@ -97,6 +98,16 @@ class Store:
     def _read(self, work: Callable[[Repositories], T]) -> T:
         with storage_errors(), self._reading.connect() as connection, Session(connection) as session:
             return work(Repositories(session, self.damage))
+
+
+def _connect_all(reading: Engine) -> None:
+    """Open all connections, so that none is opened later, when another file may have taken the database's place.
+
+    SQLite opens the files only when something is read.
+    """
+    with ExitStack() as stack, storage_errors():
+        for _ in range(READERS):
+            stack.enter_context(reading.connect()).exec_driver_sql("SELECT id FROM users LIMIT 1")
 
 
 @contextmanager
