@@ -106,6 +106,7 @@ def test_a_link_to_a_database_that_is_not_there_creates_none(tmp_path: Path) -> 
         "DROP TABLE messages",
         "DROP TABLE search_index",
         "ALTER TABLE messages RENAME COLUMN content TO text",
+        "ALTER TABLE ratings RENAME COLUMN comment TO text",
         "INSERT INTO alembic_version VALUES ('0000')",
     ],
 )
