@@ -15,7 +15,7 @@ from app.errors import ConfigurationError
 from app.store import sqlite_files
 from app.store.connections import parse_url, reading_engine, sqlite_path
 from app.store.damage import DamagedRow
-from app.store.migrate import head_revision, revision_of
+from app.store.migrate import head_revision, require_tables, revision_of
 from app.store.row_mapping import conversation_from, message_from, rating_from, require_legible
 from app.store.storage_errors import storage_errors
 from app.store.tables import ConversationRow, MessageRow, RatingRow, UserRow
@@ -45,7 +45,8 @@ class Report:
 def check(url: str) -> Report:
     """Check everything without changing anything, also while a server is running.
 
-    Raises :class:`ConfigurationError` when there is no database, :class:`~app.errors.DatabaseTooNew`.
+    Raises :class:`ConfigurationError` when there is no database, :class:`~app.errors.DatabaseTooNew`,
+    :class:`~app.errors.DatabaseDamaged` when it lacks tables.
     """
     parsed = parse_url(url)
     path = sqlite_path(parsed)
@@ -81,6 +82,8 @@ def _check_rows(url: URL, report: Report) -> None:
             report.up_to_date = report.revision == head_revision()
             if report.revision is None:
                 raise ConfigurationError("The database is empty. `parley serve` creates its tables.")
+            if report.up_to_date:
+                require_tables(connection)
             for name, row in _COUNTED.items():
                 report.counts[name] = connection.scalar(select(func.count()).select_from(row)) or 0
             pending = select(func.count()).where(MessageRow.state == MessageState.PENDING)

@@ -20,7 +20,7 @@ from app.errors import ConfigurationError, StoreFull, StoreReadOnly
 from app.store import sqlite_files
 from app.store.connections import BUSY_TIMEOUT_S, READERS, parse_url, reading_engine, sqlite_path, writing_engine
 from app.store.damage import DamageLog
-from app.store.migrate import head_revision, revision_of
+from app.store.migrate import head_revision, require_tables, revision_of
 from app.store.opening import Opening, open_to_read, open_to_write
 from app.store.repositories import Repositories
 from app.store.server_lock import ServerLock
@@ -130,6 +130,7 @@ def reading(url: str) -> Iterator[Repositories]:
                     "The database is from an older version of Parley. Start `parley serve` once: it makes a backup "
                     "and updates the database."
                 )
+            require_tables(connection)
             yield Repositories(session, DamageLog())
     finally:
         engine.dispose()

@@ -5,29 +5,24 @@ A database that can't be written (a read-only folder, a full disk) is opened for
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic.util import CommandError
-from sqlalchemy import URL, Connection, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL
 from sqlalchemy.orm import Session
 
-from app.errors import ConfigurationError, DatabaseDamaged, StoreError, StoreFull, StoreReadOnly
+from app.errors import ConfigurationError, StoreError, StoreFull, StoreReadOnly
 from app.store import sqlite_files
 from app.store.connections import sqlite_path, writing_engine
 from app.store.damage import DamageLog
-from app.store.migrate import head_revision, migrate, require_known
+from app.store.migrate import RESTORE, head_revision, migrate, require_known, require_tables
 from app.store.private_data import make_private, require_own
 from app.store.repositories import Repositories
 from app.store.server_lock import AdvisoryLock, FileLock, ServerLock
 from app.store.storage_errors import storage_errors
-from app.store.tables import Base
 from app.system.private_files import create_folder
-
-RESTORE = "Stop Parley and restore a backup: parley db restore FILE (backups are in backups/ in the data folder)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,7 @@ def open_to_write(
 ) -> tuple[ServerLock, Opening]:
     """Lock the database, create or migrate it if necessary, and tidy up. See :meth:`app.store.Store.open`."""
     path = sqlite_path(url)
-    with ExitStack() as undo, _opening_errors():
+    with ExitStack() as undo, storage_errors():
         create_folder(data_dir)
         if path is not None:
             _require_file(path)
@@ -67,7 +62,7 @@ def open_to_read(url: URL, reason: StoreReadOnly | StoreFull) -> tuple[ServerLoc
     path = sqlite_path(url)
     if path is None or not path.is_file() or sqlite_files.is_new(path):
         raise reason
-    with ExitStack() as undo, _opening_errors():
+    with ExitStack() as undo, storage_errors():
         lock = FileLock(path)
         with suppress(OSError):  # nobody can write here
             lock.take()
@@ -89,17 +84,6 @@ _CURES: dict[type[StoreError], str] = {
 }
 
 
-@contextmanager
-def _opening_errors() -> Iterator[None]:
-    """:func:`storage_errors`; a database without the tables of its revision is damaged too."""
-    try:
-        with storage_errors():
-            yield
-    except (SQLAlchemyError, CommandError) as error:
-        cause = str(getattr(error, "orig", None) or error)
-        raise DatabaseDamaged(f"The tables of the database are not as Parley made them ({cause}). {RESTORE}") from error
-
-
 def _require_file(path: Path) -> None:
     sqlite_files.is_new(path)  # raises for what can't be a database
     create_folder(path.parent)
@@ -116,7 +100,7 @@ def _tidy(url: URL, damage: DamageLog, trash_days: int, busy_timeout_s: float) -
     engine = writing_engine(url, busy_timeout_s=busy_timeout_s)
     try:
         with engine.begin() as connection, Session(connection) as session:
-            _require_tables(connection)
+            require_tables(connection)
             repositories = Repositories(session, damage)
             repositories.users.ensure_local()
             interrupted = repositories.messages.interrupt_pending()
@@ -125,11 +109,3 @@ def _tidy(url: URL, damage: DamageLog, trash_days: int, busy_timeout_s: float) -
             return interrupted, purged
     finally:
         engine.dispose()
-
-
-def _require_tables(connection: Connection) -> None:
-    """Name every table and column once, so that a missing one is noticed now and not by the first who needs it."""
-    for table in Base.metadata.sorted_tables:
-        connection.execute(select(table).limit(0))
-    if connection.dialect.name == "sqlite":
-        connection.execute(text("SELECT rowid FROM search_index LIMIT 0"))

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from app.domain.messages import MessageState
 from app.errors import ConfigurationError, DatabaseDamaged, DatabaseTooNew, StoreError
 from app.store import Store, reading
+from app.store.check import check
 from app.store.connections import parse_url
 from app.store.migrate import head_revision
 
@@ -116,6 +117,10 @@ def test_tables_that_are_not_parleys_are_told_at_once(sqlite_url: str, tmp_path:
         connection.execute(change)
     with pytest.raises(DatabaseDamaged, match="parley db restore"):
         Store.open(sqlite_url, tmp_path / "data")
+    with pytest.raises(DatabaseDamaged, match="parley db restore"):
+        check(sqlite_url)
+    with pytest.raises(DatabaseDamaged, match="parley db restore"), reading(sqlite_url):
+        pass
 
 
 def test_a_folder_in_place_of_the_database_is_told(sqlite_url: str, tmp_path: Path) -> None:
