@@ -46,6 +46,8 @@ class Store:
         self._writer = Refusal(refused) if refused else Writer(self._writing, damage, lock.in_place)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="parley-store-reader")
         _connect_all(self._reading)
+        if refused is None:
+            lock.watch_log()
 
     @classmethod
     def open(cls, url: str, data_dir: Path, *, trash_days: int = 7, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Store:

@@ -21,6 +21,9 @@ class ServerLock(Protocol):
     def take(self) -> None:
         """Raises :class:`ConfigurationError` when another process holds it."""
 
+    def watch_log(self) -> None:
+        """From now on :meth:`in_place` is about the write-ahead log too. Called when all connections are open."""
+
     def in_place(self) -> bool:
         """Whether the locked database is still the one that connections opened now would reach."""
 
@@ -40,6 +43,8 @@ class FileLock:
         self._path = database.with_name(database.name + ".lock")
         self._files: list[int] = []
         self._locked: tuple[int, int] | None = None  # device and inode of the database
+        self._log_path = database.with_name(database.name + "-wal")
+        self._log: tuple[int, int] | None = None  # device and inode of the write-ahead log
 
     def take(self) -> None:
         """Create the database file if there is none. Raises :class:`ConfigurationError` if another process holds it."""
@@ -54,10 +59,15 @@ class FileLock:
             self.release()
             raise
 
+    def watch_log(self) -> None:
+        """The log stays the same file while there is a connection. What is written to a deleted one, a crash loses."""
+        self._log = _identity(self._log_path.stat())
+
     def in_place(self) -> bool:
         """Whether the locked database is still what its path leads to: not deleted, moved or replaced."""
         try:
-            return _identity(self._database.stat()) == self._locked
+            log_in_place = self._log is None or _identity(self._log_path.stat()) == self._log
+            return log_in_place and _identity(self._database.stat()) == self._locked
         except OSError:
             return False
 
@@ -122,6 +132,9 @@ class AdvisoryLock:
                 "Another Parley is using this database. Stop it, or give this one its own database: PARLEY_DATABASE_URL"
             )
         self._connection = connection
+
+    def watch_log(self) -> None:
+        """Nothing to do."""
 
     def in_place(self) -> bool:
         """Always: a database server looks after its own files."""

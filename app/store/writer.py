@@ -28,8 +28,8 @@ Work = Callable[[Repositories], T]
 GROUP = 256  # pieces of work per commit, at most
 
 GONE = (
-    "The database file was deleted, moved or replaced by another program. Nothing was saved. Put it back, or restart "
-    "Parley to use what is there now. Until then the old chats can still be read and exported."
+    "The database file, or its write-ahead log, was deleted, moved or replaced by another program. Nothing was saved. "
+    "Put it back, or restart Parley to use what is there now. Until then the old chats can still be read and exported."
 )
 
 

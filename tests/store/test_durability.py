@@ -34,6 +34,16 @@ while True:
 """
 
 
+def test_nothing_is_acknowledged_without_the_write_ahead_log(on_sqlite: Opened) -> None:
+    on_sqlite.conversation(title="kept")
+    (on_sqlite.data_dir / "parley.db-wal").unlink()
+    with pytest.raises(DatabaseGone):
+        on_sqlite.conversation(title="lost by a crash")
+    on_sqlite.store.close_now()
+    with reading(on_sqlite.url) as r:
+        assert [c.title for c in r.conversations.list("local", limit=9)] == ["kept"]
+
+
 @pytest.mark.parametrize("fate", ["deleted", "moved", "replaced"])
 def test_nothing_is_acknowledged_that_is_not_in_the_file(on_sqlite: Opened, tmp_path: Path, fate: str) -> None:
     kept = on_sqlite.conversation(title="kept")
