@@ -33,6 +33,8 @@
     ├── StoreError
     │   ├── StoreBusy
     │   ├── StoreFull
+    │   ├── StoreReadOnly       nothing can be saved, but everything can be read
+    │   ├── DatabaseGone        its file was deleted or replaced while it was open
     │   ├── DatabaseTooNew
     │   └── DatabaseDamaged
     └── ConfigurationError      settings or command line: exit code 2
@@ -222,6 +224,14 @@ class StoreBusy(StoreError):
 
 class StoreFull(StoreError):
     code = "store_full"
+
+
+class StoreReadOnly(StoreError):
+    code = "store_read_only"
+
+
+class DatabaseGone(StoreError):
+    code = "database_gone"
 
 
 class DatabaseTooNew(StoreError):

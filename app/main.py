@@ -31,6 +31,8 @@ from app.errors import ConfigurationError, ParleyError
 from app.models.catalog import Catalog
 from app.models.service import ModelService
 from app.store.database import Store
+from app.store.opening import Opening
+from app.store.repositories.users import LOCAL_USER
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,10 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
                 app.state.services = await stack.enter_async_context(_running(settings, engines))
             except ParleyError as err:
                 app.state.startup_error = err  # the server prints its message instead of a traceback
+                raise
+            except Exception as err:
+                log.exception("an unexpected error")
+                app.state.startup_error = ParleyError(f"Parley could not start: {type(err).__name__}: {err}")
                 raise
             await asyncio.to_thread(_build_routes, app)
             yield
@@ -98,14 +104,24 @@ def _build_routes(app: FastAPI) -> None:
         route.matches(nowhere)
 
 
+def _report(opening: Opening, settings: Settings) -> None:
+    """Log what the store's opening found and changed."""
+    if opening.interrupted:
+        log.warning("%d replies were interrupted when the server last stopped", opening.interrupted)
+    if opening.made_private:
+        changed, data_dir = len(opening.made_private), settings.data_dir
+        log.warning("other accounts could read %d files or folders of %s; now only yours can", changed, data_dir)
+    if opening.read_only:
+        log.warning("%s", opening.read_only.message)
+
+
 @asynccontextmanager
 async def _running(settings: Settings, engines: EngineFactories | None) -> AsyncIterator[Services]:
     """Open all services of the application; they are closed in reverse order."""
     async with AsyncExitStack() as stack:
         store = Store.open(settings.resolved_database_url, settings.data_dir, trash_days=settings.trash_days)
         stack.push_async_callback(store.close)
-        if store.opening.interrupted:
-            log.warning("%d replies were interrupted when the server last stopped", store.opening.interrupted)
+        _report(store.opening, settings)
         catalog = Catalog.from_settings(settings, engine_inputs(engines))
         pool = ModelPool(settings, catalog, engines)
         stack.push_async_callback(pool.close)
@@ -124,5 +140,5 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
             conversations=ConversationService(store, model_service, hub, reply_tasks),
             completions=Completions(model_service, pool),
             transfers=Transfers(store),
-            local_user_id=await store.write(lambda r: r.users.ensure_local()),
+            local_user_id=LOCAL_USER,
         )

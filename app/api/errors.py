@@ -41,6 +41,8 @@ STATUSES: dict[type[errors.ParleyError], int] = {
     errors.StoreError: 500,
     errors.StoreBusy: 503,
     errors.StoreFull: 507,
+    errors.StoreReadOnly: 503,
+    errors.DatabaseGone: 503,
     errors.DatabaseTooNew: 503,
     errors.DatabaseDamaged: 503,
     errors.ConfigurationError: 500,

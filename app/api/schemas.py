@@ -10,10 +10,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.domain import messages as domain
 from app.domain.feedback import REASONS, Rating, Verdict
+from app.domain.limits import MAX_COMMENT_CHARS, MAX_MESSAGE_CHARS, MAX_SYSTEM_PROMPT_CHARS, MAX_TITLE_CHARS
 from app.models.hub_references import MAX_REFERENCE_CHARS as MAX_HUB_REFERENCE_CHARS
 from app.models.references import MAX_REFERENCE_CHARS, with_adapter
 
-MAX_MESSAGE_CHARS = 400_000
 MAX_ID_CHARS = 64
 
 
@@ -32,8 +32,8 @@ Text = Annotated[str, AfterValidator(_storable)]
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS), AfterValidator(_storable)]
 ModelRef = Annotated[str, Field(min_length=1, max_length=MAX_REFERENCE_CHARS), AfterValidator(_storable)]
 Content = Annotated[str, Field(max_length=MAX_MESSAGE_CHARS), AfterValidator(_storable)]
-Title = Annotated[str, Field(max_length=200), AfterValidator(_storable)]
-SystemPrompt = Annotated[str, Field(max_length=20_000), AfterValidator(_storable)]
+Title = Annotated[str, Field(max_length=MAX_TITLE_CHARS), AfterValidator(_storable)]
+SystemPrompt = Annotated[str, Field(max_length=MAX_SYSTEM_PROMPT_CHARS), AfterValidator(_storable)]
 
 
 class _Request(BaseModel):
@@ -122,7 +122,7 @@ class Rate(_Request):
 
     verdict: Verdict
     reasons: list[Literal[REASONS]] = Field(default=[], max_length=len(REASONS))  # type: ignore[valid-type]
-    comment: Annotated[str, Field(max_length=4000), AfterValidator(_storable)] = ""
+    comment: Annotated[str, Field(max_length=MAX_COMMENT_CHARS), AfterValidator(_storable)] = ""
     score: int | None = Field(None, ge=1, le=10)
 
 

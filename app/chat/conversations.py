@@ -46,6 +46,11 @@ class ConversationService:
         """Open event streams of all conversations."""
         return self._hub.subscribers
 
+    @property
+    def damaged_rows(self) -> int:
+        """Rows of the database that were found damaged since the start."""
+        return len(self._store.damage.rows)
+
     async def list(self, user_id: str, *, limit: int, cursor: str | None = None) -> Page:
         """A page of conversations: pinned ones first, then those with the newest messages."""
         found = await self._store.read(lambda r: r.conversations.list(user_id, limit=limit + 1, before=cursor))

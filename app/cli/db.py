@@ -35,7 +35,7 @@ app = typer.Typer(
 @app.command("check")
 @reported
 def check_database() -> None:
-    """Read the whole database and look for damage. Changes nothing; the server can keep running meanwhile.
+    """Read every row of the database and name the damaged ones. Changes nothing; the server can keep running meanwhile.
 
     Exit code 1: something is wrong.
 

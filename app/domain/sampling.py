@@ -68,6 +68,18 @@ class SamplingParams:
         return {**asdict(self), "stop": list(self.stop)}
 
 
+OVERRIDES = frozenset(f.name for f in fields(SamplingParams)) - {"ignore_eos"}  # of a conversation or a request
+
+
+def check_overrides(given: Mapping[str, object]) -> None:
+    """Raise :class:`InvalidSampling` for a parameter that a conversation can't have, or a value out of range."""
+    for name in given:
+        if name not in OVERRIDES:
+            shown = name[:40]
+            raise InvalidSampling(f"{shown} can't be set; known are {', '.join(sorted(OVERRIDES))}.", field=shown)
+    SamplingParams().merged(given)
+
+
 def _in_range(
     name: str, value: object, low: float, high: float, *, above_low: bool = False, whole: bool = False
 ) -> None:

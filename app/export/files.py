@@ -1,4 +1,4 @@
-"""Writes an export to a JSONL file with a manifest, atomically."""
+"""Writes an export to a JSONL file with a manifest, atomically. They contain chats: only their owner can read them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from app.domain.feedback import Drops, RatedConversation, rated_since, split_of
 from app.errors import StoreError
 from app.export.base import Format, time
 from app.system.disk import replacing
+from app.system.private_files import FILE_MODE
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,10 @@ def write_file(
     Raises :class:`StoreError` when a file can't be written.
     """
     try:
-        with replacing(path) as file:
+        with replacing(path, mode=FILE_MODE) as file:
             manifest = write_rows(file, made, conversations, filters)
         manifest["file"] = path.name
-        with replacing(manifest_path(path)) as file:
+        with replacing(manifest_path(path), mode=FILE_MODE) as file:
             file.write(json.dumps(manifest, ensure_ascii=False, indent=2).encode() + b"\n")
     except OSError as error:
         raise StoreError(f"{path} can't be written: {error.strerror}. An existing file is unchanged.") from error

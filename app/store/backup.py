@@ -10,6 +10,7 @@ from app.store.connections import parse_url, sqlite_path
 from app.store.migrate import require_known
 from app.store.server_lock import FileLock
 from app.system.disk import sync
+from app.system.private_files import create_folder
 
 
 def backup(url: str, target: Path) -> None:
@@ -38,13 +39,14 @@ def restore(backup_file: Path, url: str) -> Path | None:
     """
     path = _file(url, "pg_restore")
     _require_backup(backup_file)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    create_folder(path.parent)
+    existed = not sqlite_files.is_new(path)
     lock = FileLock(path)
     lock.take()
     try:
         incoming = path.with_name(path.name + ".incoming")
         sqlite_files.copy_database(backup_file, incoming)
-        aside = sqlite_files.put_aside(path)
+        aside = sqlite_files.put_aside(path) if existed else None
         incoming.replace(path)
         sync(path.parent)
         return aside

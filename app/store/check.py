@@ -1,21 +1,32 @@
-"""Integrity check of the database: the file, the references between rows, the number of rows."""
+"""Integrity check of the database: the file, the references between rows, every value of every row."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import URL, Connection, func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import Session, aliased
 
 from app.domain.messages import MessageState
 from app.errors import ConfigurationError
 from app.store import sqlite_files
 from app.store.connections import parse_url, reading_engine, sqlite_path
-from app.store.migrate import head_revision, revision_of
+from app.store.damage import DamagedRow
+from app.store.migrate import head_revision, require_tables, revision_of
+from app.store.row_mapping import conversation_from, message_from, rating_from, require_legible
 from app.store.storage_errors import storage_errors
 from app.store.tables import ConversationRow, MessageRow, RatingRow, UserRow
 
+NAMED = 20  # damaged rows; more are only counted
+_READ: dict[Any, Callable[[Any], object]] = {
+    UserRow: require_legible,
+    ConversationRow: conversation_from,
+    MessageRow: message_from,
+    RatingRow: rating_from,
+}
 _COUNTED = {"users": UserRow, "conversations": ConversationRow, "messages": MessageRow, "ratings": RatingRow}
 
 
@@ -34,7 +45,8 @@ class Report:
 def check(url: str) -> Report:
     """Check everything without changing anything, also while a server is running.
 
-    Raises :class:`ConfigurationError` when there is no database, :class:`~app.errors.DatabaseTooNew`.
+    Raises :class:`ConfigurationError` when there is no database, :class:`~app.errors.DatabaseTooNew`,
+    :class:`~app.errors.DatabaseDamaged` when it lacks tables.
     """
     parsed = parse_url(url)
     path = sqlite_path(parsed)
@@ -70,13 +82,30 @@ def _check_rows(url: URL, report: Report) -> None:
             report.up_to_date = report.revision == head_revision()
             if report.revision is None:
                 raise ConfigurationError("The database is empty. `parley serve` creates its tables.")
+            if report.up_to_date:
+                require_tables(connection)
             for name, row in _COUNTED.items():
                 report.counts[name] = connection.scalar(select(func.count()).select_from(row)) or 0
             pending = select(func.count()).where(MessageRow.state == MessageState.PENDING)
             report.running = connection.scalar(pending) or 0
-            report.problems += [*_lost_leaves(connection), *_circles(connection)]
+            report.problems += [*_lost_leaves(connection), *_circles(connection), *_damaged_rows(connection)]
     finally:
         engine.dispose()
+
+
+def _damaged_rows(connection: Connection) -> Iterator[str]:
+    left = 0
+    with Session(connection) as session:
+        for row, read in _READ.items():
+            for one in session.scalars(select(row).execution_options(yield_per=500)):
+                try:
+                    read(one)
+                except DamagedRow as found:
+                    left += 1
+                    if left <= NAMED:
+                        yield str(found)
+    if left > NAMED:
+        yield f"{left - NAMED} more rows are damaged"
 
 
 def _lost_leaves(connection: Connection) -> list[str]:
@@ -100,4 +129,4 @@ def _circles(connection: Connection) -> list[str]:
     for message_id in reached:  # grows during iteration
         reached.extend(below.get(message_id, []))
     lost = {m for children in below.values() for m in children}.difference(reached)
-    return [f"message {given} is part of a circle of parents" for given in sorted(lost)[:20]]
+    return [f"message {given} is part of a circle of parents" for given in sorted(lost, key=str)[:20]]

@@ -10,67 +10,62 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import URL, Engine
 from sqlalchemy.orm import Session
 
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, StoreFull, StoreReadOnly
 from app.store import sqlite_files
 from app.store.connections import BUSY_TIMEOUT_S, READERS, parse_url, reading_engine, sqlite_path, writing_engine
-from app.store.migrate import head_revision, migrate, require_known, revision_of
+from app.store.damage import DamageLog
+from app.store.migrate import head_revision, require_tables, revision_of
+from app.store.opening import Opening, open_to_read, open_to_write
 from app.store.repositories import Repositories
-from app.store.server_lock import AdvisoryLock, FileLock, ServerLock
+from app.store.server_lock import ServerLock
 from app.store.storage_errors import storage_errors
-from app.store.writer import Writer
+from app.store.writer import Refusal, Writer
 
 T = TypeVar("T")
-RESTORE = "Stop Parley and restore a backup: parley db restore FILE (backups are in backups/ in the data folder)."
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """What was done when the store was opened."""
-
-    interrupted: int  # replies that a crash left running
-    purged: int  # conversations deleted permanently
-    backup: Path | None  # made before a migration
 
 
 class Store:
-    """Opened by :meth:`open`, closed by :meth:`close`; allows any number of concurrent reads and writes."""
+    """Opened by :meth:`open`, closed by :meth:`close`; allows any number of concurrent reads and writes.
 
-    def __init__(self, url: URL, lock: ServerLock, opening: Opening, busy_timeout_s: float) -> None:
+    `opening` says what was done when it was opened, `damage` which damaged rows were found since.
+    """
+
+    def __init__(self, url: URL, lock: ServerLock, opening: Opening, damage: DamageLog, busy_timeout_s: float) -> None:
         self.opening = opening
+        self.damage = damage
         self._lock = lock
         self._writing = writing_engine(url, busy_timeout_s=busy_timeout_s)
-        self._reading = reading_engine(url, busy_timeout_s=busy_timeout_s)
-        self._writer = Writer(self._writing)
+        self._reading = reading_engine(url, busy_timeout_s=busy_timeout_s, writable=opening.read_only is None)
+        refused = opening.read_only
+        self._writer = Refusal(refused) if refused else Writer(self._writing, damage, lock.in_place)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="parley-store-reader")
+        _connect_all(self._reading)
+        if refused is None:
+            lock.watch_log()
 
     @classmethod
     def open(cls, url: str, data_dir: Path, *, trash_days: int = 7, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Store:
         """Open the database for a server; create or migrate it if necessary. `opening` says what was done.
 
         Replies that a crash left running are marked interrupted, conversations in the trash for more than `trash_days`
-        are deleted. Raises :class:`ConfigurationError` (an invalid URL, another server is running),
-        :class:`~app.errors.DatabaseTooNew`, :class:`~app.errors.DatabaseDamaged`, :class:`~app.errors.StoreBusy`.
+        are deleted. A database that can't be written is opened for reading; every write then fails. Raises
+        :class:`ConfigurationError` (an invalid URL, another server is running), :class:`~app.errors.DatabaseTooNew`,
+        :class:`~app.errors.DatabaseDamaged`, :class:`~app.errors.StoreBusy`.
         """
-        parsed = parse_url(url)
-        path = sqlite_path(parsed)
-        with ExitStack() as undo, storage_errors():
-            data_dir.mkdir(parents=True, exist_ok=True)
-            lock = _lock(parsed, path)
-            undo.callback(lock.release)
-            if path is not None and not sqlite_files.is_new(path):
-                _require_usable(path)
-            backup = migrate(parsed, data_dir)
-            interrupted, purged = _tidy(parsed, trash_days, busy_timeout_s)
-            store = cls(parsed, lock, Opening(interrupted, purged, backup), busy_timeout_s)
-            undo.pop_all()
-        return store
+        parsed, damage = parse_url(url), DamageLog()
+        try:
+            lock, opening = open_to_write(
+                parsed, data_dir, damage, trash_days=trash_days, busy_timeout_s=busy_timeout_s
+            )
+        except (StoreReadOnly, StoreFull) as reason:
+            lock, opening = open_to_read(parsed, reason)
+        return cls(parsed, lock, opening, damage, busy_timeout_s)
 
     def submit(self, work: Callable[[Repositories], T]) -> Future[T]:
         """Queue `work` for the writer; the future is done once it is committed. For callers outside an event loop."""
@@ -88,7 +83,7 @@ class Store:
     async def read(self, work: Callable[[Repositories], T]) -> T:
         """Run `work`, which only reads, on a reader's thread, in a consistent snapshot of the database."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, _read, self._reading, work)
+        return await loop.run_in_executor(self._readers, self._read, work)
 
     async def close(self) -> None:
         """Commit the queued work, then close the database. Idempotent."""
@@ -101,6 +96,20 @@ class Store:
         self._reading.dispose()  # before the writer's: the last connection to close is the one that checkpoints
         self._writing.dispose()
         self._lock.release()
+
+    def _read(self, work: Callable[[Repositories], T]) -> T:
+        with storage_errors(), self._reading.connect() as connection, Session(connection) as session:
+            return work(Repositories(session, self.damage))
+
+
+def _connect_all(reading: Engine) -> None:
+    """Open all connections, so that none is opened later, when another file may have taken the database's place.
+
+    SQLite opens the files only when something is read.
+    """
+    with ExitStack() as stack, storage_errors():
+        for _ in range(READERS):
+            stack.enter_context(reading.connect()).exec_driver_sql("SELECT id FROM users LIMIT 1")
 
 
 @contextmanager
@@ -123,39 +132,7 @@ def reading(url: str) -> Iterator[Repositories]:
                     "The database is from an older version of Parley. Start `parley serve` once: it makes a backup "
                     "and updates the database."
                 )
-            yield Repositories(session)
+            require_tables(connection)
+            yield Repositories(session, DamageLog())
     finally:
         engine.dispose()
-
-
-def _lock(url: URL, path: Path | None) -> ServerLock:
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    lock = AdvisoryLock(url) if path is None else FileLock(path)
-    lock.take()
-    return lock
-
-
-def _require_usable(path: Path) -> None:
-    """Check before anything is written, so that a database that can't be used stays unchanged."""
-    sqlite_files.require_sound(path, RESTORE)
-    require_known(sqlite_files.revision_in(path))
-
-
-def _tidy(url: URL, trash_days: int, busy_timeout_s: float) -> tuple[int, int]:
-    engine = writing_engine(url, busy_timeout_s=busy_timeout_s)
-    try:
-        with engine.begin() as connection, Session(connection) as session:
-            repositories = Repositories(session)
-            repositories.users.ensure_local()
-            interrupted = repositories.messages.interrupt_pending()
-            purged = repositories.conversations.purge(trash_days)
-            session.flush()
-            return interrupted, purged
-    finally:
-        engine.dispose()
-
-
-def _read(engine: Engine, work: Callable[[Repositories], T]) -> T:
-    with storage_errors(), engine.connect() as connection, Session(connection) as session:
-        return work(Repositories(session))

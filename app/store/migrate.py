@@ -12,12 +12,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, inspect
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, inspect, select, text
+from sqlalchemy.exc import DBAPIError
 
 from app.errors import ConfigurationError, DatabaseDamaged, DatabaseTooNew
 from app.store import sqlite_files
 from app.store.connections import sqlite_path, writing_engine
+from app.store.storage_errors import storage_failure
+from app.store.tables import Base
 
+RESTORE = "Stop Parley and restore a backup: parley db restore FILE (backups are in backups/ in the data folder)."
 KEPT_BACKUPS = 10
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -45,10 +50,13 @@ def known_revisions() -> set[str]:
 def revision_of(connection: Connection) -> str | None:
     """The database's revision; ``None`` for an empty one.
 
-    Raises :class:`DatabaseTooNew` for an unknown revision, :class:`ConfigurationError` for a database with other
-    tables.
+    Raises :class:`DatabaseTooNew` for an unknown revision, :class:`DatabaseDamaged` for more than one,
+    :class:`ConfigurationError` for a database with other tables.
     """
-    revision = MigrationContext.configure(connection).get_current_revision()
+    try:
+        revision = MigrationContext.configure(connection).get_current_revision()
+    except CommandError as error:
+        raise _unlike_parleys(error) from error
     if revision is None and inspect(connection).get_table_names():
         raise ConfigurationError(
             "This database has tables that aren't Parley's. Set PARLEY_DATABASE_URL to another one, or leave it unset."
@@ -67,6 +75,26 @@ def require_known(revision: str | None) -> str | None:
             known=head_revision(),
         )
     return revision
+
+
+def require_tables(connection: Connection) -> None:
+    """Raise :class:`DatabaseDamaged` if a table or column of this version is missing.
+
+    Each is named once, so that it is noticed now and not by the first request that needs it.
+    """
+    try:
+        for table in Base.metadata.sorted_tables:
+            connection.execute(select(table).limit(0))
+        if connection.dialect.name == "sqlite":
+            connection.execute(text("SELECT rowid FROM search_index LIMIT 0"))
+    except DBAPIError as error:
+        if storage_failure(error) is not None:
+            raise
+        raise _unlike_parleys(error.orig or error) from error
+
+
+def _unlike_parleys(cause: BaseException) -> DatabaseDamaged:
+    return DatabaseDamaged(f"The tables of the database are not as Parley made them ({cause}). {RESTORE}")
 
 
 def migrate(url: URL, data_dir: Path) -> Path | None:

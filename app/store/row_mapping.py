@@ -1,19 +1,55 @@
-"""Maps database rows to domain objects and back."""
+"""Maps database rows to domain objects and back. A damaged row raises :class:`~app.store.damage.DamagedRow`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from app.domain.feedback import Rating, Verdict
 from app.domain.generation import FinishReason, Usage
 from app.domain.messages import Conversation, Message, MessageState, Provenance, Role, Timing
-from app.store.tables import ConversationRow, MessageRow, RatingRow
+from app.errors import DatabaseDamaged
+from app.store.damage import Damaged, DamagedRow
+from app.store.tables import Base, ConversationRow, Json, MessageRow, RatingRow, UserRow, UtcDateTime
 from app.store.text_checks import checked, checked_json
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def _allowed(row: type[Base]) -> tuple[tuple[str, tuple[type, ...]], ...]:
+    """The Python types of each column's values."""
+    allowed = []
+    for column in row.__table__.columns:
+        kind = column.type.kind if isinstance(column.type, Json | UtcDateTime) else column.type.python_type
+        allowed.append((column.name, (kind, type(None)) if column.nullable else (kind,)))
+    return tuple(allowed)
+
+
+_ALLOWED = {row: _allowed(row) for row in (UserRow, ConversationRow, MessageRow, RatingRow)}
+
+
+def require_legible(row: UserRow | ConversationRow | MessageRow | RatingRow) -> None:
+    """Raise :class:`DamagedRow` if a value of `row` is not what its column holds."""
+    for name, types in _ALLOWED[type(row)]:
+        value = getattr(row, name)
+        if not isinstance(value, types):
+            reason = value.reason if isinstance(value, Damaged) else f"it is a {type(value).__name__}"
+            raise DamagedRow(row.__tablename__, row.id, name, reason)
+
+
+def _one_of(kind: type[E], row: MessageRow | RatingRow, name: str) -> E:
+    value = getattr(row, name)
+    try:
+        return kind(value)
+    except ValueError:
+        raise DamagedRow(row.__tablename__, row.id, name, f"{str(value)[:20]!r} is unknown") from None
 
 
 def conversation_from(row: ConversationRow) -> Conversation:
     """The conversation of a row."""
+    require_legible(row)
     return Conversation(
         id=row.id,
         user_id=row.user_id,
@@ -31,21 +67,37 @@ def conversation_from(row: ConversationRow) -> Conversation:
 
 def message_from(row: MessageRow) -> Message:
     """The message of a row."""
+    require_legible(row)
     return Message(
         id=row.id,
         conversation_id=row.conversation_id,
         parent_id=row.parent_id,
-        role=Role(row.role),
+        role=_one_of(Role, row, "role"),
         content=row.content,
-        state=MessageState(row.state),
+        state=_one_of(MessageState, row, "state"),
         created_at=row.created_at,
-        finish_reason=FinishReason(row.finish_reason) if row.finish_reason else None,
+        finish_reason=_one_of(FinishReason, row, "finish_reason") if row.finish_reason else None,
         error_code=row.error_code,
         error_message=row.error_message,
         continues_id=row.continues_id,
         provenance=_provenance_from(row),
         usage=Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens),
         timing=Timing(row.queued_ms, row.first_token_ms, row.duration_ms),
+    )
+
+
+def stand_in(row: MessageRow, found: DamagedRow) -> Message:
+    """In place of a damaged message: failed and empty, so that those below it keep their place in the tree."""
+    return Message(
+        id=row.id,
+        conversation_id=row.conversation_id,
+        parent_id=row.parent_id if isinstance(row.parent_id, str) else None,
+        role=Role.USER if row.role == Role.USER else Role.ASSISTANT,
+        content="",
+        state=MessageState.FAILED,
+        created_at=row.created_at if isinstance(row.created_at, datetime) else datetime.fromtimestamp(0, UTC),
+        error_code=DatabaseDamaged.code,
+        error_message=f"This message can't be shown: {found}.",
     )
 
 
@@ -105,11 +157,12 @@ def timing_columns(timing: Timing) -> Mapping[str, int | None]:
 
 def rating_from(row: RatingRow) -> Rating:
     """The rating of a row."""
+    require_legible(row)
     return Rating(
         id=row.id,
         message_id=row.message_id,
         user_id=row.user_id,
-        verdict=Verdict(row.verdict),
+        verdict=_one_of(Verdict, row, "verdict"),
         reasons=tuple(row.reasons),
         comment=row.comment,
         score=row.score,

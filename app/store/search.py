@@ -11,7 +11,6 @@ either.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,11 +18,14 @@ from sqlalchemy import ColumnElement, and_, case, column, delete, func, select, 
 from sqlalchemy.orm import Session
 
 from app.domain.messages import SearchHit
+from app.store.damage import DamageLog
+from app.store.folding import fold
 from app.store.row_mapping import conversation_from
-from app.store.snippets import snippet
+from app.store.snippets import FIRST_CHARS, SEARCHED_CHARS, Snippet, Wanted, snippet
 from app.store.tables import ConversationRow, MessageRow, SearchRow
 
 MAX_QUERY_CHARS = 200
+BUDGET_CHARS = 1_000_000  # searched for snippets per query; texts after that are searched in their beginning only
 
 # Characters that are tokens of their own: CJK radicals and ideographs, kana, hangul, and pictures.
 _SINGLE = (
@@ -58,16 +60,16 @@ class Term:
         return " ".join(self.text) if self.is_phrase else self.text
 
     @property
+    def beginning(self) -> str:
+        """What each match of the pattern begins with."""
+        return self.text[0] if self.is_phrase else self.text
+
+    @property
     def pattern(self) -> str:
         """A regular expression that finds the term in folded text."""
         if self.is_phrase:
             return f"[{_SEPARATOR}]*".join(map(re.escape, self.text))
         return f"(?<![^{_SINGLE}{_SEPARATOR}]){re.escape(self.text)}"
-
-
-def fold(text: str) -> str:
-    """Normalize the width and case of letters."""
-    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def document(text: str) -> str:
@@ -83,8 +85,8 @@ def terms(query: str) -> list[Term]:
 class Search:
     """Updates and queries the search index."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, damage: DamageLog) -> None:
+        self._session, self._damage = session, damage
 
     def put_title(self, conversation_id: str, title: str) -> None:
         """Index a conversation's title in place of its former one."""
@@ -114,7 +116,7 @@ class Search:
             .subquery()
         )
         query_rows = (
-            select(ConversationRow, MessageRow.id, MessageRow.content)
+            select(ConversationRow, MessageRow.id, func.substr(MessageRow.content, 1, SEARCHED_CHARS))
             .join(found, found.c.conversation_id == ConversationRow.id)
             .outerjoin(SearchRow, SearchRow.id == found.c.document_id)
             .outerjoin(MessageRow, MessageRow.id == SearchRow.message_id)
@@ -122,9 +124,9 @@ class Search:
             .order_by(ConversationRow.updated_at.desc(), ConversationRow.id.desc())
             .limit(limit)
         )
-        return [
-            _hit(row, message_id, content, wanted) for row, message_id, content in self._session.execute(query_rows)
-        ]
+        snippets = _Snippets(Wanted([t.pattern for t in wanted], [t.beginning for t in wanted]))
+        found_rows = self._session.execute(query_rows)
+        return list(self._damage.legible(found_rows, lambda row: _hit(row[0], row[1], row[2], snippets)))
 
     def _matches(self, wanted: Sequence[Term]) -> ColumnElement[bool]:
         if self._session.get_bind().dialect.name == "sqlite":
@@ -136,6 +138,20 @@ class Search:
         return and_(*(SearchRow.text.contains(word, autoescape=True) for word in words))
 
 
-def _hit(row: ConversationRow, message_id: str | None, content: str | None, wanted: Sequence[Term]) -> SearchHit:
-    shown = snippet(row.title if content is None else content, [t.pattern for t in wanted], fold)
-    return SearchHit(conversation_from(row), message_id, shown.text, shown.ranges)
+class _Snippets:
+    """The snippets of one query; bounds how much text it searches for them."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted, self._budget_chars = wanted, BUDGET_CHARS
+
+    def of(self, text: str) -> Snippet:
+        searched_chars = min(SEARCHED_CHARS, max(FIRST_CHARS, self._budget_chars))
+        self._budget_chars -= len(text)
+        return snippet(text, self._wanted, searched_chars)
+
+
+def _hit(row: ConversationRow, message_id: str | None, content: str | None, snippets: _Snippets) -> SearchHit:
+    conversation = conversation_from(row)
+    text = content if isinstance(content, str) else conversation.title  # also when the message is damaged
+    shown = snippets.of(text)
+    return SearchHit(conversation, message_id, shown.text, shown.ranges)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from app.store.folding import fold, normalized
 
 BEFORE_CHARS = 30
 SNIPPET_CHARS = 120
 SEARCHED_CHARS = 100_000  # of a text; later matches are not shown
+FIRST_CHARS = 1_000  # most matches are in the beginning: it is looked at first
+_WINDOW_CHARS = 2_000  # searched at once …
+_OVERLAP_CHARS = 500  # … with these, as matches may lie across
+_FOLDED_CHARS = 2 * SEARCHED_CHARS  # as folding can make a text many times as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +26,27 @@ class Snippet:
     ranges: tuple[tuple[int, int], ...] = ()
 
 
-def snippet(text: str, patterns: Sequence[str], fold: Callable[[str], str]) -> Snippet:
-    """About 120 characters of `text` around the first match of any of `patterns`, which match folded text."""
-    line = " ".join(unicodedata.normalize("NFC", text[:SEARCHED_CHARS]).split())
-    wanted = re.compile("|".join(f"(?:{p})" for p in patterns))
-    matches = _matches(line, wanted, fold)
+class Wanted:
+    """What snippets show: matches of `patterns` in folded text, each of which begins with one of `beginnings`."""
+
+    def __init__(self, patterns: Sequence[str], beginnings: Sequence[str]) -> None:
+        self._pattern = re.compile("|".join(f"(?:{p})" for p in patterns))
+        self._beginnings = beginnings
+
+    def spans(self, folded: str) -> Iterator[tuple[int, int]]:
+        """The [start, end) offsets of all matches."""
+        if any(beginning in folded for beginning in self._beginnings):  # ten times as fast as the pattern
+            yield from (match.span() for match in self._pattern.finditer(folded))
+
+
+def snippet(text: str, wanted: Wanted, searched_chars: int = SEARCHED_CHARS) -> Snippet:
+    """About 120 characters of `text` around the first match; only the first `searched_chars` are searched."""
+    line = _line(text[:FIRST_CHARS])
+    matches = _matches(line, wanted)
+    whole = min(len(text), searched_chars)
+    if whole > FIRST_CHARS and (not matches or matches[0][0] > len(line) - SNIPPET_CHARS):
+        line = _line(text[:whole])
+        matches = _matches(line, wanted)
     start = _start(line, matches[0][0]) if matches else 0
     end = min(len(line), start + SNIPPET_CHARS)
     head, tail = "…" if start else "", "…" if end < len(line) else ""
@@ -34,31 +55,44 @@ def snippet(text: str, patterns: Sequence[str], fold: Callable[[str], str]) -> S
     return Snippet(f"{head}{line[start:end]}{tail}", ranges)
 
 
+def _line(text: str) -> str:
+    return " ".join(normalized("NFC", text).split())
+
+
 def _start(line: str, match: int) -> int:
     """A position shortly before the match, at the beginning of a word if possible."""
     earliest = max(0, match - BEFORE_CHARS)
     return line.find(" ", earliest, match) + 1 if earliest and " " in line[earliest:match] else earliest
 
 
-def _matches(line: str, wanted: re.Pattern[str], fold: Callable[[str], str]) -> list[tuple[int, int]]:
-    """The matches in `line`. Folding can make a text longer (ß, ﬁ), so offsets are mapped back."""
-    folded = fold(line)
-    if len(folded) == len(line):
-        return _spans(folded, wanted)
-    starts: list[int] = []  # offsets in the folded text of each character of `line`
-    length = 0
-    for ch in line:
-        starts.append(length)
-        length += len(fold(ch))
-    folded = "".join(fold(ch) for ch in line)
-    return [(bisect_right(starts, a) - 1, bisect_right(starts, b - 1)) for a, b in _spans(folded, wanted)]
-
-
-def _spans(folded: str, wanted: re.Pattern[str]) -> list[tuple[int, int]]:
-    """The matches that can be in one snippet with the first."""
-    spans: list[tuple[int, int]] = []
-    for match in wanted.finditer(folded):
-        spans.append(match.span())
-        if match.start() - spans[0][0] > 2 * SNIPPET_CHARS:
+def _matches(line: str, wanted: Wanted) -> list[tuple[int, int]]:
+    """The matches in `line` that can be in one snippet with the first."""
+    left_chars = _FOLDED_CHARS
+    for start in range(0, len(line), _WINDOW_CHARS):
+        window = line[start : start + _WINDOW_CHARS + _OVERLAP_CHARS]
+        folded = fold(window)
+        left_chars -= len(folded)
+        if any(wanted.spans(folded)):
+            spans = _spans(window, folded, wanted)
+            # The first character is the one before the others, in which the window before has searched.
+            found = [(start + a, start + b) for a, b in spans if a > 0 or start == 0]
+            if found:
+                return [span for span in found if span[0] - found[0][0] <= 2 * SNIPPET_CHARS]
+        if left_chars < 0:
             break
-    return spans
+    return []
+
+
+def _spans(window: str, folded: str, wanted: Wanted) -> Iterator[tuple[int, int]]:
+    """All matches, as offsets in `window`. Folding can make a text longer (ß, ﬁ), so they are mapped back."""
+    if len(folded) == len(window):
+        yield from wanted.spans(folded)
+        return
+    parts = [fold(ch) for ch in window]
+    starts: list[int] = []  # offsets in the folded text of each character of `window`
+    length = 0
+    for part in parts:
+        starts.append(length)
+        length += len(part)
+    for a, b in wanted.spans("".join(parts)):
+        yield bisect_right(starts, a) - 1, bisect_right(starts, b - 1)

@@ -9,9 +9,10 @@ from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.errors import DatabaseDamaged
+from app.errors import ConfigurationError, DatabaseDamaged
 from app.store.storage_errors import storage_failure
 from app.system.disk import sync
+from app.system.private_files import create_file, create_folder
 
 _HEADER = b"SQLite format 3\0"
 WAL_SUFFIXES = ("-wal", "-shm")
@@ -23,15 +24,36 @@ def timestamp() -> str:
 
 
 def is_new(path: Path) -> bool:
-    """Whether there is no database yet (SQLite creates an empty file before it writes)."""
-    return not path.exists() or path.stat().st_size == 0
+    """Whether there is no database yet (SQLite creates an empty file before it writes).
+
+    Raises :class:`ConfigurationError` for a folder or anything else that can't be one.
+    """
+    if not path.exists():
+        return True
+    if not path.is_file():
+        raise ConfigurationError(
+            f"{path} is {'a folder' if path.is_dir() else 'not a file'}, so it can't be the database. Move it away, or "
+            "set PARLEY_DATA_DIR to another folder."
+        )
+    return path.stat().st_size == 0
+
+
+def read_only_uri(path: Path, *, writable: bool = True) -> str:
+    """SQLite's URI of a database to read; also works in a folder that can't be written.
+
+    To read a database with a write-ahead log SQLite needs the log's index. Where it can't create one, a database whose
+    log is empty is opened as one that nobody changes. `writable`: false if the database is known not to be.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    unchanging = not (writable and os.access(path.parent, os.W_OK)) and (not log.exists() or log.stat().st_size == 0)
+    return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if unchanging else ''}"
 
 
 @contextmanager
-def read_only(path: Path) -> Iterator[sqlite3.Connection]:
+def read_only(path: Path, *, writable: bool = True) -> Iterator[sqlite3.Connection]:
     """A read-only connection. SQLite's errors are raised as :class:`~app.errors.StoreError`."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
+        with closing(sqlite3.connect(read_only_uri(path, writable=writable), uri=True, timeout=5)) as connection:
             yield connection
     except sqlite3.Error as error:
         failure = storage_failure(error)
@@ -40,30 +62,30 @@ def read_only(path: Path) -> Iterator[sqlite3.Connection]:
         raise failure from error
 
 
-def require_sound(path: Path, advice: str, *, thorough: bool = False) -> None:
+def require_sound(path: Path, advice: str, *, thorough: bool = False, writable: bool = True) -> None:
     """Raise :class:`DatabaseDamaged`, with `advice` at its end, unless `path` is a sound database. Reads it all."""
     with path.open("rb") as file:
         if file.read(len(_HEADER)) != _HEADER:
             raise DatabaseDamaged(f"{path} is not a database. {advice}", path=str(path))
-    problems = problems_of(path, thorough=thorough)
+    problems = problems_of(path, thorough=thorough, writable=writable)
     if problems:
         raise DatabaseDamaged(f"{path} is damaged ({problems[0]}). {advice}", path=str(path))
 
 
-def problems_of(path: Path, *, thorough: bool) -> list[str]:
+def problems_of(path: Path, *, thorough: bool, writable: bool = True) -> list[str]:
     """The problems that SQLite finds in the file; `thorough` also compares the indexes with the tables."""
     check = "integrity_check" if thorough else "quick_check"
     try:
-        with read_only(path) as connection:
+        with read_only(path, writable=writable) as connection:
             found = [str(row[0]) for row in connection.execute(f"PRAGMA {check}(20)")]
     except DatabaseDamaged as error:
         return [str(error.__cause__)]
     return [] if found == ["ok"] else found
 
 
-def revision_in(path: Path) -> str | None:
+def revision_in(path: Path, *, writable: bool = True) -> str | None:
     """The revision of Parley's tables in the file; ``None`` if it has none."""
-    with read_only(path) as connection:
+    with read_only(path, writable=writable) as connection:
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone() is None:
             return None
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -71,10 +93,11 @@ def revision_in(path: Path) -> str | None:
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Copy a consistent snapshot of `source`, also while it is written. `target` appears atomically."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """Copy a consistent snapshot of `source`, also while it is written. `target` appears atomically, private."""
+    create_folder(target.parent)
     part = target.with_name(target.name + ".part")
     try:
+        create_file(part)
         with read_only(source) as reading, closing(sqlite3.connect(part)) as writing:
             reading.backup(writing)
             writing.execute("PRAGMA journal_mode=DELETE")  # a single file

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError
 
-from app.errors import DatabaseDamaged, StoreBusy, StoreError, StoreFull
+from app.errors import DatabaseDamaged, StoreBusy, StoreError, StoreFull, StoreReadOnly
 from app.system.disk import DISK_FULL
 
 _IOERR_SHMSIZE = sqlite3.SQLITE_IOERR_SHMSIZE  # the write-ahead log's index did not fit on the disk
@@ -69,7 +69,9 @@ def _sqlite(code: int) -> StoreError | None:
             return StoreFull(FULL)
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return DatabaseDamaged(DAMAGED)
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+        case sqlite3.SQLITE_READONLY:
+            return StoreReadOnly(REFUSED)
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
             return StoreError(REFUSED)
         case sqlite3.SQLITE_IOERR:
             return StoreFull(FULL) if code == _IOERR_SHMSIZE else StoreError(DISK)
@@ -79,7 +81,9 @@ def _sqlite(code: int) -> StoreError | None:
 def _disk(error: OSError) -> StoreError | None:
     if error.errno in DISK_FULL:
         return StoreFull(FULL)
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StoreReadOnly(f"{REFUSED} ({error.filename}: {error.strerror})")
+    if error.errno in (errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
         return StoreError(f"{REFUSED} ({error.filename}: {error.strerror})")
     return StoreError(DISK) if error.errno == errno.EIO else None
 

@@ -6,7 +6,7 @@ small migration.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -30,6 +30,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from app.domain.feedback import Verdict
 from app.domain.generation import FinishReason
 from app.domain.messages import MessageState, Role
+from app.store.damage import Damaged
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -45,6 +46,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     impl = DateTime(timezone=True)
     cache_ok = True
+    kind = datetime
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Convert to UTC; for SQLite, which has no time zones, without one."""
@@ -61,6 +63,39 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """As usual, but what is not a time is returned as :class:`~app.store.damage.Damaged`."""
+        return _tolerant(super().result_processor(dialect, coltype))
+
+
+class Json(TypeDecorator[Any]):
+    """JSON objects (`kind` is ``dict``) or arrays (``list``)."""
+
+    impl = JSON
+    cache_ok = True
+
+    def __init__(self, kind: type = dict, **options: Any) -> None:
+        super().__init__(**options)
+        self.kind = kind
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Refuse JSON of another kind."""
+        return value if value is None or isinstance(value, self.kind) else Damaged("JSON of another kind")
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """As usual, but what is not JSON is returned as :class:`~app.store.damage.Damaged`."""
+        return _tolerant(super().result_processor(dialect, coltype))
+
+
+def _tolerant(process: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+    def read(value: Any) -> Any:
+        try:
+            return process(value) if process else value
+        except (ValueError, TypeError, RecursionError) as error:
+            return value if isinstance(value, Damaged) else Damaged(str(error)[:80])
+
+    return read
+
 
 def _one_of(column: str, values: Iterable[str]) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({', '.join(repr(str(v)) for v in values)})", name=column)
@@ -73,8 +108,8 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: UtcDateTime,
         str: Text,
-        dict[str, Any]: JSON,
-        list[str]: JSON,
+        dict[str, Any]: Json(dict),
+        list[str]: Json(list),
     }
 
 
@@ -152,7 +187,7 @@ class MessageRow(Base):
     family: Mapped[str | None]
     engine: Mapped[str | None]
     quantization: Mapped[str | None]
-    sampling: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    sampling: Mapped[dict[str, Any] | None] = mapped_column(Json(dict, none_as_null=True))
     prompt_digest: Mapped[str | None]
     adapter: Mapped[str | None]
     dropped_turns: Mapped[int]

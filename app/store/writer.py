@@ -17,7 +17,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from app.errors import StoreError
+from app.errors import DatabaseGone, StoreError
+from app.store.damage import DamageLog
 from app.store.repositories import Repositories
 from app.store.storage_errors import storage_failure
 
@@ -25,6 +26,11 @@ T = TypeVar("T")
 Work = Callable[[Repositories], T]
 
 GROUP = 256  # pieces of work per commit, at most
+
+GONE = (
+    "The database file, or its write-ahead log, was deleted, moved or replaced by another program. Nothing was saved. "
+    "Put it back, or restart Parley to use what is there now. Until then the old chats can still be read and exported."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +52,29 @@ class _Result:
             self.future.set_exception(self.error)
 
 
-class Writer:
-    """Runs queued work on its own thread; `engine` must have exactly one connection."""
+class Refusal:
+    """In place of a writer where nothing can be written: every change raises `reason`."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, reason: StoreError) -> None:
+        self._reason = reason
+
+    def submit(self, work: Work[T]) -> Future[T]:
+        """Raises the reason."""
+        raise type(self._reason)(self._reason.message)
+
+    def close(self) -> None:
+        """Does nothing."""
+
+
+class Writer:
+    """Runs queued work on its own thread; `engine` must have exactly one connection.
+
+    SQLite also writes to a file that has no name any more. So `in_place`, which says whether the database is still
+    there, is asked before each commit: what it acknowledges can be found again.
+    """
+
+    def __init__(self, engine: Engine, damage: DamageLog, in_place: Callable[[], bool]) -> None:
+        self._engine, self._damage, self._in_place = engine, damage, in_place
         self._waiting: queue.SimpleQueue[_QueuedWork | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
@@ -102,21 +126,23 @@ class Writer:
     def _commit(self, queued: list[_QueuedWork]) -> list[_Result]:
         try:
             with self._engine.begin() as connection:
-                return [_attempt(connection, one) for one in queued]
+                results = [self._attempt(connection, one) for one in queued]
+                if not self._in_place():
+                    raise DatabaseGone(GONE)
+                return results
         except (SQLAlchemyError, StoreError) as error:
             # The begin, the commit or the storage failed: nothing of this group was saved.
             failure = error if isinstance(error, StoreError) else storage_failure(error) or error
             return [_Result(one.future, error=failure) for one in queued]
 
-
-def _attempt(connection: Connection, one: _QueuedWork) -> _Result:
-    """Run one piece of work in a savepoint. Raises :class:`StoreError` if the storage fails, which fails the group."""
-    try:
-        with Session(connection, join_transaction_mode="create_savepoint") as session, session.begin():
-            value = one.work(Repositories(session))
-    except Exception as error:  # passed to the caller; the writer goes on
-        failure = storage_failure(error)
-        if failure is not None:
-            raise failure from error
-        return _Result(one.future, error=error)
-    return _Result(one.future, value=value)
+    def _attempt(self, connection: Connection, one: _QueuedWork) -> _Result:
+        """Run one piece of work in a savepoint. Raises :class:`StoreError`, for the group, if the storage fails."""
+        try:
+            with Session(connection, join_transaction_mode="create_savepoint") as session, session.begin():
+                value = one.work(Repositories(session, self._damage))
+        except Exception as error:  # passed to the caller; the writer goes on
+            failure = storage_failure(error)
+            if failure is not None:
+                raise failure from error
+            return _Result(one.future, error=error)
+        return _Result(one.future, value=value)

@@ -49,11 +49,14 @@ def read_chunks(path: Path, on_bytes: Callable[[int], None] | None = None) -> It
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A temporary file that replaces `path` once it is written and synced; removed after an error."""
+def replacing(path: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
+    """A temporary file that replaces `path` once it is written and synced; removed after an error.
+
+    `mode`: its permissions, less the umask.
+    """
     part = path.with_name(f"{path.name}.part")
     try:
-        with part.open("wb") as file:
+        with open(part, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             yield file
             sync_file(file)
         part.replace(path)

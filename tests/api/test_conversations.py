@@ -4,6 +4,9 @@ import asyncio
 import threading
 from pathlib import Path
 
+from app.api.schemas import SamplingOverrides
+from app.domain.limits import MAX_MESSAGE_CHARS, MAX_SYSTEM_PROMPT_CHARS
+from app.domain.sampling import OVERRIDES
 from app.engine.base import EngineFactory
 from app.engine.scripted import ScriptedEngine, echo
 from app.main import create_app
@@ -150,13 +153,26 @@ def test_what_cannot_be_imported_says_why_and_stores_nothing(api: Api) -> None:
         {**own, "conversation": {"sampling": [[1]]}, "messages": question},
         {**own, "conversation": {"sampling": {"stop": [5]}}, "messages": question},
         {"chat": {"history": {"messages": {"a": {"id": "a", "parentId": {}, "role": "user", "content": "x"}}}}},
+        {**own, "messages": [{"id": "a", "role": "user", "content": "x" * (MAX_MESSAGE_CHARS + 1)}]},
+        {"messages": [{"role": "system", "content": "x" * 900_000}, {"role": "user", "content": "x"}]},
+        {"messages": [*[{"role": "system", "content": "x" * 15_000}] * 2, {"role": "user", "content": "x"}]},
     ]
+    for settings in (
+        {"system_prompt": "x" * (MAX_SYSTEM_PROMPT_CHARS + 1)},
+        {"sampling": {"ignore_eos": True}},
+        {"sampling": {"temperature": 3}},
+        {"sampling": {"max_new_tokens": 10**9}},
+        {"sampling": {"flavour": 1}},
+    ):
+        assert api.http.post("/api/conversations", json=settings).status_code == 422, "the API itself refuses it"
+        bad.append({**own, "conversation": settings, "messages": question})
     for given in bad:
         answer = api.http.post("/api/conversations/import", json=given)
         assert answer.status_code == 422, (given, answer.text)
         assert answer.json()["error"]["code"] in ("invalid_import", "invalid_request")
         assert len(answer.text) < 500, "what was sent is not sent back"
     assert api.http.get("/api/conversations").json()["items"] == []
+    assert SamplingOverrides.model_fields.keys() == OVERRIDES
 
 
 def test_ratings_in_a_file_that_make_no_sense_are_left_out(api: Api) -> None:

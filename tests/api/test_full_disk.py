@@ -1,6 +1,10 @@
-"""The disk becomes full while a reply runs, and has room again: nothing acknowledged is lost, and the chat goes on."""
+"""The disk is full or its database gone: nothing is acknowledged then, and what is stored can be read."""
 
 from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -9,6 +13,36 @@ from app.chat import reply_task
 from tests.api.conftest import LONG
 from tests.api.test_replies import subscribed
 from tests.support.servers import Api
+
+
+def test_without_its_database_it_reads_but_acknowledges_nothing(api: Api, tmp_path: Path) -> None:
+    conversation = api.conversation(title="Tea")
+    answered = api.answer(conversation, "Hello")
+    database = tmp_path / "data" / "parley.db"
+    database.rename(tmp_path / "aside.db")
+    below = {"content": "Go on", "parent_id": answered["id"]}
+    for method, path, body in (
+        ("POST", "conversations", {}),
+        ("POST", f"conversations/{conversation}/messages", below),
+        ("PUT", f"messages/{answered['id']}/rating", {"verdict": "up"}),
+        ("POST", "conversations/import", {"messages": [{"role": "user", "content": "x"}]}),
+    ):
+        refused = api.http.request(method, f"/api/{path}", json=body)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "database_gone")
+    assert [c["title"] for c in api.http.get("/api/conversations").json()["items"]] == ["Tea"]
+    assert len(api.messages(conversation)) == 2
+    (tmp_path / "aside.db").rename(database)
+    assert api.answer(conversation, "Go on", answered["id"])["state"] == "complete"
+
+
+def test_a_damaged_message_is_shown_as_damaged_and_counted(api: Api, tmp_path: Path) -> None:
+    conversation = api.conversation(title="Tea")
+    answered = api.answer(conversation, "Hello")
+    with closing(sqlite3.connect(tmp_path / "data" / "parley.db")) as connection, connection:
+        connection.execute("UPDATE messages SET content = CAST(x'ff' AS TEXT) WHERE id = ?", (answered["id"],))
+    assert api.messages(conversation)[answered["id"]]["error"]["code"] == "database_damaged"
+    assert "parley_damaged_rows 1\n" in api.http.get("/metrics").text
+    assert api.answer(conversation, "Go on", answered["id"])["state"] == "complete"
 
 
 def limit_pages(api: Api, pages: int) -> None:

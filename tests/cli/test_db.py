@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,16 @@ def test_check_of_a_damaged_database_fails_with_the_way_out(store: Store, data_d
     code, out, _ = run("check")
     assert code == 1
     assert "parley db restore FILE" in out
+
+
+def test_check_names_a_damaged_row(store: Store, data_dir: Path) -> None:
+    store.close_now()
+    with closing(sqlite3.connect(data_dir / "parley.db")) as connection, connection:
+        connection.execute("UPDATE conversations SET created_at = 'yesterday'")
+    code, out, _ = run("check")
+    assert code == 1
+    assert "Problem: created_at of row" in out
+    assert "1 conversations" in out
 
 
 def test_backup_and_restore(store: Store, data_dir: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import stat
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -42,6 +43,7 @@ def test_a_file_and_its_manifest(tmp_path: Path) -> None:
     filters = Filters(conversation_ids=("C1", "C2"), since=START, split="train", test_share=0.01)
     chats = [rated_conversation("C1"), rated_conversation("C2"), rated_conversation("C3")]
     manifest = write_file(path, get_format("trl_unpaired"), chats, filters)
+    assert {stat.S_IMODE(p.stat().st_mode) for p in (path, manifest_path(path))} == {0o600}
     data = path.read_bytes()
     rows = [json.loads(line) for line in data.decode("utf-8").splitlines()]
     assert "八十度。🍵" in data.decode("utf-8")

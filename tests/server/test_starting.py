@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.uvicorn_server import bind
-from app.errors import ConfigurationError
+from app.cli.uvicorn_server import Server, bind
+from app.errors import ConfigurationError, ParleyError
+from app.main import create_app
+from app.store import Store
 from tests.support.processes import parley, serving
 from tests.support.servers import scripted_settings
+from tests.support.small_disk import remount, small_disk
 
 
 def refused(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
@@ -82,6 +85,49 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     code, said = refused(tmp_path, "--port", "0")
     assert code == 1
     assert "restore" in said
+
+
+@pytest.mark.parametrize(("change", "sentence"), [("DROP TABLE messages", "restore"), ("DROP TABLE users", "restore")])
+def test_a_database_without_a_table(tmp_path: Path, change: str, sentence: str) -> None:
+    Store.open(f"sqlite:///{tmp_path / 'data' / 'parley.db'}", tmp_path / "data").close_now()
+    database = sqlite3.connect(tmp_path / "data" / "parley.db")
+    database.execute(change)
+    database.close()
+    code, said = refused(tmp_path, "--port", "0")
+    assert code == 1
+    assert sentence in said
+
+
+def test_a_folder_in_place_of_the_database(tmp_path: Path) -> None:
+    (tmp_path / "data" / "parley.db").mkdir(parents=True)
+    code, said = refused(tmp_path, "--port", "0")
+    assert code == 2
+    assert "is a folder" in said
+
+
+def test_an_error_that_nobody_expected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("of all things")
+
+    monkeypatch.setattr(Store, "open", fail)
+    running = Server(create_app(scripted_settings(tmp_path)))
+    with pytest.raises(ParleyError, match="could not start: ZeroDivisionError: of all things"):
+        running.run(sockets=[])
+
+
+def test_a_read_only_data_folder_is_served_for_reading(tmp_path: Path) -> None:
+    scripted_settings(tmp_path)
+    with small_disk(tmp_path / "data", megabytes=4) as disk:
+        store = Store.open(f"sqlite:///{disk / 'parley.db'}", disk)
+        store.submit(lambda r: r.conversations.create("local", title="Tea")).result(30)
+        store.close_now()
+        remount(disk, "ro")
+        with serving(tmp_path, PARLEY_MODEL="test") as running:
+            assert [c["title"] for c in running.http.get("/api/conversations").json()["items"]] == ["Tea"]
+            refused = running.http.post("/api/conversations", json={})
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "store_read_only")
+            assert running.http.get("/readyz").status_code == 200
+        assert "can't be written" in (tmp_path / "output").read_text()
 
 
 def test_without_any_model_it_starts_and_says_what_to_do(tmp_path: Path) -> None:

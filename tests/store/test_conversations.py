@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from app.domain.messages import MessageState, Role
+from app.domain.messages import Conversation, MessageState, Role
 from app.errors import ConversationNotFound, InvalidRequest, MessageNotFound
 from app.store import Repositories, Store
 
@@ -95,18 +97,54 @@ def test_the_trash_gives_back_until_it_is_purged(opened: Opened) -> None:
         opened.write(lambda r: r.conversations.restore("local", made.id))
 
 
+def long_ago(path: Path, deleted: Conversation) -> None:
+    """As if `deleted` had been put into the trash in 2020: or as if the clock had jumped since."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        sql = "UPDATE conversations SET deleted_at = '2020-01-01 10:00:00.000000' WHERE id = ?"
+        connection.execute(sql, (deleted.id,))
+
+
+def messages_on_days_since(path: Path, days: int) -> None:
+    """As if the messages had been written on so many days after that, the first one on the same day."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        ids = [given for (given,) in connection.execute("SELECT id FROM messages")]
+        for n, given in enumerate(ids):
+            at = f"2020-01-{1 + min(n, days):02} 12:00:00.000000"
+            connection.execute("UPDATE messages SET created_at = ? WHERE id = ?", (at, given))
+
+
+def test_a_clock_that_jumps_does_not_empty_the_trash(on_sqlite: Opened) -> None:
+    made = on_sqlite.conversation(title="dear")
+    on_sqlite.question(on_sqlite.conversation(), "written before and after the jump")
+    on_sqlite.write(lambda r: r.conversations.delete("local", made.id))
+    on_sqlite.store.close_now()
+    long_ago(on_sqlite.data_dir / "parley.db", made)
+    for _ in range(3):
+        store = Store.open(on_sqlite.url, on_sqlite.data_dir, trash_days=7)
+        store.close_now()
+        assert store.opening.purged == 0
+    store = Store.open(on_sqlite.url, on_sqlite.data_dir, trash_days=7)
+    assert store.submit(lambda r: r.conversations.restore("local", made.id)).result(30).title == "dear"
+    store.close_now()
+
+
 def test_opening_empties_the_old_trash(on_sqlite: Opened) -> None:
     old, fresh = on_sqlite.conversation(title="old"), on_sqlite.conversation(title="fresh")
+    other = on_sqlite.conversation()
+    for _ in range(9):
+        on_sqlite.question(other, "Hi")
     for c in (old, fresh):
         on_sqlite.write(lambda r, c=c: r.conversations.delete("local", c.id))
     on_sqlite.store.close_now()
     path = on_sqlite.data_dir / "parley.db"
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE conversations SET deleted_at = '2020-01-01 00:00:00.000000' WHERE id = ?", (old.id,))
-    connection.close()
+    long_ago(path, old)
+    for days, purged in ((6, 0), (7, 1)):
+        messages_on_days_since(path, days)
+        store = Store.open(on_sqlite.url, on_sqlite.data_dir, trash_days=7)
+        store.close_now()
+        assert store.opening.purged == purged
     store = Store.open(on_sqlite.url, on_sqlite.data_dir, trash_days=7)
     try:
-        assert store.opening.purged == 1
         assert store.submit(lambda r: r.conversations.restore("local", fresh.id)).result().title == "fresh"
         with pytest.raises(ConversationNotFound):
             store.submit(lambda r: r.conversations.restore("local", old.id)).result()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import subprocess
@@ -7,8 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from app.errors import DatabaseGone
 from app.store import Store, reading
 from app.store.check import check
+
+from .opened import Opened
 
 # Writes without end and says on its standard output what was acknowledged.
 WRITER = """
@@ -26,6 +32,36 @@ while True:
     for work in works:
         print("message", work.result().id, flush=True)
 """
+
+
+def test_nothing_is_acknowledged_without_the_write_ahead_log(on_sqlite: Opened) -> None:
+    on_sqlite.conversation(title="kept")
+    (on_sqlite.data_dir / "parley.db-wal").unlink()
+    with pytest.raises(DatabaseGone):
+        on_sqlite.conversation(title="lost by a crash")
+    on_sqlite.store.close_now()
+    with reading(on_sqlite.url) as r:
+        assert [c.title for c in r.conversations.list("local", limit=9)] == ["kept"]
+
+
+@pytest.mark.parametrize("fate", ["deleted", "moved", "replaced"])
+def test_nothing_is_acknowledged_that_is_not_in_the_file(on_sqlite: Opened, tmp_path: Path, fate: str) -> None:
+    kept = on_sqlite.conversation(title="kept")
+    path, aside = on_sqlite.data_dir / "parley.db", tmp_path / "aside.db"
+    if fate == "deleted":
+        path.unlink()
+    else:
+        path.rename(aside)
+    if fate == "replaced":
+        path.write_bytes(aside.read_bytes())
+    with pytest.raises(DatabaseGone, match="deleted, moved or replaced"):
+        on_sqlite.conversation(title="lost")
+    assert [c.title for c in asyncio.run(on_sqlite.store.read(lambda r: r.conversations.list("local", limit=9)))] == [
+        kept.title
+    ]
+    if fate != "deleted":
+        aside.replace(path)  # back again
+        assert on_sqlite.conversation(title="saved").title == "saved"
 
 
 def test_what_was_acknowledged_survives_kill_9(sqlite_url: str, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from app.domain.messages import MessageState
 from app.errors import ConfigurationError, DatabaseDamaged, DatabaseTooNew, StoreError
 from app.store import Store, reading
+from app.store.check import check
 from app.store.connections import parse_url
 from app.store.migrate import head_revision
 
@@ -62,6 +63,70 @@ def test_the_refusal_names_the_other_process(on_sqlite: Opened) -> None:
     )
     assert run.stdout.strip() == "configuration_error"
     assert on_sqlite.conversation(title="still mine").title == "still mine"
+
+
+OPEN = (
+    "import sys, pathlib; from app.store import Store; from app.errors import ConfigurationError\n"
+    "try: Store.open(sys.argv[1], pathlib.Path(sys.argv[2])).close_now()\n"
+    "except ConfigurationError as e: print(e.message)"
+)
+
+
+def said_by_another(folder: Path) -> str:
+    """What another process says that opens the database in `folder`."""
+    command = [sys.executable, "-c", OPEN, f"sqlite:///{folder / 'parley.db'}", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=True).stdout
+
+
+@pytest.mark.parametrize("way", ["symlink", "hard link", "deleted lock"])
+def test_no_way_around_the_lock_lets_a_second_server_in(on_sqlite: Opened, tmp_path: Path, way: str) -> None:
+    path, folder = on_sqlite.data_dir / "parley.db", tmp_path / "other"
+    folder.mkdir()
+    if way == "symlink":
+        (folder / "parley.db").symlink_to(path)
+    elif way == "hard link":
+        (folder / "parley.db").hardlink_to(path)
+    else:
+        folder = on_sqlite.data_dir
+        (folder / "parley.db.lock").unlink()
+    assert "Another Parley" in said_by_another(folder)
+    on_sqlite.store.close_now()
+    assert said_by_another(folder) == ""
+
+
+def test_a_link_to_a_database_that_is_not_there_creates_none(tmp_path: Path) -> None:
+    (tmp_path / "parley.db").symlink_to(tmp_path / "unmounted" / "parley.db")
+    with pytest.raises(ConfigurationError, match="Is its disk mounted"):
+        Store.open(f"sqlite:///{tmp_path / 'parley.db'}", tmp_path)
+    assert not (tmp_path / "unmounted").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DROP TABLE messages",
+        "DROP TABLE search_index",
+        "ALTER TABLE messages RENAME COLUMN content TO text",
+        "ALTER TABLE ratings RENAME COLUMN comment TO text",
+        "INSERT INTO alembic_version VALUES ('0000')",
+    ],
+)
+def test_tables_that_are_not_parleys_are_told_at_once(sqlite_url: str, tmp_path: Path, change: str) -> None:
+    Store.open(sqlite_url, tmp_path / "data").close_now()
+    with closing(sqlite3.connect(tmp_path / "data" / "parley.db")) as connection, connection:
+        connection.execute(change)
+    with pytest.raises(DatabaseDamaged, match="parley db restore"):
+        Store.open(sqlite_url, tmp_path / "data")
+    with pytest.raises(DatabaseDamaged, match="parley db restore"):
+        check(sqlite_url)
+    with pytest.raises(DatabaseDamaged, match="parley db restore"), reading(sqlite_url):
+        pass
+
+
+def test_a_folder_in_place_of_the_database_is_told(sqlite_url: str, tmp_path: Path) -> None:
+    (tmp_path / "data" / "parley.db").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match="is a folder"):
+        Store.open(sqlite_url, tmp_path / "data")
 
 
 def test_a_database_from_a_newer_version_is_left_alone(sqlite_url: str, tmp_path: Path) -> None:

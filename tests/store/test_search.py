@@ -1,15 +1,24 @@
 from __future__ import annotations
 
+import time
+import unicodedata
+
 import pytest
 
 from app.domain.messages import MessageState, SearchHit
+from app.store.folding import fold
 from app.store.search import document, terms
+from app.store.snippets import Wanted, snippet
 
 from .opened import Opened
 
 
 def found(opened: Opened, text: str, user_id: str = "local") -> list[SearchHit]:
     return list(opened.write(lambda r: r.conversations.search(user_id, text, 20)))
+
+
+def wanted(query: str) -> Wanted:
+    return Wanted([t.pattern for t in terms(query)], [t.beginning for t in terms(query)])
 
 
 def marked(hit: SearchHit) -> list[str]:
@@ -117,6 +126,45 @@ def test_a_snippet_shows_the_place_in_a_long_text(opened: Opened) -> None:
     assert hit.snippet.startswith("…word word")
     assert hit.snippet.endswith("…")
     assert len(hit.snippet) <= 122
+
+
+@pytest.mark.parametrize("filler", ["ab ", "茶 ", "ß "])
+@pytest.mark.parametrize("at", [994, 1_997, 2_000, 2_001, 2_499, 4_001, 60_000])
+def test_a_match_is_marked_wherever_it_is(filler: str, at: int) -> None:
+    text = (filler * at)[:at] + " Needle tail"
+    shown = snippet(text + "x" * 5_000, wanted("needle"))
+    assert [shown.text[a:b] for a, b in shown.ranges] == ["Needle"]
+    inside = snippet((filler * at)[:at].rstrip() + "ab" * 40 + "needle" + "x" * 5_000, wanted("needle"))
+    assert inside.ranges == (), "a word does not begin there"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a" + "\u0301\u0323" * 50_000, "\ufdfa" * 99_000, "straße " * 14_000, ("你" + "，" * 500) * 190],
+    ids=["combining", "eighteenfold", "folds longer", "gaps"],
+)
+def test_no_text_of_100_kb_takes_long(opened: Opened, text: str) -> None:
+    """Combining characters took 16 s each to index and to show; while they did, nobody else could write."""
+    conversation = opened.conversation(title="tea")
+    began = time.perf_counter()
+    opened.question(conversation, text)
+    snippet(text, wanted("needle 你好"))
+    assert time.perf_counter() - began < 5
+
+
+def test_a_search_through_many_long_texts_is_bounded(opened: Opened) -> None:
+    long = "word " * 15_000 + "needle"
+    for _ in range(20):
+        opened.question(opened.conversation(), long)
+    hits = found(opened, "needle")
+    assert len(hits) == 20
+    assert {bool(hit.ranges) for hit in hits[:13]} == {True}
+    assert {bool(hit.ranges) for hit in hits[14:]} == {False}, "the others show their beginning"
+
+
+def test_folding_in_parts_changes_nothing() -> None:
+    text = "Ｆｕｌｌ é 한국 🎉" + "👍" * 40 + "ＡÉ"
+    assert fold(text) == unicodedata.normalize("NFKC", text).casefold()
 
 
 def test_documents_hold_tokens_only() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +14,7 @@ from app.domain.messages import Conversation, MessageState, Role
 from app.errors import DatabaseDamaged, StoreBusy, StoreFull
 from app.store import Store
 from app.store.check import check
+from tests.support.small_disk import remount, small_disk
 
 from .opened import Opened
 
@@ -53,23 +53,15 @@ def test_a_full_database_acknowledges_nothing_and_recovers(on_sqlite: Opened) ->
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB; only root can make one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip("file systems cannot be mounted here")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk") as folder:
+        yield folder
 
 
-def test_a_full_disk_acknowledges_nothing_and_recovers(small_disk: Path) -> None:
-    url = f"sqlite:///{small_disk / 'parley.db'}"
-    store = Store.open(url, small_disk)
-    opened = Opened(store, url, small_disk)
+def test_a_full_disk_acknowledges_nothing_and_recovers(disk: Path) -> None:
+    url = f"sqlite:///{disk / 'parley.db'}"
+    store = Store.open(url, disk)
+    opened = Opened(store, url, disk)
     try:
         conversation = opened.conversation()
         kept = fill(opened, conversation)
@@ -77,7 +69,7 @@ def test_a_full_disk_acknowledges_nothing_and_recovers(small_disk: Path) -> None
             opened.question(conversation, BIG)
         stored = opened.write(lambda r: r.messages.all(conversation.id))
         assert 0 < kept == len(stored)
-        subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
+        remount(disk, "size=8m")
         opened.question(conversation, BIG)
         assert len(opened.write(lambda r: r.messages.all(conversation.id))) == kept + 1
     finally:

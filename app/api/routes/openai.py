@@ -20,9 +20,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from app.api import sse
 from app.api.deps import Services, ServicesDep, UserId
 from app.api.disconnect import cancel_on_disconnect
-from app.api.schemas import MAX_MESSAGE_CHARS, ModelRef, Text
+from app.api.schemas import ModelRef, Text
 from app.chat.completion import Completion
 from app.domain.generation import Delta, Finished, FinishReason, Usage
+from app.domain.limits import MAX_MESSAGE_CHARS
 from app.domain.messages import Role, Turn
 from app.errors import InvalidRequest, ParleyError, UnsupportedRequest
 from app.models.manifest import Manifest

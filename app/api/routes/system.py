@@ -9,8 +9,8 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from app import __version__
 from app.api.deps import Anyone, Languages, ServicesDep, UserId
-from app.api.schemas import MAX_MESSAGE_CHARS
 from app.domain.feedback import REASONS
+from app.domain.limits import MAX_MESSAGE_CHARS
 from app.domain.sampling import SamplingParams
 
 router = APIRouter(tags=["system"])
@@ -50,6 +50,9 @@ async def metrics(services: ServicesDep) -> str:
         "# HELP parley_event_streams Open event streams.",
         "# TYPE parley_event_streams gauge",
         f"parley_event_streams {services.conversations.subscribers}",
+        "# HELP parley_damaged_rows Damaged rows found in the database since the start.",
+        "# TYPE parley_damaged_rows gauge",
+        f"parley_damaged_rows {services.conversations.damaged_rows}",
     ]
     series = {
         "running": "Replies being computed.",

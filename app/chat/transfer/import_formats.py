@@ -1,4 +1,7 @@
-"""Reads a conversation from JSON: Parley's own, OpenAI message lists, ShareGPT, Open WebUI's chat export."""
+"""Reads a conversation from JSON: Parley's own, OpenAI message lists, ShareGPT, Open WebUI's chat export.
+
+The limits are those of the API: a file can't set what a request couldn't.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.chat.transfer.parley_json import FORMAT, VERSION
+from app.domain.limits import MAX_MESSAGE_CHARS, MAX_SYSTEM_PROMPT_CHARS, MAX_TITLE_CHARS
 from app.domain.messages import MessageState, Role, title_from
-from app.domain.sampling import SamplingParams
+from app.domain.sampling import check_overrides
 from app.errors import InvalidImport, InvalidSampling
 
 MAX_MESSAGES = 10_000
-MAX_CHARS = 1_000_000  # per message
 _ROLES = {
     "user": Role.USER,
     "human": Role.USER,
@@ -85,13 +88,13 @@ def _parley(data: Mapping[str, Any]) -> ReadConversation:
     ]
     sampling = _object(head.get("sampling"), "sampling")
     try:
-        SamplingParams().merged(sampling)
+        check_overrides(sampling)
     except InvalidSampling as err:
         raise InvalidImport(f"The sampling parameters in this file are invalid: {err}") from err
     return ReadConversation(
         _title(head.get("title"), rows),
         _ordered(rows),
-        system_prompt=_text(head.get("system_prompt") or "", "system_prompt"),
+        system_prompt=_system_prompt(head.get("system_prompt") or ""),
         sampling=sampling,
         leaf_id=_reference(head.get("leaf_id"), "leaf_id"),
     )
@@ -124,7 +127,10 @@ def _linear(items: object, role_key: str, text_key: str, title: object) -> ReadC
             continue
         rows.append(ReadMessage(str(n), rows[-1].id if rows else None, _role(item.get(role_key)), text))
     return ReadConversation(
-        _title(title, rows), _ordered(rows), system_prompt="\n".join(system), leaf_id=rows[-1].id if rows else None
+        _title(title, rows),
+        _ordered(rows),
+        system_prompt=_system_prompt("\n".join(system)),
+        leaf_id=rows[-1].id if rows else None,
     )
 
 
@@ -173,8 +179,16 @@ def _state(value: object) -> MessageState:
 
 
 def _text(value: object, name: str) -> str:
-    if not isinstance(value, str) or len(value) > MAX_CHARS:
-        raise InvalidImport(f"A message's {name} is not a text of at most {MAX_CHARS:,} characters.")
+    if not isinstance(value, str) or len(value) > MAX_MESSAGE_CHARS:
+        raise InvalidImport(f"A message's {name} is not a text of at most {MAX_MESSAGE_CHARS:,} characters.")
+    return value
+
+
+def _system_prompt(value: object) -> str:
+    if not isinstance(value, str) or len(value) > MAX_SYSTEM_PROMPT_CHARS:
+        raise InvalidImport(
+            f"This file's system prompt is not a text of at most {MAX_SYSTEM_PROMPT_CHARS:,} characters. Shorten it."
+        )
     return value
 
 
@@ -199,5 +213,5 @@ def _shown(value: object) -> str:
 
 def _title(value: object, rows: list[ReadMessage]) -> str:
     if isinstance(value, str) and value.strip():
-        return value.strip()[:200]
+        return value.strip()[:MAX_TITLE_CHARS]
     return title_from(rows[0].content) if rows else ""

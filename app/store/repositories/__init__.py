@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from app.store.damage import DamageLog
 from app.store.repositories.conversations import Conversations
+from app.store.repositories.imports import Imports
 from app.store.repositories.messages import Messages
 from app.store.repositories.ratings import Ratings
 from app.store.repositories.users import Users
@@ -13,10 +15,11 @@ __all__ = ["Repositories"]
 
 
 class Repositories:
-    """The repositories of one transaction. Must not be used after it."""
+    """The repositories of one transaction. Must not be used after it. Damaged rows are reported to `damage`."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, damage: DamageLog) -> None:
         self.users = Users(session)
-        self.conversations = Conversations(session)
-        self.messages = Messages(session)
-        self.ratings = Ratings(session)
+        self.conversations = Conversations(session, damage)
+        self.messages = Messages(session, damage)
+        self.ratings = Ratings(session, damage)
+        self.imports = Imports(session, damage)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Unpack
 
-from sqlalchemy import delete, or_, select, tuple_
+from sqlalchemy import delete, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.domain.ids import new_id
 from app.domain.messages import Conversation, ConversationChanges, SearchHit
 from app.errors import ConversationNotFound, MessageNotFound
+from app.store.damage import DamageLog
+from app.store.repositories.imports import UNFINISHED
 from app.store.row_mapping import conversation_from
 from app.store.search import Search
 from app.store.tables import ConversationRow, MessageRow
@@ -21,9 +24,9 @@ from app.store.text_checks import checked, checked_json
 class Conversations:
     """Conversations are listed by `updated_at`, the time of the last message: renaming does not move them."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._search = Search(session)
+    def __init__(self, session: Session, damage: DamageLog) -> None:
+        self._session, self._damage = session, damage
+        self._search = Search(session, damage)
 
     def create(
         self,
@@ -54,11 +57,12 @@ class Conversations:
         self._session.add(row)
         self._session.flush()
         self._search.put_title(row.id, title)
-        return conversation_from(row)
+        return self._damage.required(row, conversation_from)
 
     def get(self, user_id: str, conversation_id: str, *, include_deleted: bool = False) -> Conversation:
         """Raises :class:`ConversationNotFound` if it doesn't exist, belongs to another user or is deleted."""
-        return conversation_from(self._row(user_id, conversation_id, include_deleted=include_deleted))
+        row = self._row(user_id, conversation_id, include_deleted=include_deleted)
+        return self._damage.required(row, conversation_from)
 
     def list(self, user_id: str, *, limit: int, before: str | None = None) -> list[Conversation]:
         """Pinned ones first, then those with the newest messages; `before`: the id of the last one seen.
@@ -71,8 +75,9 @@ class Conversations:
             last = self._row(user_id, before, include_deleted=True)
             same = (rows.pinned == last.pinned) & (tuple_(rows.updated_at, rows.id) < tuple_(last.updated_at, last.id))
             query = query.where(or_(same, rows.pinned.is_(False)) if last.pinned else same)
-        query = query.order_by(rows.pinned.desc(), rows.updated_at.desc(), rows.id.desc()).limit(limit)
-        return [conversation_from(row) for row in self._session.scalars(query)]
+        query = query.order_by(rows.pinned.desc(), rows.updated_at.desc(), rows.id.desc())
+        found = self._session.scalars(query.execution_options(yield_per=limit))  # not LIMIT: damaged ones are left out
+        return list(islice(self._damage.legible(found, conversation_from), limit))
 
     def search(self, user_id: str, text: str, limit: int) -> Sequence[SearchHit]:
         """Conversations of `user_id` whose title or messages contain all words of `text`, newest first."""
@@ -89,7 +94,7 @@ class Conversations:
         self._session.flush()
         if "title" in changes:
             self._search.put_title(row.id, row.title)
-        return conversation_from(row)
+        return self._damage.required(row, conversation_from)
 
     def delete(self, user_id: str, conversation_id: str) -> None:
         """Move to the trash, from which :meth:`restore` can restore it until it is purged."""
@@ -100,19 +105,37 @@ class Conversations:
         row = self._row(user_id, conversation_id, include_deleted=True)
         row.deleted_at = None
         self._session.flush()
-        return conversation_from(row)
+        return self._damage.required(row, conversation_from)
 
     def purge(self, trash_days: int) -> int:
-        """Delete conversations that were in the trash for more than `trash_days`; returns their number."""
+        """Delete conversations that were in the trash for more than `trash_days`; returns their number.
+
+        A clock that has jumped must not empty the trash. So these many days must also have been seen: messages must
+        have been written on as many different days since. Unfinished imports are always deleted.
+        """
+        rows = ConversationRow
+        self._session.execute(delete(rows).where(rows.deleted_at == UNFINISHED))
         limit = datetime.now(UTC) - timedelta(days=trash_days)
-        old = select(ConversationRow.id).where(ConversationRow.deleted_at <= limit)
-        ids = list(self._session.scalars(old))
-        self._session.execute(delete(ConversationRow).where(ConversationRow.deleted_at <= limit))
+        trash = self._session.execute(select(rows.id, rows.deleted_at).where(rows.deleted_at <= limit))
+        due = {given: at for given, at in trash if isinstance(at, datetime)}  # the others are damaged
+        if not due:
+            return 0
+        days = self._days_with_messages(since=min(due.values()))
+        ids = [given for given, at in due.items() if sum(day > str(at.date()) for day in days) >= trash_days]
+        self._session.execute(delete(rows).where(rows.id.in_(ids)))
         return len(ids)
+
+    def _days_with_messages(self, *, since: datetime) -> Sequence[str]:
+        """The days (UTC, like ``2026-11-24``) on which messages were written."""
+        day = func.date(MessageRow.created_at)
+        found = self._session.scalars(select(day).where(MessageRow.created_at > since).distinct())
+        return [str(given) for given in found if given is not None]
 
     def _row(self, user_id: str, conversation_id: str, *, include_deleted: bool = False) -> ConversationRow:
         row = self._session.get(ConversationRow, checked(conversation_id, "conversation id"))
-        if row is None or row.user_id != user_id or (row.deleted_at is not None and not include_deleted):
+        if row is None or row.user_id != user_id or row.deleted_at == UNFINISHED:
+            raise _no_conversation(conversation_id)
+        if row.deleted_at is not None and not include_deleted:
             raise _no_conversation(conversation_id)
         return row
 

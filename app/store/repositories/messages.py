@@ -11,8 +11,16 @@ from sqlalchemy.orm import Session
 from app.domain.generation import FinishReason, Usage
 from app.domain.ids import new_id
 from app.domain.messages import Message, MessageState, Provenance, Role, Timing
-from app.errors import ConversationNotFound, MessageNotFound, ReplyNotRunning
-from app.store.row_mapping import message_from, provenance_columns, timing_columns, usage_columns
+from app.errors import ConversationNotFound, DatabaseDamaged, MessageNotFound, ReplyNotRunning
+from app.store.damage import DamagedRow, DamageLog
+from app.store.row_mapping import (
+    conversation_from,
+    message_from,
+    provenance_columns,
+    stand_in,
+    timing_columns,
+    usage_columns,
+)
 from app.store.search import Search
 from app.store.tables import ConversationRow, MessageRow
 from app.store.text_checks import checked
@@ -24,9 +32,9 @@ _NEW_TIMING = Timing()
 class Messages:
     """Methods without a user are for the chat service, which has checked the owner of the conversation."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._search = Search(session)
+    def __init__(self, session: Session, damage: DamageLog) -> None:
+        self._session, self._damage = session, damage
+        self._search = Search(session, damage)
 
     def add(
         self,
@@ -53,6 +61,7 @@ class Messages:
         conversation = self._session.get(ConversationRow, conversation_id)
         if conversation is None:
             raise ConversationNotFound("This conversation was deleted.", conversation_id=conversation_id)
+        self._damage.required(conversation, conversation_from)
         for other in (parent_id, continues_id):
             if other is not None and self._row(other).conversation_id != conversation_id:
                 raise _no_message(other)
@@ -90,13 +99,17 @@ class Messages:
             or conversation.deleted_at is not None
         ):
             raise _no_message(message_id)
-        return message_from(row)
+        return self._damage.required(row, message_from)
 
     def all(self, conversation_id: str) -> list[Message]:
-        """The whole tree, oldest first."""
+        """The whole tree, oldest first. A damaged message is failed and empty, see :meth:`legible`."""
         query = select(MessageRow).where(MessageRow.conversation_id == conversation_id)
         rows = self._session.scalars(query.order_by(MessageRow.created_at, MessageRow.id))
-        return [message_from(row) for row in rows]
+        return [self._or_stand_in(row) for row in rows]
+
+    def legible(self, conversation_id: str) -> list[Message]:
+        """:meth:`all` without damaged ones."""
+        return [m for m in self.all(conversation_id) if m.error_code != DatabaseDamaged.code]
 
     def set_text(self, message_id: str, text: str) -> None:
         """Replace the text of a running reply, which is not indexed for search until it ends. Idempotent.
@@ -149,9 +162,17 @@ class Messages:
         rows = list(self._session.scalars(select(MessageRow).where(MessageRow.state == MessageState.PENDING)))
         for row in rows:
             row.state = MessageState.INTERRUPTED
-            self._search.put_message(row.conversation_id, row.id, row.content)
+            if isinstance(row.content, str):  # not damaged
+                self._search.put_message(row.conversation_id, row.id, row.content)
         self._session.flush()
         return len(rows)
+
+    def _or_stand_in(self, row: MessageRow) -> Message:
+        try:
+            return message_from(row)
+        except DamagedRow as found:
+            self._damage.report(found)
+            return stand_in(row, found)
 
     def _row(self, message_id: str) -> MessageRow:
         row = self._session.get(MessageRow, checked(message_id, "message id"))

@@ -10,22 +10,22 @@ from sqlalchemy.orm import Session
 
 from app.domain.feedback import REASONS, RatedConversation, Rating, Verdict
 from app.domain.ids import new_id
+from app.domain.limits import MAX_COMMENT_CHARS
 from app.domain.messages import Role
 from app.errors import InvalidRequest
+from app.store.damage import DamageLog
 from app.store.repositories.messages import Messages
 from app.store.row_mapping import conversation_from, rating_from
 from app.store.tables import ConversationRow, MessageRow, RatingRow
 from app.store.text_checks import checked
 
-MAX_COMMENT_CHARS = 4_000
-
 
 class Ratings:
     """Ratings of replies."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._messages = Messages(session)
+    def __init__(self, session: Session, damage: DamageLog) -> None:
+        self._session, self._damage = session, damage
+        self._messages = Messages(session, damage)
 
     def add(
         self,
@@ -66,7 +66,7 @@ class Ratings:
     def rated_conversations(self, conversation_ids: Collection[str] = ()) -> Iterator[RatedConversation]:
         """Every conversation with a rating, of all users, oldest first, with one in memory at a time.
 
-        Limited to `conversation_ids` if given; without deleted conversations.
+        Limited to `conversation_ids` if given; without deleted conversations, and without damaged rows.
         """
         rated = select(MessageRow.conversation_id).join(RatingRow, RatingRow.message_id == MessageRow.id)
         query = (
@@ -78,7 +78,8 @@ class Ratings:
             query = query.where(ConversationRow.id.in_(conversation_ids))
         for conversation_id in list(self._session.scalars(query)):
             row = self._session.get_one(ConversationRow, conversation_id)
-            yield RatedConversation(conversation_from(row), tuple(self._messages.all(row.id)), tuple(self._of(row.id)))
+            for found in self._damage.legible([row], conversation_from):
+                yield RatedConversation(found, tuple(self._messages.legible(row.id)), tuple(self._of(row.id)))
 
     def _of(self, conversation_id: str) -> list[Rating]:
         query = (
@@ -87,7 +88,7 @@ class Ratings:
             .where(MessageRow.conversation_id == conversation_id)
             .order_by(RatingRow.sequence)
         )
-        return [rating_from(row) for row in self._session.scalars(query)]
+        return list(self._damage.legible(self._session.scalars(query), rating_from))
 
 
 def _check(reasons: Sequence[str], comment: str, score: int | None) -> None:

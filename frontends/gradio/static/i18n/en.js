@@ -292,6 +292,8 @@ export const en = {
   "error.store_busy": "The server is busy saving. Try again in a few seconds.",
   "error.store_full": "The server's disk is full, so this wasn't saved. Free some space and try again.",
   "error.database_too_new": "The server's data was written by a newer version of Parley. Update Parley.",
+  "error.store_read_only": "The server can only read its data, so this wasn't saved. Make its data folder writable.",
+  "error.database_gone": "The server's database file was deleted or replaced, so this wasn't saved. Put it back or restart Parley.",
   "error.database_damaged": "The server's data is damaged. Restore a backup with “parley db restore”.",
   "error.configuration_error": "The server's settings have an error: {message}",
 };

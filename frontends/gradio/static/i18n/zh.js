@@ -292,6 +292,8 @@ export const zh = {
   "error.store_busy": "服务器正忙着保存，请过几秒再试。",
   "error.store_full": "服务器的磁盘已满，保存失败。请清理磁盘后再试。",
   "error.database_too_new": "服务器的数据来自更新版本的 Parley，请升级 Parley。",
+  "error.store_read_only": "服务器的数据只能读取，保存失败。请让数据文件夹可写。",
+  "error.database_gone": "服务器的数据库文件被删除或替换了，保存失败。请放回文件或重启 Parley。",
   "error.database_damaged": "服务器的数据已损坏。请用“parley db restore”恢复备份。",
   "error.configuration_error": "服务器的设置有误：{message}",
 };
