@@ -29,6 +29,7 @@ from app.errors import ParleyError
 from app.models.catalog import Catalog
 from app.models.service import ModelService
 from app.store.database import Store
+from app.system.loop_watch import LoopWatch
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,9 @@ def _build_routes(app: FastAPI) -> None:
 async def _running(settings: Settings, engines: EngineFactories | None) -> AsyncIterator[Services]:
     """Open all services of the application; they are closed in reverse order."""
     async with AsyncExitStack() as stack:
+        loop_watch = LoopWatch()
+        loop_watch.start()
+        stack.callback(loop_watch.stop)
         store = Store.open(settings.resolved_database_url, settings.data_dir, trash_days=settings.trash_days)
         stack.push_async_callback(store.close)
         if store.opening.interrupted:
@@ -109,5 +113,6 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
             conversations=ConversationService(store, model_service, hub, reply_tasks),
             completions=Completions(model_service, pool),
             transfers=Transfers(store),
+            loop_watch=loop_watch,
             local_user_id=await store.write(lambda r: r.users.ensure_local()),
         )

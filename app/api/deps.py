@@ -18,6 +18,7 @@ from app.chat.transfer.transfers import Transfers
 from app.config import Settings
 from app.engine.pool import ModelPool
 from app.models.service import ModelService
+from app.system.loop_watch import LoopWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Services:
     conversations: ConversationService
     completions: Completions
     transfers: Transfers
+    loop_watch: LoopWatch
     local_user_id: str
 
 

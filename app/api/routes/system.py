@@ -50,6 +50,9 @@ async def metrics(services: ServicesDep) -> str:
         "# HELP parley_event_streams Open event streams.",
         "# TYPE parley_event_streams gauge",
         f"parley_event_streams {services.conversations.subscribers}",
+        "# HELP parley_event_loop_longest_block_seconds Longest time in the last minute without answering anybody.",
+        "# TYPE parley_event_loop_longest_block_seconds gauge",
+        f"parley_event_loop_longest_block_seconds {services.loop_watch.longest_block_s:.4f}",
     ]
     series = {
         "running": "Replies being computed.",
