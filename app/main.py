@@ -33,6 +33,7 @@ from app.models.service import ModelService
 from app.store.database import Store
 from app.store.opening import Opening
 from app.store.repositories.users import LOCAL_USER
+from app.system.loop_watch import LoopWatch
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +120,9 @@ def _report(opening: Opening, settings: Settings) -> None:
 async def _running(settings: Settings, engines: EngineFactories | None) -> AsyncIterator[Services]:
     """Open all services of the application; they are closed in reverse order."""
     async with AsyncExitStack() as stack:
+        loop_watch = LoopWatch()
+        loop_watch.start()
+        stack.callback(loop_watch.stop)
         store = Store.open(settings.resolved_database_url, settings.data_dir, trash_days=settings.trash_days)
         stack.push_async_callback(store.close)
         _report(store.opening, settings)
@@ -140,5 +144,6 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
             conversations=ConversationService(store, model_service, hub, reply_tasks),
             completions=Completions(model_service, pool),
             transfers=Transfers(store),
+            loop_watch=loop_watch,
             local_user_id=LOCAL_USER,
         )

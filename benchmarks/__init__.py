@@ -6,6 +6,7 @@ Each module measures one thing. It starts the measured program itself, prints a 
     python -m benchmarks                     all benchmarks of `make bench`, one after the other
     python -m benchmarks.engine_throughput   tokens/s and first token compared with llama.cpp's server alone
     python -m benchmarks.api_cost            latency of 200 streams from the scripted engine
+    python -m benchmarks.overload            400 requests for 20 places: how soon they are refused
     python -m benchmarks.startup             seconds to the page and to the first reply, memory
     python -m benchmarks.two_models          two models on the same cores, each compared with itself alone
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ("startup", "engine_throughput", "long_chat", "api_cost", "page_scale", "first_load", "two_models")
+BENCHMARKS = (
+    "startup",
+    "engine_throughput",
+    "long_chat",
+    "api_cost",
+    "overload",
+    "page_scale",
+    "first_load",
+    "two_models",
+)
 
 
 def main(names: list[str]) -> int:

@@ -1,4 +1,8 @@
-"""Dependencies of routes: the services, the current user and the access policies. Every route declares a policy."""
+"""Dependencies of routes: the services, the current user and the access policies. Every route declares a policy.
+
+They are coroutines although they wait for nothing: FastAPI calls plain functions in a thread, each of them for each
+request.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from app.chat.transfer.transfers import Transfers
 from app.config import Settings
 from app.engine.pool import ModelPool
 from app.models.service import ModelService
+from app.system.loop_watch import LoopWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +32,11 @@ class Services:
     conversations: ConversationService
     completions: Completions
     transfers: Transfers
+    loop_watch: LoopWatch
     local_user_id: str
 
 
-def services(request: Request) -> Services:
+async def services(request: Request) -> Services:
     """The services of the running application."""
     found: Services = request.app.state.services
     return found
@@ -39,12 +45,12 @@ def services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(services)]
 
 
-def current_user(services: ServicesDep) -> str:
+async def current_user(services: ServicesDep) -> str:
     """Policy: requires a user. There are no accounts yet: it is always the local user, on a loopback-only server."""
     return services.local_user_id
 
 
-def anyone() -> None:
+async def anyone() -> None:
     """Policy: open to everyone; the route returns nothing private."""
 
 
@@ -53,7 +59,7 @@ Anyone = Depends(anyone)
 POLICIES = (current_user, anyone)
 
 
-def languages(request: Request) -> tuple[str, ...]:
+async def languages(request: Request) -> tuple[str, ...]:
     """The user's languages, preferred first: ``zh-CN,zh;q=0.9,en;q=0.8`` → ``("zh-CN", "zh", "en")``."""
     header = request.headers.get("accept-language", "")[:200]
     return tuple(part.partition(";")[0].strip() for part in header.split(",") if part.strip())

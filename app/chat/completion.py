@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 from app.chat.generation_requests import request_for, sampling_for
 from app.domain.context import fit, remaining_tokens
 from app.domain.generation import Delta, Finished, FinishReason, GenerationEvent, GenerationRequest, Usage
 from app.domain.messages import Turn
+from app.domain.sampling import SamplingParams
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
 from app.models.service import ModelService
@@ -23,16 +24,18 @@ class Completion:
     model: LoadedModel
     events: AsyncGenerator[GenerationEvent, None]
 
-    async def text(self) -> tuple[str, Finished]:
-        """Read all events; the whole text, and the last event."""
-        pieces: list[str] = []
-        finished = Finished(FinishReason.STOP, Usage(self.request.prompt.n_tokens))
-        async for event in self.events:
+
+async def read_whole(opened: AbstractAsyncContextManager[Completion]) -> tuple[Completion, str, Finished]:
+    """Open a completion and read it to its end; its whole text, and the last event."""
+    pieces: list[str] = []
+    async with opened as completion:
+        finished = Finished(FinishReason.STOP, Usage(completion.request.prompt.n_tokens))
+        async for event in completion.events:
             if isinstance(event, Delta):
                 pieces.append(event.text)
             elif isinstance(event, Finished):
                 finished = event
-        return "".join(pieces), finished
+    return completion, "".join(pieces), finished
 
 
 class Completions:
@@ -52,7 +55,9 @@ class Completions:
         drop_oldest: bool = False,
         total_tokens: int | None = None,
     ) -> AsyncIterator[Completion]:
-        """Lease the model, render the prompt and get a ticket for its queue; all are released on exit.
+        """Lease the model, get a ticket for its queue and render the prompt; all are released on exit.
+
+        The ticket comes first: the refusal of a full queue must cost less than counting the tokens of a long prompt.
 
         `model_id`: a reference (``base@nf4+adapter``). `drop_oldest`: leave out old turns that do not fit, instead of
         raising. `total_tokens`: a limit below the model's context.
@@ -61,20 +66,24 @@ class Completions:
         model_id = model_id or self._models.require_default_model()
         sampling = sampling_for(self._models.get(model_id), overrides)
         async with self._pool.lease(model_id) as model:
-            context_tokens = min(model.capabilities.context_tokens, total_tokens or model.capabilities.context_tokens)
-            if drop_oldest:
-                fitted = await fit(turns, model.render, context_tokens, sampling.max_new_tokens)
-                prompt, max_new_tokens = fitted.prompt, fitted.max_new_tokens
-            else:
-                prompt = await model.render(turns)
-                max_new_tokens = min(sampling.max_new_tokens, remaining_tokens(prompt, context_tokens))
-            request = request_for(prompt, sampling, max_new_tokens, model_id)
-            ticket = model.admit(user_id)
-            try:
-                events = model.generate(request, ticket)
-                try:
+            with model.admit(user_id) as ticket:
+                request = await self._request(model, model_id, turns, sampling, drop_oldest, total_tokens)
+                async with aclosing(model.generate(request, ticket)) as events:
                     yield Completion(request, model, events)
-                finally:
-                    await events.aclose()
-            finally:
-                ticket.release()
+
+    @staticmethod
+    async def _request(
+        model: LoadedModel,
+        reference: str,
+        turns: Sequence[Turn],
+        sampling: SamplingParams,
+        drop_oldest: bool,
+        total_tokens: int | None,
+    ) -> GenerationRequest:
+        context_tokens = min(model.capabilities.context_tokens, total_tokens or model.capabilities.context_tokens)
+        if drop_oldest:
+            fitted = await fit(turns, model.render, context_tokens, sampling.max_new_tokens)
+            return request_for(fitted.prompt, sampling, fitted.max_new_tokens, reference)
+        prompt = await model.render(turns)
+        max_new_tokens = min(sampling.max_new_tokens, remaining_tokens(prompt, context_tokens))
+        return request_for(prompt, sampling, max_new_tokens, reference)

@@ -181,9 +181,8 @@ class ChatService:
         sampling = sampling_for(self._models.get(model_id), plan.conversation.sampling, options.sampling or {})
         async with AsyncExitStack() as stack:
             model = await stack.enter_async_context(self._pool.lease(model_id))
+            ticket = stack.enter_context(model.admit(user_id))  # before the work on the prompt: refusing must be cheap
             fitted = await self._fit(plan, model, sampling)
-            ticket = model.admit(user_id)
-            stack.callback(ticket.release)
             request = request_for(fitted.prompt, sampling, fitted.max_new_tokens, model_id)
             conversation, question, reply = await self._write(plan, user_id, model, request, fitted)
             channel = self._hub.channel(conversation.id)

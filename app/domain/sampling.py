@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 
 from app.errors import InvalidSampling
 
@@ -65,7 +65,7 @@ class SamplingParams:
 
     def as_dict(self) -> dict[str, object]:
         """All fields as JSON-compatible values."""
-        return {**asdict(self), "stop": list(self.stop)}
+        return {f.name: getattr(self, f.name) for f in fields(self)} | {"stop": list(self.stop)}
 
 
 OVERRIDES = frozenset(f.name for f in fields(SamplingParams)) - {"ignore_eos"}  # of a conversation or a request

@@ -18,6 +18,9 @@ from app.models.manifest import Manifest
 _DEATHS_COUNT_FOR_S = 60.0
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 5.0
+# Prompts rendered at once: llama.cpp counts each in a thread of its own, and twenty long ones at a time (half a second
+# on two cores) would keep all other requests from the cores.
+_RENDERINGS = 2
 
 
 class LoadedModel:
@@ -40,6 +43,7 @@ class LoadedModel:
         self.restarts = 0
         self._check_weights = check_weights
         self._reviving = asyncio.Lock()
+        self._rendering = asyncio.Semaphore(_RENDERINGS)
         self._deaths: deque[float] = deque(maxlen=8)
 
     @property
@@ -49,12 +53,13 @@ class LoadedModel:
 
     async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
         """The prompt for a reply to `turns`, with its token count; `prefill` is the beginning of the reply."""
-        await self._revive()
-        try:
-            return await self.engine.render(turns, prefill)
-        except WorkerDied:  # it had died unnoticed; rendering has no side effects, so retry
+        async with self._rendering:
             await self._revive()
-            return await self.engine.render(turns, prefill)
+            try:
+                return await self.engine.render(turns, prefill)
+            except WorkerDied:  # it had died unnoticed; rendering has no side effects, so retry
+                await self._revive()
+                return await self.engine.render(turns, prefill)
 
     def admit(self, user_id: str) -> Ticket:
         """Enter the queue; the ticket is a context manager. Raises :class:`~app.errors.QueueFull`."""

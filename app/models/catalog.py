@@ -19,6 +19,7 @@ from app.models.memory import MemoryBudget, MemoryEstimate, download_bytes, esti
 from app.models.model_files import ModelFiles, OnProgress
 from app.models.references import MAX_REFERENCE_CHARS, parse
 from app.models.store_stamp import StoreStamp, store_stamp
+from app.weights.sources import FolderSource
 from model_store import manifests_dir
 
 if TYPE_CHECKING:
@@ -269,8 +270,8 @@ class Catalog:
         return _Snapshot(stamp, found, self._entries(found))
 
     def _stamp(self, found: Found) -> StoreStamp:
-        folders = (self.files.folder(manifest) for manifest in found.manifests.values())
-        return store_stamp(self.store_dir, self._shipped_dir, folders)
+        named = (m for m in found.manifests.values() if isinstance(m.source, FolderSource))
+        return store_stamp(self.store_dir, self._shipped_dir, map(self.files.folder, named))
 
     def _entries(self, found: Found) -> tuple[CatalogEntry, ...]:
         return tuple(self.entry(manifest.loaded_as("")) for manifest in found.manifests.values())

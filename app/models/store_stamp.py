@@ -15,7 +15,7 @@ _CHECKED = ".checked"  # remembered checksums; other hidden folders are work in 
 def store_stamp(store_dir: Path, shipped_dir: Path, model_folders: Iterable[Path]) -> StoreStamp:
     """The state of all files that a scan reads: manifests, weights, adapters, remembered checksums.
 
-    `model_folders` are the models' own folders; those outside the store are included. Blocks for well under a
+    `model_folders` are those that manifests name; those outside the store are included. Blocks for well under a
     millisecond per hundred files.
     """
     weights = store_dir / "weights"

@@ -1,1 +1,1 @@
-"""Operating system helpers: child processes, file locks and disk access. Independent of models."""
+"""Operating system helpers: child processes, file locks, the disk, the event loop. Independent of models."""

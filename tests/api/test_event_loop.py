@@ -74,6 +74,16 @@ def watch_the_models(api: Api) -> None:
     assert names[0] == "models"
 
 
+def load_and_unload(api: Api) -> None:
+    for todo in ("unload", "load"):
+        assert api.http.post(f"/api/models/test/{todo}").status_code == 204
+
+
+def complete(api: Api) -> None:
+    body = {"model": "test", "messages": [{"role": "user", "content": "hello"}]}
+    assert api.http.post("/v1/chat/completions", json=body).status_code == 200
+
+
 def get(path: str) -> Callable[[Api], None]:
     def call(api: Api) -> None:
         assert api.http.get(path).status_code == 200
@@ -83,6 +93,8 @@ def get(path: str) -> Callable[[Api], None]:
 
 USES: dict[str, Callable[[Api], object]] = {
     **{path: get(path) for path in ("/api/info", "/readyz", "/api/models", "/api/models/tiny-1", "/v1/models")},
+    "load": load_and_unload,
+    "a completion": complete,
     "conversations": get("/api/conversations"),
     "send": send,
     "stop": send_and_stop,

@@ -145,6 +145,20 @@ async def test_one_who_leaves_takes_nobodys_answer(renderer: TemplateRenderer) -
     assert leaving.cancelled()
 
 
+async def test_who_leaves_does_not_take_the_sandbox_with_them(renderer: TemplateRenderer) -> None:
+    assert await fine(renderer)
+    before = renderer.pid
+    for _ in range(20):
+        leaving = asyncio.ensure_future(fine(renderer))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # it has asked now, and has no answer yet
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        assert leaving.cancelled()
+    assert await fine(renderer)
+    assert renderer.pid == before
+
+
 async def test_a_killed_sandbox_is_replaced_unnoticed(renderer: TemplateRenderer) -> None:
     for pause_s in (0.0, 0.3):
         assert await fine(renderer)

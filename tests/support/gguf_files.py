@@ -84,7 +84,7 @@ class GGUFFile:
         for key, value in self.metadata.items():
             self.sections[key] = len(out)
             out += entry(key, value)
-        data = b""
+        data = bytearray()
         for tensor in self.tensors:
             self.sections[f"tensor {tensor.name}"] = len(out)
             size = 4
@@ -99,7 +99,7 @@ class GGUFFile:
             data += b"\1" * min(size, 1 << 16)
         out += b"\0" * (-len(out) % self.alignment)
         self.sections["data"] = len(out)
-        return bytes(out) + data
+        return bytes(out + data)
 
 
 def write_gguf(path: Path, file: GGUFFile | None = None) -> Path:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.deps import ServicesDep, UserId
 from app.api.disconnect import cancel_on_disconnect
 from app.api.schemas import Content
+from app.chat.completion import read_whole
 from app.domain.messages import Role, Turn
 from app.domain.sampling import MAX_NEW_TOKENS
 
@@ -49,8 +50,7 @@ async def chat(user_id: UserId, services: ServicesDep, request: Request, body: C
         "max_new_tokens": min(max_length, MAX_NEW_TOKENS),
     }
     opened = services.completions.open(user_id, None, turns, overrides, drop_oldest=True, total_tokens=max_length)
-    async with opened as completion:
-        response, _ = await cancel_on_disconnect(request, completion.text())
+    _, response, _ = await cancel_on_disconnect(request, read_whole(opened))
     return {
         "response": response,
         "history": [*([q, a] for q, a in history), [body.prompt, response]],

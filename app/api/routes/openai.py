@@ -21,7 +21,7 @@ from app.api import sse
 from app.api.deps import Services, ServicesDep, UserId
 from app.api.disconnect import cancel_on_disconnect
 from app.api.schemas import ModelRef, Text
-from app.chat.completion import Completion
+from app.chat.completion import Completion, read_whole
 from app.domain.generation import Delta, Finished, FinishReason, Usage
 from app.domain.limits import MAX_MESSAGE_CHARS
 from app.domain.messages import Role, Turn
@@ -140,9 +140,9 @@ async def chat_completions(user_id: UserId, services: ServicesDep, request: Requ
     if not any(turn.content for turn in turns):
         raise InvalidRequest("All messages are empty.", field="messages")
     if body.stream:
-        return await _stream(user_id, services, body, turns)
-    async with services.completions.open(user_id, body.model, turns, body.overrides()) as completion:
-        text, finished = await cancel_on_disconnect(request, completion.text())
+        return await _stream(user_id, services, request, body, turns)
+    opened = services.completions.open(user_id, body.model, turns, body.overrides())
+    completion, text, finished = await cancel_on_disconnect(request, read_whole(opened))
     choice = {
         "index": 0,
         "message": {"role": "assistant", "content": text},
@@ -152,12 +152,11 @@ async def chat_completions(user_id: UserId, services: ServicesDep, request: Requ
     return JSONResponse({**_head(completion, "chat.completion"), "choices": [choice], "usage": _usage(finished.usage)})
 
 
-async def _stream(user_id: str, services: Services, body: ChatRequest, turns: list[Turn]) -> Response:
+async def _stream(user_id: str, services: Services, request: Request, body: ChatRequest, turns: list[Turn]) -> Response:
     """Errors raised here come before the stream commits status 200; the stream then owns the model lease."""
     async with AsyncExitStack() as stack:
-        completion = await stack.enter_async_context(
-            services.completions.open(user_id, body.model, turns, body.overrides())
-        )
+        opened = services.completions.open(user_id, body.model, turns, body.overrides())
+        completion = await cancel_on_disconnect(request, stack.enter_async_context(opened))
         with_usage = bool(body.stream_options and body.stream_options.include_usage)
         return sse.OwningStream(_chunks(completion, with_usage), stack.pop_all())
 

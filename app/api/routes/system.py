@@ -53,6 +53,9 @@ async def metrics(services: ServicesDep) -> str:
         "# HELP parley_damaged_rows Damaged rows found in the database since the start.",
         "# TYPE parley_damaged_rows gauge",
         f"parley_damaged_rows {services.conversations.damaged_rows}",
+        "# HELP parley_event_loop_longest_block_seconds Longest time in the last minute without answering anybody.",
+        "# TYPE parley_event_loop_longest_block_seconds gauge",
+        f"parley_event_loop_longest_block_seconds {services.loop_watch.longest_block_s:.4f}",
     ]
     series = {
         "running": "Replies being computed.",

@@ -12,8 +12,8 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
 
 from app.engine.worker_process import WorkerProcess
 from app.errors import WorkerFailed
@@ -22,6 +22,7 @@ _MODULE = "app.engine.templates.sandbox"
 _START_TIMEOUT_S = 30.0
 _ANSWER_TIMEOUT_S = 10.0  # more than the sandbox's CPU limit, since it may wait for a core
 _LONGEST_ANSWER = 1 << 28  # bytes; the sandbox has a lower limit of its own
+T = TypeVar("T")
 _OUT_OF_TIME = -getattr(signal, "SIGXCPU", 0)
 
 
@@ -68,14 +69,11 @@ class TemplateRenderer:
         request = {"template": template, "messages": list(messages), "variables": dict(variables or {})}
         line = json.dumps(request, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
         async with self._turn:
-            answer = await self._answer(line) or await self._answer(
-                line
-            )  # retry: it may have died before, for another reason
+            answer = await _completed(self._asked(line))
             if answer is None:
                 raise TemplateEndless("it crashes the process that renders it")
-            if "endless" in answer:
-                await self._end()
-                raise TemplateEndless(answer["endless"])
+        if "endless" in answer:
+            raise TemplateEndless(answer["endless"])
         if "forbidden" in answer:
             raise TemplateForbidden(answer["forbidden"])
         if "refused" in answer:
@@ -96,6 +94,13 @@ class TemplateRenderer:
             async with self._turn:
                 await self._ready()
 
+    async def _asked(self, line: bytes) -> dict[str, str] | None:
+        """The sandbox's answer; ``None`` when it died twice: the first time may have had another reason."""
+        answer = await self._answer(line) or await self._answer(line)
+        if answer is not None and "endless" in answer:
+            await self._end()
+        return answer
+
     async def _answer(self, line: bytes) -> dict[str, str] | None:
         """The sandbox's answer; ``None`` when it died for a reason other than the template."""
         sandbox = await self._ready()
@@ -110,9 +115,7 @@ class TemplateRenderer:
         except TimeoutError:
             await self._end()
             raise TemplateEndless(f"it was not done after {_ANSWER_TIMEOUT_S:.0f} s") from None
-        except (
-            BaseException
-        ):  # the caller was cancelled: end the process, since its answer would be read by the next request
+        except BaseException:  # cancelled: end the process, since its answer would be read by the next request
             await self._end()
             raise
 
@@ -129,6 +132,21 @@ class TemplateRenderer:
         sandbox, self._sandbox = self._sandbox, None
         if sandbox is not None:
             await sandbox.end()
+
+
+async def _completed(work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which is completed even if the caller is cancelled; only a second time cancels it too.
+
+    A client that leaves while its prompt is rendered must not end the sandbox, for which all others would wait.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    finally:
+        try:
+            await asyncio.wait([task])
+        finally:
+            task.cancel()
 
 
 class _Sandbox:

@@ -22,6 +22,7 @@ from app.engine.torch.sampling import Row, sample
 from app.engine.torch.sequences import PREFILL_BUDGET_S, GenerationJob, PrefillPace, Sequence
 from app.engine.torch.slot_model import SlotModel
 from app.engine.torch.slot_table import Assignment, SlotTable
+from app.engine.torch.slots import Abandoned
 
 if TYPE_CHECKING:
     from app.engine.torch.loading import Loaded
@@ -52,6 +53,7 @@ class Scheduler:
         self._model = SlotModel(loaded, n_slots, context_tokens)
         self._table = SlotTable(n_slots, reuses_prompts=self._model.reuses_prompts)
         self._inbox: SimpleQueue[GenerationJob | int] = SimpleQueue()  # a number: cancel that job
+        self._cancelled: set[int] = set()  # those of the inbox, for a forward pass that is being computed
         self._waiting: deque[GenerationJob] = deque()
         self._running: dict[int, Sequence] = {}
         self._pace = PrefillPace()
@@ -67,7 +69,8 @@ class Scheduler:
         self._inbox.put(job)
 
     def cancel(self, job_id: int) -> None:
-        """Drop that job at the next step, without further output. Does nothing if it has ended."""
+        """Drop that job, without further output: a prefill at its next layer. Does nothing if it has ended."""
+        self._cancelled.add(job_id)
         self._inbox.put(job_id)
 
     def run(self) -> None:
@@ -101,10 +104,15 @@ class Scheduler:
                 self._waiting.append(item)
             else:
                 self._end(item.id, "error", f"A prompt of {len(item.ids)} tokens does not fit this context.")
-        elif item in self._running:
-            self._leave(self._running[item])
         else:
-            self._waiting = deque(job for job in self._waiting if job.id != item)
+            self._drop(item)
+
+    def _drop(self, job_id: int) -> None:
+        self._cancelled.discard(job_id)
+        if job_id in self._running:
+            self._leave(self._running[job_id])
+        else:
+            self._waiting = deque(job for job in self._waiting if job.id != job_id)
 
     def _place_waiting(self) -> None:
         while self._waiting:
@@ -145,6 +153,7 @@ class Scheduler:
                 positions=positions,
                 adapter=job.adapter,
                 chunk=self._pace.chunk,
+                is_abandoned=lambda: job.id in self._cancelled,
             ),
         )
 
@@ -171,6 +180,8 @@ class Scheduler:
             sequence.prefill = None
             slot.tokens = list(ids)
             self._choose([sequence], done.value)
+        except Abandoned:
+            self._leave(sequence)
         except Exception as error:  # noqa: BLE001
             self._fail(sequence, error)
         else:

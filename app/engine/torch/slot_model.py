@@ -69,15 +69,17 @@ class SlotModel:
         positions: Tensor | None,
         adapter: str | None,
         chunk: Callable[[], int],
+        is_abandoned: Callable[[], bool] = lambda: False,
     ) -> Prefill:
         """Prefill `slot` with the prompt `ids`; it holds `prefix` keys and the first `cached` tokens already.
 
-        `chunk` returns the size of the next chunk in tokens, for models that are prefilled in chunks.
+        `chunk` returns the size of the next chunk in tokens, for models that are prefilled in chunks. Raises
+        :class:`~app.engine.torch.slots.Abandoned` at the next layer once `is_abandoned` returns true.
         """
         if not self.reuses_prompts:
             assert positions is not None
-            return self._prefill_layers(slot, ids, prefix, positions, adapter)
-        return self._prefill_chunks(slot, ids, cached, prefix, positions, adapter, chunk)
+            return self._prefill_layers(slot, ids, prefix, positions, adapter, is_abandoned)
+        return self._prefill_chunks(slot, ids, cached, prefix, positions, adapter, chunk, is_abandoned)
 
     def decode(
         self,
@@ -108,6 +110,7 @@ class SlotModel:
         positions: Tensor | None,
         adapter: str | None,
         chunk: Callable[[], int],
+        is_abandoned: Callable[[], bool],
     ) -> Prefill:
         done = cached
         while True:
@@ -119,7 +122,7 @@ class SlotModel:
                 places = torch.arange(done, end, device=self._device)[None]
             else:
                 places = positions[None, :, done:end]
-            with self.cache.during(PrefillPass(slot, prefix + done, len(chunk_ids))):
+            with self.cache.during(PrefillPass(slot, prefix + done, len(chunk_ids), is_abandoned)):
                 logits = self._forward(inputs, places)
             done = end
             if done == len(ids):
@@ -127,11 +130,17 @@ class SlotModel:
             yield len(chunk_ids)
 
     def _prefill_layers(
-        self, slot: int, ids: Sequence[int], prefix: int, positions: Tensor, adapter: str | None
+        self,
+        slot: int,
+        ids: Sequence[int],
+        prefix: int,
+        positions: Tensor,
+        adapter: str | None,
+        is_abandoned: Callable[[], bool],
     ) -> Prefill:
         inputs = torch.tensor(ids, device=self._device)
         mask = functional.pad(self._model.prompt_mask(inputs), (prefix, 0), value=True)[None, None]
-        forward = PrefillPass(slot, prefix, len(ids))
+        forward = PrefillPass(slot, prefix, len(ids), is_abandoned)
         layers = self._model.prefill_layers(
             inputs[None], positions[None], attention_mask=mask, past_key_values=self.cache
         )

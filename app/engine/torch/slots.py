@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -45,17 +45,27 @@ class Pass(Protocol):
         """Attention of `query` [b, heads, n, d] over the stores: [b, n, heads, d]."""
 
 
-class PrefillPass:
-    """Prefill of `n` tokens of one sequence, after the `start` keys that its slot holds."""
+class Abandoned(Exception):
+    """Nobody waits for this forward pass any more."""
 
-    def __init__(self, slot: int, start: int, n: int) -> None:
+
+class PrefillPass:
+    """Prefill of `n` tokens of one sequence, after the `start` keys that its slot holds.
+
+    Each layer asks `is_abandoned` and raises :class:`Abandoned`: a chunk takes a large model seconds on a CPU.
+    """
+
+    def __init__(self, slot: int, start: int, n: int, is_abandoned: Callable[[], bool] = lambda: False) -> None:
         self.length = start
+        self._is_abandoned = is_abandoned
         self._slot = slot
         self._n = n
         self._masks: dict[int | None, Tensor] = {}
 
     def write(self, store: Tensor, new: Tensor) -> None:
         """See :class:`Pass`."""
+        if self._is_abandoned():
+            raise Abandoned
         store[self._slot, :, self.length : self.length + self._n] = new[0]
 
     def attend(

@@ -1,8 +1,8 @@
 """Reads and validates the header of a GGUF file.
 
-Files are untrusted: every count and length is checked against limits and the file's size before memory is allocated,
-and every tensor must be at its offset inside the file. A file that passes is safe to load with llama.cpp, whose own
-checks would crash its process.
+Files are untrusted: every count and length is checked against limits and the file's size before memory is allocated
+or time is spent, and every tensor must be at its offset inside the file. A file that passes is safe to load with
+llama.cpp, whose own checks would crash its process.
 
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (versions 2 and 3, little-endian).
 Bit errors in the weights are not detected here but by the manifest's SHA-256.
@@ -22,11 +22,13 @@ from app.errors import DamagedWeights
 from app.weights.formats.ggml_types import FILE_TYPES, TYPES
 
 _MAX_KEYS = 10_000
-_MAX_TENSORS = 100_000
+_MAX_TENSORS = 50_000  # three times those of the largest models
 _MAX_KEY_BYTES = 1024
 _MAX_NAME_BYTES = 256
 _MAX_KEPT_TEXT_BYTES = 1 << 20  # chat templates have some 10 KB
 _MAX_KEPT_NUMBERS = 4096  # per-layer lists; vocabularies are skipped
+_MAX_HEADER_BYTES = 64 << 20  # large vocabularies have 15 MB
+_MAX_LIST_ITEMS = 2_000_000  # strings and kept numbers of all lists; large vocabularies have 200,000 and 450,000 merges
 _MAX_ALIGNMENT = 1 << 16
 _MAX_DIMENSIONS = 4
 
@@ -93,6 +95,8 @@ class _Reader:
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file
         self._size = size
+        self._left = min(size, _MAX_HEADER_BYTES)  # bytes that the header may still have
+        self._items_left = _MAX_LIST_ITEMS
 
     def header(self) -> GGUFHeader:
         if self._take(4, "its mark") != b"GGUF":
@@ -129,15 +133,22 @@ class _Reader:
     def _array(self, key: str) -> Value:
         kind = self._number("<I")
         if kind == _TEXT:
-            self._skip_texts(self._count(f"strings in {key}", self._size, least_bytes=8), key)
+            count = self._count(f"strings in {key}", self._items_left, least_bytes=8)
+            self._items_left -= count
+            self._skip_texts(count, key)
             return None
+        if kind == _ARRAY:
+            raise _Bad(f"the list {key} holds lists, which no model has")
         if kind not in _NUMBERS:
             raise _Bad(f"the list {key} holds the unknown type {kind}")
         width = struct.calcsize(_NUMBERS[kind])
-        count = self._count(f"numbers in {key}", self._size, least_bytes=width)
+        count = self._count(f"numbers in {key}", self._left, least_bytes=width)
         if count > _MAX_KEPT_NUMBERS:
             self._skip(count * width, key)
             return None
+        if count > self._items_left:
+            raise _Bad(f"its lists hold more than {_MAX_LIST_ITEMS} values")
+        self._items_left -= count
         return struct.unpack(f"<{count}{_NUMBERS[kind][1]}", self._take(count * width, key))
 
     def _tensors(self, count: int, alignment: int) -> tuple[dict[str, tuple[int, ...]], dict[int, int], int]:
@@ -188,9 +199,9 @@ class _Reader:
             raise _Bad(f"{what} is not UTF-8") from None
 
     def _count(self, what: str, limit: int, *, least_bytes: int) -> int:
-        """Read a count of items of at least `least_bytes` each; raises if they don't fit into the file."""
+        """Read a count of items of at least `least_bytes` each; raises if they don't fit into the header."""
         count = self._number("<Q")
-        if count > limit or count * least_bytes > self._size - self._file.tell():
+        if count > limit or count * least_bytes > self._left:
             raise _Bad(f"it claims {count} {what}")
         return count
 
@@ -199,25 +210,31 @@ class _Reader:
         return value
 
     def _take(self, length: int, what: str) -> bytes:
+        if length > self._left:
+            raise self._ends_early(what)
+        self._left -= length
         data = self._file.read(length)
-        if len(data) < length:
-            raise _Bad(f"it is cut off inside its header (at {what})")
+        if len(data) < length:  # it has become shorter since
+            raise self._ends_early(what)
         return data
+
+    def _ends_early(self, what: str) -> _Bad:
+        if self._size > _MAX_HEADER_BYTES:
+            return _Bad(f"its header is longer than {_MAX_HEADER_BYTES >> 20} MiB (at {what})")
+        return _Bad(f"it is cut off inside its header (at {what})")
 
     def _skip_texts(self, count: int, key: str) -> None:
         """Skip a vocabulary of hundreds of thousands of short texts, without a Python call for each."""
-        read, number = self._file.read, int.from_bytes
+        read, number, left = self._file.read, int.from_bytes, self._left
         for _ in range(count):
-            prefix = read(8)
-            length = number(prefix, "little")
-            if length > _MAX_KEPT_TEXT_BYTES:
-                self._skip(length, key)
-            elif len(prefix) < 8 or len(read(length)) < length:
-                raise _Bad(f"it is cut off inside its header (at {key})")
+            length = number(read(8), "little")
+            left -= 8 + length
+            if left < 0:
+                raise self._ends_early(key)
+            read(length)
+        self._left = left
 
     def _skip(self, length: int, what: str) -> None:
-        if length > self._size:
-            raise _Bad(f"{what} holds {length} bytes and the whole file has {self._size}")
         while length:  # read, not seek: seeking past the end raises no error
             step = min(length, 1 << 20)
             self._take(step, what)

@@ -118,6 +118,29 @@ def test_cancelling_takes_one_step_wherever_the_request_is() -> None:
     assert together.tokens[3] == generated(prompt(1000))
 
 
+def test_a_prefill_ends_at_the_layer_after_its_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = batch()
+    scheduler, cache = together.scheduler, together.scheduler._model.cache
+    computed: list[int] = []
+    update = cache.update
+
+    def cancelled_meanwhile(keys: Any, values: Any, layer: int, **rest: Any) -> Any:
+        computed.append(layer)
+        stored = update(keys, values, layer, **rest)
+        scheduler.cancel(1)
+        return stored
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "update", cancelled_meanwhile)
+        scheduler.submit(job(1, prompt(100)))
+        scheduler.step()
+    assert computed == [0, 1]  # of three layers; the second finds out
+    assert scheduler.busy == 0
+    assert not together.outputs
+    together.run(job(2, prompt(100)))
+    assert together.tokens[2] == generated(prompt(100))
+
+
 def test_cancelling_disturbs_nobody() -> None:
     together = batch()
     for number, ids in enumerate((GOOD, BAD, prompt(40))):

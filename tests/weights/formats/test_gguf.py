@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import random
 import struct
-import time
 from pathlib import Path
 
 import pytest
@@ -119,8 +117,8 @@ def patched(key: str, skip: int, value: bytes) -> bytes:
     [
         (patched("tokenizer.ggml.tokens", 8, struct.pack("<Q", HUGE)), "claims"),  # strings in a list
         (patched("tokenizer.ggml.scores", 8, struct.pack("<Q", HUGE)), "claims"),  # numbers in a list
-        (patched("tokenizer.ggml.tokens", 16, struct.pack("<Q", HUGE)), "holds"),  # one string's length
-        (patched("tokenizer.ggml.tokens", 4, struct.pack("<I", 9)), "unknown type 9"),  # a list of lists
+        (patched("tokenizer.ggml.tokens", 16, struct.pack("<Q", HUGE)), "cut off"),  # one string's length
+        (patched("tokenizer.ggml.tokens", 4, struct.pack("<I", 9)), "holds lists"),  # a list of lists
         (patched("general.name", 4, struct.pack("<Q", 1 << 40)), "bytes long"),
         (patched("general.name", 0, struct.pack("<I", 77)), "unknown type 77"),
         (patched("general.name", 12, b"\xff\xfe"), "UTF-8"),
@@ -128,27 +126,6 @@ def patched(key: str, skip: int, value: bytes) -> bytes:
 )
 def test_lies_inside_values_are_refused(tmp_path: Path, data: bytes, reason: str) -> None:
     assert reason in refused(tmp_path / "lie.gguf", data)
-
-
-def test_random_damage_never_escapes(tmp_path: Path) -> None:
-    """Any byte may be anything: the reader answers or refuses, quickly, and never in another way."""
-    file = GGUFFile()
-    good = file.build()
-    dice = random.Random(7)
-    path = tmp_path / "noise.gguf"
-    began = time.monotonic()
-    refusals = 0
-    for _ in range(2000):
-        data = bytearray(good)
-        for _ in range(dice.randint(1, 4)):
-            data[dice.randrange(file.sections["data"])] = dice.choice((0, 1, 0x7F, 0x80, 0xFF, dice.randrange(256)))
-        path.write_bytes(data)
-        try:
-            read_header(path)
-        except DamagedWeights:
-            refusals += 1
-    assert refusals > 1000
-    assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("data", [b"", b"G", b"GGUF", b"<html>not found</html>", b"\x80\x04\x95pickle"])
