@@ -79,7 +79,8 @@ def test_json_export_comes_back_by_import(api: Api) -> None:
     conversation = api.conversation(system_prompt="Short.", title="Original")
     first = api.answer(conversation, "One")
     api.answer(conversation, "Two", first["id"])
-    api.http.post(f"/api/messages/{first['id']}/regenerate")
+    again = api.http.post(f"/api/messages/{first['id']}/regenerate").json()["reply"]
+    api.finished(conversation, again["id"])
     api.http.put(f"/api/messages/{first['id']}/rating", json={"verdict": "down", "reasons": ["wrong"], "comment": "no"})
     exported = api.http.get(f"/api/conversations/{conversation}/export", params={"format": "json"})
     assert "attachment" in exported.headers["content-disposition"]
