@@ -27,11 +27,12 @@ from app.chat.transfer.transfers import Transfers
 from app.config import LOOPBACK_HOSTS, Settings
 from app.engine.factories import EngineFactories, engine_inputs
 from app.engine.pool import ModelPool
-from app.errors import ConfigurationError, ParleyError
+from app.errors import ParleyError
 from app.models.catalog import Catalog
 from app.models.service import ModelService
 from app.store.database import Store
 from app.store.opening import Opening
+from app.store.private_data import page_folder
 from app.store.repositories.users import LOCAL_USER
 from app.system.loop_watch import LoopWatch
 
@@ -83,18 +84,9 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
 def mount_frontend(app: FastAPI, ui: str, api_url: str, data_dir: Path) -> FastAPI:
     """Mount the front end `ui` (a package of `frontends`) at ``/``; it uses the API at `api_url`.
 
-    Its framework's temporary files are kept in a folder of `data_dir`. Raises :class:`ConfigurationError` if that can't
-    be written.
+    Its framework's temporary files are kept in a folder of `data_dir`.
     """
-    folder = data_dir / "page"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
-    except OSError as err:
-        raise ConfigurationError(
-            f"Can't write to the data folder {data_dir}: {err.strerror}. Check its permissions, or set PARLEY_DATA_DIR."
-        ) from err
-    mounted: FastAPI = import_module(f"frontends.{ui}").mount(app, api_url, folder)
+    mounted: FastAPI = import_module(f"frontends.{ui}").mount(app, api_url, page_folder(data_dir))
     return mounted
 
 

@@ -8,13 +8,30 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from app.errors import ConfigurationError
-from app.system.private_files import restrict
+from app.system.private_files import create_folder, restrict
 
+_PAGE_FOLDER = "page"
 _EXPORT_MANIFEST = ".manifest.json"  # next to each export, see app.export.files.manifest_path
+
+
+def page_folder(data_dir: Path) -> Path:
+    """A private folder for the temporary files of the page's framework, which by default shares one with everybody.
+
+    It is below `data_dir`, or elsewhere where that can't be written: the chats can still be read in the page.
+    """
+    folder = data_dir / _PAGE_FOLDER
+    try:
+        create_folder(data_dir)
+        create_folder(folder)
+        restrict(folder)
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="parley-page-"))
+    return folder
 
 
 def make_private(data_dir: Path, database: Path | None) -> list[Path]:
@@ -24,7 +41,7 @@ def make_private(data_dir: Path, database: Path | None) -> list[Path]:
     ours = set(_exports(data_dir))
     if database is not None:
         ours.update(database.parent.glob(f"{database.name}*"))
-    folders = [(data_dir / "backups", backups), (data_dir, ours | {data_dir / "backups"})]
+    folders = [(data_dir / "backups", backups), (data_dir, ours | {data_dir / "backups", data_dir / _PAGE_FOLDER})]
     if database is not None and database.parent != data_dir:
         folders.append((database.parent, ours))
     private = [folder for folder, content in folders if _holds_only(folder, content)]

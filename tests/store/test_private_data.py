@@ -12,7 +12,7 @@ import pytest
 from app.errors import ConfigurationError
 from app.store import Store
 from app.store.backup import backup, restore
-from app.store.private_data import require_own
+from app.store.private_data import page_folder, require_own
 
 from .opened import Opened
 
@@ -42,6 +42,20 @@ def test_a_new_data_folder_and_all_in_it_are_private(on_sqlite: Opened) -> None:
     }
 
 
+def test_so_is_what_the_page_keeps_there(tmp_path: Path) -> None:
+    folder = page_folder(tmp_path / "data")  # made before the store is opened
+    Store.open(f"sqlite:///{tmp_path / 'data' / 'parley.db'}", tmp_path / "data").close_now()
+    assert folder.parent == tmp_path / "data"
+    assert {modes(folder)["page"], modes(folder.parent)["data"]} == {"700"}
+
+
+def test_a_page_on_a_data_folder_that_cannot_be_written_has_a_private_folder_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("not a folder")
+    folder = page_folder(tmp_path / "data")
+    assert list(modes(folder).values()) == ["700"]
+    folder.rmdir()
+
+
 def test_a_restored_database_and_the_replaced_one_are_private(on_sqlite: Opened, tmp_path: Path) -> None:
     backup(on_sqlite.url, tmp_path / "copy.db")
     on_sqlite.store.close_now()
@@ -58,12 +72,13 @@ def _readable_installation(folder: Path) -> None:
         (folder / name).write_text("{}")
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
+    page_folder(folder)  # the server makes this one before it opens the store
 
 
 def test_an_existing_installation_is_made_private_once(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     _readable_installation(folder)
-    for expected in (set(modes(folder)), set()):
+    for expected in (set(modes(folder)) - {"page"}, set()):
         store = Store.open(f"sqlite:///{folder / 'parley.db'}", folder)
         store.close_now()
         assert {path.name for path in store.opening.made_private} == expected
@@ -82,6 +97,7 @@ def test_in_a_folder_with_other_things_only_parleys_files_are_made_private(tmp_p
     shared = {"home": "755", "backups": "755", "letter.txt": "644", "notes.jsonl": "644", "photos.tar": "644"}
     assert {name: found.pop(name) for name in shared} == shared
     assert found.pop("parley.db.link") == "644"  # of the letter
+    assert found.pop("page") == "700"
     assert set(found.values()) == {"600"}
 
 
