@@ -5,9 +5,10 @@ EXTRA ?= core
 BIN := .venv/bin
 SETUP := PYTHON="$(PYTHON)" scripts/setup.sh
 DEFAULT_MODEL := smollm2-135m-instruct
+SOAK := tests/store tests/server/test_crash.py tests/weights/formats tests/frontends/gradio/test_allow_list.py
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test wheel-test bench clean
+.PHONY: help serve test wheel-test bench soak clean
 
 help:  ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -29,6 +30,13 @@ bench:  ## Run the benchmarks; several minutes on an otherwise idle machine.
 	@$(SETUP) dev page
 	@$(BIN)/parley models pull $(DEFAULT_MODEL)
 	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+soak:  ## Run the long tests of crashes, damage and attacks, with figures; half an hour on an otherwise idle machine.
+	@$(SETUP) dev page
+	@$(BIN)/parley models pull $(DEFAULT_MODEL)
+	@PARLEY_TEST_KILLS=200 $(BIN)/pytest -m '' --timeout 3600 --durations 10 $(SOAK)
+	@$(BIN)/python -m benchmarks overload
+	@exec $(BIN)/python -m benchmarks.hostile_code
 
 clean:  ## Remove .venv, build results and caches; keep data/ and model_store/.
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

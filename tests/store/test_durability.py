@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import signal
 import subprocess
@@ -64,10 +65,14 @@ def test_nothing_is_acknowledged_that_is_not_in_the_file(on_sqlite: Opened, tmp_
         assert on_sqlite.conversation(title="saved").title == "saved"
 
 
+# `make soak` asks for more.
+KILLS = int(os.environ.get("PARLEY_TEST_KILLS", "5"))
+
+
 def test_what_was_acknowledged_survives_kill_9(sqlite_url: str, tmp_path: Path) -> None:
     chance = random.Random(10)
     acknowledged: dict[str, set[str]] = {}
-    for _ in range(5):
+    for _ in range(KILLS):
         process = subprocess.Popen(
             [sys.executable, "-c", WRITER, sqlite_url, str(tmp_path / "data")],
             stdout=subprocess.PIPE,
