@@ -40,6 +40,10 @@ def open_to_write(
     url: URL, data_dir: Path, damage: DamageLog, *, trash_days: int, busy_timeout_s: float
 ) -> tuple[ServerLock, Opening]:
     """Lock the database, create or migrate it if necessary, and tidy up. See :meth:`app.store.Store.open`."""
+    if data_dir.exists() and not data_dir.is_dir():
+        raise ConfigurationError(
+            f"{data_dir} is not a folder. Move it away, or give Parley another one: PARLEY_DATA_DIR=other-folder"
+        )
     path = sqlite_path(url)
     with ExitStack() as undo, storage_errors():
         create_folder(data_dir)
