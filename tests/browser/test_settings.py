@@ -34,6 +34,7 @@ def opened(server: ServerProcess, conversation: str, open_page: OpenPage, *argum
     """A page with its settings open."""
     page = open_page(f"{server.url}/?c={conversation}", *arguments, **options)
     page.locator(".p-chip-button").click()
+    page.locator(".p-settings > .p-settings-form:not([inert])").wait_for()  # the chat's settings are loaded
     return page
 
 
