@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.messages import MessageState
-from app.errors import ConfigurationError, DatabaseDamaged, DatabaseTooNew, StoreError
+from app.errors import ConfigurationError, DatabaseDamaged, DatabaseTooNew
 from app.store import Store, reading
 from app.store.check import check
 from app.store.connections import parse_url
@@ -170,7 +170,7 @@ def test_a_database_of_another_program_is_left_alone(sqlite_url: str, tmp_path: 
 
 def test_a_file_where_the_folder_belongs_is_told(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("I am a file")
-    with pytest.raises(StoreError, match="permissions"):
+    with pytest.raises(ConfigurationError, match="is not a folder"):
         Store.open(f"sqlite:///{tmp_path / 'data' / 'parley.db'}", tmp_path / "data")
 
 
