@@ -25,7 +25,7 @@ from app.store.opening import Opening, open_to_read, open_to_write
 from app.store.repositories import Repositories
 from app.store.server_lock import ServerLock
 from app.store.storage_errors import storage_errors
-from app.store.writer import Refusal, Writer
+from app.store.writer import RefusingWriter, Writer
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class Store:
         self._writing = writing_engine(url, busy_timeout_s=busy_timeout_s)
         self._reading = reading_engine(url, busy_timeout_s=busy_timeout_s, writable=opening.read_only is None)
         refused = opening.read_only
-        self._writer = Refusal(refused) if refused else Writer(self._writing, damage, lock.in_place)
+        self._writer = RefusingWriter(refused) if refused else Writer(self._writing, damage, lock.in_place)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="parley-store-reader")
         _connect_all(self._reading)
         if refused is None:

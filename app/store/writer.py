@@ -52,7 +52,7 @@ class _Result:
             self.future.set_exception(self.error)
 
 
-class Refusal:
+class RefusingWriter:
     """In place of a writer where nothing can be written: every change raises `reason`."""
 
     def __init__(self, reason: StoreError) -> None:

@@ -16,7 +16,7 @@ _NAMES = """
     jsp jsx julia kotlin latex less lisp llvm lua make makefile markdown mathematica matlab md
     mysql nasm nginx nim nix objc objective-c ocaml octave perl php pl plpgsql postgres postgresql powershell
     prolog protobuf ps1 puppet py py3 python python3 pycon pytb qml r racket rb react rst rs ruby rust sass scala
-    scheme scss sh shell solidity sparql sql sqlite3 swift systemverilog tcl terraform tex tf toml ts tsx
+    scheme scss sh shell solidity sparql sql sqlite3 swift systemverilog tcl tex toml ts tsx
     turtle typescript vala vb.net vbnet verilog vhdl vim vue wat wast xml xslt yaml yml zig zsh
 """
 LANGUAGES = frozenset(_NAMES.split())

@@ -1,9 +1,9 @@
 """The process that renders: ``python -m frontends.render.worker``, one JSON object per line in and out.
 
-    {"text": …, "highlight": true}                            → {"html": …}
-    {"reply": key, "text": new, "final": false, "highlight": …}  → {"blocks": [[index, html, closed], …], "seconds": …}
-    {"forget": key}                                           → {}
-    any of them                                               → {"error": "why it can't be rendered"}
+    {"text": …, "highlight": true}                                → {"html": …}
+    {"reply": key, "text": …, "final": false, "highlight": true}  → {"blocks": [[index, html, closed]], "seconds": …}
+    {"forget": key}                                               → {}
+    any of them                                                   → {"error": "why it can't be rendered"}
 
 Texts come from models and so from anybody: a regular expression can take minutes for one of them, during which Python
 runs nothing else. Therefore this process may be killed at any time. It does so itself when a request takes too much
@@ -38,7 +38,7 @@ class Worker:
         self._replies: dict[str, StreamRenderer] = {}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """One answer; never raises."""
+        """One answer. An exception that no text should cause ends the process, as running out of time does."""
         try:
             if "forget" in request:
                 self._replies.pop(request["forget"], None)
@@ -75,7 +75,7 @@ def _bounded(html: str, text: str) -> str:
 
 def main() -> None:
     """Answer requests until the input ends."""
-    _limit_memory()
+    _limit_resources()
     worker = Worker()
     for line in sys.stdin.buffer:
         with _cpu_limit():
@@ -84,7 +84,7 @@ def main() -> None:
         sys.stdout.buffer.flush()
 
 
-def _limit_memory() -> None:
+def _limit_resources() -> None:
     with contextlib.suppress(ImportError, ValueError, OSError):  # Windows; a lower limit is set already
         import resource
 

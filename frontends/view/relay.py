@@ -16,8 +16,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 from frontends.client import ApiError, Json
 from frontends.server_events import HEARTBEAT, ServerEvent
+from frontends.view.rendered_replies import RenderedReplies, RenderedReply
 from frontends.view.renderings import Renderings
-from frontends.view.running_replies import RunningReplies, RunningReply
 
 QUEUE_LIMIT = 256  # events
 
@@ -25,7 +25,7 @@ QUEUE_LIMIT = 256  # events
 class WatchedReply:
     """A running reply and what of it this browser was sent."""
 
-    def __init__(self, reply: RunningReply) -> None:
+    def __init__(self, reply: RenderedReply) -> None:
         self.reply = reply
         self.event_id: str | None = None  # of the last delta received
         self.version = 0  # of the last rendering sent
@@ -53,7 +53,7 @@ class WatchedReply:
 class Relay:
     """Forwards the events of one conversation to one browser."""
 
-    def __init__(self, renderings: Renderings, running: RunningReplies) -> None:
+    def __init__(self, renderings: Renderings, running: RenderedReplies) -> None:
         self._renderings = renderings
         self._running = running
         self._queue: deque[tuple[ServerEvent, WatchedReply | None]] = deque()  # with the reply that it ends

@@ -25,6 +25,10 @@ class RenderFailed(Exception):
     """The text can't be rendered as wanted: it takes too long, needs too much memory or makes too much HTML."""
 
 
+class Restarted(Exception):
+    """The process was started again since, and knows nothing of the running replies."""
+
+
 class RenderProcess:
     """The process and the connection to it. Belongs to one event loop."""
 
@@ -48,8 +52,9 @@ class RenderProcess:
     async def ask(self, request: Json, starts: int | None = None) -> Json:
         """Send a request and return the answer.
 
-        `starts`: the number of the start that the request was made for. Raises :class:`RenderFailed`; the process that
-        a request kills is replaced by the next one.
+        `starts`: the number of the start that the request was made for. Raises :class:`RenderFailed`, and
+        :class:`Restarted` where `starts` is another one; a process that has ended is replaced for the next request. To
+        cancel this ends the process, which all others would notice: shield what a leaving client must not cancel.
         """
         line = json.dumps(request).encode() + b"\n"
         async with self._turn:
@@ -103,6 +108,9 @@ class RenderProcess:
             except OSError as err:
                 raise RenderFailed(f"no process can be started: {err.strerror}") from err
             self.starts += 1
+            if self._closed:  # meanwhile
+                await self._kill()
+                raise RenderFailed("the server is shutting down")
         return self._process
 
     async def _kill(self) -> None:
@@ -111,7 +119,3 @@ class RenderProcess:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await asyncio.shield(process.wait())
-
-
-class Restarted(Exception):
-    """The process was started again since, and knows nothing of the running replies."""

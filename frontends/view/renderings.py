@@ -37,21 +37,21 @@ class Renderings:
             return user_html(text)
         if not text:
             return ""
-        if message["state"] == "pending":
-            return await self._rendered(text)
         key = (message["id"], len(text))
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
         # Who asks while it is being rendered gets the same; who leaves doesn't take it away from the others.
         if key not in self._running:
-            self._running[key] = asyncio.create_task(self._render_and_keep(key, text), name="render a message")
+            rendering = self._render(key, text, keep=message["state"] != "pending")
+            self._running[key] = asyncio.create_task(rendering, name="render a message")
         return await asyncio.shield(self._running[key])
 
-    async def _render_and_keep(self, key: _Key, text: str) -> str:
+    async def _render(self, key: _Key, text: str, *, keep: bool) -> str:
         try:
             html = await self._rendered(text)
-            self._keep(key, html)
+            if keep:
+                self._keep(key, html)
             return html
         finally:
             del self._running[key]

@@ -21,8 +21,8 @@ from frontends.client import ApiError, ParleyClient
 from frontends.server_events import ServerEvent
 from frontends.view.relay import Relay
 from frontends.view.render_process import RenderProcess
+from frontends.view.rendered_replies import RenderedReplies
 from frontends.view.renderings import Renderings
-from frontends.view.running_replies import RunningReplies
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -42,7 +42,7 @@ class RenderedConversations:
     def __init__(self, client: ParleyClient, process: RenderProcess) -> None:
         self._client = client
         self._renderings = Renderings(process)
-        self._running = RunningReplies(process)
+        self._replies = RenderedReplies(process)
 
     async def show(self, request: Request) -> Response:
         """A conversation with its whole tree of messages."""
@@ -57,7 +57,7 @@ class RenderedConversations:
         """Its events, until the browser disconnects."""
         last = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
         events = self._client.on_behalf_of(request.headers).open_events(_id(request), last)
-        return EventStream(events, Relay(self._renderings, self._running))
+        return EventStream(events, Relay(self._renderings, self._replies))
 
 
 class EventStream(Response):

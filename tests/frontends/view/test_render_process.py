@@ -83,7 +83,7 @@ def test_the_kernel_ends_what_python_cannot_interrupt() -> None:
 
 
 def test_its_memory_is_limited() -> None:
-    code = "from frontends.render import worker; worker._limit_memory(); bytearray(worker.MEMORY_BYTES)"
+    code = "from frontends.render import worker; worker._limit_resources(); bytearray(worker.MEMORY_BYTES)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, capture_output=True, text=True)
     assert "MemoryError" in done.stderr
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -12,19 +13,19 @@ import pytest
 from frontends.client import Json
 from frontends.render import MarkdownRenderer
 from frontends.view.render_process import RenderFailed, RenderProcess
-from frontends.view.running_replies import INTERVAL_S, RunningReplies, RunningReply
+from frontends.view.rendered_replies import INTERVAL_S, RenderedReplies, RenderedReply
 
 pytestmark = pytest.mark.anyio
 
 TEXT = "# Title\n\none **two**\n\n```python\nx = 1\n```\n\nend"
 
 
-def shown(reply: RunningReply) -> str:
+def shown(reply: RenderedReply) -> str:
     return "".join(block["html"] for block in reply.blocks())
 
 
 async def test_a_watcher_gets_what_changed_since(process: RenderProcess) -> None:
-    reply = RunningReply(process)
+    reply = RenderedReply(process)
     reply.add(0, "one\n\ntwo")
     await reply.render()
     seen = reply.version
@@ -36,7 +37,7 @@ async def test_a_watcher_gets_what_changed_since(process: RenderProcess) -> None
 
 
 async def test_text_that_two_watchers_bring_is_taken_once(process: RenderProcess) -> None:
-    replies = RunningReplies(process)
+    replies = RenderedReplies(process)
     first, second = replies.watch("r"), replies.watch("r")
     assert first is second
     for offset, text in ((0, "ab"), (0, "abc"), (2, "cd"), (0, "a"), (4, "e")):
@@ -49,7 +50,7 @@ async def test_text_that_two_watchers_bring_is_taken_once(process: RenderProcess
 
 
 async def test_a_reply_that_is_continued_is_another_one(process: RenderProcess) -> None:
-    replies = RunningReplies(process)
+    replies = RenderedReplies(process)
     slow = replies.watch("r")
     slow.add(0, "one")
     await slow.render(final=True)
@@ -61,7 +62,7 @@ async def test_a_reply_that_is_continued_is_another_one(process: RenderProcess) 
 
 
 async def test_what_nobody_watches_is_forgotten(process: RenderProcess) -> None:
-    replies = RunningReplies(process)
+    replies = RenderedReplies(process)
     first, second = replies.watch("r"), replies.watch("r")
     replies.leave("r", first)
     assert replies.watch("r") is second
@@ -72,7 +73,7 @@ async def test_what_nobody_watches_is_forgotten(process: RenderProcess) -> None:
 
 @pytest.mark.parametrize("cut", range(1, len(TEXT), 8))
 async def test_the_end_of_the_process_is_not_seen(process: RenderProcess, cut: int) -> None:
-    reply = RunningReply(process)
+    reply = RenderedReply(process)
     reply.add(0, TEXT[:cut])
     await reply.render()
     assert process.pid
@@ -103,7 +104,7 @@ class Failing(RenderProcess):
 )
 async def test_a_reply_that_ends_the_process_is_shown_more_simply(bearable: str, html: str | None) -> None:
     process = Failing(bearable)
-    reply = RunningReply(process)
+    reply = RenderedReply(process)
     reply.add(0, TEXT)
     await reply.render()
     before = reply.version
@@ -123,7 +124,7 @@ async def test_what_is_slow_to_render_is_rendered_less_often(
     async def slow(_request: Json, _starts: int | None = None) -> Json:
         return {"blocks": [], "seconds": 0.05}
 
-    reply = RunningReply(process)
+    reply = RenderedReply(process)
     reply.add(0, "text")
     await reply.render()
     assert INTERVAL_S / 2 < reply.due - time.monotonic() <= INTERVAL_S
@@ -131,3 +132,18 @@ async def test_what_is_slow_to_render_is_rendered_less_often(
     reply.add(4, "more")
     await reply.render()
     assert reply.due - time.monotonic() > 0.9  # a twentieth of one core
+
+
+async def test_a_watcher_that_leaves_takes_nothing_from_the_others(process: RenderProcess) -> None:
+    await process.start()
+    reply = RenderedReply(process)
+    reply.add(0, TEXT * 20)
+    leaving = asyncio.ensure_future(reply.render())
+    await asyncio.sleep(0.002)
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    reply.add(len(TEXT) * 20, " and more")
+    await reply.render(final=True)
+    assert leaving.cancelled()
+    assert shown(reply) == MarkdownRenderer().render(f"{TEXT * 20} and more")
+    assert process.starts == 1

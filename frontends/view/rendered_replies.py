@@ -30,7 +30,7 @@ class _Block:
     version: int
 
 
-class RunningReply:
+class RenderedReply:
     """The text of one running reply and its rendered blocks."""
 
     def __init__(self, process: RenderProcess) -> None:
@@ -48,6 +48,7 @@ class RunningReply:
         self._is_new = False  # the next blocks are all there are
         self._blocks: list[_Block] = []
         self._turn = asyncio.Lock()
+        self._renderings: set[asyncio.Task[None]] = set()
 
     def add(self, offset: int, text: str) -> None:
         """Add the part of `text`, which begins at `offset`, that is new."""
@@ -56,7 +57,16 @@ class RunningReply:
             self.length += len(new)
 
     async def render(self, *, final: bool = False) -> None:
-        """Render the new text. `final`: there will be no more."""
+        """Render the new text. `final`: there will be no more.
+
+        A watcher that leaves meanwhile takes nothing from the others: the rendering is completed without it.
+        """
+        task = asyncio.create_task(self._render(final), name="render a running reply")
+        self._renderings.add(task)
+        task.add_done_callback(self._renderings.discard)
+        await asyncio.shield(task)
+
+    async def _render(self, final: bool) -> None:
         async with self._turn:
             if self.rendered_length == self.length and self._final >= final:
                 return
@@ -114,27 +124,27 @@ class RunningReply:
             self._blocks[index : index + 1] = [_Block(html, closed, self.version)]
 
 
-class RunningReplies:
+class RenderedReplies:
     """The running replies that somebody watches, by message id."""
 
     def __init__(self, process: RenderProcess) -> None:
         self._process = process
-        self._replies: dict[str, RunningReply] = {}
-        self._watchers: dict[RunningReply, int] = {}
+        self._replies: dict[str, RenderedReply] = {}
+        self._watchers: dict[RenderedReply, int] = {}
         self._forgetting: set[asyncio.Task[None]] = set()
 
-    def watch(self, message_id: str) -> RunningReply:
+    def watch(self, message_id: str) -> RenderedReply:
         """The reply, new if nobody watches it. :meth:`leave` it in the end."""
-        reply = self._replies.setdefault(message_id, RunningReply(self._process))
+        reply = self._replies.setdefault(message_id, RenderedReply(self._process))
         self._watchers[reply] = self._watchers.get(reply, 0) + 1
         return reply
 
-    def end(self, message_id: str, reply: RunningReply) -> None:
+    def end(self, message_id: str, reply: RenderedReply) -> None:
         """Note that it has ended: if it is continued, that is another one."""
         if self._replies.get(message_id) is reply:
             del self._replies[message_id]
 
-    def leave(self, message_id: str, reply: RunningReply) -> None:
+    def leave(self, message_id: str, reply: RenderedReply) -> None:
         """Watch it no longer; it is forgotten when nobody does."""
         self._watchers[reply] -= 1
         if not self._watchers[reply]:
