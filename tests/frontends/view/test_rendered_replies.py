@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from frontends.client import Json
 from frontends.render import MarkdownRenderer
+from frontends.view import rendered_replies
 from frontends.view.render_process import RenderFailed, RenderProcess
 from frontends.view.rendered_replies import INTERVAL_S, RenderedReplies, RenderedReply
 
@@ -121,25 +122,34 @@ async def test_a_reply_that_ends_the_process_is_shown_more_simply(bearable: str,
 async def test_what_is_slow_to_render_is_rendered_less_often(
     process: RenderProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def slow(_request: Json, _starts: int | None = None) -> Json:
-        return {"blocks": [], "seconds": 0.05}
+    async def ask(request: Json, _starts: int | None = None) -> Json:
+        return {"blocks": [], "seconds": 0.05 if request["text"] == "slow" else 0.001}
 
+    monkeypatch.setattr(process, "ask", ask)
+    monkeypatch.setattr(rendered_replies, "time", SimpleNamespace(monotonic=lambda: 100.0))
     reply = RenderedReply(process)
     reply.add(0, "text")
     await reply.render()
-    assert INTERVAL_S / 2 < reply.due - time.monotonic() <= INTERVAL_S
-    monkeypatch.setattr(process, "ask", slow)
-    reply.add(4, "more")
+    assert reply.due == 100.0 + INTERVAL_S
+    reply.add(4, "slow")
     await reply.render()
-    assert reply.due - time.monotonic() > 0.9  # a twentieth of one core
+    assert reply.due == pytest.approx(101.0)  # a twentieth of one core
 
 
-async def test_a_watcher_that_leaves_takes_nothing_from_the_others(process: RenderProcess) -> None:
-    await process.start()
+async def test_a_watcher_that_leaves_takes_nothing_from_the_others(
+    process: RenderProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange, asked = process._exchange, asyncio.Event()
+
+    async def exchanged(child: asyncio.subprocess.Process, line: bytes) -> Json:
+        asked.set()
+        return await exchange(child, line)
+
+    monkeypatch.setattr(process, "_exchange", exchanged)
     reply = RenderedReply(process)
     reply.add(0, TEXT * 20)
     leaving = asyncio.ensure_future(reply.render())
-    await asyncio.sleep(0.002)
+    await asked.wait()
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
     reply.add(len(TEXT) * 20, " and more")
