@@ -3,10 +3,12 @@
     markdown.py   the configured parser; Markdown → sanitized HTML
     math.py       $…$, $$…$$, \\(…\\), \\[…\\], amsmath → MathML
     code.py       fenced code → <figure class="code">, highlighted with classes
+    languages.py  the languages that are highlighted
     emphasis.py   **bold** beside Chinese characters
     sanitize.py   the allow-list of tags and attributes; runs last
     stream.py     incremental rendering of a running reply
     colours.py    the highlight colours, light and dark, as CSS
+    worker.py     the process that renders, within limits of time, memory and output
 
 Text in, HTML out: it knows nothing of HTTP, conversations or Gradio, and fetches nothing.
 """
