@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, expect, sync_playwright
@@ -137,6 +138,15 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     for context in contexts:
         context.close()
     assert [problem for one in watched for problem in one.problems] == []
+
+
+def seen(page: Page, requests: list[Any]) -> None:
+    """Wait for the first of `requests`, and a moment longer for one too many."""
+    for _ in range(100):
+        if requests:
+            break
+        page.wait_for_timeout(100)
+    page.wait_for_timeout(300)
 
 
 def ask(page: Page, text: str) -> None:

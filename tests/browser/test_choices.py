@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import PHONE, OpenPage, scripted
+from tests.browser.conftest import PHONE, OpenPage, scripted, seen
 from tests.browser.test_picker import Models, model, opened
 from tests.support.processes import ServerProcess
 
@@ -41,15 +41,6 @@ def chatglm() -> Models:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     with scripted(tmp_path_factory.mktemp("choices")) as running:
         yield running
-
-
-def seen(page: Page, requests: list[Any]) -> None:
-    """Wait for the first of `requests`, and a moment longer for one too many."""
-    for _ in range(100):
-        if requests:
-            break
-        page.wait_for_timeout(100)
-    page.wait_for_timeout(300)
 
 
 def segments(page: Page) -> list[str]:

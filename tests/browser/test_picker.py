@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import MODEL_EVENTS, PHONE, OpenPage, scripted
+from tests.browser.conftest import MODEL_EVENTS, PHONE, OpenPage, scripted, seen
 from tests.support.processes import ServerProcess
 
 
@@ -105,6 +105,7 @@ def test_click_switches_an_open_conversation(server: ServerProcess, open_page: O
     page.route(f"**/api/conversations/{made}", patched)
     opened(page, Models()).get_by_role("option", name="Other").click()
     expect(page.get_by_role("listbox")).to_have_count(0)
+    seen(page, changes)
     assert changes == [{"model_id": "other"}]
 
 
@@ -179,6 +180,7 @@ def test_without_any_model_the_most_suitable_one_is_offered(server: ServerProces
     page.reload()
     page.wait_for_selector("html[data-ready]")
     page.get_by_role("button", name="下载 Small（98 MB）").click()
+    seen(page, models.calls)
     assert models.calls == ["POST /small/pull"]
 
 

@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,17 +107,26 @@ class FakeApi:
 Seen = tuple[str | None, str, dict[str, Any]]
 
 
-def watch(client: httpx.Client, headers: dict[str, str] | None = None) -> list[Seen]:
-    """All events of conversation c1 up to the stream's end."""
+def watch(
+    client: httpx.Client, headers: dict[str, str] | None = None, until: Callable[[list[Seen]], bool] = lambda _: False
+) -> list[Seen]:
+    """The events of conversation c1 up to the stream's end, to where `until` says enough, or to 20 seconds."""
+    found: list[Seen] = []
+    ends = time.monotonic() + 20
     with client.stream("GET", "/conversations/c1/events", headers=headers) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
-        raw = b"".join(answer.iter_bytes()).decode()
-    found: list[Seen] = []
-    for part in raw.split("\n\n"):
-        lines = dict(line.split(": ", 1) for line in part.split("\n") if line and not line.startswith(":"))
-        if "data" in lines:
-            found.append((lines.get("id"), lines["event"], json.loads(lines["data"])))
-        elif part.startswith(":"):
-            found.append((None, part, {}))
+        raw = b""
+        for piece in answer.iter_bytes():
+            *whole, raw = (raw + piece).split(b"\n\n")
+            found += [event for part in whole for event in parsed(part.decode())]
+            if until(found) or time.monotonic() > ends:
+                break
     return found
+
+
+def parsed(part: str) -> list[Seen]:
+    lines = dict(line.split(": ", 1) for line in part.split("\n") if line and not line.startswith(":"))
+    if "data" in lines:
+        return [(lines.get("id"), lines["event"], json.loads(lines["data"]))]
+    return [(None, part, {})] if part.startswith(":") else []

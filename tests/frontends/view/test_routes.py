@@ -31,6 +31,13 @@ def page(events: list[Seen], message_id: str) -> str:
     return "".join(shown[i] for i in sorted(shown))
 
 
+def watch_page(browser: httpx.Client, headers: dict[str, str] | None = None, **expected: str) -> list[Seen]:
+    """The events up to those after which the page shows what is `expected`: HTML per reply."""
+    events = watch(browser, headers, lambda seen: all(page(seen, key) == html for key, html in expected.items()))
+    assert {key: page(events, key) for key in expected} == expected
+    return events
+
+
 def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     start = time.monotonic()
     while not condition():
@@ -116,38 +123,35 @@ def test_text_before_a_pause_is_shown(api: FakeApi, browser: httpx.Client) -> No
 
 
 def test_snapshot_brings_blocks_and_deltas_go_on(api: FakeApi, browser: httpx.Client) -> None:
-    api.script = [snapshot(r="# T\n\nab"), 0.2, delta("r", 7, "cd"), 0.6]
-    events = watch(browser)
+    api.script = [snapshot(r="# T\n\nab"), 0.2, delta("r", 7, "cd"), 60.0]
+    events = watch_page(browser, r=WHOLE("# T\n\nabcd"))
     [running] = named(events, "snapshot")[0]["running"]
     assert running["blocks"][0]["html"] == "<h1>T</h1>\n"
     assert {b["index"] for data in named(events, "render") for b in data["blocks"]} <= {1}
-    assert page(events, "r") == WHOLE("# T\n\nabcd")
 
 
 def test_overlapping_deltas_are_not_doubled(api: FakeApi, browser: httpx.Client) -> None:
-    api.script = [snapshot(r="你好😀ab"), delta("r", 3, "abc"), delta("r", 0, "你好"), delta("r", 6, "d"), 0.6]
-    assert page(watch(browser), "r") == "<p>你好😀abcd</p>\n"
+    api.script = [snapshot(r="你好😀ab"), delta("r", 3, "abc"), delta("r", 0, "你好"), delta("r", 6, "d"), 60.0]
+    watch_page(browser, r="<p>你好😀abcd</p>\n")
 
 
 def test_resuming_tells_of_known_replies_and_of_new_ones(api: FakeApi, browser: httpx.Client) -> None:
     """Resuming brings no snapshot: what the browser knows already is told from its beginning too."""
     begun = event("message", {"message": message("new", content="begun ", state="pending")}, "e-9")
-    api.script = [begun, delta("new", 6, "ended"), delta("old", 0, "abc"), delta("old", 3, "d"), 0.6]
-    events = watch(browser, {"last-event-id": "e-8"})
-    assert page(events, "new") == "<p>begun ended</p>\n"
-    assert page(events, "old") == "<p>abcd</p>\n"
+    api.script = [begun, delta("new", 6, "ended"), delta("old", 0, "abc"), delta("old", 3, "d"), 60.0]
+    watch_page(browser, {"last-event-id": "e-8"}, new="<p>begun ended</p>\n", old="<p>abcd</p>\n")
 
 
 def test_continued_reply_keeps_its_beginning(api: FakeApi, browser: httpx.Client) -> None:
     pending = message("r", content="begun ", state="pending")
-    api.script = [snapshot(), event("message", {"message": pending}), delta("r", 6, "and ended"), 0.6]
-    assert page(watch(browser), "r") == "<p>begun and ended</p>\n"
+    api.script = [snapshot(), event("message", {"message": pending}), delta("r", 6, "and ended"), 60.0]
+    watch_page(browser, r="<p>begun and ended</p>\n")
 
 
 def test_line_separators_inside_text_survive(api: FakeApi, browser: httpx.Client) -> None:
     """U+2028 and its like end a line for many a library, not for server-sent events."""
-    api.script = [snapshot(r=""), delta("r", 0, "a\u2028b\u0085c\x1cd"), 0.6]
-    assert page(watch(browser), "r") == "<p>a\u2028b\u0085c\x1cd</p>\n"
+    api.script = [snapshot(r=""), delta("r", 0, "a\u2028b\u0085c\x1cd"), 60.0]
+    watch_page(browser, r="<p>a\u2028b\u0085c\x1cd</p>\n")
 
 
 def test_errors_bring_the_rest_of_the_text(api: FakeApi, browser: httpx.Client) -> None:
@@ -171,8 +175,8 @@ def test_heartbeats_and_other_events_pass(api: FakeApi, browser: httpx.Client) -
 
 def test_events_cut_anywhere_are_put_together(api: FakeApi, browser: httpx.Client) -> None:
     raw = snapshot(r="") + delta("r", 0, "你好，世界")
-    api.script = [raw[i : i + 1] for i in range(len(raw))] + [0.2]
-    assert page(watch(browser), "r") == "<p>你好，世界</p>\n"
+    api.script = [raw[i : i + 1] for i in range(len(raw))] + [60.0]
+    watch_page(browser, r="<p>你好，世界</p>\n")
 
 
 def test_a_browser_that_leaves_closes_the_apis_stream(api: FakeApi, browser: httpx.Client) -> None:
