@@ -5,7 +5,7 @@ EXTRA ?= core
 BIN := .venv/bin
 SETUP := PYTHON="$(PYTHON)" scripts/setup.sh
 DEFAULT_MODEL := smollm2-135m-instruct
-SOAK := tests/store tests/server/test_crash.py tests/weights/formats tests/frontends/gradio/test_allow_list.py
+SOAK := tests/store tests/server/test_crash.py tests/server/test_every_route.py tests/weights/formats tests/frontends/gradio/test_allow_list.py
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test wheel-test bench soak clean

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import URL
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
 
-from app.errors import ConfigurationError, StoreError, StoreFull, StoreReadOnly
+from app.errors import ConfigurationError, DatabaseDamaged, StoreError, StoreFull, StoreReadOnly
 from app.store import sqlite_files
 from app.store.connections import sqlite_path, writing_engine
 from app.store.damage import DamageLog
@@ -21,7 +23,7 @@ from app.store.migrate import RESTORE, head_revision, migrate, require_known, re
 from app.store.private_data import make_private, require_own
 from app.store.repositories import Repositories
 from app.store.server_lock import AdvisoryLock, FileLock, ServerLock
-from app.store.storage_errors import storage_errors
+from app.store.storage_errors import DAMAGED, storage_errors
 from app.system.private_files import create_folder
 
 
@@ -111,5 +113,7 @@ def _tidy(url: URL, damage: DamageLog, trash_days: int, busy_timeout_s: float) -
             purged = repositories.conversations.purge(trash_days)
             session.flush()
             return interrupted, purged
+    except (IntegrityError, StaleDataError) as error:  # rows contradict each other
+        raise DatabaseDamaged(DAMAGED) from error
     finally:
         engine.dispose()

@@ -54,12 +54,18 @@ def read_only(path: Path, *, writable: bool = True) -> Iterator[sqlite3.Connecti
     """A read-only connection. SQLite's errors are raised as :class:`~app.errors.StoreError`."""
     try:
         with closing(sqlite3.connect(read_only_uri(path, writable=writable), uri=True, timeout=5)) as connection:
+            connection.text_factory = _decoded
             yield connection
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         failure = storage_failure(error)
         if failure is None:
             raise
         raise failure from error
+
+
+def _decoded(raw: bytes) -> str:
+    """Text as SQLite stores it; damage may have made it anything."""
+    return raw.decode(errors="replace")
 
 
 def require_sound(path: Path, advice: str, *, thorough: bool = False, writable: bool = True) -> None:

@@ -41,6 +41,8 @@ def storage_failure(error: BaseException) -> StoreError | None:
         found = _sqlite(code) if isinstance(code, int) else _postgresql(state) if isinstance(state, str) else None
         if found is None and isinstance(at, OSError):
             found = _disk(at)
+        if found is None and isinstance(at, UnicodeDecodeError):  # of a value, or of SQLite's message about damage
+            found = DatabaseDamaged(DAMAGED)
         if found is not None:
             return found
         if getattr(at, "connection_invalidated", False):
@@ -54,7 +56,7 @@ def storage_errors() -> Iterator[None]:
     """Raise errors of the database or the disk as the corresponding :class:`StoreError`."""
     try:
         yield
-    except (DBAPIError, OSError) as error:
+    except (DBAPIError, OSError, UnicodeDecodeError) as error:
         failure = storage_failure(error)
         if failure is None:
             raise
