@@ -36,6 +36,7 @@ soak:  ## Run the long tests of crashes, damage and attacks, with figures; half 
 	@$(BIN)/parley models pull $(DEFAULT_MODEL)
 	@PARLEY_TEST_KILLS=200 $(BIN)/pytest -m '' --timeout 3600 --durations 10 $(SOAK)
 	@$(BIN)/python -m benchmarks overload
+	@$(BIN)/python -m benchmarks.hostile_replies
 	@exec $(BIN)/python -m benchmarks.hostile_code
 
 clean:  ## Remove .venv, build results and caches; keep data/ and model_store/.
