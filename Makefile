@@ -18,7 +18,7 @@ serve:  ## Install the core (with PyTorch: EXTRA=torch), download a small model,
 	@exec $(BIN)/parley serve $(ARGS)
 
 test:  ## Run linter, type checks, layer rules and all tests, with the default model and a browser.
-	@$(SETUP) dev page
+	@$(SETUP) dev programs
 	@$(BIN)/parley models pull $(DEFAULT_MODEL)
 	@exec $(BIN)/python scripts/check.py $(ARGS)
 
@@ -27,12 +27,12 @@ wheel-test:  ## Build the wheel, install it into a new environment, start it in 
 	@exec $(BIN)/python scripts/try_wheel.py
 
 bench:  ## Run the benchmarks; several minutes on an otherwise idle machine.
-	@$(SETUP) dev page
+	@$(SETUP) dev programs
 	@$(BIN)/parley models pull $(DEFAULT_MODEL)
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
 soak:  ## Run the long tests of crashes, damage and attacks, with figures; half an hour on an otherwise idle machine.
-	@$(SETUP) dev page
+	@$(SETUP) dev programs
 	@$(BIN)/parley models pull $(DEFAULT_MODEL)
 	@PARLEY_TEST_KILLS=200 $(BIN)/pytest -m '' --timeout 3600 --durations 10 $(SOAK)
 	@$(BIN)/python -m benchmarks overload

@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+_HOST = re.compile(r"[\w.-]+|\[?[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+\]?")
+_ROOT_PATH = re.compile(r"(/[\w.~-]+)*")
 
 
 class Settings(BaseSettings):
@@ -24,9 +29,10 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(7860, ge=0, le=65535, description="Port to listen on; 0: any free one.")
-    allowed_hosts: tuple[str, ...] = Field(
-        (), description="More host names to accept (JSON list), for a reverse proxy with its own login."
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="More host names to accept (comma-separated), for a reverse proxy with its own login."
     )
+    root_path: str = Field("", description="Path under which a reverse proxy serves Parley, such as /chat.")
     max_body_bytes: int = Field(2_000_000, ge=1024, description="Larger request bodies get 413.")
 
     model: str = Field("", description="Model for new conversations; empty: the first that is ready.")
@@ -43,7 +49,35 @@ class Settings(BaseSettings):
     trash_days: int = Field(7, ge=0, description="Days for which a deleted conversation can be restored.")
     chatglm_api: bool = Field(False, description="Also answer POST / like ChatGLM-6B's own service.")
 
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _read_hosts(cls, value: object) -> object:
+        """Names separated by commas, or a JSON list. A port after a name is left out: names are compared without."""
+        if isinstance(value, str):
+            value = _json_list(value) or value.split(",")
+        names = [str(name).strip() for name in value] if isinstance(value, list | tuple) else []
+        hosts = [re.sub(r"(?<=[^:]):\d+$", "", name).strip("[]").lower() for name in names if name]
+        if wrong := [host for host in hosts if not _HOST.fullmatch(host)]:
+            raise ValueError(f"{wrong[0]!r} is not a host name. Write names separated by commas: chat.lan,example.org")
+        return tuple(hosts)
+
+    @field_validator("root_path")
+    @classmethod
+    def _read_root_path(cls, value: str) -> str:
+        path = f"/{value.strip('/')}" if value.strip("/") else ""
+        if not _ROOT_PATH.fullmatch(path):
+            raise ValueError(f"{value!r} is not a path. Write it like /chat")
+        return path
+
     @property
     def resolved_database_url(self) -> str:
         """The URL in use: `database_url`, or SQLite under `data_dir`."""
         return self.database_url or f"sqlite:///{self.data_dir / 'parley.db'}"
+
+
+def _json_list(text: str) -> list[object]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return []
+    return found if isinstance(found, list) else []

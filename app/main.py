@@ -16,7 +16,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from app import __version__
 from app.api import errors
 from app.api.deps import Services
-from app.api.guard import BodyLimit, HostAndOriginCheck, SecurityHeaders
+from app.api.guard import BodyLimit, HostAndOriginCheck, RootPath, SecurityHeaders
 from app.api.routes import chatglm, conversations, messages, models, openai, system
 from app.chat.completion import Completions
 from app.chat.conversations import ConversationService
@@ -24,7 +24,7 @@ from app.chat.event_hub import EventHub
 from app.chat.reply_tasks import ReplyTasks
 from app.chat.service import ChatService
 from app.chat.transfer.transfers import Transfers
-from app.config import LOOPBACK_HOSTS, Settings
+from app.config import Settings
 from app.engine.factories import EngineFactories, engine_inputs
 from app.engine.pool import ModelPool
 from app.errors import ParleyError
@@ -74,10 +74,11 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
         app.include_router(chatglm.router)
     errors.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(HostAndOriginCheck, hosts=(*LOOPBACK_HOSTS, *settings.allowed_hosts))
+    app.add_middleware(HostAndOriginCheck, proxies=settings.allowed_hosts)
     app.add_middleware(ServerErrorMiddleware, handler=errors.on_bug)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)  # never event streams
+    app.add_middleware(RootPath, path=settings.root_path)
     return app
 
 

@@ -3,7 +3,7 @@
     setup.py core       the core, for `make serve`
     setup.py torch      the core with PyTorch, for `make serve EXTRA=torch`
     setup.py dev        the above, training and the tools of `make test`
-    setup.py page       Chromium and Node.js, for the tests of the page
+    setup.py programs   Chromium, Node.js, PostgreSQL, nginx and Caddy, which tests start
 
 It needs only the standard library of Python 3.11. Later runs take no time, since a stamp file in `.venv` records the
 folder and the pyproject.toml that were installed.
@@ -18,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -32,7 +34,17 @@ WHAT_FOLLOWS = {
     "torch": "Installing Parley with PyTorch into .venv: 2 GB, or 7 GB where pip chooses a build for GPUs.",
     "dev": "Installing Parley, PyTorch and its test tools into .venv: 2 GB or more, this first time only.",
 }
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Debian package: names of its program.
+TEST_PROGRAMS = {
+    "chromium": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+    "nodejs": ("node",),
+    "postgresql": ("/usr/lib/postgresql/*/bin/initdb", "initdb"),
+    "nginx-light": ("nginx",),
+    "caddy": ("caddy",),
+}
+
+SERVICES = {"postgresql": "postgresql", "nginx-light": "nginx", "caddy": "caddy"}
+POLICY = Path("/usr/sbin/policy-rc.d")  # Debian's packages ask it before they start a service
 
 
 class SetupFailed(Exception):
@@ -120,17 +132,42 @@ def apt_install(*packages: str) -> None:
     run(f"apt-get install {' '.join(packages)}", ["apt-get", "install", "-y", "--no-install-recommends", *packages])
 
 
-def install_page_tools() -> None:
-    """Install Chromium and Node.js for the tests of the page. Without root those tests are skipped, with a message."""
-    missing = [] if any(shutil.which(name) for name in BROWSERS) else ["chromium"]
-    missing += [] if shutil.which("node") else ["nodejs"]
+def install_test_programs() -> None:
+    """Install the programs that tests need beside Python. Without root those tests are skipped, with a message."""
+    missing = [package for package, names in TEST_PROGRAMS.items() if not any(map(_is_there, names))]
     if not missing:
         return
-    print(f"Installing {' and '.join(missing)} for the tests of the page: up to 500 MB.", flush=True)
+    print(f"Installing {', '.join(missing)} for the tests: up to 500 MB.", flush=True)
     try:
-        apt_install(*missing)
+        with _services_stay_off(missing):
+            apt_install(*missing)
     except SetupFailed as failure:
-        print(f"Without {' and '.join(missing)}, some tests of the page will be skipped. {failure}", flush=True)
+        print(f"Without {', '.join(missing)}, some tests will be skipped. {failure}", flush=True)
+
+
+@contextmanager
+def _services_stay_off(packages: list[str]) -> Iterator[None]:
+    """Packages installed meanwhile start no service, now or when the machine starts: tests start their own."""
+    if os.geteuid() == 0 and not POLICY.exists():
+        POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
+        POLICY.chmod(0o755)
+        try:
+            yield
+        finally:
+            POLICY.unlink()
+    else:
+        yield
+    services = [SERVICES[package] for package in packages if package in SERVICES]
+    if services and shutil.which("systemctl"):
+        with suppress(OSError):
+            subprocess.run(["systemctl", "disable", *services], check=False, capture_output=True)
+
+
+def _is_there(program: str) -> bool:
+    """Whether a program is installed, also where only root looks; ``*`` stands for a version."""
+    if program.startswith("/"):
+        return any(Path("/").glob(program.removeprefix("/")))
+    return bool(shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin"))
 
 
 def _stamp_path(level: str) -> Path:
@@ -150,7 +187,7 @@ def _fingerprint() -> str:
 
 def main(arguments: list[str]) -> int:
     """Run the named steps; returns the exit code."""
-    steps = {level: partial(install, level) for level in REQUIREMENTS} | {"page": install_page_tools}
+    steps = {level: partial(install, level) for level in REQUIREMENTS} | {"programs": install_test_programs}
     if not arguments or not set(arguments) <= set(steps):
         print(__doc__, file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""ASGI middleware before every route: Host and Origin checks, body size limit, security headers.
+"""ASGI middleware before every route: Host and Origin checks, body size limit, security headers, a proxy's sub-path.
 
 Why Host and Origin are checked: without a login, any web page open in the user's browser could otherwise reach the
 server on their machine (DNS rebinding, cross-site requests).
@@ -6,12 +6,28 @@ server on their machine (DNS rebinding, cross-site requests).
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import error_body
+from app.api.refusals import refuse, respond
+from app.config import LOOPBACK_HOSTS
+
+UNKNOWN_HOST = (
+    "This server does not answer to the name '{name}'. If the name is correct, start Parley with "
+    "PARLEY_ALLOWED_HOSTS={name}"
+)
+UNKNOWN_HOST_ZH = "此服务器不接受主机名“{name}”。如果名称无误，请在启动 Parley 时设置 PARLEY_ALLOWED_HOSTS={name}"
+FOREIGN = (
+    "Requests from pages of other sites are refused. If this is Parley's own page behind a reverse proxy, start Parley "
+    "with the page's host name in PARLEY_ALLOWED_HOSTS."
+)
+FOREIGN_ZH = (
+    "已拒绝来自其他网站页面的请求。如果这是反向代理后面的 Parley 页面，请在启动 Parley 时把该页面的主机名加入 "
+    "PARLEY_ALLOWED_HOSTS。"
+)
 
 # Tested with Gradio 6 (server-side rendering off). It blocks scripts that use eval().
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -37,6 +53,7 @@ _HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 _PRIVATE = ("/api/", "/v1/", "/ui/")
+_EMPTY = (b"content-length", b"0")
 _NO_STORE = (b"cache-control", b"no-store")
 
 
@@ -63,16 +80,41 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
+class RootPath:
+    """Serves the application below `path` (such as ``/chat``) too: a reverse proxy may pass the whole path on."""
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
+        self._app, self._path = app, path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "http" and self._path:
+            if scope["path"] == self._path:  # the page's own addresses are relative to its folder
+                location = (b"location", f"{self._path.rpartition('/')[2]}/".encode())
+                await send({"type": "http.response.start", "status": 307, "headers": [location, _EMPTY]})
+                await send({"type": "http.response.body"})
+                return
+            if scope["path"].startswith(f"{self._path}/"):
+                scope = {**scope, "path": scope["path"].removeprefix(self._path), "root_path": ""}
+                scope["raw_path"] = scope["raw_path"].removeprefix(self._path.encode())
+        await self._app(scope, receive, send)
+
+
 class HostAndOriginCheck:
     """403 unless Host is an allowed name and the request does not come from another site's page.
 
     A browser names the page's origin in Origin (not for a GET) and its relation to us in Sec-Fetch-Site. Pages of other
     ports of the same host are foreign too: any local program may serve one. They may only link to the page.
+
+    A reverse proxy may replace Host by our address, or leave out the port. Then the origin is ours if its name is one
+    of ours and the browser says that it is the same site, which a page can't pretend; over plain HTTP to another
+    machine browsers don't say it, and the names in `proxies` suffice.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, proxies: Iterable[str]) -> None:
         self._app = app
-        self._hosts = frozenset(host.lower() for host in hosts)
+        self._proxies = frozenset(proxies)
+        self._hosts = self._proxies.union(LOOPBACK_HOSTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -82,21 +124,29 @@ class HostAndOriginCheck:
         hosts, origins = _values(scope, b"host"), _values(scope, b"origin")
         name = _host_name(hosts[0]) if hosts else ""
         if len(hosts) > 1 or len(origins) > 1:
-            await _refuse(send, "A request must name one Host, and at most one Origin.")
+            await refuse(scope, send, "A request must name one Host, and at most one Origin.")
         elif name not in self._hosts:
-            hint = "If the name is correct, add it to PARLEY_ALLOWED_HOSTS."
-            await _refuse(send, f"This server does not answer to the name {name[:80]!r}. {hint}")
-        elif not _is_own(scope, hosts[0], origins) and not _opens_page(scope):
-            await _refuse(send, "Requests from pages of other sites are refused.")
+            await refuse(scope, send, UNKNOWN_HOST.format(name=name[:80]), UNKNOWN_HOST_ZH.format(name=name[:80]))
+        elif not self._is_own(scope, hosts[0], origins) and not _opens_page(scope):
+            await refuse(scope, send, FOREIGN, FOREIGN_ZH)
         else:
             await self._app(scope, receive, send)
 
+    def _is_own(self, scope: Scope, host: str, origins: list[str]) -> bool:
+        """Whether a request comes from our own page, from the address bar or from a program that is no browser."""
+        sites = _values(scope, b"sec-fetch-site")
+        if not {"same-origin", "none"}.issuperset(sites):
+            return False
+        # Behind a proxy that decrypts, the browser's https is our http. Origin is never "null" for our page.
+        own = {f"{scope['scheme']}://{host}", f"https://{host}"}
+        names = self._hosts if sites == ["same-origin"] else self._proxies
+        return all(origin in own or _origin_name(origin) in names for origin in origins)
 
-def _is_own(scope: Scope, host: str, origins: list[str]) -> bool:
-    """Whether a request comes from our own page, from the address bar or from a program that is no browser."""
-    # Behind a proxy that decrypts, the browser's https is our http. Origin is never "null" for our page.
-    own = {f"{scope['scheme']}://{host}", f"https://{host}"}
-    return own.issuperset(origins) and {"same-origin", "none"}.issuperset(_values(scope, b"sec-fetch-site"))
+
+def _origin_name(origin: str) -> str:
+    """The host name in an Origin header; empty unless it is a web page's."""
+    found = re.fullmatch(r"https?://([\w.-]+|\[[0-9a-f:.]+\])(:\d+)?", origin)
+    return found[1].strip("[]") if found else ""
 
 
 def _opens_page(scope: Scope) -> bool:
@@ -144,7 +194,7 @@ class BodyLimit:
 
     async def _too_large(self, send: Send) -> None:
         limit = f"{self._max / 1e6:.3g} MB"
-        await _respond(send, 413, error_body("body_too_large", f"This request is too large: the limit is {limit}."))
+        await respond(send, 413, error_body("body_too_large", f"This request is too large: the limit is {limit}."))
 
 
 def _host_name(host: str) -> str:
@@ -152,18 +202,3 @@ def _host_name(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.rpartition(":")[0] if ":" in host else host
-
-
-async def _refuse(send: Send, message: str) -> None:
-    await _respond(send, 403, error_body("forbidden", message))
-
-
-async def _respond(send: Send, status: int, body: dict[str, object]) -> None:
-    raw = json.dumps(body).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(raw)).encode()),
-        (b"connection", b"close"),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": raw})

@@ -38,7 +38,7 @@ def reported(command: Callable[P, T]) -> Callable[P, T]:
         except ValidationError as err:
             for problem in err.errors(include_url=False, include_input=False):
                 name = "_".join(str(part) for part in problem["loc"])
-                print(f"Error: PARLEY_{name.upper()}: {problem['msg']}", file=sys.stderr)
+                print(f"Error: PARLEY_{name.upper()}: {problem['msg'].removeprefix('Value error, ')}", file=sys.stderr)
             raise typer.Exit(WRONG_INPUT) from err
 
     return run

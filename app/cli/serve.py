@@ -45,13 +45,14 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (this machine only, for now).")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = None,
     model: Annotated[str | None, typer.Option(help="Model for new conversations; see `parley models list`.")] = None,
+    root_path: Annotated[str | None, typer.Option(help="Path under which a reverse proxy serves it: /chat.")] = None,
     ui: Annotated[UI, typer.Option(help="Front end to serve at /.")] = UI.GRADIO,
     fetch: Annotated[bool, typer.Option("--fetch/--no-fetch", help="Download a model if there is none.")] = True,
 ) -> None:
     """Serve until interrupted."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # we report the same errors ourselves, once
-    given = {"host": host, "port": port, "model": model}
+    given = {"host": host, "port": port, "model": model, "root_path": root_path}
     settings = Settings(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
     listening = uvicorn_server.bind(settings.host, settings.port)
     url = uvicorn_server.address(listening)

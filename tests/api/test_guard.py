@@ -7,7 +7,9 @@ import socket
 from urllib.parse import urlsplit
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
+from app.api.guard import HostAndOriginCheck
 from tests.support.servers import Api
 
 NAVIGATION = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
@@ -84,6 +86,62 @@ def test_not_even_the_same_host_or_origin_is_sent_twice(shared_api: Api, name: s
     good = {"Host": host(shared_api), "Origin": shared_api.url}
     lines = [f"{key}: {value}" for key, value in (*good.items(), (name, good[name]))]
     assert answer_to(shared_api, "GET /api/info HTTP/1.1", *lines).startswith(b"HTTP/1.1 403")
+
+
+SAME, OTHER_PORT, OTHER_SITE, UNSAID = "same-origin", "same-site", "cross-site", None
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "site", "ours"),
+    [
+        # A proxy that leaves out the port, or puts our address in the place of its own name.
+        ("127.0.0.1", "http://127.0.0.1:8080", SAME, True),
+        ("chat.lan", "http://chat.lan:8080", SAME, True),
+        ("chat.lan:8080", "http://chat.lan:9090", UNSAID, True),
+        ("127.0.0.1:7860", "http://127.0.0.1:8080", SAME, True),
+        ("127.0.0.1:7860", "https://chat.lan", SAME, True),
+        ("127.0.0.1:7860", "http://chat.lan:8080", UNSAID, True),
+        ("127.0.0.1:7860", "http://[2001:db8::1]:80", UNSAID, True),
+        ("[2001:db8::1]:8080", "http://[2001:db8::1]:80", UNSAID, True),
+        # Pages of others.
+        ("127.0.0.1", "http://127.0.0.1:8080", OTHER_PORT, False),
+        ("127.0.0.1", "http://127.0.0.1:8080", UNSAID, False),
+        ("127.0.0.1:7860", "http://localhost:3000", UNSAID, False),
+        ("127.0.0.1:7860", "http://evil.example", SAME, False),
+        ("127.0.0.1:7860", "http://evil.example", UNSAID, False),
+        ("chat.lan", "http://chat.lan:8080", OTHER_PORT, False),
+        ("chat.lan", "http://chat.lan.evil.example", SAME, False),
+        ("chat.lan", "http://evil.example/chat.lan", UNSAID, False),
+        ("chat.lan", "http://evil.example:chat.lan", UNSAID, False),
+        ("chat.lan", "http://chat.lan@evil.example", UNSAID, False),
+        ("chat.lan", "null", SAME, False),
+        ("evil.example", "http://evil.example", SAME, False),
+        ("chat.lan.evil.example", "http://chat.lan", SAME, False),
+    ],
+)
+@pytest.mark.anyio
+async def test_what_is_our_page_behind_a_proxy(host: str, origin: str, site: str | None, ours: bool) -> None:
+    async def inner(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    sent: list[Message] = []
+    headers = {"host": host, "origin": origin, "sec-fetch-site": site}
+    found = [(name.encode(), value.encode()) for name, value in headers.items() if value]
+    scope = {"type": "http", "scheme": "http", "method": "POST", "path": "/api/conversations", "headers": found}
+    await HostAndOriginCheck(inner, ("chat.lan", "2001:db8::1"))(scope, None, send)  # type: ignore[arg-type]
+    assert (sent[0]["status"] == 200) == ours
+
+
+def test_who_opens_the_page_under_an_unknown_name_is_told_on_a_page(shared_api: Api) -> None:
+    accept = "text/html,application/xhtml+xml,*/*;q=0.8"
+    answer = shared_api.http.get("/", headers={"host": "<b>.lan:80", "accept": accept})
+    assert (answer.status_code, answer.headers["content-type"]) == (403, "text/html; charset=utf-8")
+    assert "PARLEY_ALLOWED_HOSTS=&lt;b&gt;.lan" in answer.text
+    assert "主机名" in answer.text
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
 
 
 def answer_to(api: Api, *lines: str) -> bytes:

@@ -48,7 +48,7 @@ MODEL_EVENTS = """
     }
   }
   window.EventSource = function (url) {
-    return url.startsWith("/api/models/events") ? new ModelEvents() : new Real(url);
+    return url.startsWith("./api/models/events") ? new ModelEvents() : new Real(url);
   };
 })();
 """

@@ -36,7 +36,7 @@ test("a lost stream is opened again where it was", () => {
   source().fail();
   assert.equal(source().closed, true);
   mock.timers.tick(300);
-  assert.equal(source().url, "/events?last_event_id=e-7");
+  assert.equal(source().url, "./events?last_event_id=e-7");
 });
 
 test("one failure is not worth telling, two are, and so is the way back", () => {

@@ -136,7 +136,7 @@ test("changes are followed while somebody looks at the list, and no longer", asy
   assert.equal(FakeEventSource.opened.length, 0);
   let isOpen = true;
   app.followModels(() => isOpen);
-  assert.equal(stream().url, "/api/models/events?language=en");
+  assert.equal(stream().url, "./api/models/events?language=en");
   stream().send("model", { model: model("usual", "loaded") });
   stream().send("model", { model: model("new", "ready") });
   stream().send("removed", { id: "usual" });

@@ -1,4 +1,4 @@
-"""Stores to test, on SQLite always and on PostgreSQL where PARLEY_TEST_POSTGRES_URL names a server."""
+"""Stores to test: on SQLite, and on PostgreSQL where it is installed or PARLEY_TEST_POSTGRES_URL names a server."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.store import Store
+from tests.support import postgres
 
 from .opened import Opened
 
@@ -21,21 +22,32 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'data' / 'parley.db'}"
 
 
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a server."""
+    programs = postgres.programs()
+    if given := os.environ.get(POSTGRES):
+        yield given
+    elif programs is None:
+        pytest.skip("no PostgreSQL on this machine; `make test` installs it")
+    else:
+        with postgres.running(programs) as url:
+            yield url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, sqlite_url: str) -> Iterator[str]:
     """An empty database of each kind."""
     if request.param == "sqlite":
         yield sqlite_url
         return
-    server = os.environ.get(POSTGRES)
-    if not server:
-        pytest.skip(f"{POSTGRES} is not set")
     psycopg = pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
+    server = request.getfixturevalue("postgres_server")
     name = f"parley_test_{uuid.uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     try:
-        yield f"{server.rsplit('/', 1)[0]}/{name}"
+        yield f"{server.rsplit('/', 1)[0].replace('postgresql:', 'postgresql+psycopg:')}/{name}"
     finally:
         with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

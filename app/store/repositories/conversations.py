@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Unpack
@@ -76,8 +77,9 @@ class Conversations:
             same = (rows.pinned == last.pinned) & (tuple_(rows.updated_at, rows.id) < tuple_(last.updated_at, last.id))
             query = query.where(or_(same, rows.pinned.is_(False)) if last.pinned else same)
         query = query.order_by(rows.pinned.desc(), rows.updated_at.desc(), rows.id.desc())
-        found = self._session.scalars(query.execution_options(yield_per=limit))  # not LIMIT: damaged ones are left out
-        return list(islice(self._damage.legible(found, conversation_from), limit))
+        every = self._session.scalars(query.execution_options(yield_per=limit))  # not LIMIT: damaged ones are left out
+        with closing(every) as found:
+            return list(islice(self._damage.legible(found, conversation_from), limit))
 
     def search(self, user_id: str, text: str, limit: int) -> Sequence[SearchHit]:
         """Conversations of `user_id` whose title or messages contain all words of `text`, newest first."""

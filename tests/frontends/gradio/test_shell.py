@@ -47,6 +47,6 @@ def test_gradios_page_is_as_we_expect_it() -> None:
 
 def test_the_head_asks_for_one_script_one_sheet_and_the_icon() -> None:
     files = PageFiles()
-    asked = re.findall(r'(?:href|src)="/ui/static/([^"]+)"', head(files))
+    asked = re.findall(r'(?:href|src)="\./ui/static/([^"]+)"', head(files))
     assert asked == ["icon.svg", files.styles, files.script]
     assert "http" not in head(files)

@@ -1,4 +1,5 @@
 /** Event stream of one conversation (SSE): reconnects, resumes after the last event, disconnects in hidden tabs. */
+import { address } from "../page/api.js";
 
 const REPLY_EVENTS = ["queued", "started", "render", "finished", "rated"];
 const NAMES = ["snapshot", "reset", "message", "updated", "deleted", ...REPLY_EVENTS]; // and "error"
@@ -57,7 +58,7 @@ export class EventStream {
   #connect() {
     if (this.closed || this.source) return;
     const at = this.lastId ? `?last_event_id=${encodeURIComponent(this.lastId)}` : "";
-    const source = new EventSource(this.url + at);
+    const source = new EventSource(address(this.url + at));
     this.source = source;
     source.onopen = () => this.#opened();
     for (const name of NAMES) source.addEventListener(name, (event) => this.#received(name, event));

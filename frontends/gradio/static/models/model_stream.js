@@ -1,4 +1,5 @@
 /** Event stream of the model list (SSE), open only while needed: browsers limit the connections to a server. */
+import { address } from "../page/api.js";
 
 const NAMES = ["models", "model", "removed", "memory"];
 const RETRY_MS = 5000;
@@ -21,7 +22,7 @@ export class ModelStream {
   /** Open it if it is needed and not open. The first event is the whole list. */
   open() {
     if (this.source || document.hidden || !this.isNeeded()) return;
-    const source = new EventSource(`/api/models/events?language=${this.language()}`);
+    const source = new EventSource(address(`/api/models/events?language=${this.language()}`));
     this.source = source;
     for (const name of NAMES) source.addEventListener(name, (event) => this.#received(name, event));
     source.addEventListener("error", () => this.#failed(source));

@@ -25,6 +25,15 @@ export class ApiError extends Error {
  * @property {(path: string) => Promise<any>} delete
  */
 
+/**
+ * The address of one of our paths: relative to the page, which a reverse proxy may serve below a path of its own.
+ * @param {string} path e.g. "/api/models"
+ * @returns {string}
+ */
+export function address(path) {
+  return `.${path}`;
+}
+
 /** @returns {Api} */
 export function createApi() {
   return {
@@ -43,7 +52,7 @@ async function call(method, path, body, { signal } = {}) {
   const content = body === undefined ? undefined : JSON.stringify(body);
   let response;
   try {
-    response = await fetch(path, { method, headers, signal, body: content });
+    response = await fetch(address(path), { method, headers, signal, body: content });
   } catch (problem) {
     if (problem.name === "AbortError") throw problem;
     throw new ApiError("unreachable", String(problem.message));

@@ -1,4 +1,5 @@
 /** Actions of the conversation list: rename, pin, export, delete, import. */
+import { address } from "../page/api.js";
 
 /** Changes are shown at once, and undone when the server refuses them. */
 export class ListActions {
@@ -22,7 +23,7 @@ export class ListActions {
   entries(row, remove) {
     const { app } = this;
     const { id, pinned } = row.conversation;
-    const exported = `/api/conversations/${id}/export?format=`;
+    const exported = address(`/api/conversations/${id}/export?format=`);
     return [
       { icon: "edit", label: app.t("sidebar.rename"), act: () => row.edit() },
       {

@@ -1,4 +1,5 @@
 /** The sidebar: new chat, search, import, and the conversation list. */
+import { address } from "../page/api.js";
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
 import { showMenu } from "../widgets/menu.js";
@@ -44,7 +45,7 @@ class Sidebar {
     this.brand = h(
       "div.p-brand",
       {},
-      h("img", { src: "/ui/static/icon.svg", alt: "", width: "24", height: "24" }),
+      h("img", { src: address("/ui/static/icon.svg"), alt: "", width: "24", height: "24" }),
       h("span", {}, "Parley"),
     );
     this.file = h("input", { type: "file", accept: ".json,application/json", hidden: true });
