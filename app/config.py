@@ -9,6 +9,7 @@ import json
 import re
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -72,7 +73,7 @@ class Settings(BaseSettings):
     @property
     def resolved_database_url(self) -> str:
         """The URL in use: `database_url`, or SQLite under `data_dir`."""
-        return self.database_url or f"sqlite:///{self.data_dir / 'parley.db'}"
+        return self.database_url or f"sqlite:///{quote(str(self.data_dir / 'parley.db'))}"
 
 
 def _json_list(text: str) -> list[object]:

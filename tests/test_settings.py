@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from app.config import Settings
+from app.store import Store
 
 
 @pytest.mark.parametrize(
@@ -31,6 +33,14 @@ def test_host_names(monkeypatch: pytest.MonkeyPatch, text: str, hosts: tuple[str
 def test_the_root_path(monkeypatch: pytest.MonkeyPatch, text: str, path: str) -> None:
     monkeypatch.setenv("PARLEY_ROOT_PATH", text)
     assert Settings().root_path == path
+
+
+@pytest.mark.parametrize("name", ["a?b=1", "a%3Fb", "a#b", "a b'c", "数据", "a&b;c"])
+def test_the_data_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    settings = Settings(data_dir=tmp_path / name)
+    Store.open(settings.resolved_database_url, settings.data_dir).close_now()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name / "parley.db").is_file()
 
 
 @pytest.mark.parametrize(

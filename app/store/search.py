@@ -1,11 +1,12 @@
-"""Full-text search for Chinese, Japanese and Korean characters and for prefixes of words.
+"""Full-text search for scripts with and without spaces between words, and for prefixes of words.
 
-Chinese, Japanese and Korean do not put spaces between words, so each of their characters (and each emoji) is a token
-of its own, and a run of them in a query is a phrase: 你好 finds every text with these two in sequence. Other words are
-single tokens, and a word in a query matches all words that begin with it. The table ``search_documents`` contains the
-tokens separated by single spaces; SQLite indexes it with FTS5 (updated by triggers, see the first migration), other
-databases search it with LIKE. Tokens contain letters, digits and symbols only, so queries can't contain the syntax of
-either.
+Chinese, Japanese, Korean, Thai, Lao, Khmer and Burmese do not put spaces between words, so each of their characters
+(and each emoji) is a token of its own, and a run of them in a query is a phrase: 你好 finds every text with these two
+in sequence. Other words are single tokens, and a word in a query matches all words that begin with it. Digits beside
+letters are a token of their own: 15 finds iPhone15. The table ``search_documents`` contains the tokens separated by
+single spaces; SQLite indexes it with FTS5 (updated by triggers, see the first migration), other databases search it
+with LIKE. Tokens contain letters, digits and symbols only, so queries can't contain the syntax of either. Who changes
+the tokens adds a migration like ``0002_search_tokens``.
 """
 
 from __future__ import annotations
@@ -27,8 +28,11 @@ from app.store.tables import ConversationRow, MessageRow, SearchRow
 MAX_QUERY_CHARS = 200
 BUDGET_CHARS = 1_000_000  # searched for snippets per query; texts after that are searched in their beginning only
 
-# Characters that are tokens of their own: CJK radicals and ideographs, kana, hangul, and pictures.
+# Characters that are tokens of their own: Thai, Lao, Burmese, Khmer, Tai and their marks, CJK radicals and ideographs,
+# kana, hangul, and pictures.
 _SINGLE = (
+    "\u0e01-\u0e3a\u0e40-\u0e5b\u0e81-\u0eff\u1000-\u109f\u1780-\u17d3\u17d7-\u17f9\u1950-\u19df\u1a20-\u1aad"
+    "\ua9e0-\ua9fe\uaa60-\uaadf"
     "\u2190-\u21ff\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3100-\u312f"
     "\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
     "\U0001f000-\U0001f3fa\U0001f400-\U0001faff\U00020000-\U0003ffff"
@@ -36,16 +40,16 @@ _SINGLE = (
 # Separators: ASCII except letters and digits, other punctuation, surrogates, joiners, variation selectors, skin tones.
 _SEPARATOR = (
     "\x00-\x2f\x3a-\x60\x7b-\xa9\xab-\xb1\xb4\xb6-\xb8\xbb\xbf\xd7\xf7\u2000-\u206f\u3000-\u3004\u3008-\u3020\u3030"
-    "\ud800-\udfff\ufe00-\ufe0f\ufe30-\ufe6f\ufeff\U0001f3fb-\U0001f3ff"
+    "\ud800-\udfff\ufe00-\ufe0f\u0e3f\u0f0b-\u0f14\u17d4-\u17d6\ufe30-\ufe6f\ufeff\U0001f3fb-\U0001f3ff"
 )
-_TOKENS = re.compile(f"[{_SINGLE}]|[^{_SINGLE}{_SEPARATOR}]+")
+_TOKENS = re.compile(f"[{_SINGLE}]|\\d+|[^{_SINGLE}{_SEPARATOR}\\d]+")
 _PHRASES = re.compile(f"[{_SINGLE}]+|[^{_SINGLE}{_SEPARATOR}]+")
 _IS_SINGLE = re.compile(f"[{_SINGLE}]")
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A search term: the prefix of a word, or a run of single-character tokens."""
+    """A search term: the beginning of a word, which may be of letters and digits, or a run of single characters."""
 
     text: str
 
@@ -57,19 +61,25 @@ class Term:
     @property
     def tokens(self) -> str:
         """The term in the form of ``search_documents``."""
-        return " ".join(self.text) if self.is_phrase else self.text
+        return " ".join(self._parts)
 
     @property
     def beginning(self) -> str:
         """What each match of the pattern begins with."""
-        return self.text[0] if self.is_phrase else self.text
+        return self._parts[0]
 
     @property
     def pattern(self) -> str:
         """A regular expression that finds the term in folded text."""
+        found = f"[{_SEPARATOR}]*".join(map(re.escape, self._parts))
         if self.is_phrase:
-            return f"[{_SEPARATOR}]*".join(map(re.escape, self.text))
-        return f"(?<![^{_SINGLE}{_SEPARATOR}]){re.escape(self.text)}"
+            return found
+        before = r"\d" if self._parts[0].isdecimal() else rf"[^{_SINGLE}{_SEPARATOR}\d]"
+        return f"(?<!{before}){found}"
+
+    @property
+    def _parts(self) -> list[str]:
+        return _TOKENS.findall(self.text)
 
 
 def document(text: str) -> str:

@@ -84,7 +84,7 @@ def _matches(line: str, wanted: Wanted) -> list[tuple[int, int]]:
 
 
 def _spans(window: str, folded: str, wanted: Wanted) -> Iterator[tuple[int, int]]:
-    """All matches, as offsets in `window`. Folding can make a text longer (ß, ﬁ), so they are mapped back."""
+    """All matches, as offsets in `window`. Folding changes lengths (ß, ﬁ, accents), so they are mapped back."""
     if len(folded) == len(window):
         yield from wanted.spans(folded)
         return
@@ -95,4 +95,7 @@ def _spans(window: str, folded: str, wanted: Wanted) -> Iterator[tuple[int, int]
         starts.append(length)
         length += len(part)
     for a, b in wanted.spans("".join(parts)):
-        yield bisect_right(starts, a) - 1, bisect_right(starts, b - 1)
+        end = bisect_right(starts, b - 1)
+        while end < len(parts) and not parts[end]:  # marks of the last character
+            end += 1
+        yield bisect_right(starts, a) - 1, end

@@ -6,9 +6,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import CheckConstraint, create_engine, inspect
+from sqlalchemy import CheckConstraint, MetaData, create_engine, inspect
 
 from app.store import Store, migrate, reading
 from app.store.connections import parse_url
@@ -17,6 +18,17 @@ from app.store.tables import Base
 
 from .opened import Opened
 
+_NOW = "'2026-11-24 08:00:00.000000'"
+FIRST = (
+    f"INSERT INTO users (id, name, created_at) VALUES ('local', '', {_NOW})",
+    "INSERT INTO conversations (id, user_id, title, system_prompt, sampling, pinned, created_at, updated_at)"
+    f" VALUES ('c1', 'local', 'วันนี้อากาศดี', '', '{{}}', false, {_NOW}, {_NOW})",
+    "INSERT INTO messages (id, conversation_id, role, content, state, created_at, dropped_turns, prompt_tokens, "
+    "completion_tokens, cached_tokens)"
+    f" VALUES ('m1', 'c1', 'user', 'Café iPhone15', 'complete', {_NOW}, 0, 0, 0, 0)",
+    "INSERT INTO search_documents (id, conversation_id, message_id, text) VALUES (1, 'c1', NULL, ' วันนี้อากาศดี ')",
+    "INSERT INTO search_documents (id, conversation_id, message_id, text) VALUES (2, 'c1', 'm1', ' café iphone15 ')",
+)
 NEXT = """
 from alembic import op
 import sqlalchemy as sa
@@ -44,6 +56,27 @@ def test_the_migrations_make_the_tables_of_the_code(opened: Opened) -> None:
             if connection.dialect.name == "sqlite":  # PostgreSQL writes them anew
                 assert coded == stored
     engine.dispose()
+
+
+def test_texts_are_indexed_again_when_the_tokens_change(opened: Opened) -> None:
+    """A database of the first revision, as its version wrote it."""
+    opened.store.close_now()
+    engine = create_engine(parse_url(opened.url))
+    with engine.begin() as connection:
+        MetaData().reflect(connection)
+        for table in ("search_index", *(table.name for table in reversed(Base.metadata.sorted_tables))):
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table}")
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+        command.upgrade(alembic_config(connection), "0001")
+        for statement in FIRST:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    store = Store.open(opened.url, opened.data_dir)
+    hits = [
+        store.submit(lambda r, q=q: r.conversations.search("local", q, 9)).result() for q in ("cafe", "15", "อากาศ")
+    ]
+    store.close_now()
+    assert [[hit.message_id for hit in found] for found in hits] == [["m1"], ["m1"], [None]]
 
 
 @pytest.fixture

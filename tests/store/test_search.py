@@ -49,6 +49,36 @@ def test_messages_are_found_by_what_they_say(opened: Opened, query: str, marks: 
     assert marked(hit) == marks
 
 
+@pytest.mark.parametrize(
+    ("text", "query", "marks"),
+    [
+        ("สวัสดีครับ วันนี้อากาศดีมาก", "อากาศ", ["อากาศ"]),  # Thai
+        ("ສະບາຍດີ ມື້ນີ້ອາກາດດີ", "ອາກາດ", ["ອາກາດ"]),  # Lao
+        ("សួស្តី ថ្ងៃនេះអាកាសធាតុល្អ", "អាកាសធាតុ", ["អាកាសធាតុ"]),  # Khmer
+        ("မင်္ဂလာပါ ဒီနေ့ ရာသီဥတုကောင်းတယ်", "ရာသီဥတု", ["ရာသီဥတု"]),  # Burmese
+        ("བོད་སྐད་ཡིན།", "སྐད", ["སྐད"]),  # Tibetan
+        ("आज मौसम अच्छा है", "मौसम", ["मौसम"]),
+        ("Le café crème", "café", ["café"]),
+        ("Le café crème", "cafe", ["café"]),
+        ("Le cafe creme", "CAFÉ", ["cafe"]),
+        ("Le cafe\u0301 cre\u0300me", "café creme", ["café", "crème"]),
+        ("der Vektor x\u0302y", "x\u0302y", ["x\u0302y"]),
+        ("my iPhone15 and Qwen2.5-7B", "15", ["15"]),
+        ("my iPhone15 and Qwen2.5-7B", "iphone15", ["iPhone15"]),
+        ("my iPhone15 and Qwen2.5-7B", "qwen2.5 7b", ["Qwen2", "5", "7B"]),
+        ("my iPhone 15", "iphone15", ["iPhone 15"]),
+        ("2026年11月", "11月", ["11", "月"]),
+        ("سنة ٢٠٢٦م", "٢٠٢٦", ["٢٠٢٦"]),
+        ("مُحَمَّد هنا", "محمد", ["مُحَمَّد"]),
+    ],
+)
+def test_all_scripts_are_found_and_marked(opened: Opened, text: str, query: str, marks: list[str]) -> None:
+    opened.question(opened.conversation(title="other"), "Nothing of it.")
+    opened.question(opened.conversation(), text)
+    (hit,) = found(opened, query)
+    assert marked(hit) == marks
+
+
 @pytest.mark.parametrize("query", ["茶绿", "ora", "绿 怎么泡 咖啡", "tea", "🍶", "", "   ", "?!", '"', "%", "_", "*"])
 def test_what_is_not_there_is_not_found(opened: Opened, query: str) -> None:
     opened.question(opened.conversation(), "请问绿茶怎么泡？LoRA 100% a_b 🍵")
@@ -163,12 +193,31 @@ def test_a_search_through_many_long_texts_is_bounded(opened: Opened) -> None:
 
 
 def test_folding_in_parts_changes_nothing() -> None:
-    text = "Ｆｕｌｌ é 한국 🎉" + "👍" * 40 + "ＡÉ"
+    text = "Ｆｕｌｌ ¼ 한국 が 🎉" + "👍" * 40 + "ＡＺ"
     assert fold(text) == unicodedata.normalize("NFKC", text).casefold()
 
 
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("Café crème", "cafe creme"),
+        ("cafe\u0301", "cafe"),
+        ("Tiếng Việt", "tieng viet"),
+        ("Ελλάδα ёж", "ελλαδα еж"),
+        ("İstanbul", "istanbul"),
+        ("שָׁלוֹם", "שלום"),
+        ("مُحَمَّد كتـــاب أحمد", "محمد كتاب احمد"),
+        ("がぱ 한국어", "がぱ 한국어"),
+        ("नमस्ते ที่นี่", "नमस्ते ที่นี่"),
+    ],
+)
+def test_accents_are_left_out_and_letters_kept(text: str, folded: str) -> None:
+    assert fold(text) == unicodedata.normalize("NFC", folded)
+    assert fold(unicodedata.normalize("NFD", text)) == fold(text)
+
+
 def test_documents_hold_tokens_only() -> None:
-    assert document("Hello, 你好！ café_au\u2009lait—x 👍🏽") == " hello 你 好 café au lait x 👍 "
+    assert document("Hello, 你好！ café_au\u2009lait—x 👍🏽") == " hello 你 好 cafe au lait x 👍 "
 
 
 def test_terms_are_words_and_runs() -> None:
