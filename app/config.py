@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 _HOST = re.compile(r"[\w.-]+|\[?[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+\]?")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/,*]+")
 _ROOT_PATH = re.compile(r"(/[\w.~-]+)*")
 
 
@@ -32,6 +33,9 @@ class Settings(BaseSettings):
     port: int = Field(7860, ge=0, le=65535, description="Port to listen on; 0: any free one.")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="More host names to accept (comma-separated), for a reverse proxy with its own login."
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins of pages and browser extensions that may use /v1 (comma-separated)."
     )
     root_path: str = Field("", description="Path under which a reverse proxy serves Parley, such as /chat.")
     max_body_bytes: int = Field(2_000_000, ge=1024, description="Larger request bodies get 413.")
@@ -54,13 +58,19 @@ class Settings(BaseSettings):
     @classmethod
     def _read_hosts(cls, value: object) -> object:
         """Names separated by commas, or a JSON list. A port after a name is left out: names are compared without."""
-        if isinstance(value, str):
-            value = _json_list(value) or value.split(",")
-        names = [str(name).strip() for name in value] if isinstance(value, list | tuple) else []
-        hosts = [re.sub(r"(?<=[^:]):\d+$", "", name).strip("[]").lower() for name in names if name]
+        hosts = [re.sub(r"(?<=[^:]):\d+$", "", name).strip("[]").lower() for name in _names(value)]
         if wrong := [host for host in hosts if not _HOST.fullmatch(host)]:
             raise ValueError(f"{wrong[0]!r} is not a host name. Write names separated by commas: chat.lan,example.org")
         return tuple(hosts)
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _read_origins(cls, value: object) -> object:
+        """Origins separated by commas, or a JSON list."""
+        origins = [origin.rstrip("/").lower() for origin in _names(value)]
+        if wrong := [origin for origin in origins if not _ORIGIN.fullmatch(origin)]:
+            raise ValueError(f"{wrong[0]!r} is not an origin. Write it like https://notes.example or app://obsidian.md")
+        return tuple(origins)
 
     @field_validator("root_path")
     @classmethod
@@ -74,6 +84,14 @@ class Settings(BaseSettings):
     def resolved_database_url(self) -> str:
         """The URL in use: `database_url`, or SQLite under `data_dir`."""
         return self.database_url or f"sqlite:///{quote(str(self.data_dir / 'parley.db'))}"
+
+
+def _names(value: object) -> list[str]:
+    """The names in a list, a text with commas or JSON; none empty."""
+    if isinstance(value, str):
+        value = _json_list(value) or value.split(",")
+    names = [str(name).strip() for name in value] if isinstance(value, list | tuple) else []
+    return [name for name in names if name]
 
 
 def _json_list(text: str) -> list[object]:

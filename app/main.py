@@ -10,13 +10,14 @@ from importlib import import_module
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
 from starlette.middleware.errors import ServerErrorMiddleware
 
 from app import __version__
 from app.api import errors
 from app.api.deps import Services
-from app.api.guard import BodyLimit, HostAndOriginCheck, RootPath, SecurityHeaders
+from app.api.guard import BodyLimit, HostAndOriginCheck, RootPath, SecurityHeaders, cors
 from app.api.routes import chatglm, conversations, messages, models, openai, system
 from app.chat.completion import Completions
 from app.chat.conversations import ConversationService
@@ -74,7 +75,9 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
         app.include_router(chatglm.router)
     errors.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(HostAndOriginCheck, proxies=settings.allowed_hosts)
+    app.add_middleware(HostAndOriginCheck, proxies=settings.allowed_hosts, cors_origins=settings.cors_origins)
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, **cors(settings.cors_origins))
     app.add_middleware(ServerErrorMiddleware, handler=errors.on_bug)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)  # never event streams

@@ -8,7 +8,6 @@ Validation errors never echo the input: NaN, lone surrogates and huge bodies cou
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -18,6 +17,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from app import errors
+from app.api.validation_text import validation_text
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,6 @@ STATUSES: dict[type[errors.ParleyError], int] = {
     errors.ConfigurationError: 500,
 }
 
-_SHOWN_CHARS = 60  # of a field's name in messages: the client chooses it
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 400: "invalid_request"}
 
 
@@ -91,15 +90,6 @@ def response_to(err: errors.ParleyError) -> JSONResponse:
     return JSONResponse({"error": err.payload()}, status_code=status_of(err), headers=headers)
 
 
-def validation_message(problems: Sequence[Any]) -> str:
-    """Fields and problems of a validation error, without the input's values."""
-    said = []
-    for problem in problems[:5]:
-        where = ".".join(str(part)[:_SHOWN_CHARS] for part in problem.get("loc", ()) if part != "body")
-        said.append(f"{where}: {problem.get('msg', 'invalid')}" if where else str(problem.get("msg", "invalid")))
-    return "; ".join(said)
-
-
 def install(app: FastAPI) -> None:
     """Register the exception handlers."""
 
@@ -108,14 +98,28 @@ def install(app: FastAPI) -> None:
         return response_to(err)
 
     @app.exception_handler(RequestValidationError)
-    async def on_invalid(_: Request, err: RequestValidationError) -> JSONResponse:
-        text = validation_message(err.errors()).encode("utf-8", "replace").decode()
-        return JSONResponse(error_body("invalid_request", f"This request isn't valid: {text}"), status_code=422)
+    async def on_invalid(request: Request, err: RequestValidationError) -> JSONResponse:
+        if _lacks_content_type(request, err):
+            text = "The body was not read as JSON: send the header Content-Type: application/json."
+            return JSONResponse(error_body("invalid_request", text), status_code=415)
+        text = validation_text(err.errors()).encode("utf-8", "replace").decode()
+        return JSONResponse(error_body("invalid_request", f"This request isn't valid: {text}."), status_code=422)
 
     @app.exception_handler(HTTPException)
     async def on_http(_: Request, err: HTTPException) -> JSONResponse:
         body = error_body(_HTTP_CODES.get(err.status_code, "http_error"), str(err.detail))
         return JSONResponse(body, status_code=err.status_code, headers=err.headers)
+
+
+def _lacks_content_type(request: Request, err: RequestValidationError) -> bool:
+    """Whether a body was sent as something else than JSON, as curl's ``-d`` does by default."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_json = kind == "application/json" or kind.endswith("+json")
+    return not is_json and request.headers.get("content-length", "0") != "0" and _is_about_whole_body(err)
+
+
+def _is_about_whole_body(err: RequestValidationError) -> bool:
+    return any(tuple(problem.get("loc", ())) == ("body",) for problem in err.errors())
 
 
 async def on_bug(_: Request, err: Exception) -> JSONResponse:

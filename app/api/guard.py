@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -108,12 +109,12 @@ class HostAndOriginCheck:
 
     A reverse proxy may replace Host by our address, or leave out the port. Then the origin is ours if its name is one
     of ours and the browser says that it is the same site, which a page can't pretend; over plain HTTP to another
-    machine browsers don't say it, and the names in `proxies` suffice.
+    machine browsers don't say it, and the names in `proxies` suffice. `cors_origins` may use ``/v1`` and nothing else.
     """
 
-    def __init__(self, app: ASGIApp, proxies: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, proxies: Iterable[str], cors_origins: Iterable[str] = ()) -> None:
         self._app = app
-        self._proxies = frozenset(proxies)
+        self._proxies, self._cors_origins = frozenset(proxies), frozenset(cors_origins)
         self._hosts = self._proxies.union(LOOPBACK_HOSTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,7 +128,7 @@ class HostAndOriginCheck:
             await refuse(scope, send, "A request must name one Host, and at most one Origin.")
         elif name not in self._hosts:
             await refuse(scope, send, UNKNOWN_HOST.format(name=name[:80]), UNKNOWN_HOST_ZH.format(name=name[:80]))
-        elif not self._is_own(scope, hosts[0], origins) and not _opens_page(scope):
+        elif not (self._is_own(scope, hosts[0], origins) or self._is_listed(scope, origins) or _opens_page(scope)):
             await refuse(scope, send, FOREIGN, FOREIGN_ZH)
         else:
             await self._app(scope, receive, send)
@@ -141,6 +142,10 @@ class HostAndOriginCheck:
         own = {f"{scope['scheme']}://{host}", f"https://{host}"}
         names = self._hosts if sites == ["same-origin"] else self._proxies
         return all(origin in own or _origin_name(origin) in names for origin in origins)
+
+    def _is_listed(self, scope: Scope, origins: list[str]) -> bool:
+        """Whether it is a request to the OpenAI-compatible API from an origin in the settings."""
+        return scope["path"].startswith("/v1/") and self._cors_origins.issuperset(origins) and bool(origins)
 
 
 def _origin_name(origin: str) -> str:
@@ -158,6 +163,17 @@ def _opens_page(scope: Scope) -> bool:
 def _values(scope: Scope, name: bytes) -> list[str]:
     """The values of a header, one for each time it was sent, in lower case."""
     return [value.decode("latin-1").lower() for key, value in scope["headers"] if key == name]
+
+
+def cors(origins: Iterable[str]) -> dict[str, Any]:
+    """Options of Starlette's CORS middleware for pages of `origins`. No cookies: keys come in a header."""
+    methods = ("GET", "HEAD", "POST", "OPTIONS")
+    return {
+        "allow_origins": list(origins),
+        "allow_methods": methods,
+        "allow_headers": ["*"],
+        "allow_private_network": True,
+    }
 
 
 class BodyLimit:

@@ -8,12 +8,23 @@ from dataclasses import dataclass
 
 from app.chat.generation_requests import request_for, sampling_for
 from app.domain.context import fit, remaining_tokens
-from app.domain.generation import Delta, Finished, FinishReason, GenerationEvent, GenerationRequest, Usage
-from app.domain.messages import Turn
-from app.domain.sampling import SamplingParams
+from app.domain.generation import (
+    DecodingOptions,
+    Delta,
+    Finished,
+    FinishReason,
+    GenerationEvent,
+    GenerationRequest,
+    Prompt,
+    Usage,
+)
+from app.domain.messages import Role, Turn
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
+from app.errors import UnsupportedRequest
 from app.models.service import ModelService
+
+_NO_OPTIONS = DecodingOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,9 @@ class Completions:
         turns: Sequence[Turn],
         overrides: Mapping[str, object],
         *,
+        prefill: str = "",
+        must_continue: bool = False,
+        options: DecodingOptions = _NO_OPTIONS,
         drop_oldest: bool = False,
         total_tokens: int | None = None,
     ) -> AsyncIterator[Completion]:
@@ -59,31 +73,40 @@ class Completions:
 
         The ticket comes first: the refusal of a full queue must cost less than counting the tokens of a long prompt.
 
-        `model_id`: a reference (``base@nf4+adapter``). `drop_oldest`: leave out old turns that do not fit, instead of
-        raising. `total_tokens`: a limit below the model's context.
-        Raises :class:`~app.errors.PromptTooLong`, :class:`~app.errors.QueueFull` and the errors of leasing a model.
+        `model_id`: a reference (``base@nf4+adapter``). `prefill`: the beginning of the reply; an engine that can't
+        continue a reply gets it as one more turn, unless it `must_continue`. `drop_oldest`: leave out old turns that
+        do not fit, instead of raising. `total_tokens`: a limit below the model's context.
+        Raises :class:`UnsupportedRequest` for `options` that the engine can't do, :class:`~app.errors.PromptTooLong`,
+        :class:`~app.errors.QueueFull` and the errors of leasing a model.
         """
         model_id = model_id or self._models.require_default_model()
         sampling = sampling_for(self._models.get(model_id), overrides)
         async with self._pool.lease(model_id) as model:
+            _require(model, options)
             with model.admit(user_id) as ticket:
-                request = await self._request(model, model_id, turns, sampling, drop_oldest, total_tokens)
+                context_tokens = min(filter(None, (model.capabilities.context_tokens, total_tokens)))
+                if drop_oldest:
+                    fitted = await fit(turns, model.render, context_tokens, sampling.max_new_tokens)
+                    prompt, max_new_tokens = fitted.prompt, fitted.max_new_tokens
+                else:
+                    prompt = await _rendered(model, turns, prefill, must_continue)
+                    max_new_tokens = min(sampling.max_new_tokens, remaining_tokens(prompt, context_tokens))
+                request = request_for(prompt, sampling, max_new_tokens, model_id, options)
                 async with aclosing(model.generate(request, ticket)) as events:
                     yield Completion(request, model, events)
 
-    @staticmethod
-    async def _request(
-        model: LoadedModel,
-        reference: str,
-        turns: Sequence[Turn],
-        sampling: SamplingParams,
-        drop_oldest: bool,
-        total_tokens: int | None,
-    ) -> GenerationRequest:
-        context_tokens = min(model.capabilities.context_tokens, total_tokens or model.capabilities.context_tokens)
-        if drop_oldest:
-            fitted = await fit(turns, model.render, context_tokens, sampling.max_new_tokens)
-            return request_for(fitted.prompt, sampling, fitted.max_new_tokens, reference)
-        prompt = await model.render(turns)
-        max_new_tokens = min(sampling.max_new_tokens, remaining_tokens(prompt, context_tokens))
-        return request_for(prompt, sampling, max_new_tokens, reference)
+
+async def _rendered(model: LoadedModel, turns: Sequence[Turn], prefill: str, must_continue: bool) -> Prompt:
+    try:
+        return await model.render(turns, prefill)
+    except UnsupportedRequest:
+        if must_continue or not prefill:
+            raise
+        return await model.render([*turns, Turn(Role.ASSISTANT, prefill)])
+
+
+def _require(model: LoadedModel, options: DecodingOptions) -> None:
+    for name in sorted(options.wanted - model.capabilities.options):
+        field = {"json_schema": "response_format"}.get(name, name)
+        text = f"`{field}` is not supported by the engine of {model.manifest.title}; leave it out."
+        raise UnsupportedRequest(text, field=field)

@@ -6,11 +6,13 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 
-from app.domain.generation import GenerationRequest, Prompt
+from app.domain.generation import DecodingOptions, GenerationRequest, Prompt
 from app.domain.ids import new_id
 from app.domain.sampling import MAX_SEED, SamplingParams
 from app.models.manifest import Manifest
 from app.models.references import parse
+
+_NO_OPTIONS = DecodingOptions()
 
 
 def sampling_for(manifest: Manifest, *overrides: Mapping[str, object]) -> SamplingParams:
@@ -22,7 +24,11 @@ def sampling_for(manifest: Manifest, *overrides: Mapping[str, object]) -> Sampli
 
 
 def request_for(
-    prompt: Prompt, sampling: SamplingParams, max_new_tokens: int, reference: str = ""
+    prompt: Prompt,
+    sampling: SamplingParams,
+    max_new_tokens: int,
+    reference: str = "",
+    options: DecodingOptions = _NO_OPTIONS,
 ) -> GenerationRequest:
     """A request for a reply of at most `max_new_tokens`, with a seed drawn where `sampling` has none.
 
@@ -30,6 +36,5 @@ def request_for(
     """
     adapter = (parse(reference).adapter if reference else "") or None
     seed = secrets.randbelow(MAX_SEED + 1) if sampling.seed is None else sampling.seed
-    return GenerationRequest(
-        new_id(), prompt, replace(sampling, seed=seed, max_new_tokens=max_new_tokens), adapter or None
-    )
+    chosen = replace(sampling, seed=seed, max_new_tokens=max_new_tokens)
+    return GenerationRequest(new_id(), prompt, chosen, adapter, options)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from typing import Any
 
 from app.domain.sampling import SamplingParams
 
@@ -18,6 +20,24 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class DecodingOptions:
+    """What a program may ask of one reply beyond sampling parameters. Not every engine can do each of them."""
+
+    presence_penalty: float = 0.0  # -2 … 2
+    frequency_penalty: float = 0.0  # -2 … 2
+    logit_bias: Mapping[int, float] = field(default_factory=dict)  # token id → -100 … 100
+    json_schema: Mapping[str, Any] | None = None  # that the reply follows
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The names of those that are asked for."""
+        return frozenset(f.name for f in fields(self) if getattr(self, f.name) not in (0.0, None, {}))
+
+
+ALL_OPTIONS = frozenset(f.name for f in fields(DecodingOptions))
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """A request for one reply to an engine. ``sampling.seed`` is always set."""
 
@@ -25,6 +45,7 @@ class GenerationRequest:
     prompt: Prompt
     sampling: SamplingParams
     adapter: str | None = None
+    options: DecodingOptions = field(default_factory=DecodingOptions)
 
 
 class FinishReason(StrEnum):

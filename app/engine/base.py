@@ -23,6 +23,7 @@ class Capabilities:
     slots: int  # concurrent replies
     adapters: tuple[str, ...] = ()
     scores: bool = False
+    options: frozenset[str] = frozenset()  # names of the fields of DecodingOptions that it can do
 
 
 class Engine(Protocol):

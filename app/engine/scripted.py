@@ -14,7 +14,16 @@ import re
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Prompt, Usage
+from app.domain.generation import (
+    ALL_OPTIONS,
+    Delta,
+    EngineEvent,
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    Prompt,
+    Usage,
+)
 from app.domain.messages import Turn
 from app.engine.base import Capabilities, EngineFactory, LoadPlan
 from app.engine.stopping import TextGate
@@ -94,7 +103,7 @@ class ScriptedEngine:
     ) -> None:
         self.starts = 0  # number of starts
         self._script = script
-        self._capabilities = Capabilities(context_tokens, slots)
+        self._capabilities = Capabilities(context_tokens, slots, options=ALL_OPTIONS)
         self._stops = tuple(stops)
         self._death = asyncio.Event()
         self._death.set()

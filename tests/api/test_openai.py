@@ -58,7 +58,16 @@ def test_stop_length_and_extras(client: openai.OpenAI) -> None:
 @pytest.mark.parametrize(
     ("changes", "status"),
     [
-        ({"n": 2}, 422),
+        ({"n": 17}, 422),
+        ({"n": 0}, 422),
+        ({"logprobs": True}, 422),
+        ({"top_logprobs": 3}, 422),
+        ({"functions": [{"name": "f"}]}, 422),
+        ({"modalities": ["audio"]}, 422),
+        ({"presence_penalty": 3}, 422),
+        ({"logit_bias": {"5": 101}}, 422),
+        ({"response_format": {"type": "grammar"}}, 422),
+        ({"extra_body": {"continue_final_message": True}}, 422),
         ({"model": "nobody"}, 404),
         ({"temperature": 9.0}, 422),
         ({"messages": []}, 422),

@@ -31,12 +31,14 @@ async def info(user_id: UserId, services: ServicesDep, languages: Languages) -> 
 
 
 @router.get("/healthz", dependencies=[Anyone])
+@router.head("/healthz", dependencies=[Anyone], include_in_schema=False)
 async def healthz() -> dict[str, str]:
     """Liveness check: the process is running."""
     return {"status": "ok"}
 
 
 @router.get("/readyz", dependencies=[Anyone])
+@router.head("/readyz", dependencies=[Anyone], include_in_schema=False)
 async def readyz(services: ServicesDep) -> Response:
     """Readiness check: the database responds. A server without models is ready too: its page tells how to get one."""
     await services.conversations.list(services.local_user_id, limit=1)
@@ -44,6 +46,7 @@ async def readyz(services: ServicesDep) -> Response:
 
 
 @router.get("/metrics", dependencies=[Anyone], response_class=PlainTextResponse)
+@router.head("/metrics", dependencies=[Anyone], response_class=PlainTextResponse, include_in_schema=False)
 async def metrics(services: ServicesDep) -> str:
     """Metrics in the Prometheus text format."""
     lines = [

@@ -12,12 +12,23 @@ import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Prompt, Usage
+from app.domain.generation import (
+    ALL_OPTIONS,
+    DecodingOptions,
+    Delta,
+    EngineEvent,
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    Prompt,
+    Usage,
+)
 from app.domain.messages import Turn
-from app.engine.base import LoadPlan
+from app.engine.base import Capabilities, LoadPlan
 from app.engine.llama_cpp.client import Refused, WorkerClient
 from app.engine.stopping import TextGate
 from app.engine.worker_engine import WorkerEngine
@@ -60,6 +71,11 @@ class LlamaCppEngine(WorkerEngine):
         """Stop the worker; running requests raise :class:`WorkerDied`."""
         if self._child is not None:
             await self._child.stop()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do; llama.cpp's sampler has all options."""
+        return replace(super().capabilities, options=ALL_OPTIONS)
 
     async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
         """Render by the family's format, or by the checkpoint's own chat template where the family has none."""
@@ -160,7 +176,18 @@ def _body(request: GenerationRequest, context_tokens: int) -> dict[str, Any]:
         "stream": True,
         "return_progress": True,  # reports cached tokens at the start, so also for a reply that we stop
         "cache_prompt": True,
+        **_options(request.options),
     }
+
+
+def _options(wanted: DecodingOptions) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "presence_penalty": wanted.presence_penalty,
+        "frequency_penalty": wanted.frequency_penalty,
+        "logit_bias": [[token, bias] for token, bias in wanted.logit_bias.items()],
+        "json_schema": wanted.json_schema,
+    }
+    return {name: value for name, value in fields.items() if name in wanted.wanted}
 
 
 def _why(failed: WorkerFailed) -> str:

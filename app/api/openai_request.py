@@ -1,0 +1,214 @@
+"""Requests of the OpenAI-compatible API, and what they become.
+
+Format: https://platform.openai.com/docs/api-reference/chat. As OpenAI's service and the large self-hosted servers do:
+null stands for the default everywhere; -1, 0 and "" stand for unlimited, random and default where they can't mean
+anything else; what can't be done is refused by name, and unknown fields have no effect.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from app.api.schemas import Text
+from app.domain.generation import DecodingOptions
+from app.domain.limits import MAX_MESSAGE_CHARS
+from app.domain.messages import Role, Turn
+from app.domain.reply_schema import require_usable
+from app.domain.sampling import MAX_NEW_TOKENS, MAX_SEED
+from app.errors import InvalidRequest, UnsupportedRequest
+from app.models.references import MAX_REFERENCE_CHARS
+
+MAX_CHOICES = 16
+_ANY_OBJECT: dict[str, Any] = {"type": "object"}
+
+
+def _finite(value: float | None) -> float | None:
+    if value is not None and (value != value or value in (float("inf"), float("-inf"))):
+        raise ValueError("must be a finite number")
+    return value
+
+
+def _or(default: object) -> BeforeValidator:
+    """Null means `default`."""
+    return BeforeValidator(lambda value: default if value is None else value)
+
+
+Number = Annotated[float | None, AfterValidator(_finite)]
+Flag = Annotated[bool, _or(False)]
+PartText = Annotated[Text, _or("")]
+
+
+class _Lenient(BaseModel):
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+
+class TextPart(_Lenient):
+    """A part of a message; of all types only text is supported."""
+
+    type: Literal["text", "input_text", "output_text", "refusal"]
+    text: PartText = ""
+    refusal: PartText = ""
+
+
+class CalledFunction(_Lenient):
+    """The name and the arguments (JSON as text) of a function that was called."""
+
+    name: PartText = ""
+    arguments: PartText = ""
+
+
+class ToolCall(_Lenient):
+    """A call in an earlier reply."""
+
+    function: CalledFunction | None = None
+
+
+class ChatMessage(_Lenient):
+    """A message of the conversation in OpenAI's format."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: Annotated[Text, Field(max_length=MAX_MESSAGE_CHARS)] | list[TextPart] | None = None
+    name: Text | None = None
+    tool_calls: list[ToolCall] | None = None
+    function_call: CalledFunction | None = None
+
+    def turn(self) -> Turn:
+        """The message as a domain turn. Calls and their results become text, which every model can read."""
+        if self.role in ("tool", "function"):
+            return Turn(Role.USER, f"Result of {self.name or 'the function'}:\n{self._text()}")
+        if self.role == "assistant":
+            return Turn(Role.ASSISTANT, "\n".join(filter(None, (self._text(), *self._calls()))))
+        return Turn(Role.USER if self.role == "user" else Role.SYSTEM, self._text())
+
+    def _text(self) -> str:
+        if isinstance(self.content, list):
+            return "".join(part.text or part.refusal for part in self.content)
+        return self.content or ""
+
+    def _calls(self) -> list[str]:
+        calls = [call.function for call in self.tool_calls or [] if call.function] + [self.function_call]
+        return [json.dumps({"name": c.name, "arguments": c.arguments}, ensure_ascii=False) for c in calls if c]
+
+
+class StreamOptions(_Lenient):
+    """Options for streaming; ``include_usage`` adds a last chunk with the token counts."""
+
+    include_usage: Flag = False
+
+
+class JsonSchema(_Lenient):
+    """A JSON schema with its name."""
+
+    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+
+
+class ResponseFormat(_Lenient):
+    """The form that the reply must have."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
+
+    def schema_of_reply(self) -> dict[str, Any] | None:
+        """The JSON schema that the reply must follow; ``None`` for text."""
+        if self.type == "text":
+            return None
+        return (self.json_schema.schema_ if self.json_schema else None) or _ANY_OBJECT
+
+
+class ChatRequest(_Lenient):
+    """A request of ``/v1/chat/completions``; fields not listed here are accepted and have no effect."""
+
+    model: Annotated[Text, Field(max_length=MAX_REFERENCE_CHARS)] | None = None
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=10_000)]
+    stream: Flag = False
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    temperature: Number = None
+    top_p: Number = None
+    top_k: int | None = None
+    min_p: Number = None
+    repetition_penalty: Number = None
+    presence_penalty: Annotated[float, _or(0.0), Field(ge=-2, le=2)] = 0.0
+    frequency_penalty: Annotated[float, _or(0.0), Field(ge=-2, le=2)] = 0.0
+    logit_bias: dict[int, Annotated[float, Field(ge=-100, le=100)]] | None = None
+    response_format: ResponseFormat | None = None
+    seed: int | None = None
+    stop: Text | list[Text] | None = None
+    ignore_eos: Flag = False
+    n: Annotated[int, _or(1), Field(ge=1, le=MAX_CHOICES)] = 1
+    continue_final_message: bool | None = None
+    add_generation_prompt: bool | None = None
+    tools: list[Any] | None = None
+    tool_choice: Any = None
+    functions: list[Any] | None = None
+    function_call: Any = None
+    logprobs: bool | int | None = None
+    top_logprobs: int | None = None
+    modalities: list[str] | None = None
+
+    def turns(self) -> tuple[list[Turn], str]:
+        """The conversation, and the beginning of the reply: a last message of the assistant is continued.
+
+        Raises :class:`InvalidRequest` if nothing was said, or nothing can be continued.
+        """
+        turns = [message.turn() for message in self.messages]
+        if not any(turn.content for turn in turns):
+            raise InvalidRequest("All messages are empty.", field="messages")
+        is_begun = turns[-1].role is Role.ASSISTANT and len(turns) > 1
+        if self.continue_final_message and not is_begun:
+            raise InvalidRequest(
+                "continue_final_message needs a last message with the role assistant, after others.", field="messages"
+            )
+        is_new = self.continue_final_message is False or self.add_generation_prompt is True
+        return (turns[:-1], turns[-1].content) if is_begun and not is_new else (turns, "")
+
+    def overrides(self, choice: int = 0) -> dict[str, object]:
+        """The sampling parameters under Parley's names, for one of `n` choices."""
+        limit = self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
+        stop = [self.stop] if isinstance(self.stop, str) else self.stop
+        is_greedy = self.top_p == 0  # nothing but the most likely token
+        return {
+            "temperature": 0.0 if is_greedy else self.temperature,
+            "top_p": None if is_greedy else self.top_p,
+            "top_k": None if self.top_k is None else max(0, self.top_k),
+            "min_p": self.min_p,
+            "repetition_penalty": self.repetition_penalty or None,
+            "seed": self._seed(choice),
+            "stop": None if stop is None else [text for text in stop if text],
+            "max_new_tokens": limit if limit is None or limit > 0 else MAX_NEW_TOKENS,
+            "ignore_eos": self.ignore_eos,
+        }
+
+    def options(self) -> DecodingOptions:
+        """What is wanted beyond sampling parameters. Raises :class:`UnsupportedRequest` for an unusable schema."""
+        schema = self.response_format.schema_of_reply() if self.response_format else None
+        if schema is not None:
+            require_usable(schema)
+        return DecodingOptions(
+            presence_penalty=self.presence_penalty,
+            frequency_penalty=self.frequency_penalty,
+            logit_bias=dict(self.logit_bias or {}),
+            json_schema=schema,
+        )
+
+    def refuse_unsupported(self) -> None:
+        """Raises :class:`UnsupportedRequest` for features that Parley does not support."""
+        refused = {
+            "tools": bool(self.tools) and self.tool_choice != "none",
+            "functions": bool(self.functions) and self.function_call != "none",
+            "logprobs": bool(self.logprobs),
+            "top_logprobs": bool(self.top_logprobs),
+            "modalities": self.modalities is not None and self.modalities != ["text"],
+        }
+        for name, is_wanted in refused.items():
+            if is_wanted:
+                raise UnsupportedRequest(f"`{name}` is not supported here; leave it out.", field=name)
+
+    def _seed(self, choice: int) -> int | None:
+        if self.seed is None or self.seed < 0:
+            return None
+        return (self.seed + choice) % (MAX_SEED + 1)

@@ -1,0 +1,77 @@
+"""JSON replies, penalties and token biases with the real default model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.domain.generation import DecodingOptions, Delta, Finished, FinishReason
+from app.domain.messages import Role, Turn
+from app.engine.base import LoadPlan
+from app.engine.llama_cpp.engine import LlamaCppEngine
+from app.families.base import Family
+from app.models.manifest import Manifest
+from tests.engine.engine_contract import request
+from tests.engine.test_llama_cpp_adapters import chatml
+
+pytestmark = pytest.mark.anyio
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "maxLength": 20}, "people": {"type": "integer", "maximum": 999}},
+    "required": ["city", "people"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture(scope="module")
+async def engine(default_weights: Path) -> AsyncIterator[LlamaCppEngine]:
+    manifest = Manifest(id="tiny", title="Tiny", family="chatml", engine="llama_cpp")
+    engine = LlamaCppEngine(LoadPlan(manifest, Family("chatml", "ChatML", chatml), default_weights, 512, 2, 2))
+    await engine.start()
+    yield engine
+    await engine.stop()
+
+
+async def say(engine: LlamaCppEngine, question: str, **options: Any) -> tuple[str, FinishReason]:
+    prompt = await engine.render([Turn(Role.USER, question)])
+    wanted = replace(request(prompt, max_new_tokens=80), options=DecodingOptions(**options))
+    events = [event async for event in engine.generate(wanted)]
+    assert isinstance(events[-1], Finished)
+    return "".join(event.text for event in events if isinstance(event, Delta)), events[-1].reason
+
+
+async def test_a_reply_follows_its_schema(engine: LlamaCppEngine) -> None:
+    text, reason = await say(engine, "Tell me about a city.", json_schema=SCHEMA)
+    found = json.loads(text)
+    assert reason is FinishReason.STOP
+    assert set(found) == {"city", "people"}
+    assert isinstance(found["people"], int)
+    plain, _ = await say(engine, "Tell me about a city.")
+    assert not plain.startswith("{")
+
+
+async def test_a_token_that_is_banned_does_not_come(engine: LlamaCppEngine) -> None:
+    plain, _ = await say(engine, "Say yes.")
+    prompt = await engine.render([Turn(Role.USER, "Say yes.")], plain)
+    before = await engine.render([Turn(Role.USER, "Say yes.")])
+    assert prompt.token_ids is not None
+    first = prompt.token_ids[before.n_tokens]
+    biased, _ = await say(engine, "Say yes.", logit_bias={first: -100.0})
+    assert biased != plain
+    again = await engine.render([Turn(Role.USER, "Say yes.")], biased)
+    assert again.token_ids is not None
+    assert again.token_ids[before.n_tokens] != first
+
+
+async def test_penalties_change_a_reply(engine: LlamaCppEngine) -> None:
+    question = "Repeat the word tea ten times."
+    replies = {
+        (await say(engine, question, **options))[0]
+        for options in ({}, {"presence_penalty": 2.0}, {"frequency_penalty": 2.0})
+    }
+    assert len(replies) >= 2
