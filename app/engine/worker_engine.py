@@ -46,7 +46,7 @@ class WorkerEngine:
     async def _prompt_text(self, turns: Sequence[Turn], prefill: str) -> PromptText:
         """The prompt in the model's format; what `turns` and `prefill` say spells no control token in it.
 
-        Raises :class:`UnsupportedRequest` where the format rejects the conversation.
+        Raises :class:`~app.errors.ConversationRefused` where the format rejects the conversation.
         """
         tokens = self._control_tokens
         said = [*(turn.content for turn in turns), prefill]

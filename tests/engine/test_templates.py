@@ -23,7 +23,7 @@ from app.engine.scripted import ScriptedEngine, babble
 from app.engine.templates import renderer as renderer_module
 from app.engine.templates.native_format import NativeFormat, native_format
 from app.engine.templates.renderer import TemplateEndless, TemplateForbidden, TemplateRefused, TemplateRenderer
-from app.errors import DamagedWeights, GenerationFailed, UnsupportedRequest, WorkerFailed
+from app.errors import ConversationRefused, DamagedWeights, GenerationFailed, WorkerFailed
 from app.models.catalog import Catalog
 from app.weights.formats.chat_template import ChatTemplate
 from tests.support import chat_templates
@@ -284,7 +284,7 @@ async def test_a_template_that_reads_contents_as_parts(renderer: TemplateRendere
 @pytest.mark.parametrize("template", ["", "Hello!", "{% for m in messages %}{{ m.role }}{{ m.text }}{% endfor %}"])
 async def test_a_template_that_leaves_out_what_is_said(renderer: TemplateRenderer, template: str) -> None:
     form = NativeFormat(renderer, ChatTemplate(template))
-    with pytest.raises(UnsupportedRequest, match=r"leaves out what is said.*`family` in its manifest"):
+    with pytest.raises(ConversationRefused, match=r"leaves out what is said.*`family` in its manifest"):
         await form.render([Turn(Role.USER, "Hi")])
 
 
@@ -317,7 +317,7 @@ async def test_what_a_template_says_and_what_is_to_be_done(hasty: TemplateRender
     hello = [Turn(Role.USER, "Hello")]
     strict = NativeFormat(hasty, ChatTemplate("{{ raise_exception('roles must alternate') }}"))
     await strict.check("tiny")  # other conversations may please it
-    with pytest.raises(UnsupportedRequest, match="rejects this conversation: roles must alternate"):
+    with pytest.raises(ConversationRefused, match="does not accept this conversation: roles must alternate"):
         await strict.render([Turn(Role.SYSTEM, "Be brief."), *hello])
     endless = NativeFormat(hasty, ChatTemplate(chat_templates.ENDLESS["loops"]))
     with pytest.raises(GenerationFailed, match=r"does not finish.*`family` in its manifest"):

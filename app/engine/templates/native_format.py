@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.domain.messages import Role, Turn
 from app.engine.templates.renderer import TemplateEndless, TemplateForbidden, TemplateRefused, TemplateRenderer
-from app.errors import DamagedWeights, GenerationFailed, UnsupportedRequest
+from app.errors import ConversationRefused, DamagedWeights, GenerationFailed
 from app.weights.formats.chat_template import ChatTemplate, read_template
 
 # The format for a GGUF file without a template, as in llama.cpp.
@@ -81,7 +81,7 @@ class NativeFormat:
 
         For a template without system messages, the system prompt is put before the first user message. If the template
         rejects the conversation, it is offered in other forms.
-        Raises :class:`UnsupportedRequest` with the template's own message when it rejects all of them, and
+        Raises :class:`ConversationRefused` with the template's own message when it rejects all of them, and
         :class:`GenerationFailed` for a template that does not terminate.
         """
         tokens = self._template.special_tokens if special_tokens is None else special_tokens
@@ -89,17 +89,11 @@ class NativeFormat:
             accepts = await self._accepted(tokens)
             text = await self._first_accepted(_forms(turns, system=accepts.system), accepts, tokens)
         except TemplateRefused as refused:
-            raise UnsupportedRequest(
-                f"This model's chat template rejects this conversation: {str(refused).rstrip('. ')}. Start a new chat, "
-                "or choose another model.",
-                field="messages",
-            ) from refused
+            raise _refusal(str(refused).rstrip(". ")) from refused
         except (TemplateEndless, TemplateForbidden) as bad:
             raise GenerationFailed(f"{_explained(bad)} {_CURE}") from bad
         if not accepts.questions or not text.strip():
-            raise UnsupportedRequest(
-                f"This model's chat template leaves out what is said in the conversation. {_CURE}", field="messages"
-            )
+            raise _refusal("it leaves out what is said")
         return text
 
     async def _first_accepted(
@@ -183,6 +177,14 @@ def _without_system(turns: Sequence[Turn]) -> list[Turn]:
     if rest and rest[0].role is Role.USER:
         return [Turn(Role.USER, f"{system.content}\n{rest[0].content}"), *rest[1:]]
     return [Turn(Role.USER, system.content), *rest]
+
+
+def _refusal(reason: str) -> ConversationRefused:
+    return ConversationRefused(
+        f"This model's chat template does not accept this conversation: {reason}. Start a new chat, or choose another "
+        f"model. {_CURE}",
+        reason=reason,
+    )
 
 
 def _explained(bad: TemplateEndless | TemplateForbidden) -> str:

@@ -25,7 +25,7 @@ from app.engine.templates.native_format import NativeFormat, native_format
 from app.engine.templates.renderer import TemplateRenderer
 from app.engine.torch import ENGINE
 from app.engine.torch.engine import TorchEngine
-from app.errors import GenerationFailed, PromptTooLong, UnsupportedRequest, WorkerDied, WorkerFailed
+from app.errors import ConversationRefused, GenerationFailed, PromptTooLong, WorkerDied, WorkerFailed
 from app.families import load_families
 from app.families.base import Family
 from app.models.manifest import Manifest
@@ -178,7 +178,7 @@ async def test_a_conversation_that_the_template_refuses_fails_alone(
     words = tiny.tokenizer()
     words.chat_template = "{{ raise_exception('roles must alternate') }}"
     strict = tiny.save(tiny.speaker(words), words, tmp_path / "strict")
-    with pytest.raises(UnsupportedRequest, match="rejects this conversation: roles must alternate"):
+    with pytest.raises(ConversationRefused, match="does not accept this conversation: roles must alternate"):
         await with_format(engine, NATIVE, native_format(renderer, strict)).render([Turn(Role.USER, "x")])
     assert (await engine.render([Turn(Role.USER, "x")])).text
 
