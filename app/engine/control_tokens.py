@@ -24,6 +24,7 @@ _ANY_PRIVATE = re.compile("[\ue000-\uf8ff\U000f0000-\U000ffffd]")
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|%(EE|EF)%([0-9A-F]{2})%([0-9A-F]{2})", re.IGNORECASE)
 # What a template may look for in a text, such as </think> or [TOOL_CALLS].
 _MARKUP = re.compile(r"<[^<>\s'\"\\{}]+>|\[[^\[\]\s'\"\\{}]+\]")
+_COMPARED_CHARS = 5  # enough to pass over other markup; vocabularies have thousands of tokens that begin alike
 _LOOKS_LIKE_CONTROL = re.compile(r"<[|｜].*[|｜]>", re.DOTALL)
 
 
@@ -63,21 +64,20 @@ class ControlTokens:
         for text in self._ids:
             lengths.setdefault(text[0], set()).add(len(text))
         self._lengths = {first: sorted(found, reverse=True) for first, found in lengths.items()}
-        self._first = re.compile(f"[{re.escape(''.join(lengths))}]") if lengths else None
+        self._start = _start_of(self._ids) if self._ids else None
         self._keys = "".join(sorted({_key(text) for text in self._ids}))
         tags = {text for text in structural if not _LOOKS_LIKE_CONTROL.fullmatch(text)}
-        self._escaped = self._pattern(template, set()) if self._keys else None
-        self._escaped_in_replies = self._pattern(template, tags) if self._keys else None
+        self._kept = (self._kept_pattern(template, set()), self._kept_pattern(template, tags))  # also in replies
 
     def spans(self, text: str) -> list[Span]:
         """Where `text` spells control tokens: from left to right, the longest at each place."""
         found: list[Span] = []
         end = 0
-        for first in self._first.finditer(text) if self._first else ():
-            at = first.start()
+        for start in self._start.finditer(text) if self._start else ():
+            at = start.start()
             if at < end:
                 continue
-            for length in self._lengths[first[0]]:
+            for length in self._lengths[start[0]]:
                 if (token := text[at : at + length]) in self._ids:
                     end = at + len(token)
                     found.append((at, end))
@@ -86,8 +86,7 @@ class ControlTokens:
 
     def escapes(self, texts: Iterable[str]) -> Escapes:
         """The escaping for one conversation with these `texts`."""
-        patterns = (self._escaped, self._escaped_in_replies)
-        return Escapes(self, self._keys, patterns, [*texts, self._template])
+        return Escapes(self, self._keys, self._kept, [*texts, self._template])
 
     def pieces(self, prompt: PromptText) -> list[int | str]:
         """The prompt as ids of the format's control tokens, and the texts between them, not to be parsed for any.
@@ -111,49 +110,46 @@ class ControlTokens:
         cuts = [start + 1 for start, _ in self._structural.spans(text)] if self._structural else []
         return (part for part in _parts(text, cuts) if part)
 
-    def _pattern(self, template: str, tags: set[str]) -> re.Pattern[str]:
-        """Matches what is escaped, and as group 1 what is not: `tags`, and markup that the template may look for."""
+    def _kept_pattern(self, template: str, tags: set[str]) -> re.Pattern[str] | None:
+        """Finds what is not escaped: `tags`, and markup that the template may look for."""
         kept = tags | {
             tag
             for tag in _MARKUP.findall(template)
             if not self.spans(tag) and not any(text.startswith(tag) for text in self._ids)
         }
-        keys = f"[{re.escape(self._keys)}]"
-        return re.compile(f"({'|'.join(sorted(map(re.escape, kept), reverse=True))})|{keys}" if kept else f"()({keys})")
+        return re.compile(f"({'|'.join(sorted(map(re.escape, kept), reverse=True))})") if kept else None
 
 
 class Escapes:
     """Replaces, in the texts of one conversation, the characters with which control tokens can be spelled."""
 
     def __init__(
-        self, tokens: ControlTokens, keys: str, patterns: tuple[re.Pattern[str] | None, ...], texts: Sequence[str]
+        self, tokens: ControlTokens, keys: str, kept: tuple[re.Pattern[str] | None, ...], texts: Sequence[str]
     ) -> None:
-        """`keys`: the characters; `patterns` find them in what people say, and in replies; `texts`: all in which none
-        of the characters used may be.
+        """`keys`: the characters; `kept` finds what stays, in what people say and in replies; `texts`: all in which
+        none of the characters used may be.
         """
         self._tokens = tokens
-        self._patterns = patterns
+        self._kept = kept
         taken = {ord(found) for text in texts for found in _ANY_PRIVATE.findall(text)}
         free = (code for code in chain(*_PRIVATE) if code not in taken)
         self._table = {key: chr(code) for key, code in zip(keys, free, strict=False)}
-        self._back = {ord(code): key for key, code in self._table.items()}
 
     def escape(self, text: str, *, reply: bool = False) -> str:
         """`text` with other characters, none of which spells a control token; as long as before.
 
         In a `reply`, tags such as ``<think>`` that the template writes too stay: it may have to take the reasoning out.
         """
-        pattern = self._patterns[reply]
-        if pattern is None:
-            return text
-        table = self._table
-        return pattern.sub(lambda found: found[1] or table.get(found[0], found[0]), text)
+        kept = self._kept[reply]
+        if kept is None or not kept.search(text):
+            return self._replaced(text)
+        return "".join(part if odd % 2 else self._replaced(part) for odd, part in enumerate(kept.split(text)))
 
     def undo(self, rendered: str) -> PromptText:
         """The prompt with its characters put back."""
-        if not self._back:
-            return PromptText(rendered)
-        text = rendered.translate(self._back)
+        text = rendered
+        for key, code in self._table.items():
+            text = text.replace(code, key)
         if text == rendered:
             return PromptText(text)
         own = self._tokens.spans(rendered)
@@ -161,7 +157,20 @@ class Escapes:
 
     def lost(self, rendered: str) -> bool:
         """Whether the format encoded one of the characters used, as ``tojson`` or ``urlencode`` do."""
-        return any(_code(found) in self._back for found in _ESCAPE.finditer(rendered))
+        return any(_code(found) in self._table.values() for found in _ESCAPE.finditer(rendered))
+
+    def _replaced(self, text: str) -> str:
+        for key, code in self._table.items():  # several times as fast as str.translate
+            text = text.replace(key, code)
+        return text
+
+
+def _start_of(tokens: Iterable[str]) -> re.Pattern[str]:
+    """Finds the first character of what may be one of `tokens`: what follows it begins as it does in one."""
+    starts: dict[str, set[str]] = {}
+    for token in tokens:
+        starts.setdefault(token[0], set()).add(re.escape(token[1:_COMPARED_CHARS]))
+    return re.compile("|".join(f"{re.escape(first)}(?={'|'.join(sorted(rest))})" for first, rest in starts.items()))
 
 
 def _key(token: str) -> str:
@@ -169,10 +178,11 @@ def _key(token: str) -> str:
     return next((ch for ch in token if not ch.isalnum() and not ch.isspace()), token[0])
 
 
-def _code(escape: re.Match[str]) -> int:
+def _code(escape: re.Match[str]) -> str:
+    """The character that is encoded."""
     if escape[1]:
-        return int(escape[1], 16)
-    return ord(bytes.fromhex(escape[2] + escape[3] + escape[4]).decode(errors="replace")[0])
+        return chr(int(escape[1], 16))
+    return bytes.fromhex(escape[2] + escape[3] + escape[4]).decode(errors="replace")
 
 
 def _parts(text: str, cuts: Iterable[int]) -> Iterator[str]:
