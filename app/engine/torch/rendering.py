@@ -5,7 +5,8 @@ Chat templates are not run here but in the sandbox of :mod:`app.engine.templates
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 
@@ -51,8 +52,23 @@ def encode_pieces(tokenizer: Any, pieces: Sequence[int | str]) -> list[int]:
             piece = piece.lstrip()
         if isinstance(after, int) and added[after].lstrip:
             piece = piece.rstrip()
-        ids += tokenizer(piece, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        with _inside_a_text(tokenizer) if ids else nullcontext():
+            ids += tokenizer(piece, add_special_tokens=False, split_special_tokens=True)["input_ids"]
     return ids
+
+
+@contextmanager
+def _inside_a_text(tokenizer: Any) -> Iterator[None]:
+    """Makes a tokenizer that puts a space before the beginning of a text only put none before the next ones."""
+    pre: Any = getattr(getattr(tokenizer, "backend_tokenizer", None), "pre_tokenizer", None)
+    if getattr(pre, "prepend_scheme", "") != "first":
+        yield
+        return
+    pre.prepend_scheme = "never"
+    try:
+        yield
+    finally:
+        pre.prepend_scheme = "first"
 
 
 def _beginning(tokenizer: Any) -> list[int]:
