@@ -21,7 +21,6 @@ Span = tuple[int, int]
 
 _PRIVATE = (range(0xE000, 0xF900), range(0xF0000, 0xFFFFE))  # Unicode's private-use characters
 _ANY_PRIVATE = re.compile("[\ue000-\uf8ff\U000f0000-\U000ffffd]")
-_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|%(EE|EF)%([0-9A-F]{2})%([0-9A-F]{2})", re.IGNORECASE)
 # What a template may look for in a text, such as </think> or [TOOL_CALLS].
 _MARKUP = re.compile(r"<[^<>\s'\"\\{}]+>|\[[^\[\]\s'\"\\{}]+\]")
 _COMPARED_CHARS = 5  # enough to pass over other markup; vocabularies have thousands of tokens that begin alike
@@ -103,8 +102,8 @@ class ControlTokens:
         return pieces
 
     def broken_up(self, text: str) -> str:
-        """`text` with a space in each control token that it spells."""
-        return _joined(text, (start + 1 for start, _ in self.spans(text)), " ")
+        """`text` with a space in each control token it spells, for templates that change private-use ones."""
+        return " ".join(_parts(text, (start + 1 for start, _ in self.spans(text))))
 
     def _unparsed(self, text: str) -> Iterator[str]:
         cuts = [start + 1 for start, _ in self._structural.spans(text)] if self._structural else []
@@ -155,10 +154,6 @@ class Escapes:
         own = self._tokens.spans(rendered)
         return PromptText(text, tuple(own), spelled=self._tokens.spans(text) != own)
 
-    def lost(self, rendered: str) -> bool:
-        """Whether the format encoded one of the characters used, as ``tojson`` or ``urlencode`` do."""
-        return any(_code(found) in self._table.values() for found in _ESCAPE.finditer(rendered))
-
     def _replaced(self, text: str) -> str:
         for key, code in self._table.items():  # several times as fast as str.translate
             text = text.replace(key, code)
@@ -178,20 +173,9 @@ def _key(token: str) -> str:
     return next((ch for ch in token if not ch.isalnum() and not ch.isspace()), token[0])
 
 
-def _code(escape: re.Match[str]) -> str:
-    """The character that is encoded."""
-    if escape[1]:
-        return chr(int(escape[1], 16))
-    return bytes.fromhex(escape[2] + escape[3] + escape[4]).decode(errors="replace")
-
-
 def _parts(text: str, cuts: Iterable[int]) -> Iterator[str]:
     at = 0
     for cut in cuts:
         yield text[at:cut]
         at = cut
     yield text[at:]
-
-
-def _joined(text: str, cuts: Iterable[int], between: str) -> str:
-    return between.join(_parts(text, cuts))

@@ -48,17 +48,15 @@ class WorkerEngine:
 
         Raises :class:`~app.errors.ConversationRefused` where the format rejects the conversation.
         """
-        tokens = self._control_tokens
-        said = [*(turn.content for turn in turns), prefill]
-        escapes = tokens.escapes(said)
-        escaped = await self._formatted(
+        tokens, native = self._control_tokens, self._plan.native
+        if native is not None and not await native.keeps_private_use(self._special_tokens):
+            plain = await self._formatted([Turn(turn.role, tokens.broken_up(turn.content)) for turn in turns])
+            return PromptText(plain + tokens.broken_up(prefill))
+        escapes = tokens.escapes([*(turn.content for turn in turns), prefill])
+        text = await self._formatted(
             [Turn(turn.role, escapes.escape(turn.content, reply=turn.role is Role.ASSISTANT)) for turn in turns]
         )
-        if not escapes.lost(escaped):
-            return escapes.undo(escaped + escapes.escape(prefill, reply=True))
-        # The format writes texts in an encoding of its own, in which characters cannot be put back.
-        plain = await self._formatted([Turn(turn.role, tokens.broken_up(turn.content)) for turn in turns])
-        return PromptText(plain + tokens.broken_up(prefill))
+        return escapes.undo(text + escapes.escape(prefill, reply=True))
 
     async def _formatted(self, turns: Sequence[Turn]) -> str:
         """`turns` by the family's format, or by the checkpoint's own chat template where the family has none."""

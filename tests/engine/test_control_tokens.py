@@ -45,6 +45,7 @@ HANDLING = {
     "tojson": "m.content | tojson",
     "ascii": "m.content | tojson(ensure_ascii=True)",
     "urls": "m.content | urlencode | replace('%7C', '|') | replace('%3C', '<') | replace('%3E', '>')",
+    "only ASCII": "m.content.encode('ascii', 'ignore').decode()",
     "wrapped": "'<' + m.content + '|>'",
 }
 

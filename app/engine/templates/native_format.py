@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum, auto
 from pathlib import Path
 
 from app.domain.messages import Role, Turn
+from app.engine.templates.acceptance import Acceptance, Message, find_out
 from app.engine.templates.renderer import TemplateEndless, TemplateForbidden, TemplateRefused, TemplateRenderer
 from app.errors import ConversationRefused, DamagedWeights, GenerationFailed
 from app.weights.formats.chat_template import ChatTemplate, read_template
@@ -18,27 +17,10 @@ _CHATML = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 _TOKENS_UNKNOWN = {"bos_token": "<s>", "eos_token": "</s>"}  # for the check before the model is loaded
-# Samples by role, and a word of each that a template may be expected to leave whole.
-_SAMPLES = {
-    Role.SYSTEM: ("Be brief.", "brief"),
-    Role.USER: ("What is a river?", "river"),
-    Role.ASSISTANT: ("Water on its way to the sea.", "water"),
-}
 _CURE = (
     "Set `family` in its manifest to the prompt format that it was trained with, such as vicuna or alpaca: the "
     "template is then not used."
 )
-
-Message = dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class _Accepts:
-    """How a template wants the messages of a conversation."""
-
-    system: bool = True  # false: it has no place for a system message
-    parts: frozenset[Role] = frozenset()  # roles whose content it reads as a list of parts
-    questions: bool = True  # false: whatever is asked, its prompt is the same
 
 
 def native_format(renderer: TemplateRenderer, weights: Path) -> NativeFormat | None:
@@ -58,7 +40,7 @@ class NativeFormat:
     def __init__(self, renderer: TemplateRenderer, template: ChatTemplate) -> None:
         self._renderer = renderer
         self._template = template
-        self._accepts: _Accepts | None = None  # not known yet
+        self._acceptance: Acceptance | None = None  # not known yet
 
     @property
     def template(self) -> str:
@@ -75,6 +57,13 @@ class NativeFormat:
             await self._accepted(_TOKENS_UNKNOWN | dict(self._template.special_tokens))
         except (TemplateEndless, TemplateForbidden) as bad:
             raise DamagedWeights(f"The model was not loaded: {_explained(bad)} {_CURE}", model_id=model_id) from bad
+
+    async def keeps_private_use(self, special_tokens: Mapping[str, str]) -> bool:
+        """Whether private-use characters of a conversation get into the prompt as they are."""
+        try:
+            return (await self._accepted(special_tokens)).private_use
+        except (TemplateEndless, TemplateForbidden):  # as `render` will say
+            return True
 
     async def render(self, turns: Sequence[Turn], special_tokens: Mapping[str, str] | None = None) -> str:
         """The prompt for a reply to `turns`; `special_tokens` are the loaded model's, by default those in its files.
@@ -97,61 +86,28 @@ class NativeFormat:
         return text
 
     async def _first_accepted(
-        self, forms: Sequence[Sequence[Turn]], accepts: _Accepts, tokens: Mapping[str, str]
+        self, forms: Sequence[Sequence[Turn]], accepts: Acceptance, tokens: Mapping[str, str]
     ) -> str:
         """The prompt of the first of `forms` that the template accepts. Raises the first refusal."""
         first: TemplateRefused | None = None
         for form in forms:
-            messages = [_message(turn.role, turn.content, accepts.parts) for turn in form]
             try:
-                return await self._renderer.render(self._template.text, messages, tokens)
+                return await self._renderer.render(
+                    self._template.text, [accepts.message(turn) for turn in form], tokens
+                )
             except TemplateRefused as refused:
                 first = first or refused
         raise first or TemplateRefused("it has no messages")
 
-    async def _accepted(self, tokens: Mapping[str, str]) -> _Accepts:
-        """What the template accepts, tried out with samples; all is assumed of one that rejects them."""
-        if self._accepts is None:
-            user = await self._read(Role.USER, [Role.USER], tokens)
-            parts = frozenset([Role.USER]) if user is _Read.PARTS else frozenset[Role]()
-            longer = [Role.USER, Role.ASSISTANT, Role.USER]
-            if await self._read(Role.ASSISTANT, longer, tokens, parts) is _Read.PARTS:
-                parts |= {Role.ASSISTANT}
-            told = await self._read(Role.SYSTEM, [Role.SYSTEM, Role.USER], tokens, parts)
-            if told is _Read.PARTS:
-                parts |= {Role.SYSTEM}
-            takes_system = user is _Read.REJECTED or told in (_Read.TEXT, _Read.PARTS)
-            self._accepts = _Accepts(takes_system, parts, questions=user is not _Read.LEFT_OUT)
-        return self._accepts
+    async def _accepted(self, tokens: Mapping[str, str]) -> Acceptance:
+        """What the template accepts; found out once."""
+        if self._acceptance is None:
 
-    async def _read(
-        self, role: Role, roles: Sequence[Role], tokens: Mapping[str, str], parts: frozenset[Role] = frozenset()
-    ) -> _Read:
-        """How the template reads the message of `role` in a sample of `roles`: as text, or else as a list of parts."""
-        rendered = False
-        for as_parts, outcome in ((parts, _Read.TEXT), (parts | {role}, _Read.PARTS)):
-            messages = [_message(one, _SAMPLES[one][0], as_parts) for one in roles]
-            try:
-                text = await self._renderer.render(self._template.text, messages, tokens)
-            except TemplateRefused:
-                continue
-            if _SAMPLES[role][1] in text.casefold():
-                return outcome
-            rendered = True
-        return _Read.LEFT_OUT if rendered else _Read.REJECTED
+            async def render(messages: Sequence[Message]) -> str:
+                return await self._renderer.render(self._template.text, messages, tokens)
 
-
-class _Read(Enum):
-    """How a template reads a message."""
-
-    TEXT = auto()
-    PARTS = auto()
-    LEFT_OUT = auto()
-    REJECTED = auto()
-
-
-def _message(role: Role, content: str, parts: frozenset[Role] = frozenset()) -> Message:
-    return {"role": role.value, "content": [{"type": "text", "text": content}] if role in parts else content}
+            self._acceptance = await find_out(render)
+        return self._acceptance
 
 
 def _forms(turns: Sequence[Turn], *, system: bool) -> list[Sequence[Turn]]:

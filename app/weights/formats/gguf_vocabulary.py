@@ -10,7 +10,7 @@ from pathlib import Path
 from app.weights.formats.gguf import read_lists
 
 _TOKENS, _TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
-_UNKNOWN, _CONTROL, _USER_DEFINED = 2, 3, 4
+_NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED = 1, 2, 3, 4
 # llama.cpp takes these for control tokens, whatever the file says (src/llama-vocab.cpp: ends of turns and of texts,
 # and the marks of code completion).
 _CONTROL_BY_NAME = frozenset(
@@ -28,9 +28,11 @@ def read_special_tokens(weights: Path) -> tuple[dict[str, int], dict[str, int]]:
     Raises :class:`~app.errors.DamagedWeights`.
     """
     lists = read_lists(weights, frozenset((_TOKENS, _TYPES)))
-    tokens, types = lists.get(_TOKENS) or (), lists.get(_TYPES) or ()
-    if not isinstance(tokens, tuple) or not isinstance(types, tuple):
+    tokens, types = lists.get(_TOKENS), lists.get(_TYPES)
+    if not isinstance(tokens, tuple):
         return {}, {}
+    if not isinstance(types, tuple):
+        types = (_NORMAL,) * len(tokens)
     control: dict[str, int] = {}
     defined: dict[str, int] = {}
     for index, (token, kind) in enumerate(zip(tokens, types, strict=False)):
