@@ -5,7 +5,8 @@
     │   ├── InvalidSampling
     │   ├── PromptTooLong
     │   ├── InvalidImport
-    │   └── UnsupportedRequest
+    │   ├── UnsupportedRequest
+    │   └── ConversationRefused
     ├── Forbidden               a wrong Host or Origin: another site's page
     ├── NotFound
     │   ├── ConversationNotFound
@@ -88,6 +89,12 @@ class UnsupportedRequest(InvalidRequest):
     """Well-formed, but Parley does not do this (``n=2``, tools). ``details``: ``field``."""
 
     code = "unsupported_request"
+
+
+class ConversationRefused(InvalidRequest):
+    """The model's prompt format has no place for this conversation. ``details``: ``reason``, its own words."""
+
+    code = "conversation_refused"
 
 
 class Forbidden(ParleyError):

@@ -10,6 +10,7 @@ from contextlib import aclosing
 
 from app.domain.generation import Admitted, GenerationEvent, GenerationRequest, Prompt, Queued
 from app.domain.messages import Turn
+from app.domain.turn_order import in_order
 from app.engine.admission import AdmissionQueue, Ticket
 from app.engine.base import Capabilities, Engine
 from app.errors import UnsupportedRequest, WorkerDied
@@ -52,7 +53,11 @@ class LoadedModel:
         return self.engine.capabilities
 
     async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
-        """The prompt for a reply to `turns`, with its token count; `prefill` is the beginning of the reply."""
+        """The prompt for a reply to `turns`, with its token count; `prefill` is the beginning of the reply.
+
+        `turns` are put in order first: see :func:`~app.domain.turn_order.in_order`.
+        """
+        turns = in_order(turns)
         async with self._rendering:
             await self._revive()
             try:

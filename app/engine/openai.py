@@ -3,36 +3,40 @@
 The upstream renders the prompt, so our prompt is the list of messages as canonical JSON, and its token count an
 estimate that errs upwards. A reply cannot be continued (``prefill``): the protocol has no field for it.
 
-Differences between upstreams are handled here: split characters, sampling parameters that only some support, and stop
-strings. Stop strings are not sent: the protocol allows four, and llama-server loses held-back text when a reply ends at
-its length limit. A reply that reaches one is ended by closing the connection, so its tokens are counted here: one for
-each chunk.
+Differences between upstreams are handled here, in :mod:`app.engine.openai_dialect` (parameters that only some accept)
+and in :mod:`app.engine.openai_reply` (what they leave out of a reply, or add). Stop strings are not sent: the protocol
+allows four, and llama-server loses held-back text when a reply ends at its length limit. A reply that reaches one is
+ended by closing the connection, so its tokens are counted here: one for each chunk.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import httpx
 
-from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Prompt, Usage
+from app.domain.generation import ALL_OPTIONS, Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Prompt
 from app.domain.messages import Turn
 from app.engine.base import Capabilities, EngineFactory, LoadPlan
+from app.engine.openai_dialect import Dialect
 from app.engine.openai_errors import Refusal, cut_off, refusal_error, unreachable
+from app.engine.openai_reply import DONE, Reply
 from app.engine.sse import EventReader
-from app.engine.stopping import TextGate
 from app.engine.token_estimate import estimated_tokens
+from app.engine.upstream_client import upstream_client
 from app.errors import ConfigurationError, UnsupportedRequest, UpstreamFailed, UpstreamTimeout
 from app.models.engine_input import UPSTREAM
 from app.models.manifest import UpstreamSource
 
-_CONNECT_TIMEOUT_S = 10.0
 _TURN_TOKENS = 8  # tokens that a chat template adds to each turn
 _MAX_REFUSAL_BYTES = 1 << 16
+_MAX_ANSWER_BYTES = 16 << 20  # of a server that does not stream
+_USAGE_TIMEOUT_S = 5.0  # for token counts after the reply, which some servers never send
 
 
 class OpenAIEngine:
@@ -45,7 +49,7 @@ class OpenAIEngine:
         self._plan = plan
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
-        self._knows_extras = True  # until the upstream rejects them
+        self._dialect = Dialect()  # what the upstream accepts, as far as is known
 
     @property
     def alive(self) -> bool:
@@ -60,20 +64,14 @@ class OpenAIEngine:
     @property
     def capabilities(self) -> Capabilities:
         """The capabilities given by the manifest and settings; the upstream is not queried."""
-        return Capabilities(self._plan.context_tokens, self._plan.slots)
+        return Capabilities(self._plan.context_tokens, self._plan.slots, options=ALL_OPTIONS)
 
     async def start(self) -> None:
-        """Create the HTTP client. Raises :class:`UpstreamFailed` when the key that the manifest names is not set."""
+        """Create the HTTP client. Raises :class:`UpstreamFailed` if its key or a proxy is missing."""
         if self._client is not None:
             return
         quiet_s = self._plan.upstream_timeout_s
-        self._client = httpx.AsyncClient(
-            headers=self._credentials(),
-            timeout=httpx.Timeout(quiet_s, connect=min(_CONNECT_TIMEOUT_S, quiet_s)),
-            limits=httpx.Limits(max_connections=None),  # the admission queue is the limit
-            transport=self._transport,
-            follow_redirects=False,  # the key is sent only to the manifest's address
-        )
+        self._client = upstream_client(self._source.base_url, self._credentials(), quiet_s, self._transport)
 
     async def stop(self) -> None:
         """Close all connections."""
@@ -94,16 +92,14 @@ class OpenAIEngine:
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[EngineEvent, None]:
         """Deltas as they arrive; ``Finished`` with the upstream's token counts, or ours where it reports none."""
-        reply = _Reply(request, (*request.sampling.stop, *self._plan.family.stop))
+        reply = Reply(request, (*request.sampling.stop, *self._plan.family.stop))
         async with self._answer(request) as response, aclosing(_events(response)) as events:
-            async for data in events:
-                if data == "[DONE]":
-                    break
-                if delta := reply.take(data):
+            while (data := await _next(events, reply)) is not None:
+                if delta := reply.take(data, limited=self._dialect.limit is not None):
                     yield delta
-                if reply.gate.stopped:
+                if reply.over:
                     break
-        if reply.reason is None and not reply.gate.stopped:
+        if reply.reason is None and not reply.over:
             raise cut_off()
         if rest := reply.gate.flush():
             yield Delta(rest)
@@ -123,31 +119,30 @@ class OpenAIEngine:
 
     @asynccontextmanager
     async def _answer(self, request: GenerationRequest) -> AsyncIterator[httpx.Response]:
-        """The upstream's response stream; retried without extra parameters if the upstream rejects them."""
-        try:
-            async with self._attempt(request, extras=self._knows_extras) as response:
-                yield response
-                return
-        except Refusal as refusal:
-            if not (self._knows_extras and refusal.status in (400, 422)):
-                raise refusal_error(refusal) from refusal
-        try:
-            async with self._attempt(request, extras=False) as response:
-                self._knows_extras = False
-                yield response
-        except Refusal as refusal:
-            raise refusal_error(refusal) from refusal
+        """The upstream's response; asked again without what it refuses, which is then remembered."""
+        dialect = self._dialect
+        while True:
+            body = dialect.body(self._source.model, request)
+            try:
+                async with self._attempt(body) as response:
+                    self._dialect = dialect
+                    yield response
+                    return
+            except Refusal as refusal:
+                other = dialect.after(refusal, body)
+                if other is None:
+                    raise refusal_error(refusal) from refusal
+                dialect = other
 
     @asynccontextmanager
-    async def _attempt(self, request: GenerationRequest, *, extras: bool) -> AsyncIterator[httpx.Response]:
+    async def _attempt(self, body: Mapping[str, Any]) -> AsyncIterator[httpx.Response]:
         if self._client is None:
             raise UpstreamFailed("The connection to this model's server was closed. Try again.")
         url = f"{self._source.base_url}/chat/completions"
-        body = self._body(request, extras=extras)
         try:
             async with self._client.stream("POST", url, json=body) as response:
                 if response.status_code != 200:
-                    raise Refusal(response.status_code, await _beginning(response))
+                    raise Refusal(response.status_code, await _beginning(response.aiter_bytes(), _MAX_REFUSAL_BYTES))
                 yield response
         except (httpx.ConnectTimeout, httpx.ConnectError) as failed:
             raise unreachable(self._source.base_url) from failed
@@ -161,89 +156,55 @@ class OpenAIEngine:
         except httpx.HTTPError as failed:
             raise cut_off() from failed
 
-    def _body(self, request: GenerationRequest, *, extras: bool) -> dict[str, Any]:
-        wanted = request.sampling
-        body: dict[str, Any] = {
-            "model": self._source.model,
-            "messages": json.loads(request.prompt.text),
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            "temperature": wanted.temperature,
-            "top_p": wanted.top_p,
-            "max_tokens": wanted.max_new_tokens,
-            "seed": wanted.seed,
-        }
-        if extras:
-            body |= {"top_k": wanted.top_k, "min_p": wanted.min_p, "ignore_eos": wanted.ignore_eos}
-            body |= {"repetition_penalty": wanted.repetition_penalty}  # vLLM, SGLang, TGI
-            body |= {"repeat_penalty": wanted.repetition_penalty}  # llama-server
-        return body
 
-
-class _Reply:
-    """Accumulates one reply from its chunks."""
-
-    def __init__(self, request: GenerationRequest, stops: Sequence[str]) -> None:
-        self.gate = TextGate(stops)
-        self.reason: FinishReason | None = None
-        self.usage = Usage(request.prompt.n_tokens)
-        self._counted = False  # by the upstream; until then each chunk counts as one token
-
-    def take(self, data: str) -> Delta | None:
-        """Parse one chunk. Raises :class:`UpstreamFailed` for an error in it or an invalid chunk."""
-        try:
-            chunk = json.loads(data)
-            if error := chunk.get("error"):
-                raise refusal_error(Refusal(_status_in(error), data.encode(errors="replace")))
-            self._count(chunk.get("usage"))
-            choices = chunk.get("choices") or [{}]
-            text = (choices[0].get("delta") or {}).get("content") or ""
-            self._finish(choices[0].get("finish_reason"))
-            shown = self.gate.push(text)
-        except (ValueError, TypeError, AttributeError, LookupError) as malformed:
-            raise UpstreamFailed(
-                "This model's server doesn't follow the OpenAI API. Check base_url in its manifest."
-            ) from malformed
-        if text and not self._counted:
-            self.usage = Usage(self.usage.prompt_tokens, self.usage.completion_tokens + 1)
-        return Delta(shown) if shown else None
-
-    def _count(self, usage: Any) -> None:
-        if usage:
-            self._counted = True
-            cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-            self.usage = Usage(int(usage["prompt_tokens"]), int(usage["completion_tokens"]), int(cached))
-
-    def _finish(self, reason: Any) -> None:
-        if reason == "content_filter":
-            raise UpstreamFailed("This model's server blocked the reply with its content filter.")
-        if reason:
-            self.reason = FinishReason.LENGTH if reason == "length" else FinishReason.STOP
-
-
-def _status_in(error: object) -> int:
-    code = error.get("code") if isinstance(error, dict) else None
-    return code if isinstance(code, int) else 500
+async def _next(events: AsyncGenerator[str, None], reply: Reply) -> str | None:
+    """The next event, ``None`` at the end. Nothing that happens after the reply's end is an error."""
+    if reply.reason is None:
+        return await anext(events, None)
+    try:
+        async with asyncio.timeout(_USAGE_TIMEOUT_S):
+            return await anext(events, None)
+    except (TimeoutError, httpx.HTTPError, UpstreamFailed):
+        return None
 
 
 async def _events(response: httpx.Response) -> AsyncGenerator[str, None]:
+    """The data of each event; of a server that does not stream, its whole answer."""
     reader = EventReader()
-    async for chunk in response.aiter_bytes():
-        try:
-            events = reader.feed(chunk)
-        except ValueError as broken:
-            raise UpstreamFailed(
-                f"This model's server sent something that isn't an event stream ({broken})."
-            ) from broken
-        for data in events:
+    chunks = response.aiter_bytes()
+    first = await anext(chunks, b"")
+    while first and not first.strip():
+        first = await anext(chunks, b"")
+    if first.lstrip()[:1] == b"{":
+        yield (await _beginning(chunks, _MAX_ANSWER_BYTES, first)).decode(errors="replace")
+        yield DONE
+        return
+    try:
+        for data in reader.feed(first):
             yield data
+        async for chunk in chunks:
+            for data in reader.feed(chunk):
+                yield data
+        for data in reader.rest():
+            if _is_whole(data):
+                yield data
+    except ValueError as broken:
+        raise UpstreamFailed(f"This model's server sent something that isn't an event stream ({broken}).") from broken
 
 
-async def _beginning(response: httpx.Response) -> bytes:
-    body = b""
-    async for chunk in response.aiter_bytes():
+def _is_whole(data: str) -> bool:
+    """Whether the last event of a stream, which had no end, is not cut off."""
+    last = data.rpartition("\n")[2].strip()
+    try:
+        return last == DONE or bool(json.loads(last))
+    except ValueError:
+        return False
+
+
+async def _beginning(chunks: AsyncIterator[bytes], limit: int, body: bytes = b"") -> bytes:
+    async for chunk in chunks:
         body += chunk
-        if len(body) > _MAX_REFUSAL_BYTES:
+        if len(body) > limit:
             break
     return body
 

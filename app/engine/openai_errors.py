@@ -27,11 +27,17 @@ class Refusal(Exception):
         self.body = body
 
 
+def is_too_long(refusal: Refusal) -> bool:
+    """Whether the upstream refused a prompt that exceeds the model's context."""
+    said = refusal.body.decode(errors="replace")
+    return refusal.status in (400, 413, 422, 500) and any(sign in said for sign in _TOO_LONG)
+
+
 def refusal_error(refusal: Refusal) -> ParleyError:
     """The error for an upstream's answer with an error status, or with an error in its stream."""
     message = _message(refusal.body)
     status = refusal.status
-    if status in (400, 413, 422, 500) and any(sign in refusal.body.decode(errors="replace") for sign in _TOO_LONG):
+    if is_too_long(refusal):
         return PromptTooLong(
             f"This text is too long for the model. Its server reported: {message} Shorten it, or start a new "
             "conversation."

@@ -32,3 +32,7 @@ class EventReader:
                 events.append(b"\n".join(self._data).decode())
                 self._data.clear()
         return events
+
+    def rest(self) -> list[str]:
+        """After the last chunk: the data of a last event that no empty line ends. Raises as :meth:`feed`."""
+        return self.feed(b"\n\n")

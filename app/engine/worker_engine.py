@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 
+from app.domain.messages import Role, Turn
 from app.engine.base import Capabilities, LoadPlan
+from app.engine.control_tokens import ControlTokens, PromptText
 from app.engine.worker_process import WorkerProcess
 from app.errors import GenerationFailed, WorkerDied
 
 
 class WorkerEngine:
-    """The worker's state and configuration, and the errors for a broken connection to it."""
+    """The worker's state and configuration, prompts, and the errors for a broken connection to it."""
 
     def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
         self._child: WorkerProcess | None = None
         self._special_tokens: dict[str, str] = {}  # by their names in chat templates
+        self._control_tokens = ControlTokens()  # what the vocabulary has
         self._starting = asyncio.Lock()
 
     @property
@@ -33,6 +37,37 @@ class WorkerEngine:
         """The capabilities given by the plan."""
         plan = self._plan
         return Capabilities(context_tokens=plan.context_tokens, slots=plan.slots, adapters=tuple(plan.adapters))
+
+    def _know_control_tokens(self, control: Mapping[str, int], defined: Mapping[str, int]) -> None:
+        """Set the vocabulary's control tokens: see :class:`ControlTokens`."""
+        native = self._plan.native
+        self._control_tokens = ControlTokens(control, defined, native.template if native else "")
+
+    async def _prompt_text(self, turns: Sequence[Turn], prefill: str) -> PromptText:
+        """The prompt in the model's format; what `turns` and `prefill` say spells no control token in it.
+
+        Raises :class:`~app.errors.ConversationRefused` where the format rejects the conversation.
+        """
+        tokens, native = self._control_tokens, self._plan.native
+        if native is not None and not await native.keeps_private_use(self._special_tokens):
+            plain = await self._formatted([Turn(turn.role, tokens.broken_up(turn.content)) for turn in turns])
+            return PromptText(plain + tokens.broken_up(prefill))
+        escapes = tokens.escapes([*(turn.content for turn in turns), prefill])
+        text = await self._formatted(
+            [Turn(turn.role, escapes.escape(turn.content, reply=turn.role is Role.ASSISTANT)) for turn in turns]
+        )
+        return escapes.undo(text + escapes.escape(prefill, reply=True))
+
+    async def _formatted(self, turns: Sequence[Turn]) -> str:
+        """`turns` by the family's format, or by the checkpoint's own chat template where the family has none."""
+        plan = self._plan
+        if plan.family.render is not None:
+            return plan.family.render(turns)
+        if plan.native is not None:
+            return await plan.native.render(turns, self._special_tokens)
+        raise GenerationFailed(
+            "This model has no chat template. Set the family that it was trained with in its manifest."
+        )
 
     def _worker_config(self) -> dict[str, object]:
         """The configuration common to all workers."""

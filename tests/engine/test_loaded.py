@@ -36,3 +36,12 @@ async def test_prompts_are_rendered_a_few_at_a_time() -> None:
     prompts = await asyncio.gather(*(model.render([Turn(Role.USER, str(n))]) for n in range(20)))
     assert [prompt.text for prompt in prompts] == [f"user: {n}\nassistant: " for n in range(20)]
     assert engine.most == 2
+
+
+async def test_turns_are_put_in_order() -> None:
+    engine = Engine(echo())
+    await engine.start()
+    model = LoadedModel(Manifest("test", "Test", "native", "scripted"), engine, "digest", max_waiting=64)
+    roles = [(Role.USER, "one"), (Role.ASSISTANT, ""), (Role.USER, "two"), (Role.SYSTEM, "late")]
+    prompt = await model.render([Turn(*turn) for turn in roles])
+    assert prompt.text == "system: late\nuser: one\n\ntwo\nassistant: "

@@ -16,13 +16,14 @@ import pytest
 
 from app.config import Settings
 from app.domain.messages import Role, Turn
+from app.domain.turn_order import in_order
 from app.engine.base import EngineFactory, LoadPlan
 from app.engine.pool import ModelPool
 from app.engine.scripted import ScriptedEngine, babble
 from app.engine.templates import renderer as renderer_module
 from app.engine.templates.native_format import NativeFormat, native_format
 from app.engine.templates.renderer import TemplateEndless, TemplateForbidden, TemplateRefused, TemplateRenderer
-from app.errors import DamagedWeights, GenerationFailed, WorkerFailed
+from app.errors import ConversationRefused, DamagedWeights, GenerationFailed, WorkerFailed
 from app.models.catalog import Catalog
 from app.weights.formats.chat_template import ChatTemplate
 from tests.support import chat_templates
@@ -260,11 +261,63 @@ async def test_a_system_prompt_that_a_template_has_no_place_for(renderer: Templa
     assert await form.render([Turn(Role.SYSTEM, "Be brief."), Turn(Role.USER, "Hi")]) == asked
 
 
+PARTS = (
+    "{% for m in messages %}{{ m.role }}: {% for part in m.content %}{{ part.text }}{% endfor %}{{ '\n' }}{% endfor %}"
+)
+TYPED_PARTS = PARTS.replace("{{ part.text }}", "{% if part['type'] == 'text' %}{{ part['text'] + '' }}{% endif %}")
+QUESTIONS_IN_PARTS = (
+    "{% for m in messages %}{{ m.role }}: {% if m.role == 'user' %}{{ m.content[0].text }}{% else %}"
+    "{{ m.content | trim }}{% endif %}{{ '\n' }}{% endfor %}"
+)
+
+
+@pytest.mark.parametrize("template", [PARTS, TYPED_PARTS, QUESTIONS_IN_PARTS])
+async def test_a_template_that_reads_contents_as_parts(renderer: TemplateRenderer, template: str) -> None:
+    form = NativeFormat(renderer, ChatTemplate(template))
+    await form.check("tiny")
+    long = "word " * 300_000
+    turns = [Turn(Role.SYSTEM, "Be brief."), Turn(Role.USER, "Hi"), Turn(Role.ASSISTANT, "Yes?"), Turn(Role.USER, long)]
+    expected = f"system: Be brief.\nuser: Hi\nassistant: Yes?\nuser: {long}\n"
+    assert await form.render(turns) == expected
+
+
+@pytest.mark.parametrize("template", ["", "Hello!", "{% for m in messages %}{{ m.role }}{{ m.text }}{% endfor %}"])
+async def test_a_template_that_leaves_out_what_is_said(renderer: TemplateRenderer, template: str) -> None:
+    form = NativeFormat(renderer, ChatTemplate(template))
+    with pytest.raises(ConversationRefused, match=r"leaves out what is said.*`family` in its manifest"):
+        await form.render([Turn(Role.USER, "Hi")])
+
+
+STRICT = (
+    "{% for m in messages if m.role != 'system' %}"
+    "{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('take turns') }}{% endif %}{% endfor %}"
+)
+
+
+@pytest.mark.parametrize(
+    "template", [STRICT + PLAIN, chat_templates.LLAMA_2, chat_templates.MISTRAL, STRICT + chat_templates.GEMMA]
+)
+async def test_a_strict_template_gets_what_it_accepts(renderer: TemplateRenderer, template: str) -> None:
+    form = NativeFormat(renderer, ChatTemplate(template, chat_templates.SPECIAL))
+    u, a, s = Role.USER, Role.ASSISTANT, Role.SYSTEM
+    for given in (
+        [(a, "Welcome"), (u, "one"), (a, "two"), (u, "three")],
+        [(s, "Be brief"), (a, "Welcome"), (u, "one")],
+        [(u, "zero"), (u, "one")],
+        [(u, "zero"), (a, ""), (u, "one"), (s, "late")],
+        [(s, "one")],
+    ):
+        text = await form.render(in_order([Turn(*turn) for turn in given]))
+        assert "one" in text
+        assert ("three" in text) == ((u, "three") in given)
+        assert ("Welcome" in text) == (given[1:2] == [(a, "Welcome")])  # left out where it would come first
+
+
 async def test_what_a_template_says_and_what_is_to_be_done(hasty: TemplateRenderer) -> None:
     hello = [Turn(Role.USER, "Hello")]
     strict = NativeFormat(hasty, ChatTemplate("{{ raise_exception('roles must alternate') }}"))
     await strict.check("tiny")  # other conversations may please it
-    with pytest.raises(GenerationFailed, match="rejects this conversation: roles must alternate"):
+    with pytest.raises(ConversationRefused, match="does not accept this conversation: roles must alternate"):
         await strict.render([Turn(Role.SYSTEM, "Be brief."), *hello])
     endless = NativeFormat(hasty, ChatTemplate(chat_templates.ENDLESS["loops"]))
     with pytest.raises(GenerationFailed, match=r"does not finish.*`family` in its manifest"):

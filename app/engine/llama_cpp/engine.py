@@ -1,12 +1,13 @@
 """The llama.cpp engine: sends requests to one worker process and restarts it when it has died.
 
 llama.cpp does batching, sampling and prompt caching. This module renders and tokenizes prompts (so that the tokens
-counted are the tokens evaluated), handles stop strings (llama.cpp loses held-back text when a reply ends at its length
-limit), and distinguishes a failed request from a dead worker.
+counted are the tokens evaluated, and only the format's control tokens become such), handles stop strings (llama.cpp
+loses held-back text when a reply ends at its length limit), and distinguishes a failed request from a dead worker.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import secrets
@@ -29,11 +30,13 @@ from app.domain.generation import (
 )
 from app.domain.messages import Turn
 from app.engine.base import Capabilities, LoadPlan
+from app.engine.control_tokens import PromptText
 from app.engine.llama_cpp.client import Refused, WorkerClient
 from app.engine.stopping import TextGate
 from app.engine.worker_engine import WorkerEngine
 from app.engine.worker_process import WorkerProcess
 from app.errors import GenerationFailed, ParleyError, PromptTooLong, WorkerFailed
+from app.weights.formats.gguf_vocabulary import read_special_tokens
 
 _MODULE = "app.engine.llama_cpp.worker"
 _UNKNOWN_ARCHITECTURE = re.compile(r"unknown model architecture: '(.{1,64}?)'")
@@ -65,7 +68,9 @@ class LlamaCppEngine(WorkerEngine):
             self._client = WorkerClient(address.hostname or "127.0.0.1", address.port or 0, key)
             async with self._worker_errors():
                 props = await self._client.get("/props")
-                self._special_tokens = {name: _field(props, name) for name in ("bos_token", "eos_token")}
+            self._special_tokens = {name: _field(props, name) for name in ("bos_token", "eos_token")}
+            if self._plan.weights is not None:
+                self._know_control_tokens(*await asyncio.to_thread(read_special_tokens, self._plan.weights))
 
     async def stop(self) -> None:
         """Stop the worker; running requests raise :class:`WorkerDied`."""
@@ -80,12 +85,24 @@ class LlamaCppEngine(WorkerEngine):
     async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
         """Render by the family's format, or by the checkpoint's own chat template where the family has none."""
         async with self._worker_errors():
-            text = await self._text(turns) + prefill
-            bos = self._special_tokens.get("bos_token", "")
-            has_bos = bool(bos) and text.startswith(bos)  # the format contains it
-            body = {"content": text, "add_special": not has_bos, "parse_special": True}
-            ids = _field(await self._client.post("/tokenize", body), "tokens", list)
-        return Prompt(text, len(ids), tuple(ids))
+            prompt = await self._prompt_text(turns, prefill)
+            answer = await self._client.post("/tokenize", self._to_tokenize(prompt))
+            ids = _field(answer, "tokens", list)
+        return Prompt(prompt.text, len(ids), tuple(ids))
+
+    def _to_tokenize(self, prompt: PromptText) -> dict[str, object]:
+        """The request for a prompt's tokens: for its text, or where that spells control tokens, for its pieces.
+
+        ``/tokenize`` takes lists of texts and ids like ``/completion``; ``add_special`` adds to the first entry if that
+        is a text. https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
+        """
+        add = not prompt.starts_with(self._special_tokens.get("bos_token", ""))  # else the format contains it
+        if not prompt.spelled:
+            return {"content": prompt.text, "add_special": add, "parse_special": True}
+        pieces = self._control_tokens.pieces(prompt)
+        if add and pieces and not isinstance(pieces[0], str):
+            pieces.insert(0, "")
+        return {"content": pieces, "add_special": add, "parse_special": False}
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[EngineEvent, None]:
         """Deltas as llama.cpp sends them, then ``Finished``."""
@@ -128,16 +145,6 @@ class LlamaCppEngine(WorkerEngine):
             raise GenerationFailed(f"The adapter {adapter} can't be used: {why}", model_id=self._plan.manifest.id)
         scales = [{"id": i, "scale": float(name == adapter)} for name, i in self._adapters.items()]
         return {"lora": scales} if scales else {}
-
-    async def _text(self, turns: Sequence[Turn]) -> str:
-        plan = self._plan
-        if plan.family.render is not None:
-            return plan.family.render(turns)
-        if plan.native is not None:
-            return await plan.native.render(turns, self._special_tokens)
-        raise GenerationFailed(
-            "This model has no chat template. Set the family that it was trained with in its manifest."
-        )
 
     def _worker_config(self) -> dict[str, object]:
         plan = self._plan

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.domain.messages import Role, Turn
+from app.engine.templates.acceptance import Acceptance, Message, find_out
 from app.engine.templates.renderer import TemplateEndless, TemplateForbidden, TemplateRefused, TemplateRenderer
-from app.errors import DamagedWeights, GenerationFailed
+from app.errors import ConversationRefused, DamagedWeights, GenerationFailed
 from app.weights.formats.chat_template import ChatTemplate, read_template
 
 # The format for a GGUF file without a template, as in llama.cpp.
@@ -16,13 +17,10 @@ _CHATML = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 _TOKENS_UNKNOWN = {"bos_token": "<s>", "eos_token": "</s>"}  # for the check before the model is loaded
-_SYSTEM, _QUESTION, _REPLY = "Be brief.", "What is a river?", "Water on its way to the sea."
 _CURE = (
     "Set `family` in its manifest to the prompt format that it was trained with, such as vicuna or alpaca: the "
     "template is then not used."
 )
-
-Message = dict[str, str]
 
 
 def native_format(renderer: TemplateRenderer, weights: Path) -> NativeFormat | None:
@@ -37,12 +35,17 @@ def native_format(renderer: TemplateRenderer, weights: Path) -> NativeFormat | N
 
 
 class NativeFormat:
-    """One model's chat template, and whether it supports system messages."""
+    """One model's chat template, and how it wants the messages of a conversation."""
 
     def __init__(self, renderer: TemplateRenderer, template: ChatTemplate) -> None:
         self._renderer = renderer
         self._template = template
-        self._takes_system: bool | None = None  # not known yet
+        self._acceptance: Acceptance | None = None  # not known yet
+
+    @property
+    def template(self) -> str:
+        """The template's source."""
+        return self._template.text
 
     async def check(self, model_id: str) -> None:
         """Render sample conversations before the model is loaded.
@@ -50,59 +53,94 @@ class NativeFormat:
         Raises :class:`DamagedWeights` for a template that does not terminate or does something forbidden. One that only
         rejects the samples passes: it may accept other conversations.
         """
-        tokens = _TOKENS_UNKNOWN | dict(self._template.special_tokens)
-        longer = [_message(Role.USER, _QUESTION), _message(Role.ASSISTANT, _REPLY), _message(Role.USER, _QUESTION)]
         try:
-            await self._system_is_taken(tokens)
-            await self._renderer.render(self._template.text, longer, tokens)
-        except TemplateRefused:
-            pass
+            await self._accepted(_TOKENS_UNKNOWN | dict(self._template.special_tokens))
         except (TemplateEndless, TemplateForbidden) as bad:
             raise DamagedWeights(f"The model was not loaded: {_explained(bad)} {_CURE}", model_id=model_id) from bad
+
+    async def keeps_private_use(self, special_tokens: Mapping[str, str]) -> bool:
+        """Whether private-use characters of a conversation get into the prompt as they are."""
+        try:
+            return (await self._accepted(special_tokens)).private_use
+        except (TemplateEndless, TemplateForbidden):  # as `render` will say
+            return True
 
     async def render(self, turns: Sequence[Turn], special_tokens: Mapping[str, str] | None = None) -> str:
         """The prompt for a reply to `turns`; `special_tokens` are the loaded model's, by default those in its files.
 
-        For a template without system messages, the system prompt is put before the first user message.
-        Raises :class:`GenerationFailed` with the template's own message when it rejects the conversation.
+        For a template without system messages, the system prompt is put before the first user message. If the template
+        rejects the conversation, it is offered in other forms.
+        Raises :class:`ConversationRefused` with the template's own message when it rejects all of them, and
+        :class:`GenerationFailed` for a template that does not terminate.
         """
         tokens = self._template.special_tokens if special_tokens is None else special_tokens
-        messages = [_message(turn.role, turn.content) for turn in turns]
         try:
-            if messages and messages[0]["role"] == Role.SYSTEM and not await self._system_is_taken(tokens):
-                messages = _without_system(messages)
-            return await self._renderer.render(self._template.text, messages, tokens)
+            accepts = await self._accepted(tokens)
+            text = await self._first_accepted(_forms(turns, system=accepts.system), accepts, tokens)
         except TemplateRefused as refused:
-            raise GenerationFailed(f"This model's chat template rejects this conversation: {refused}") from refused
+            raise _refusal(str(refused).rstrip(". ")) from refused
         except (TemplateEndless, TemplateForbidden) as bad:
             raise GenerationFailed(f"{_explained(bad)} {_CURE}") from bad
+        if not accepts.questions or not text.strip():
+            raise _refusal("it leaves out what is said")
+        return text
 
-    async def _system_is_taken(self, tokens: Mapping[str, str]) -> bool:
-        """Whether the template renders system messages; also true for one that rejects all samples."""
-        if self._takes_system is None:
-            question = _message(Role.USER, _QUESTION)
-            alone = await self._sample([question], tokens)
-            both = await self._sample([_message(Role.SYSTEM, _SYSTEM), question], tokens)
-            self._takes_system = alone is None or (both is not None and _SYSTEM in both)
-        return self._takes_system
+    async def _first_accepted(
+        self, forms: Sequence[Sequence[Turn]], accepts: Acceptance, tokens: Mapping[str, str]
+    ) -> str:
+        """The prompt of the first of `forms` that the template accepts. Raises the first refusal."""
+        first: TemplateRefused | None = None
+        for form in forms:
+            try:
+                return await self._renderer.render(
+                    self._template.text, [accepts.message(turn) for turn in form], tokens
+                )
+            except TemplateRefused as refused:
+                first = first or refused
+        raise first or TemplateRefused("it has no messages")
 
-    async def _sample(self, messages: list[Message], tokens: Mapping[str, str]) -> str | None:
-        try:
-            return await self._renderer.render(self._template.text, messages, tokens)
-        except TemplateRefused:
-            return None
+    async def _accepted(self, tokens: Mapping[str, str]) -> Acceptance:
+        """What the template accepts; found out once."""
+        if self._acceptance is None:
+
+            async def render(messages: Sequence[Message]) -> str:
+                return await self._renderer.render(self._template.text, messages, tokens)
+
+            self._acceptance = await find_out(render)
+        return self._acceptance
 
 
-def _message(role: Role, content: str) -> Message:
-    return {"role": role.value, "content": content}
+def _forms(turns: Sequence[Turn], *, system: bool) -> list[Sequence[Turn]]:
+    """`turns`, and what else to try with a template that rejects them.
+
+    A system message is merged into the first question: at once for a template without `system` messages, or where there
+    is no question. Replies before the first question are left out.
+    """
+    told = bool(turns) and turns[0].role is Role.SYSTEM
+    forms = [turns] if (system and len(turns) > 1) or not told else []
+    if told:
+        forms.append(_without_system(turns))
+    first = next((at for at, turn in enumerate(turns) if turn.role is Role.USER), len(turns))
+    asked = [*turns[:told], *turns[first:]]
+    if len(asked) < len(turns) and first < len(turns):
+        forms += _forms(asked, system=system)
+    return forms
 
 
-def _without_system(messages: list[Message]) -> list[Message]:
-    """The messages with the system message merged into the next user message, as llama.cpp does."""
-    system, *rest = messages
-    if rest and rest[0]["role"] == Role.USER:
-        return [_message(Role.USER, f"{system['content']}\n{rest[0]['content']}"), *rest[1:]]
-    return [_message(Role.USER, system["content"]), *rest]
+def _without_system(turns: Sequence[Turn]) -> list[Turn]:
+    """The turns with the system turn merged into the next user turn, as llama.cpp does."""
+    system, *rest = turns
+    if rest and rest[0].role is Role.USER:
+        return [Turn(Role.USER, f"{system.content}\n{rest[0].content}"), *rest[1:]]
+    return [Turn(Role.USER, system.content), *rest]
+
+
+def _refusal(reason: str) -> ConversationRefused:
+    return ConversationRefused(
+        f"This model's chat template does not accept this conversation: {reason}. Start a new chat, or choose another "
+        f"model. {_CURE}",
+        reason=reason,
+    )
 
 
 def _explained(bad: TemplateEndless | TemplateForbidden) -> str:

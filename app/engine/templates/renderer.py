@@ -58,10 +58,11 @@ class TemplateRenderer:
             self._starting = asyncio.create_task(self._warmed_up(), name="start the template sandbox")
 
     async def render(
-        self, template: str, messages: Sequence[Mapping[str, str]], variables: Mapping[str, object] | None = None
+        self, template: str, messages: Sequence[Mapping[str, object]], variables: Mapping[str, object] | None = None
     ) -> str:
         """Render `template` with `messages` (``{"role", "content"}``) to a prompt for a reply.
 
+        A content is a text, or a list of parts ``{"type": "text", "text": …}``.
         `variables`: other variables of the template, mostly special tokens by name, such as ``bos_token``.
         Raises :class:`TemplateRefused`, :class:`TemplateForbidden`, :class:`TemplateEndless`, and
         :class:`~app.errors.WorkerFailed` where no process can be started.

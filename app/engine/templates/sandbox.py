@@ -79,7 +79,7 @@ class _TooLong(Exception):
 
 def _rendered(request: Mapping[str, Any]) -> str:
     messages = request["messages"]
-    limit = _LEAST_CHARS + _CHARS_EACH * sum(len(message["content"]) for message in messages)
+    limit = _LEAST_CHARS + _CHARS_EACH * sum(_length(message["content"]) for message in messages)
     variables = {"tools": None, "documents": None, "add_generation_prompt": True, **request["variables"]}
     pieces = []
     for piece in compiled(request["template"]).generate(messages=messages, **variables):
@@ -88,6 +88,11 @@ def _rendered(request: Mapping[str, Any]) -> str:
         if limit < 0:
             raise _TooLong
     return "".join(pieces)
+
+
+def _length(content: str | list[dict[str, str]]) -> int:
+    """The characters of a message's content: a text, or parts ``{"type": "text", "text": …}``."""
+    return len(content) if isinstance(content, str) else sum(len(part["text"]) for part in content)
 
 
 def _give_up_rights() -> None:

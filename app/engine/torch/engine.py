@@ -13,6 +13,7 @@ from contextlib import aclosing, asynccontextmanager
 from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Prompt, Usage
 from app.domain.messages import Turn
 from app.engine.base import LoadPlan
+from app.engine.control_tokens import PromptText
 from app.engine.stopping import TextGate
 from app.engine.threads import OPENMP_FOR_TORCH
 from app.engine.torch.client import Refused, WorkerClient
@@ -61,6 +62,9 @@ class TorchEngine(WorkerEngine):
                     raise
             self._special_tokens = _strings(said.get("special_tokens"))
             self._client = await WorkerClient.over(ours)
+            async with self._worker() as worker:
+                tokens = await worker.ask("control_tokens")
+            self._know_control_tokens(tokens["control"], tokens["defined"])
 
     async def stop(self) -> None:
         """Stop the worker; running requests raise :class:`WorkerDied`."""
@@ -71,16 +75,24 @@ class TorchEngine(WorkerEngine):
 
     async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
         """Render by the family's format, or by the checkpoint's own chat template where the family has none."""
-        render, native = self._plan.family.render, self._plan.native
-        if render is not None:
-            wanted: dict[str, object] = {"text": render(turns)}
-        elif native is not None:
-            wanted = {"templated": await native.render(turns, self._special_tokens)}
+        family, native = self._plan.family, self._plan.native
+        if family.render is None and native is None:
+            messages = [{"role": turn.role.value, "content": turn.content} for turn in turns]
+            wanted: dict[str, object] = {"messages": messages, "prefill": prefill}
         else:
-            wanted = {"messages": [{"role": turn.role.value, "content": turn.content} for turn in turns]}
+            wanted = self._to_tokenize(await self._prompt_text(turns, prefill), prefill)
         async with self._worker() as worker:
-            answer = await worker.ask("render", prefill=prefill, **wanted)
+            answer = await worker.ask("render", **wanted)
         return Prompt(answer["text"], answer["n"], tuple(answer["ids"]))
+
+    def _to_tokenize(self, prompt: PromptText, prefill: str) -> dict[str, object]:
+        """The request for a prompt's tokens: for its text, or where that spells control tokens, for its pieces."""
+        wanted: dict[str, object] = {"native": self._plan.family.render is None}
+        if prompt.spelled:
+            begun = prompt.starts_with(self._special_tokens.get("bos_token", ""))
+            return wanted | {"text": prompt.text, "pieces": self._control_tokens.pieces(prompt), "begun": begun}
+        text = prompt.text.removesuffix(prefill)  # some tokenizers have tokens of their own between the two
+        return wanted | {"text": text, "prefill": prefill if text + prefill == prompt.text else ""}
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[EngineEvent, None]:
         """A delta for each step that produced text, then ``Finished``."""

@@ -2,13 +2,20 @@
 
 To the worker (``id`` is the engine's number of the request):
 
-    {"op": "render", "id", …, "prefill"}                        → {"id", "text", "n", "ids"}; no ids where n is too many
+    {"op": "render", "id", …}                                   → {"id", "text", "n", "ids"}; no ids where n is too many
     {"op": "generate", "id", "ids", "sampling", "adapter"}      → frames with "step", until one says that it ended
     {"op": "cancel", "id"}                                      no answer, and no further output of that request
     {"op": "busy", "id"}                                        → {"id", "busy": requests that are being computed}
+    {"op": "control_tokens", "id"}                              → {"id", "control", "defined"}: ids by text, see
+                                                                  :class:`app.engine.control_tokens.ControlTokens`
 
-A ``render`` carries one of: "text", rendered by a family; "templated", rendered by the checkpoint's own template with
-all special tokens in it; or "messages", for a tokenizer with a format of its own.
+A ``render`` carries one of:
+
+    "text", "prefill", "native"             a prompt and the beginning of the reply; control tokens in them are parsed.
+                                            "native": by the checkpoint's template, with all special tokens in it
+    "text", "pieces", "begun", "native"     a prompt that spells control tokens: the ids of its own, and the texts
+                                            between them. "begun": the format itself begins with bos
+    "messages", "prefill"                   for a tokenizer with a format of its own
 
 From the worker, besides the answers: ``{"id", "error": "why"}`` for a ``render`` that failed, and after each step of
 the batch one ``{"step": [...]}`` with a list of :class:`StepOutput`.

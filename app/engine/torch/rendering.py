@@ -1,11 +1,12 @@
 """Renders prompts in the worker: their text, and their token ids with special tokens.
 
-Chat templates are not run here but in the sandbox of :mod:`app.engine.templates`, which sends the rendered text.
+Chat templates are not run here but in the sandbox of :mod:`app.engine.templates`; this module gets the rendered text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 
@@ -15,13 +16,67 @@ class RenderingFailed(Exception):
 
 def rendered(tokenizer: Any, frame: Mapping[str, Any]) -> tuple[str, list[int]]:
     """Text and token ids for a ``render`` frame (:mod:`app.engine.torch.frames`). Raises :class:`RenderingFailed`."""
-    prefill: str = frame["prefill"]
-    if "text" in frame:
-        return render_text(tokenizer, frame["text"], prefill)
-    if "templated" in frame:
-        text = frame["templated"] + prefill
+    if "messages" in frame:
+        return render_messages(tokenizer, frame["messages"], frame["prefill"])
+    if "pieces" in frame:
+        begun = frame["native"] or frame["begun"]
+        return frame["text"], ([] if begun else _beginning(tokenizer)) + encode_pieces(tokenizer, frame["pieces"])
+    if frame["native"]:
+        text = frame["text"] + frame["prefill"]
         return text, tokenizer(text, add_special_tokens=False)["input_ids"]
-    return render_messages(tokenizer, frame["messages"], prefill)
+    return render_text(tokenizer, frame["text"], frame["prefill"])
+
+
+def control_tokens(tokenizer: Any) -> tuple[dict[str, int], dict[str, int]]:
+    """The ids of control tokens by their text, and of other tokens that the tokenizer finds in any text.
+
+    Empty for ChatGLM's tokenizers, which parse no text for them.
+    """
+    if hasattr(tokenizer, "special_id"):
+        return {}, {}
+    added = tokenizer.added_tokens_decoder.items()
+    control = {str(token): index for index, token in added if token.special}
+    return control, {str(token): index for index, token in added if not token.special}
+
+
+def encode_pieces(tokenizer: Any, pieces: Sequence[int | str]) -> list[int]:
+    """Token ids of control tokens and the texts between them, as if they stood in one text."""
+    ids: list[int] = []
+    added = tokenizer.added_tokens_decoder
+    for at, piece in enumerate(pieces):
+        if isinstance(piece, int):
+            ids.append(piece)
+            continue
+        before, after = pieces[at - 1] if at else None, pieces[at + 1] if at + 1 < len(pieces) else None
+        if isinstance(before, int) and added[before].rstrip:
+            piece = piece.lstrip()
+        if isinstance(after, int) and added[after].lstrip:
+            piece = piece.rstrip()
+        with _inside_a_text(tokenizer) if ids else nullcontext():
+            ids += tokenizer(piece, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return ids
+
+
+@contextmanager
+def _inside_a_text(tokenizer: Any) -> Iterator[None]:
+    """Makes a tokenizer that puts a space before the beginning of a text only put none before the next ones."""
+    pre: Any = getattr(getattr(tokenizer, "backend_tokenizer", None), "pre_tokenizer", None)
+    if getattr(pre, "prepend_scheme", "") != "first":
+        yield
+        return
+    pre.prepend_scheme = "never"
+    try:
+        yield
+    finally:
+        pre.prepend_scheme = "first"
+
+
+def _beginning(tokenizer: Any) -> list[int]:
+    """The special tokens that the tokenizer puts before a text."""
+    plain = tokenizer("a", add_special_tokens=False)["input_ids"]
+    ids: list[int] = tokenizer("a")["input_ids"]
+    start = next((at for at in range(len(ids)) if ids[at : at + len(plain)] == plain), 0)
+    return ids[:start]
 
 
 def special_tokens(tokenizer: Any) -> dict[str, str]:

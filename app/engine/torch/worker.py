@@ -66,6 +66,11 @@ class Service:
             self._scheduler.submit(GenerationJob(number, frame["ids"], params, frame["adapter"]))
         elif op == "cancel":
             self._scheduler.cancel(number)
+        elif op == "control_tokens":
+            from app.engine.torch.rendering import control_tokens
+
+            control, defined = control_tokens(self._tokenizer)
+            self._connection.send({"id": number, "control": control, "defined": defined})
         else:
             self._connection.send({"id": number, "busy": self._scheduler.busy})
 

@@ -6,9 +6,9 @@ its answer ``text [gMASK] <sop> answer <eop>``; batches are left-padded.
 The first published checkpoints reserve 20000 ids for images before the text (``num_image_tokens``), and their file
 lacks some pieces of later ones; both are supported.
 
-``<sop>``, ``<eop>``, ``<pad>``, ``<unk>`` and ``[MASK]`` in a text are those tokens, as in the original. For text that
-people typed, pass ``split_special_tokens=True``: then they are only characters, all but ``[MASK]``, which is how people
-ask for a blank to be filled in. Conversations are encoded so.
+``<sop>``, ``<eop>``, ``<pad>``, ``<unk>`` and ``[MASK]`` in a text are those tokens, as in the original, and ``<n>``,
+``<|tab|>`` and ``<|blank_2|>`` are whitespace. For text that people typed, pass ``split_special_tokens=True``: then all
+of them are only characters. Conversations are encoded so.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ _APPENDED_SPECIAL = ("[MASK]", "[gMASK]", "[sMASK]", "<unused_0>", "<sop>", "<eo
 _APPENDED_TEXT = ("<|tab|>", *(f"<|blank_{count}|>" for count in range(2, _MAX_BLANKS + 1)))
 _CONTROL, _USER_DEFINED, _BYTE = 3, 4, 6  # sentencepiece's types of pieces
 _BLANKS = re.compile(rf" {{2,{_MAX_BLANKS}}}")
+_WITHIN_TYPED_WHITESPACE = re.compile(r"(?<=<)(?=n>|\|tab\|>|\|blank_\d+\|>)")
 _BLANK_PIECES = re.compile(r"<\|blank_(\d+)\|>")
 
 
@@ -164,16 +165,15 @@ class ChatGLMTokenizer(ConversationTokenizer):
         return (str(path),)
 
     def tokenize(self, text: str, **kwargs: Any) -> list[str]:
-        """The pieces of a text, special tokens included; with ``split_special_tokens`` of those [MASK] only."""
+        """The pieces of a text, special tokens included; with ``split_special_tokens`` they are text."""
         if not kwargs.get("split_special_tokens", self.split_special_tokens):
             pieces: list[str] = super().tokenize(text, **kwargs)
             return pieces
-        mask = str(self.mask_token)
-        first, *others = text.split(mask)
-        pieces = self._tokenize(first.rstrip() if others else first)
-        for index, part in enumerate(others, start=1):
-            part = part.lstrip()  # the library strips around tokens, too
-            pieces += [mask, *self._tokenize(part.rstrip() if index < len(others) else part)]
+        first, *others = _WITHIN_TYPED_WHITESPACE.split(text)
+        pieces = self._tokenize(first)
+        for part in others:  # sentencepiece puts a space before a text, but none after a piece such as <n>
+            following = self._tokenize("\n" + part)
+            pieces += following[following.index("<n>") + 1 :]
         return pieces
 
     def _tokenize(self, text: str, **kwargs: Any) -> list[str]:

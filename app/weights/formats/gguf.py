@@ -13,7 +13,8 @@ from __future__ import annotations
 import math
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -35,7 +36,8 @@ _MAX_DIMENSIONS = 4
 _TEXT, _ARRAY, _BOOL = 8, 9, 7
 _NUMBERS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", _BOOL: "<B", 10: "<Q", 11: "<q", 12: "<d"}
 
-Value = int | float | str | tuple[int | float, ...] | None  # None: skipped (a list of strings, a long list)
+# None: skipped (a list of strings, a long list)
+Value = int | float | str | tuple[int | float, ...] | tuple[bytes, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,23 @@ class GGUFHeader:
 
 def read_header(path: Path) -> GGUFHeader:
     """Read and validate a header. Raises only :class:`DamagedWeights`, with the reason."""
+    with _reading(path) as (file, size):
+        return _Reader(file, size).header()
+
+
+def read_lists(path: Path, keys: frozenset[str]) -> dict[str, Value]:
+    """The lists `keys` of the header, whole; texts as UTF-8. Raises as :func:`read_header`."""
+    with _reading(path) as (file, size):
+        metadata = _Reader(file, size, keys).metadata()
+    return {key: value for key, value in metadata.items() if key in keys}
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """The open file and its size; errors become :class:`DamagedWeights`."""
     try:
         with path.open("rb") as file:
-            return _Reader(file, os.fstat(file.fileno()).st_size).header()
+            yield file, os.fstat(file.fileno()).st_size
     except OSError as err:
         raise DamagedWeights(f"{path.name} cannot be read: {err.strerror}.", file=path.name) from err
     except _Bad as bad:
@@ -92,13 +108,27 @@ class _Bad(Exception):
 class _Reader:
     """Reads one open file sequentially."""
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
+    def __init__(self, file: BinaryIO, size: int, kept: frozenset[str] = frozenset()) -> None:
+        """`kept`: lists that are read whole instead of skipped."""
+        self._kept = kept
         self._file = file
         self._size = size
         self._left = min(size, _MAX_HEADER_BYTES)  # bytes that the header may still have
         self._items_left = _MAX_LIST_ITEMS
 
     def header(self) -> GGUFHeader:
+        """The whole header, checked."""
+        tensors, keys = self._counts()
+        metadata = self._metadata(keys)
+        shapes, types, tensor_bytes = self._tensors(tensors, _alignment(metadata))
+        return _summary(metadata, shapes, types, tensor_bytes)
+
+    def metadata(self) -> dict[str, Value]:
+        """The keys and values only."""
+        return self._metadata(self._counts()[1])
+
+    def _counts(self) -> tuple[int, int]:
+        """The numbers of tensors and keys."""
         if self._take(4, "its mark") != b"GGUF":
             raise _Bad("it does not begin with GGUF")
         version = self._number("<I")
@@ -106,10 +136,7 @@ class _Reader:
             swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
             raise _Bad("it is big-endian" if swapped in (2, 3) else f"its version {version} is not one of 2 and 3")
         tensors = self._count("tensors", _MAX_TENSORS, least_bytes=24)
-        keys = self._count("keys", _MAX_KEYS, least_bytes=13)
-        metadata = self._metadata(keys)
-        shapes, types, tensor_bytes = self._tensors(tensors, _alignment(metadata))
-        return _summary(metadata, shapes, types, tensor_bytes)
+        return tensors, self._count("keys", _MAX_KEYS, least_bytes=13)
 
     def _metadata(self, count: int) -> dict[str, Value]:
         metadata: dict[str, Value] = {}
@@ -135,6 +162,8 @@ class _Reader:
         if kind == _TEXT:
             count = self._count(f"strings in {key}", self._items_left, least_bytes=8)
             self._items_left -= count
+            if key in self._kept:
+                return tuple(self._take(self._number("<Q"), key) for _ in range(count))
             self._skip_texts(count, key)
             return None
         if kind == _ARRAY:
@@ -143,7 +172,7 @@ class _Reader:
             raise _Bad(f"the list {key} holds the unknown type {kind}")
         width = struct.calcsize(_NUMBERS[kind])
         count = self._count(f"numbers in {key}", self._left, least_bytes=width)
-        if count > _MAX_KEPT_NUMBERS:
+        if count > _MAX_KEPT_NUMBERS and key not in self._kept:
             self._skip(count * width, key)
             return None
         if count > self._items_left:

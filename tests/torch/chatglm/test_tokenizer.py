@@ -86,8 +86,24 @@ def test_special_tokens_that_a_text_can_spell() -> None:
     as_text = it.encode(typed, add_special_tokens=False, split_special_tokens=True)
     assert not set(as_text) & set(it.all_special_ids)
     assert it.decode(as_text) == typed
-    for blank in ("今天[MASK]很好", "[MASK]", " [MASK] a  [MASK][MASK] b ", "x[MASK] "):
-        assert it.encode(blank, split_special_tokens=True) == it.encode(blank)
+    mask = it.convert_tokens_to_ids("[MASK]")
+    for blank in ("今天[MASK]很好", "[MASK]", "a  [MASK][MASK] b", "x[gMASK]"):
+        as_text = it.encode(blank, add_special_tokens=False, split_special_tokens=True)
+        assert mask not in as_text
+        assert it.decode(as_text, clean_up_tokenization_spaces=False) == blank
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("a<n>b", "▁a < n > b"),
+        ("<|tab|>", "▁< | tab | >"),
+        ("<|blank_5|>  <|blank_12|> \t<n\n>", "▁< | blank _ 5 | > <|blank_2|> < | blank _ 1 2 | > ▁ <|tab|> < n <n> >"),
+        ("a <n> <<n>>", "▁a ▁< n > ▁<< n >>"),
+    ],
+)
+def test_typed_names_of_whitespace_are_text(text: str, pieces: str) -> None:
+    assert tokenizer().tokenize(text, split_special_tokens=True) == pieces.split(" ")
 
 
 def test_a_prompt_has_no_special_tokens_but_its_own() -> None:

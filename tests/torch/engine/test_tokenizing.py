@@ -13,9 +13,10 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra torch")
 
 import sentencepiece
+from tokenizers import pre_tokenizers
 from transformers import AutoConfig
 
-from app.engine.torch.rendering import render_text
+from app.engine.torch.rendering import encode_pieces, render_text
 from app.engine.torch.tokenizing import load_tokenizer
 from tests.support.shared import shared
 from tests.support.tiny_models import write_qwen2_tokenizer, write_sentencepiece
@@ -112,3 +113,17 @@ def test_other_families_keep_theirs(tmp_path: Path) -> None:
     assert tokenizer.decode(tokenizer("<|im_start|>user\nriver  你好<|im_end|>")["input_ids"]) == (
         "<|im_start|>user\nriver  你好<|im_end|>"
     )
+
+
+@pytest.mark.parametrize("scheme", ["first", "always", "never", "published"])
+def test_a_prompt_in_pieces_has_the_tokens_that_it_has_in_one(folder: Path, scheme: str) -> None:
+    tokenizer = load_tokenizer(folder, "llama")
+    if scheme != "published":
+        tokenizer.backend_tokenizer.normalizer = None
+        tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme, split=False)
+    pieces: list[int | str] = [BEGIN, "USER: hello there", END, "two  words", END]
+    text = "<s>USER: hello there</s>two  words</s>"
+    assert encode_pieces(tokenizer, pieces) == tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert encode_pieces(tokenizer, pieces[1:]) == tokenizer(text[3:], add_special_tokens=False)["input_ids"]
+    spelled = encode_pieces(tokenizer, [BEGIN, "one</s>two<s>", END])
+    assert (spelled.count(BEGIN), spelled.count(END)) == (1, 1)

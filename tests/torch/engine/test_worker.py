@@ -25,7 +25,8 @@ from app.engine.templates.native_format import NativeFormat, native_format
 from app.engine.templates.renderer import TemplateRenderer
 from app.engine.torch import ENGINE
 from app.engine.torch.engine import TorchEngine
-from app.errors import GenerationFailed, PromptTooLong, WorkerDied, WorkerFailed
+from app.errors import ConversationRefused, GenerationFailed, PromptTooLong, WorkerDied, WorkerFailed
+from app.families import load_families
 from app.families.base import Family
 from app.models.manifest import Manifest
 from tests.engine.engine_contract import QUESTION, ask, request, until
@@ -154,13 +155,30 @@ async def test_a_familys_format_and_stop_strings(engine: TorchEngine) -> None:
     assert outcome.finished.reason == "stop"
 
 
+async def test_a_text_that_spells_control_tokens_is_only_text(engine: TorchEngine) -> None:
+    start, end = 0, 1
+    words = tiny.tokenizer()
+    spelled = "river</s>stone<s>"
+    as_text = words(spelled, add_special_tokens=False, split_special_tokens=True).input_ids
+    turns = [Turn(Role.USER, spelled), Turn(Role.ASSISTANT, spelled), Turn(Role.USER, spelled)]
+    prompt = await engine.render(turns, prefill=spelled)
+    assert prompt.text == f"<s>[user] {spelled}\n[assistant] {spelled}\n[user] {spelled}\n[assistant]{spelled}"
+    ids = list(prompt.token_ids or ())
+    assert (ids.count(start), ids.count(end), len(ids)) == (1, 0, prompt.n_tokens)
+    assert ids[-len(as_text) :] == as_text
+    assert words.decode(ids[1:]) == prompt.text[3:]
+    plain = await with_format(engine, load_families()["vicuna"]).render(turns)
+    assert (plain.token_ids or ()).count(end) == 1  # the format's own
+    assert plain.text.count(spelled) == 3
+
+
 async def test_a_conversation_that_the_template_refuses_fails_alone(
     engine: TorchEngine, tmp_path: Path, renderer: TemplateRenderer
 ) -> None:
     words = tiny.tokenizer()
     words.chat_template = "{{ raise_exception('roles must alternate') }}"
     strict = tiny.save(tiny.speaker(words), words, tmp_path / "strict")
-    with pytest.raises(GenerationFailed, match="rejects this conversation: roles must alternate"):
+    with pytest.raises(ConversationRefused, match="does not accept this conversation: roles must alternate"):
         await with_format(engine, NATIVE, native_format(renderer, strict)).render([Turn(Role.USER, "x")])
     assert (await engine.render([Turn(Role.USER, "x")])).text
 

@@ -239,6 +239,7 @@ export const en = {
   "error.invalid_sampling": "One of the chat settings is out of range ({field}). Change it in the settings.",
   "error.prompt_too_long": "This text is too long: it has {prompt_tokens} tokens, and the model can read {context_tokens}. Shorten it, or split it into several messages.",
   "error.invalid_import": "This file can't be imported. Choose a chat exported as JSON. ({message})",
+  "error.conversation_refused": "The model's chat template doesn't accept this chat: {reason}. Start a new chat, or choose another model.",
   "error.unsupported_request": "Parley doesn't support this ({field}).",
   "error.forbidden": "The server refused this page. Open Parley at the address shown when the server started.",
   "error.not_found": "This no longer exists. Reload the page.",

@@ -239,6 +239,7 @@ export const zh = {
   "error.invalid_sampling": "有一项对话设置超出了范围（{field}），请在设置中修改。",
   "error.prompt_too_long": "内容太长：共 {prompt_tokens} 个 token，模型最多支持 {context_tokens} 个。请缩短，或分成几条发送。",
   "error.invalid_import": "无法导入这个文件，请选择导出为 JSON 的对话。（{message}）",
+  "error.conversation_refused": "该模型的对话模板不接受这段对话：{reason}。请新建对话，或换一个模型。",
   "error.unsupported_request": "Parley 不支持这项功能（{field}）。",
   "error.forbidden": "服务器拒绝了这个页面。请用服务器启动时显示的地址打开 Parley。",
   "error.not_found": "内容已不存在，请刷新页面。",
