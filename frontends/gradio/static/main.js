@@ -8,6 +8,7 @@ import { createApp } from "./page/app.js";
 import { connectionBar } from "./page/connection_bar.js";
 import { h, whenPresent } from "./page/dom.js";
 import { Panels } from "./page/panels.js";
+import { RepeatedClicks } from "./page/repeated_clicks.js";
 import { createTheme } from "./page/theme.js";
 import { topBar } from "./page/top_bar.js";
 import { Welcome } from "./page/welcome.js";
@@ -29,6 +30,8 @@ async function start() {
   mountPicker(composer.picker, app);
   mountSettings(settings, app, () => panels.set("settings", false));
   document.body.prepend(skipLink(app, composer));
+  const clicks = new RepeatedClicks();
+  document.addEventListener("click", (event) => clicks.drop(event), true);
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !event.defaultPrevented && conversation.running) void actions.stop();
   });
@@ -75,7 +78,7 @@ function mountConversation(app, main, { theme, panels }) {
 
 /** The methods of `actions` that a message's buttons call, bound. */
 function handlersOf(actions) {
-  const names = ["copy", "edit", "regenerate", "continue", "version", "rate", "details", "authorName"];
+  const names = ["copy", "edit", "regenerate", "continue", "version", "rate", "details", "hold", "authorName"];
   return Object.fromEntries(names.map((name) => [name, actions[name].bind(actions)]));
 }
 
