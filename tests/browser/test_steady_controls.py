@@ -215,6 +215,9 @@ def test_stop_pressed_too_late_sends_nothing(server: ServerProcess, open_page: O
 
 def test_send_pressed_twice_stops_nothing(server: ServerProcess, open_page: OpenPage) -> None:
     page = open_page(server.url)
-    page.fill("#parley-input", "one two")
+    ask(page, "one")
+    finished(page)
+    page.fill("#parley-input", "one two three four")
     page.locator(".p-send").dblclick()
-    assert "two" in finished(page)
+    expect(page.locator(".p-reply")).to_have_count(2)
+    assert "four" in finished(page)

@@ -6,16 +6,32 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CheckConstraint, create_engine, inspect
 
 from app.store import Store, migrate, reading
+from app.store.check import check
 from app.store.connections import parse_url
 from app.store.migrate import KEPT_BACKUPS, alembic_config, head_revision
 from app.store.tables import Base
 
 from .opened import Opened
+
+_MESSAGE = (
+    "INSERT INTO messages (id, conversation_id, parent_id, role, content, state, created_at, dropped_turns, "
+    "prompt_tokens, completion_tokens, cached_tokens, model_id, error_code) VALUES ('{}', 'c', {}, '{}', 'x', '{}', "
+    "'2026-01-01 00:00:00', 0, 0, 0, 0, {}, {})"
+)
+FIRST_ROWS = (
+    "INSERT INTO users VALUES ('local', 'local', '2026-01-01 00:00:00')",
+    "INSERT INTO conversations VALUES ('c', 'local', '', NULL, '', '{}', 'written', 0, "
+    "'2026-01-01 00:00:00', '2026-01-01 00:00:00', NULL)",
+    _MESSAGE.format("q", "NULL", "user", "complete", "NULL", "NULL"),
+    _MESSAGE.format("imported", "'q'", "assistant", "complete", "NULL", "NULL"),
+    _MESSAGE.format("written", "'q'", "assistant", "failed", "'small'", "'worker_failed'"),
+)
 
 NEXT = """
 from alembic import op
@@ -44,6 +60,25 @@ def test_the_migrations_make_the_tables_of_the_code(opened: Opened) -> None:
             if connection.dialect.name == "sqlite":  # PostgreSQL writes them anew
                 assert coded == stored
     engine.dispose()
+
+
+def test_replies_of_the_first_tables_keep_what_they_say(tmp_path: Path) -> None:
+    """A reply without provenance was imported; a failed one has no details yet."""
+    url = f"sqlite:///{tmp_path / 'parley.db'}"
+    engine = create_engine(parse_url(url))
+    with engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0001")
+        for statement in FIRST_ROWS:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    store = Store.open(url, tmp_path)
+    try:
+        found = {m.id: m for m in store.submit(lambda r: r.messages.all("c")).result()}
+    finally:
+        store.close_now()
+    assert {key: m.imported_model for key, m in found.items()} == {"q": None, "imported": "", "written": None}
+    assert (found["written"].error_code, found["written"].error_details) == ("worker_failed", {})
+    assert check(url).problems == []
 
 
 @pytest.fixture

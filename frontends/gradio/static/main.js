@@ -78,7 +78,7 @@ function mountConversation(app, main, { theme, panels }) {
 
 /** The methods of `actions` that a message's buttons call, bound. */
 function handlersOf(actions) {
-  const names = ["copy", "edit", "regenerate", "continue", "version", "rate", "details", "hold", "authorName"];
+  const names = ["copy", "edit", "regenerate", "continue", "version", "rate", "details", "hold"];
   return Object.fromEntries(names.map((name) => [name, actions[name].bind(actions)]));
 }
 

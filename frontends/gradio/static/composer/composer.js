@@ -94,7 +94,7 @@ export class Composer {
   draw() {
     const { app } = this;
     const placeholder = app.model() ? "composer.placeholder" : "composer.placeholder_no_model";
-    this.area.placeholder = app.t(placeholder, { model: modelName(app) });
+    this.area.placeholder = app.t(placeholder, { model: modelName(app, app.reference()) });
     this.area.setAttribute("aria-label", app.t("composer.label"));
     const label = app.t(this.running ? "composer.stop" : "composer.send");
     nameButton(this.button, label, this.running ? "stop" : "arrow_up");

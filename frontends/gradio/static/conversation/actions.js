@@ -1,5 +1,4 @@
 /** Actions on the open conversation: ask, stop, regenerate, continue, edit, rate, copy. */
-import { modelName } from "../models/model_name.js";
 import { copyText } from "../page/dom.js";
 import { openRatingBox } from "./rating_box.js";
 import { showDetails } from "./reply_details.js";
@@ -82,7 +81,7 @@ export class Actions {
     const { optimistic } = conversation;
     const model_id = app.reference();
     const body = what === "regenerate" ? { model_id } : undefined;
-    optimistic.reply(message.parent_id, { ...shown, model_id: body?.model_id ?? message.model_id });
+    optimistic.reply(message.parent_id, { ...shown, model_id: (!body && message.model_id) || model_id });
     conversation.draw();
     this.view.follow();
     try {
@@ -151,10 +150,5 @@ export class Actions {
 
   async copy(message, button) {
     this.view.copied(button, await copyText(message.content));
-  }
-
-  /** @returns {string} the name of the model that wrote the reply */
-  authorName(message) {
-    return modelName(this.app, message.model_id);
   }
 }

@@ -2,6 +2,7 @@
 import { h } from "../page/dom.js";
 import { nameButton, textButton } from "../widgets/buttons.js";
 import { icon } from "../widgets/icons.js";
+import { authorName } from "./author.js";
 import { AutoScroll } from "./auto_scroll.js";
 import { MessageView } from "./message_view.js";
 
@@ -192,7 +193,7 @@ export class ConversationView {
 
   /** Announce a finished reply to screen readers. */
   announce(message) {
-    const model = this.handlers.authorName(message);
+    const model = authorName(this.app, message);
     this.live.textContent = this.app.t("chat.said", { model, text: message.content });
   }
 

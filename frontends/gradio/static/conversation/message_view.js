@@ -1,8 +1,8 @@
 /** Draws one message: updates its text block by block, and redraws everything else when it changes. */
 import { longTime, shortTime } from "../i18n/format.js";
-import { modelName } from "../models/model_name.js";
 import { h, setHtml } from "../page/dom.js";
 import { iconButton } from "../widgets/buttons.js";
+import { authorName } from "./author.js";
 import { editor } from "./question_editor.js";
 import { Blocks, labelCopyButtons } from "./reply_blocks.js";
 import { replyNotes } from "./reply_notes.js";
@@ -79,7 +79,7 @@ export class MessageView {
   /** Draw everything but the text again: after a change of language, versions or rating. */
   redraw() {
     const { app, message } = this;
-    const name = this.isReply ? modelName(app, message.model_id ?? message.provenance?.model_id) : app.t("chat.you");
+    const name = this.isReply ? authorName(app, message) : app.t("chat.you");
     this.element.setAttribute("aria-label", name);
     const when = { datetime: message.created_at, title: longTime(app, message.created_at) };
     this.name.replaceChildren(h("span.p-author-name", {}, name), h("time", when, shortTime(app, message.created_at)));
