@@ -4,7 +4,7 @@ import { Actions } from "./conversation/actions.js";
 import { ConversationView } from "./conversation/conversation_view.js";
 import { OpenConversation } from "./conversation/open_conversation.js";
 import { mountPicker } from "./models/picker.js";
-import { createApp } from "./page/app.js";
+import { createApp, idInAddress } from "./page/app.js";
 import { connectionBar } from "./page/connection_bar.js";
 import { h, whenPresent } from "./page/dom.js";
 import { Panels } from "./page/panels.js";
@@ -37,8 +37,8 @@ async function start() {
   });
 
   await basicsLoaded;
-  app.openFromAddress();
   document.documentElement.dataset.ready = "";
+  app.openFromAddress();
 }
 
 async function loadBasics(app) {
@@ -62,7 +62,8 @@ function mountConversation(app, main, { theme, panels }) {
     ask: (text) => void composer.submit(text),
     openPicker: () => composer.openPicker(),
   });
-  const page = h("main.p-main", {}, topBar(app, { theme, panels }), connectionBar(app));
+  const dataset = { screen: idInAddress() === null ? "welcome" : "loading" }; // the composer begins where it stays
+  const page = h("main.p-main", { dataset }, topBar(app, { theme, panels }), connectionBar(app));
   page.append(welcome.hero, view.element, composer.element, welcome.below);
 
   app.on("screen", (mode) => (page.dataset.screen = mode));
