@@ -27,7 +27,8 @@ window.places = new Set();
 (function look() {
   const composer = document.querySelector(".p-composer");
   const box = composer?.getBoundingClientRect();
-  if (composer?.checkVisibility({ visibilityProperty: true })) places.add([box.x, box.y, box.width].map(Math.round).join());
+  const isSeen = composer?.checkVisibility({ visibilityProperty: true });
+  if (isSeen) places.add([box.x, box.y, box.width].map(Math.round).join());
   requestAnimationFrame(look);
 })();
 """

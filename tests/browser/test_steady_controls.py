@@ -221,3 +221,30 @@ def test_send_pressed_twice_stops_nothing(server: ServerProcess, open_page: Open
     page.locator(".p-send").dblclick()
     expect(page.locator(".p-reply")).to_have_count(2)
     assert "four" in finished(page)
+
+
+def test_no_undo_takes_the_place_of_another(server: ServerProcess, open_page: OpenPage) -> None:
+    """Neither when a second message comes, nor when the first one goes."""
+    for title in ("first", "second"):
+        server.http.post("/api/conversations", json={"title": title}).raise_for_status()
+    page = open_page(server.url)
+    page.clock.install()
+    undo = page.locator(".p-toast button")
+
+    def delete(title: str) -> dict[str, float]:
+        page.get_by_role("link", name=title, exact=True).focus()
+        page.keyboard.press("Delete")
+        toast = page.locator(".p-toast", has_text=title)
+        expect(toast).to_be_visible()
+        toast.evaluate("(element) => element.getAnimations().forEach((one) => one.finish())")
+        return dict(toast.locator("button").bounding_box() or {})
+
+    first = delete("first")
+    page.clock.run_for(4000)
+    second = delete("second")
+    assert undo.first.bounding_box() == first
+    page.clock.run_for(4000)
+    expect(undo.first).to_be_hidden()
+    assert undo.last.bounding_box() == second
+    page.clock.run_for(4000)
+    expect(undo).to_have_count(0)

@@ -9,7 +9,7 @@ import { grow, isSendKey } from "../widgets/text_area.js";
 import { keepDraft, readDraft } from "./drafts.js";
 
 const DRAWN_AFTER = ["language", "models", "model", "conversation", "conversation-updated", "draft"];
-const STOP_BECAME_SEND_MS = 700; // for so long a press may still be meant to stop the reply
+const STOP_BECAME_SEND_MS = 400; // for so long a press may still be meant to stop the reply
 const MODEL_ERRORS = /^(model_|damaged|not_enough|worker_failed)/; // error codes that another model may not give
 
 /** The form and the error line above it. */
@@ -69,6 +69,7 @@ export class Composer {
   }
 
   #typed() {
+    this.endedAt = -Infinity; // who types has seen that the reply has ended
     keepDraft(this.app.state.conversationId, this.area.value);
     this.tell(null);
     this.#fit();

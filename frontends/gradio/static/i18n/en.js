@@ -88,6 +88,7 @@ export const en = {
   "chat.log": "Conversation",
   "chat.you": "You",
   "chat.the_model": "The model",
+  "chat.this_model": "this model",
   "chat.imported": "Imported",
   "chat.imported_from": "Imported · {model}",
   "chat.said": "{model} said: {text}",
@@ -240,7 +241,6 @@ export const en = {
   "connection.lost_hint": "What you type is kept.",
   "connection.back": "Connected again.",
 
-  "error.this_model": "this model",
   "error.unknown": "Something went wrong: {message}",
   "error.unreachable": "The server can't be reached. Is it still running? Your text is kept; try again in a moment.",
   "error.too_large": "This message is too long. Shorten it and try again.",

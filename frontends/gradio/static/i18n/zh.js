@@ -88,6 +88,7 @@ export const zh = {
   "chat.log": "对话",
   "chat.you": "你",
   "chat.the_model": "模型",
+  "chat.this_model": "这个模型",
   "chat.imported": "导入",
   "chat.imported_from": "导入 · {model}",
   "chat.said": "{model} 说：{text}",
@@ -240,7 +241,6 @@ export const zh = {
   "connection.lost_hint": "你输入的内容会保留。",
   "connection.back": "已重新连接。",
 
-  "error.this_model": "这个模型",
   "error.unknown": "出错了：{message}",
   "error.unreachable": "无法连接服务器。它还在运行吗？你输入的内容会保留，请稍后再试。",
   "error.too_large": "消息太长，请缩短后再试。",

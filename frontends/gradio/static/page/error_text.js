@@ -12,7 +12,7 @@ import { modelName } from "../models/model_name.js";
  */
 export function errorText(app, error) {
   const details = error.details ?? {};
-  const model = details.model_id ? modelName(app, details.model_id) : app.t("error.this_model");
+  const model = details.model_id ? modelName(app, details.model_id) : app.t("chat.this_model");
   const values = { ...details, message: error.message || error.code, model };
   for (const [name, value] of Object.entries(details)) if (name.endsWith("_bytes")) values[name] = bytes(app, value);
   const isTold = (key) => hasText(key) && fieldsOf(key).every((name) => (values[name] ?? null) !== null);
