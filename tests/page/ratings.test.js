@@ -102,6 +102,23 @@ test("a comment on a thumb that was turned elsewhere is not sent", async () => {
   assert.deepEqual(sent, []);
 });
 
+test("a box in which nothing was typed undoes nothing that was said or withdrawn elsewhere meanwhile", async () => {
+  for (const now of [{ verdict: "down", reasons: [], comment: "newer" }, { verdict: "up", ...NOTHING }, null]) {
+    shown.a1 = now;
+    assert.equal(await ratings.explain("a1", "down", TOO_LONG, { opened: { ...TOO_LONG } }), "unchanged");
+  }
+  assert.deepEqual(sent, []);
+});
+
+test("what could not be saved is sent when its box is closed again", async () => {
+  const { put } = app.api;
+  await ratings.give("a1", "down");
+  app.api.put = async () => Promise.reject(new Error("full"));
+  await ratings.explain("a1", "down", TOO_LONG, { opened: NOTHING });
+  app.api.put = put;
+  assert.equal(await ratings.explain("a1", "down", TOO_LONG, { opened: TOO_LONG }), "saved");
+});
+
 test("undoing a withdrawal restores all of it, with what was typed and the score", async () => {
   shown.a1 = { verdict: "down", reasons: [], comment: "", score: 3 };
   const undo = await ratings.withdraw("a1", TOO_LONG);

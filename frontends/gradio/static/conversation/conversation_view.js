@@ -71,7 +71,9 @@ export class ConversationView {
     const isLonger = at === this.column.children.length;
     if (isLonger && at === elements.length) return;
     const top = this.scroller.scrollTop;
-    for (const element of this.column.children) element.style.minHeight = "";
+    for (const element of this.column.children) {
+      for (const reserved of [element, element.querySelector(".p-body")]) reserved.style.minHeight = "";
+    }
     while (this.column.children.length > at) this.column.lastChild.remove();
     this.column.append(...elements.slice(at));
     if (isLonger || at === elements.length) return;

@@ -12,8 +12,9 @@ import { showPopover } from "../widgets/popover.js";
  */
 export function openRatingBox(app, ratings, anchor, id, verdict) {
   const { form, entered } = ratingForm(app, verdict, ratings.entered(id, verdict));
+  const opened = entered();
   let withdrawn = false;
-  const save = (options) => ratings.explain(id, verdict, entered(), options);
+  const save = (options) => ratings.explain(id, verdict, entered(), { opened, ...options });
   const stopWatching = whenLeaving(() => void save({ leaving: true }));
   const closed = async () => {
     stopWatching();

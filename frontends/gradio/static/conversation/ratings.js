@@ -54,10 +54,12 @@ export class Ratings {
    * @param {string} id
    * @param {"up"|"down"} verdict
    * @param {{reasons: string[], comment: string}} entered
-   * @param {{leaving?: boolean}} [options] `leaving`: the page may end at once, so that nothing is waited for
+   * @param {{opened?: Object, leaving?: boolean}} [options] `opened`: what was entered already when the box opened, which
+   *   may be older than what is stored by now; `leaving`: the page may end at once, so that nothing is waited for
    * @returns {Promise<"saved"|"unchanged"|"withdrawn"|"failed">}
    */
-  async explain(id, verdict, entered, { leaving = false } = {}) {
+  async explain(id, verdict, entered, { opened = null, leaving = false } = {}) {
+    if (same(entered, opened) && !this.unsaved.has(id)) return "unchanged";
     const current = this.current(id) ?? {};
     const { reasons = [], comment = "" } = current;
     if (same(entered, { reasons, comment })) return "unchanged";
