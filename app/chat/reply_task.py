@@ -195,7 +195,8 @@ class ReplyTask:
     def _give_up(self, error: ParleyError) -> None:
         """Publish that the end could not be stored. Storing is retried when the conversation is used again."""
         lost = replace(self.reply.message, content=self.reply.text, state=MessageState.FAILED, error_code=error.code)
-        self._channel.publish(ReplyFailed(replace(lost, error_message=error.message), error))
+        lost = replace(lost, error_message=error.message, error_details=error.details)
+        self._channel.publish(ReplyFailed(lost, error))
 
 
 def _known(error: BaseException) -> ParleyError:
@@ -221,4 +222,5 @@ def _store_end(reply: RunningReply, outcome: Outcome, r: Repositories) -> Messag
         timing=outcome.timing,
         error_code=error.code if error else None,
         error_message=error.message if error else None,
+        error_details=error.details if error else None,
     )
