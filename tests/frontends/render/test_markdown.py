@@ -107,4 +107,4 @@ def test_style_sheet_has_both_themes() -> None:
     css = highlight_css()
     assert ".highlight .k," in css
     assert ':root[data-theme="dark"] .highlight .k,' in css
-    assert css.count("{") == css.count("}") == 2 * (len(COLOURS) + 1)
+    assert css.count("{") == css.count("}") == 2 * (len(COLOURS) + 1) + 1  # of the medium
