@@ -125,9 +125,11 @@ class Rewriter:
         return self._text(r"\text")(reader) + r" \\ "
 
     def _tag(self, reader: Reader) -> str:
-        if reader.peek() == "*":
+        has_own_brackets = reader.peek() == "*"
+        if has_own_brackets:
             reader.next()
-        self.tags.append(reader.argument().replace("$", "").strip())
+        tag = reader.argument().replace("$", "").strip()
+        self.tags.append(tag.removeprefix("(").removesuffix(")") if has_own_brackets else tag)
         return " "
 
 

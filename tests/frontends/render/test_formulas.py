@@ -75,6 +75,8 @@ TEXTS = {
     r"\left(\frac{a}{b}\right]": "(ab]",
     r"\left<x\right>": "⟨x⟩",
     r"E=mc^2 \tag{1.2}": "E=mc2(1.2)",
+    r"a \tag*{(A)}": "a(A)",
+    r"a \tag{$\ast$}": "a(∗)",
     r"\label{eq:1} a = b": "a=b",
     r"\mathbb{R}\mathds{1}": "ℝ𝟙",
     r"\Bigl[ x \Bigr]": "[x]",
