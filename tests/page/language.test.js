@@ -118,3 +118,8 @@ test("the summary names what differs, in the order of the panel", () => {
   app.settings = () => ({ system_prompt: "  ", sampling: { seed: null, stop: [] } });
   assert.deepEqual(settingsSummary(app), []);
 });
+
+test("a name at the beginning of an error stays as it is written", () => {
+  const several = { code: "invalid_import", message: "m", details: { reason: "several", repo: "tiny/Tiny-GGUF" } };
+  assert.match(errorText(speaking(), several), /^tiny\/Tiny-GGUF /);
+});
