@@ -67,8 +67,8 @@ function mountConversation(app, main, { theme, panels }) {
   page.append(welcome.hero, view.element, composer.element, welcome.below);
 
   app.on("screen", (mode) => (page.dataset.screen = mode));
-  app.on("open", ({ id, messageId }) => {
-    conversation.open(id, messageId);
+  app.on("open", ({ id, match }) => {
+    conversation.open(id, match);
     composer.load();
     panels.leaveSidebar();
     if (!panels.narrow.matches) composer.focus();
