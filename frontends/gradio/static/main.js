@@ -23,6 +23,7 @@ async function start() {
   const mountPoints = ["#parley-sidebar", "#parley-conversation", "#parley-settings"];
   const [sidebar, main, settings] = await Promise.all(mountPoints.map(whenPresent));
 
+  sidebar.closest("main")?.setAttribute("role", "presentation"); // Gradio's, around everything: ours is the main part
   app.toast = createToast();
   const panels = new Panels(app, { sidebar, settings });
   const { conversation, actions, composer } = mountConversation(app, main, { theme, panels });

@@ -118,16 +118,13 @@ export class OpenConversation {
     this.view.clear("gone", this.app.t(key));
   }
 
+  // The stream of a chat that is gone can't be opened either: then nothing is wrong with the connection.
   async #lost() {
-    this.app.emit("connection", false);
-    try {
-      await this.app.api.get(`/api/conversations/${this.id}`);
-    } catch (error) {
-      if (error.code === "conversation_not_found") {
-        this.app.emit("connection", true);
-        this.#gone("chat.not_found");
-      }
-    }
+    const id = this.id;
+    const error = await this.app.api.get(`/api/conversations/${id}`).then(() => null, (failed) => failed);
+    if (this.id !== id) return;
+    if (error?.code === "conversation_not_found") this.#gone("chat.not_found");
+    else this.app.emit("connection", false);
   }
 
   #event(name, data) {
