@@ -280,6 +280,7 @@ export const en = {
   "error.hub_repo": "{hub} has no model {repo}. Check the name.",
   "error.hub_revision": "{repo} has no version {revision}. Leave out the @ and what follows it.",
   "error.hub_file": "{repo} no longer has the file {file}. See {page}",
+  "error.hub_pip": "pip could not download {requirement}. Check your internet connection and pip's package index (pip config list), or put the file there by hand: {path}",
   "error.hub_unreachable": "{hub} can't be reached. Check your internet connection, or set HF_ENDPOINT to a mirror and restart Parley. What has been downloaded so far is kept.",
   "error.hub_cut": "The connection to {hub} kept breaking. What has been downloaded so far is kept; download again to resume.",
   "error.hub_slow": "Hugging Face didn't answer in time. Check your internet connection and try again.",

@@ -280,6 +280,7 @@ export const zh = {
   "error.hub_repo": "{hub} 上没有模型 {repo}，请检查名称。",
   "error.hub_revision": "{repo} 没有版本 {revision}，请去掉 @ 及后面的内容。",
   "error.hub_file": "{repo} 里已没有文件 {file}，请查看 {page}",
+  "error.hub_pip": "pip 无法下载 {requirement}。请检查网络和 pip 的软件源设置（pip config list），也可以手动把文件放到：{path}",
   "error.hub_unreachable": "无法连接 {hub}。请检查网络，或将 HF_ENDPOINT 设为镜像地址后重启 Parley。已下载的部分会保留。",
   "error.hub_cut": "与 {hub} 的连接多次中断。已下载的部分会保留，重新下载即可继续。",
   "error.hub_slow": "模型社区没有及时响应，请检查网络后重试。",
