@@ -52,6 +52,19 @@ class Adapter:
     title: str = ""
 
 
+NO_THINK = "/no_think"
+# How a model is told not to think: a variable of its chat template, a word behind the question, an upstream's field.
+THINKING_SWITCHES = ("enable_thinking", NO_THINK, "reasoning_effort")
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """What a model does before it answers."""
+
+    switch: str = ""  # one of THINKING_SWITCHES; "": it can't be told not to think, or doesn't
+    opened: bool = False  # the prompt of an upstream opens the reasoning, so that replies begin without its tag
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One variant of a model: its name among the model's quantizations, and which engine runs it from which files."""
@@ -90,6 +103,7 @@ class Manifest:
     adapters: tuple[Adapter, ...] = ()
     ignored: tuple[str, ...] = ()  # files and settings in its folder that refer to code, which is never run
     default_sampling: SamplingParams = field(default_factory=SamplingParams)
+    reasoning: Reasoning = field(default_factory=Reasoning)
 
     @property
     def base_id(self) -> str:

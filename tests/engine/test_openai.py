@@ -251,9 +251,7 @@ async def test_reasoning_is_kept_apart_from_the_answer(thought: dict[str, Any]) 
         outcome = await ask(engine, QUESTION)
     assert outcome.text == "Hello there."
     assert outcome.finished.usage.completion_tokens == 3
-    reply = Reply(request(outcome.prompt), ())
-    reply.take(json.dumps({"choices": [{"delta": thought}]}))
-    assert reply.reasoning == "Let me think."
+    assert "".join(delta.reasoning for delta in outcome.deltas) == "Let me think."
 
 
 async def test_a_reply_that_is_only_reasoning_is_cut_not_failed() -> None:

@@ -51,10 +51,12 @@ class ImportedMessage:
         state: MessageState,
         created_at: datetime,
         rating: ImportedRating | None = None,
+        reasoning: str = "",
     ) -> None:
         self.id = new_id()
         self.parent_id, self.role, self.state, self.created_at = parent_id, role, state, created_at
         self.content = checked(content, "text")
+        self.reasoning = checked(reasoning, "reasoning")
         self.document = document(content) if content else ""
         self.rating = rating
         if rating is not None:
@@ -128,6 +130,7 @@ def _message_columns(conversation_id: str, message: ImportedMessage) -> dict[str
         "parent_id": message.parent_id,
         "role": message.role,
         "content": message.content,
+        "reasoning": message.reasoning,
         "state": message.state,
         "created_at": message.created_at,
         **provenance_columns(None),
