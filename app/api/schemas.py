@@ -164,6 +164,7 @@ class ErrorPublic(BaseModel):
 
     code: str
     message: str
+    details: dict[str, Any]
 
 
 class RatingPublic(BaseModel):
@@ -191,6 +192,7 @@ class MessagePublic(BaseModel):
     error: ErrorPublic | None
     continues_id: str | None
     model_id: str | None
+    imported_model: str | None
     dropped_turns: int
     provenance: dict[str, Any] | None
     usage: dict[str, int]
@@ -257,9 +259,10 @@ def message_json(m: domain.Message, rating: Rating | None = None) -> dict[str, A
         "state": m.state.value,
         "created_at": m.created_at.isoformat(),
         "finish_reason": m.finish_reason.value if m.finish_reason else None,
-        "error": {"code": m.error_code, "message": m.error_message or ""} if m.error_code else None,
+        "error": _error_json(m) if m.error_code else None,
         "continues_id": m.continues_id,
         "model_id": with_adapter(origin.model_id, origin.adapter) if origin else None,
+        "imported_model": m.imported_model,
         "dropped_turns": origin.dropped_turns if origin else 0,
         "provenance": _provenance_json(origin) if origin else None,
         "usage": {
@@ -275,6 +278,10 @@ def message_json(m: domain.Message, rating: Rating | None = None) -> dict[str, A
         },
         "rating": rating_json(rating) if rating and rating.verdict is not Verdict.RETRACTED else None,
     }
+
+
+def _error_json(m: domain.Message) -> dict[str, Any]:
+    return {"code": m.error_code, "message": m.error_message or "", "details": dict(m.error_details)}
 
 
 def _provenance_json(p: domain.Provenance) -> dict[str, Any]:

@@ -216,7 +216,8 @@ class ReplyTask:
     def _give_up(self, error: ParleyError) -> None:
         """Publish that the end could not be stored. Storing is retried when the conversation is used again."""
         lost = replace(self.reply.message, content=self.reply.text, reasoning=str(self.reply.reasoning))
-        lost = replace(lost, state=MessageState.FAILED, error_code=error.code, error_message=error.message)
+        lost = replace(lost, state=MessageState.FAILED, error_code=error.code)
+        lost = replace(lost, error_message=error.message, error_details=error.details)
         self._channel.publish(ReplyFailed(lost, error))
 
 
@@ -246,4 +247,5 @@ def _store_end(reply: RunningReply, outcome: Outcome, r: Repositories) -> Messag
         timing=outcome.timing,
         error_code=error.code if error else None,
         error_message=error.message if error else None,
+        error_details=error.details if error else None,
     )

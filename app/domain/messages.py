@@ -83,8 +83,10 @@ class Message:
     finish_reason: FinishReason | None = None
     error_code: str | None = None
     error_message: str | None = None
+    error_details: Mapping[str, object] = field(default_factory=dict)  # as in ``ParleyError.details``
     continues_id: str | None = None  # the interrupted reply whose text this one begins with
     provenance: Provenance | None = None
+    imported_model: str | None = None  # of an imported reply: the model that its file names, not verified; or ""
     usage: Usage = field(default_factory=Usage)
     timing: Timing = field(default_factory=Timing)
     reasoning: str = ""  # before the content; no prompt contains it

@@ -13,7 +13,8 @@ size and modification time) are not read again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,8 +27,9 @@ from app.models.manifest_reader import load_manifest
 from app.models.model_files import FolderStamp, ModelFiles, folder_stamp
 from app.weights.checksums import Stamp, stamp
 from app.weights.formats.gguf import GGUFHeader
+from app.weights.formats.gguf_purpose import ADAPTER
 from app.weights.formats.sha256sums import CHECKSUM_FILE, read_checksums
-from app.weights.formats.shards import model_stem, parse_shard
+from app.weights.formats.shards import is_gguf, model_stem, parse_shard
 from app.weights.sources import FolderSource, HubSource, ModelFile, WheelSource, safe_relative
 
 
@@ -63,12 +65,12 @@ class Discovery:
         described = {**{k: self._at_user_folder(v) for k, v in shipped.items()}, **own}
         claimed = {self._files.folder(m) / f.path for m in described.values() for f in m.files}
         folders = {self._files.folder(m).resolve() for m in described.values() if m.engine == "torch"}
-        generated = self._generated_for_files(claimed, taken=described)
+        generated = self._generated_for_files(claimed, described, problems)
         generated |= self._generated_for_folders(folders, taken=[*described, *generated])
         manifests = {**own, **generated, **{k: v for k, v in described.items() if k not in own}}
         adapters = [folder_stamp(folder) for folder in sorted((self._store / "adapters").glob("*/"))]
         found = {k: self._with_checksums(self._completed(m, adapters)) for k, m in manifests.items()}
-        return Found(found, tuple(problems))
+        return Found(_told_apart(found), tuple(problems))
 
     def _at_user_folder(self, shipped: Manifest) -> Manifest:
         """The shipped manifest of a Hub model, changed to the folder that the user put into the store under its name.
@@ -159,7 +161,10 @@ class Discovery:
             self._manifests[path] = cached
         return cached[1]
 
-    def _generated_for_files(self, claimed: set[Path], taken: Iterable[str]) -> dict[str, Manifest]:
+    def _generated_for_files(
+        self, claimed: set[Path], taken: Iterable[str], problems: list[InvalidManifest]
+    ) -> dict[str, Manifest]:
+        """Those for loose files; of files that are no chat models, `problems` say so."""
         generated: dict[str, Manifest] = {}
         ids = set(taken)
         for path, stem in self._loose_files():
@@ -167,19 +172,23 @@ class Discovery:
             if path in claimed or not names or not safe_relative(path.name):
                 continue
             model_id = next(name for name in _ids(stem) if name not in ids)
+            manifest = self._generate(model_id, path.parent.relative_to(self._store), names)
+            if isinstance(manifest, InvalidManifest):
+                problems.append(manifest)
+                continue
             ids.add(model_id)
-            generated[model_id] = self._generate(model_id, path.parent.relative_to(self._store), names)
+            generated[model_id] = manifest
         return generated
 
     def _loose_files(self) -> Iterator[tuple[Path, str]]:
         """GGUF files outside Hugging Face folders, with the model's name: the folder's if the file is alone in it."""
         weights = self._store / "weights"
-        for path in sorted(weights.glob("*.gguf")):
+        for path in _ggufs(weights):
             yield path, model_stem(path.name)
         for folder in sorted(weights.glob("*/")):
             if folder.name.startswith(".") or is_model_folder(folder) or not safe_relative(folder.name):
                 continue
-            paths = [path for path in sorted(folder.glob("*.gguf")) if _part_names(path.name)]
+            paths = [path for path in _ggufs(folder) if _part_names(path.name)]
             for path in paths:
                 yield path, folder.name if len(paths) == 1 else model_stem(path.name)
 
@@ -194,7 +203,8 @@ class Discovery:
             generated[model_id] = implied_model(model_id, folder)
         return generated
 
-    def _generate(self, model_id: str, folder: Path, names: list[str]) -> Manifest:
+    def _generate(self, model_id: str, folder: Path, names: list[str]) -> Manifest | InvalidManifest:
+        """The manifest of a file, or why it is not listed: it is something else than a chat model."""
         bare = Manifest(
             id=model_id,
             title=model_stem(names[0]) if folder == Path("weights") else folder.name,
@@ -202,9 +212,13 @@ class Discovery:
             engine="llama_cpp",
             description=FOUND_DESCRIPTION["en"],
             translations=FOUND_DESCRIPTION,
-            source=FolderSource(folder.as_posix()),
+            source=FolderSource(folder.as_posix(), links=True),
             files=tuple(ModelFile(name) for name in names),
         )
+        if purpose := self._files.other_purpose(bare):
+            path = folder / names[0]
+            hint = " Put it into a folder of its own in adapters." if purpose == ADAPTER else ""
+            return InvalidManifest(f"{path} is {purpose}, not a chat model, so it is not listed.{hint}", path=str(path))
         try:
             header = self._files.header(bare)
         except DamagedWeights:  # still listed: its status reports the problem
@@ -218,6 +232,20 @@ class Discovery:
             quantization=header.quantization,
             context_tokens=header.context_tokens,
         )
+
+
+def _ggufs(folder: Path) -> list[Path]:
+    """The GGUF files in a folder; the suffix may be in capitals."""
+    return sorted(path for path in folder.glob("*.*") if is_gguf(path.name))
+
+
+def _told_apart(manifests: Mapping[str, Manifest]) -> dict[str, Manifest]:
+    """The manifests; where several have the same title, the id is added to it."""
+    counts = Counter(manifest.title for manifest in manifests.values())
+    return {
+        k: replace(m, title=f"{m.title} ({m.id})") if counts[m.title] > 1 and m.title != m.id else m
+        for k, m in manifests.items()
+    }
 
 
 def _checksums_in(folder: Path) -> dict[str, str]:

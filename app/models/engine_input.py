@@ -9,6 +9,7 @@ from typing import Literal
 
 from app.errors import InvalidManifest
 from app.models.manifest import Manifest
+from app.weights.formats.shards import is_gguf
 from app.weights.sources import HubSource
 
 _SOURCES = {"folder": "a folder", "hub": "a hub", "wheel": "a wheel", "upstream": "an upstream"}
@@ -58,7 +59,7 @@ def _check_gguf(path: Path, m: Manifest) -> None:
     if isinstance(m.source, HubSource) and m.source.base:
         text = "base works with the engine torch only: delta weights are applied to safetensors."
         raise _invalid(path, "source", text)
-    if m.weights_file is None or not m.weights_file.path.endswith(".gguf"):
+    if m.weights_file is None or not is_gguf(m.weights_file.path):
         raise _invalid(path, "files", f"[[files]] names no weights; the engine {m.engine} reads .gguf files.")
     one_whole_file = len(m.files) == 1 and m.files[0].sha256 and m.files[0].size_bytes
     if m.source is not None and m.source.kind == "wheel" and not one_whole_file:

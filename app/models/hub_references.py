@@ -14,7 +14,7 @@ from app.models.manifest import Manifest
 from app.models.model_files import ModelFiles
 from app.weights.fetching.hub_client import hub_client
 from app.weights.fetching.hub_listing import Listing, RepoFile, check_names, choose
-from app.weights.formats.shards import model_stem, parse_shard
+from app.weights.formats.shards import is_gguf, model_stem, parse_shard
 from app.weights.progress import Cancelled
 from app.weights.sources import HubSource, ModelFile, safe_relative
 
@@ -89,7 +89,7 @@ def resolve(
 def describe(listing: Listing, file: str = "") -> Manifest:
     """The manifest of a repository, or of the GGUF `file` in it. Raises :class:`InvalidImport`."""
     check_names([found.path for found in listing.files])
-    ggufs = [found for found in listing.files if found.path.endswith(".gguf") and safe_relative(found.path)]
+    ggufs = [found for found in listing.files if is_gguf(found.path) and safe_relative(found.path)]
     name = listing.repo.rpartition("/")[2]
     is_checkpoint = not file and not _has_only_gguf(listing)
     if is_checkpoint:
@@ -115,7 +115,7 @@ def describe(listing: Listing, file: str = "") -> Manifest:
 
 def _has_only_gguf(listing: Listing) -> bool:
     names = {found.path for found in listing.files}
-    return any(name.endswith(".gguf") for name in names) and not any(
+    return any(is_gguf(name) for name in names) and not any(
         name.endswith((".safetensors", ".bin", ".pth", ".enc")) for name in names if "/" not in name
     )
 

@@ -152,7 +152,7 @@ class Manifest:
     @property
     def weights_file(self) -> ModelFile | None:
         """The first weights file: the one that llama.cpp opens."""
-        return next((file for file in self.files if file.path.endswith(WEIGHT_SUFFIXES)), None)
+        return next((file for file in self.files if file.path.lower().endswith(WEIGHT_SUFFIXES)), None)
 
     @property
     def size_bytes(self) -> int | None:

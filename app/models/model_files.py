@@ -13,6 +13,8 @@ from app.weights.checksums import Checksums, OnBytes, Stamp, stamp
 from app.weights.formats.adapter_folder import check_adapter, check_adapter_for_gguf
 from app.weights.formats.checkpoint import Checkpoint, read_checkpoint
 from app.weights.formats.gguf import GGUFHeader, read_header
+from app.weights.formats.gguf_purpose import other_purpose
+from app.weights.formats.shards import is_gguf
 from app.weights.sources import FolderSource, ModelFile
 
 FolderStamp = tuple[tuple[str, int, int], ...]  # name, size and modification time of each file
@@ -57,20 +59,29 @@ class ModelFiles:
         """
         main = manifest.weights_file
         folder = self.folder(manifest)
-        headers = {f.path: self._header(manifest, folder / f.path) for f in manifest.files if f.path.endswith(".gguf")}
+        headers = {f.path: self._header(manifest, folder / f.path) for f in manifest.files if is_gguf(f.path)}
         if main is None or main.path not in headers:
             return None
         header = headers[main.path]
-        if header.kind != "model":
-            place = (
-                " Put it into a folder of its own in the store's adapters folder." if header.kind == "adapter" else ""
+        if purpose := other_purpose(header):
+            place = " Put it into a folder of its own in the store's adapters folder."
+            raise _damaged(
+                manifest, main, f"is {purpose}, not a chat model.{place if header.kind == 'adapter' else ''}"
             )
-            raise _damaged(manifest, main, f"has the type {header.kind!r} and is not a chat model.{place}")
-        if header.tensors == 0:
-            raise _damaged(manifest, main, "has only a vocabulary and no weights.")
         if header.part != 0 or header.parts > len(headers):
             raise _damaged(manifest, main, f"is one of {header.parts} parts; all parts are needed, in order.")
         return header
+
+    def other_purpose(self, manifest: Manifest) -> str:
+        """What GGUF weights are, where they are no chat model, in words; also "" where they can't be read."""
+        main = manifest.weights_file
+        path = self.folder(manifest) / main.path if main is not None else None
+        if path is None or not path.is_file():
+            return ""
+        try:
+            return other_purpose(self._header(manifest, path))
+        except DamagedWeights:
+            return ""
 
     def checkpoint(self, manifest: Manifest) -> Checkpoint:
         """The headers of a Hugging Face folder, checked against its configuration. Cached until the folder changes.
@@ -116,7 +127,7 @@ class ModelFiles:
         header = self.header(manifest)
         if header is None:
             raise DamagedWeights(f"{manifest.title} has no weights on this computer.", model_id=manifest.id)
-        parts = [self._header(manifest, folder / f.path) for f in manifest.files if f.path.endswith(".gguf")]
+        parts = [self._header(manifest, folder / f.path) for f in manifest.files if is_gguf(f.path)]
         return replace(header, shapes={name: shape for part in parts for name, shape in part.shapes.items()})
 
     def verify(self, manifest: Manifest, *, again: bool = False, on_progress: OnProgress = _no_progress) -> None:
@@ -162,7 +173,7 @@ class ModelFiles:
     def _regular_file_size(self, manifest: Manifest, file: ModelFile, path: Path, folder: Path) -> int:
         try:
             found = path.stat()
-            inside = path.resolve().is_relative_to(folder.resolve())
+            inside = _may_be_linked(manifest) or path.resolve().is_relative_to(folder.resolve())
         except (FileNotFoundError, NotADirectoryError) as err:
             raise self._not_fetched(manifest, path) from err
         except OSError as err:
@@ -226,6 +237,11 @@ def _adapter_problem(folder: Path, base: Checkpoint | GGUFHeader) -> DamagedWeig
 def _as_total_progress(on_progress: OnProgress, before: int, total: int) -> OnBytes:
     """Report the progress of one file as progress of all files; `before`: bytes of the files done."""
     return lambda done: on_progress(before + done, total)
+
+
+def _may_be_linked(manifest: Manifest) -> bool:
+    """Whether its files may be links to elsewhere: those that the user put into the store, to save space."""
+    return isinstance(manifest.source, FolderSource) and manifest.source.links
 
 
 def _damaged(manifest: Manifest, file: ModelFile, problem: str, **details: object) -> DamagedWeights:

@@ -79,6 +79,8 @@ def message_from(row: MessageRow) -> Message:
         finish_reason=_one_of(FinishReason, row, "finish_reason") if row.finish_reason else None,
         error_code=row.error_code,
         error_message=row.error_message,
+        error_details=row.error_details or {},
+        imported_model=row.imported_model,
         continues_id=row.continues_id,
         provenance=_provenance_from(row),
         usage=Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens),

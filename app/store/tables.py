@@ -179,6 +179,7 @@ class MessageRow(Base):
     finish_reason: Mapped[str | None] = mapped_column(String(16))
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
+    error_details: Mapped[dict[str, Any] | None] = mapped_column(Json(dict, none_as_null=True))
     continues_id: Mapped[str | None] = mapped_column(String(26))
 
     # provenance: all set, or all empty (for messages not written by a model)
@@ -192,6 +193,9 @@ class MessageRow(Base):
     adapter: Mapped[str | None]
     dropped_turns: Mapped[int]
     system_prompt: Mapped[str | None]
+
+    # of an imported reply, which has no provenance: the model that the file names, or ''
+    imported_model: Mapped[str | None]
 
     prompt_tokens: Mapped[int]
     completion_tokens: Mapped[int]

@@ -6,6 +6,8 @@ SQLite raises on lone surrogates, and its ``length()`` stops at NUL; PostgreSQL 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from app.errors import InvalidRequest
 
@@ -31,3 +33,15 @@ def checked_json(value: object, what: str) -> None:
     except (TypeError, ValueError):
         raise InvalidRequest(f"The {what} holds a value that JSON cannot carry.", field=what) from None
     checked(text.replace("\\u0000", "\0"), what)
+
+
+def storable_details(details: Mapping[str, object] | None) -> dict[str, Any] | None:
+    """An error's details as far as they can be stored: what they name must not keep the error itself from it."""
+    found: dict[str, Any] = {}
+    for name, value in (details or {}).items():
+        try:
+            checked_json({name: value}, "error details")
+        except InvalidRequest:
+            continue
+        found[name] = value
+    return found or None

@@ -28,6 +28,7 @@ class FolderSource:
 
     path: str
     kind: Literal["folder"] = "folder"
+    links: bool = False  # whether files may be links to other folders, as the user put them there
 
 
 @dataclass(frozen=True, slots=True)

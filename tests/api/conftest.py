@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.engine.scripted import Reply, rules
-from app.errors import GenerationFailed, WorkerDied
+from app.errors import GenerationFailed, WorkerDied, WorkerFailed
 from tests.support.servers import Api, scripted_settings, serving
 
 LONG = " ".join(f"word{n}" for n in range(200))
@@ -18,6 +18,7 @@ SCRIPT = rules(
     ("characters", Reply.byte_by_byte("你好，世界 👩‍👩‍👧 naïve 🎉 末尾", delay_ms=3)),
     ("fail now", Reply(("half ", "an "), fault=GenerationFailed("The script says so."), fault_after=2)),
     ("die now", Reply(("some ", "text "), fault=WorkerDied("The worker was killed. Try again."), fault_after=2)),
+    ("never start", Reply(("",), fault=WorkerFailed("It would not start.", model_id="test"))),
     ("zero byte", Reply(("a\0", "b"))),
     ("hang", Reply(("waiting ",), hangs=True)),
 )

@@ -330,3 +330,13 @@ def test_another_version_shown_is_kept_but_told_to_nobody(api: Api) -> None:
     follow(api, conversation, events, stop_at="updated", last_event_id=place)
     assert [(e.name, e.data["conversation"]["pinned"]) for e in events] == [("updated", True)]
     assert api.http.get(url).json()["leaf_id"] == first["id"]
+
+
+def test_a_failed_reply_says_the_same_when_it_is_read_again(api: Api) -> None:
+    failed = api.answer(api.conversation(), "never start")
+    assert failed["error"] == {
+        "code": "worker_failed",
+        "message": "It would not start.",
+        "details": {"model_id": "test"},
+    }
+    assert (failed["model_id"], failed["imported_model"]) == ("test", None)

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Response
+from playwright.sync_api import Browser, BrowserContext, Response, expect
 
 from tests.browser.conftest import scripted
 from tests.support.processes import ServerProcess
@@ -19,6 +19,29 @@ window.shifts = [];
 new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) shifts.push([entry.value, ...entry.sources.map((at) => at.node?.className)]);
 }).observe({ type: "layout-shift", buffered: true });
+"""
+
+# Where the message box is in each frame in which it can be seen.
+OBSERVE_COMPOSER = """
+window.places = new Set();
+(function look() {
+  const composer = document.querySelector(".p-composer");
+  const box = composer?.getBoundingClientRect();
+  const isSeen = composer?.checkVisibility({ visibilityProperty: true });
+  if (isSeen) places.add([box.x, box.y, box.width].map(Math.round).join());
+  requestAnimationFrame(look);
+})();
+"""
+
+# The list of models can't be read at first.
+FAILING_MODELS = """
+const { fetch } = window;
+let failed = false;
+window.fetch = async (path, options) => {
+  if (path !== "/api/models" || failed) return fetch(path, options);
+  failed = true;
+  throw new TypeError("not yet");
+};
 """
 
 # The list of models comes when all else has been drawn.
@@ -101,3 +124,27 @@ def test_nothing_moves_once_it_is_drawn(server: ServerProcess, browser: Browser,
     _, shifts = visit(context, server.url)
     context.close()
     assert shifts == []
+
+
+@pytest.mark.parametrize("models", [LATE_MODELS, FAILING_MODELS], ids=["late", "failing"])
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["wide", "phone"])
+@pytest.mark.parametrize("screen", ["welcome", "chat"])
+def test_the_message_box_begins_where_it_stays(
+    server: ServerProcess, browser: Browser, size: tuple[int, int], models: str, screen: str
+) -> None:
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    page = context.new_page()
+    for script in (models, OBSERVE_COMPOSER, OBSERVE_SHIFTS):
+        page.add_init_script(script)
+    chats = server.http.get("/api/conversations").json()["items"]
+    page.goto(server.url if screen == "welcome" else f"{server.url}/?c={chats[0]['id']}")
+    page.wait_for_selector("html[data-ready]")
+    expect(page.locator(f".p-main[data-screen={screen}]")).to_be_visible()
+    expect(page.locator(".p-picker-title")).to_have_text("Scripted test", timeout=15_000)  # the list was read again
+    if screen == "welcome":
+        expect(page.locator(".p-example")).to_have_count(4)
+    page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    assert len(page.evaluate("[...places]")) == 1, page.evaluate("[...places]")
+    if models == LATE_MODELS:
+        assert page.evaluate("shifts") == []
+    context.close()

@@ -15,8 +15,14 @@ LANGUAGES = pytest.mark.parametrize("language", ["en", "zh"])
 STORY = "Write a long story about a fox who travels around the world."
 GREEDY = {"temperature": 0, "max_new_tokens": 80}
 WORDS = {
-    "en": {"about": "private chat", "note": None, "stopped": "You stopped this reply.", "settings": "Chat settings"},
-    "zh": {"about": "私密对话", "note": "不支持中文", "stopped": "已停止生成。", "settings": "对话设置"},
+    "en": {
+        **{"about": "private chat", "note": None, "stopped": "You stopped this reply.", "settings": "Chat settings"},
+        "withdraw": "Withdraw rating",
+    },
+    "zh": {
+        **{"about": "私密对话", "note": "不支持中文", "stopped": "已停止生成。", "settings": "对话设置"},
+        "withdraw": "撤回评价",
+    },
 }
 
 
@@ -150,7 +156,7 @@ def test_copy_a_reply_and_its_code(server: ServerProcess, open_page: OpenPage) -
 
 @LANGUAGES
 def test_thumbs(server: ServerProcess, open_page: OpenPage, language: str) -> None:
-    """8: one click each; the reasons are optional; a second click takes it back."""
+    """8: one click each; the reasons are optional; a second click shows them again, with a button that withdraws."""
     page = open_page(chat(server), language)
     ask(page, "What is the capital of France?")
     finished(page)
@@ -176,6 +182,7 @@ def test_thumbs(server: ServerProcess, open_page: OpenPage, language: str) -> No
     rating = stored() or {}
     assert (rating["reasons"], rating["comment"]) == (["too_long"], "太长了")
     page.locator("[data-act=down]").click()
+    popover.get_by_text(WORDS[language]["withdraw"] or "").click()
     assert stored() is None
     expect(page.locator("[data-act=down]")).to_have_attribute("aria-pressed", "false")
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { bytes, joined, longTime, number, shortTime } from "../../frontends/gradio/static/i18n/format.js";
+import { en } from "../../frontends/gradio/static/i18n/en.js";
 import { createTranslate, preferredLanguage, rememberLanguage } from "../../frontends/gradio/static/i18n/language.js";
 import { errorText } from "../../frontends/gradio/static/page/error_text.js";
 import { settingsSummary } from "../../frontends/gradio/static/settings/summary.js";
@@ -50,10 +51,10 @@ test("numbers and lists are written as the language does", () => {
   assert.equal(joined(ZH, ["甲", "乙"]), "甲、乙");
 });
 
-test("a time of today has no date", () => {
+test("a time of today has no date, and one of another year has its year", () => {
   const now = new Date();
   assert.match(shortTime(EN, now.toISOString()), /^\d{1,2}:\d{2}\s?[AP]M$/);
-  assert.match(shortTime(EN, "2020-03-05T12:00:00Z"), /Mar 5/);
+  assert.match(shortTime(EN, "2020-03-05T12:00:00Z"), /Mar 5, 2020/);
   assert.match(longTime(ZH, "2020-03-05T12:00:00Z"), /2020年3月5日/);
 });
 
@@ -82,11 +83,27 @@ test("an error without a text of its own is told with its message", () => {
   assert.match(errorText(speaking(), { code: "brand_new", message: "It broke." }), /It broke\./);
 });
 
-test("no error text shows an empty place", () => {
-  const app = speaking();
-  for (const code of ["prompt_too_long", "queue_full", "too_large"]) {
-    assert.doesNotMatch(errorText(app, { code }), /\{\w+\}/);
+test("no error text shows an empty place, or the model that happens to be selected", () => {
+  const codes = Object.keys(en).filter((key) => key.startsWith("error."));
+  for (const language of ["en", "zh"]) {
+    const app = { ...speaking(), state: { language, models: [] }, t: createTranslate(() => language) };
+    for (const code of codes.map((key) => key.slice("error.".length))) {
+      const text = errorText(app, { code, message: "The server's words." });
+      assert.doesNotMatch(text, /\{\w+\}|small|undefined|null|\?$/, code);
+    }
   }
+});
+
+test("an error of a model that it doesn't name is told without a name", () => {
+  assert.equal(
+    errorText(speaking(), { code: "worker_failed", message: "x" }),
+    "This model couldn't be started. Try again, or choose another model.",
+  );
+});
+
+test("an error whose details were not stored is told in the server's words", () => {
+  const text = errorText(speaking(), { code: "not_enough_memory", message: "It needs 8 GB, 2 GB are free." });
+  assert.match(text, /It needs 8 GB, 2 GB are free\./);
 });
 
 test("the summary names what differs, in the order of the panel", () => {

@@ -100,12 +100,27 @@ test("a record that is told twice is news once", async () => {
 
 test("a click on a thumb, the answer to it and the event draw once", async () => {
   await opened();
-  conversation.rated("a1", { verdict: "up" });
-  conversation.rated("a1", { verdict: "up", reasons: [], comment: "" });
-  server("rated", { message_id: "a1", rating: { verdict: "up", reasons: [], comment: "" } });
+  const rating = { verdict: "up", reasons: [], comment: "", score: null };
+  app.api.put = async () => rating;
+  const given = conversation.ratings.give("a1", "up");
+  server("rated", { message_id: "a1", rating });
+  await given;
+  server("rated", { message_id: "a1", rating });
   assert.equal(drawn.renders, 1);
   server("rated", { message_id: "a1", rating: { verdict: "retracted" } });
   assert.equal(drawn.renders, 2);
+  assert.equal(conversation.tree.get("a1").rating, null);
+});
+
+test("what others add to a rating is shown, and what is older than an own click is not", async () => {
+  await opened();
+  server("rated", { message_id: "a1", rating: { verdict: "down", reasons: ["wrong"], comment: "no" } });
+  assert.equal(conversation.tree.get("a1").rating.comment, "no");
+  app.api.put = async () => ({ verdict: "retracted" });
+  const withdrawn = conversation.ratings.withdraw("a1", { reasons: [], comment: "" });
+  server("rated", { message_id: "a1", rating: { verdict: "down", reasons: [], comment: "late" } });
+  assert.equal(conversation.tree.get("a1").rating, null);
+  await withdrawn;
   assert.equal(conversation.tree.get("a1").rating, null);
 });
 

@@ -135,3 +135,12 @@ def test_opening_marks_what_a_crash_left_running(opened: Opened) -> None:
         assert [h.message_id for h in hits] == [running.id]
     finally:
         store.close_now()
+
+
+def test_the_details_of_an_error_are_kept_as_far_as_they_can_be_stored(opened: Opened) -> None:
+    running = opened.reply(opened.question(opened.conversation(), "Hi"), state=MessageState.PENDING)
+    given = {"model_id": "small", "needed_bytes": 8, "why": "\0", "cause": object(), "share": float("nan")}
+    ended = {"content": "", "error_code": "not_enough_memory", "error_message": "No.", "error_details": given}
+    opened.write(lambda r: r.messages.finish(running.id, MessageState.FAILED, **ended))  # type: ignore[arg-type]
+    found = opened.write(lambda r: r.messages.get("local", running.id))
+    assert found.error_details == {"model_id": "small", "needed_bytes": 8}

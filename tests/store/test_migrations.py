@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CheckConstraint, MetaData, create_engine, inspect
 
 from app.store import Store, migrate, reading
+from app.store.check import check
 from app.store.connections import parse_url
 from app.store.migrate import KEPT_BACKUPS, alembic_config, head_revision
 from app.store.tables import Base
@@ -19,7 +20,7 @@ from app.store.tables import Base
 from .opened import Opened
 
 _NOW = "'2026-11-24 08:00:00.000000'"
-FIRST = (
+SEARCH_ROWS = (
     f"INSERT INTO users (id, name, created_at) VALUES ('local', '', {_NOW})",
     "INSERT INTO conversations (id, user_id, title, system_prompt, sampling, pinned, created_at, updated_at)"
     f" VALUES ('c1', 'local', 'วันนี้อากาศดี', '', '{{}}', false, {_NOW}, {_NOW})",
@@ -29,6 +30,20 @@ FIRST = (
     "INSERT INTO search_documents (id, conversation_id, message_id, text) VALUES (1, 'c1', NULL, ' วันนี้อากาศดี ')",
     "INSERT INTO search_documents (id, conversation_id, message_id, text) VALUES (2, 'c1', 'm1', ' café iphone15 ')",
 )
+_MESSAGE = (
+    "INSERT INTO messages (id, conversation_id, parent_id, role, content, state, created_at, dropped_turns, "
+    "prompt_tokens, completion_tokens, cached_tokens, model_id, error_code) VALUES ('{}', 'c', {}, '{}', 'x', '{}', "
+    "'2026-01-01 00:00:00', 0, 0, 0, 0, {}, {})"
+)
+ORIGIN_ROWS = (
+    "INSERT INTO users VALUES ('local', 'local', '2026-01-01 00:00:00')",
+    "INSERT INTO conversations VALUES ('c', 'local', '', NULL, '', '{}', 'written', 0, "
+    "'2026-01-01 00:00:00', '2026-01-01 00:00:00', NULL)",
+    _MESSAGE.format("q", "NULL", "user", "complete", "NULL", "NULL"),
+    _MESSAGE.format("imported", "'q'", "assistant", "complete", "NULL", "NULL"),
+    _MESSAGE.format("written", "'q'", "assistant", "failed", "'small'", "'worker_failed'"),
+)
+
 NEXT = """
 from alembic import op
 import sqlalchemy as sa
@@ -68,7 +83,7 @@ def test_texts_are_indexed_again_when_the_tokens_change(opened: Opened) -> None:
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table}")
         connection.exec_driver_sql("DROP TABLE alembic_version")
         command.upgrade(alembic_config(connection), "0001")
-        for statement in FIRST:
+        for statement in SEARCH_ROWS:
             connection.exec_driver_sql(statement)
     engine.dispose()
     store = Store.open(opened.url, opened.data_dir)
@@ -77,6 +92,25 @@ def test_texts_are_indexed_again_when_the_tokens_change(opened: Opened) -> None:
     ]
     store.close_now()
     assert [[hit.message_id for hit in found] for found in hits] == [["m1"], ["m1"], [None]]
+
+
+def test_replies_of_the_first_tables_keep_what_they_say(tmp_path: Path) -> None:
+    """A reply without provenance was imported; a failed one has no details yet."""
+    url = f"sqlite:///{tmp_path / 'parley.db'}"
+    engine = create_engine(parse_url(url))
+    with engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0001")
+        for statement in ORIGIN_ROWS:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    store = Store.open(url, tmp_path)
+    try:
+        found = {m.id: m for m in store.submit(lambda r: r.messages.all("c")).result()}
+    finally:
+        store.close_now()
+    assert {key: m.imported_model for key, m in found.items()} == {"q": None, "imported": "", "written": None}
+    assert (found["written"].error_code, found["written"].error_details) == ("worker_failed", {})
+    assert check(url).problems == []
 
 
 @pytest.fixture

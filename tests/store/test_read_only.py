@@ -88,6 +88,6 @@ def test_a_read_only_folder_without_a_database_is_told(disk: Path) -> None:
 def test_a_read_only_database_of_another_version_is_told(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_and_close(disk, "Tea")
     remount(disk, "ro")
-    monkeypatch.setattr("app.store.opening.head_revision", lambda: "0002")
+    monkeypatch.setattr("app.store.opening.head_revision", lambda: "9999")
     with pytest.raises(ConfigurationError, match="older version"):
         Store.open(url(disk), disk)

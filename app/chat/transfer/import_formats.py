@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from app.chat.transfer.file_values import date_of, model_of, parley_model_of
 from app.chat.transfer.parley_json import FORMAT, VERSION
 from app.domain.limits import MAX_MESSAGE_CHARS, MAX_SYSTEM_PROMPT_CHARS, MAX_TITLE_CHARS
 from app.domain.messages import MessageState, Role, title_from
@@ -37,6 +39,8 @@ class ReadMessage:
     content: str
     state: MessageState = MessageState.COMPLETE
     rating: Mapping[str, Any] | None = None
+    created_at: datetime | None = None
+    model: str = ""  # as the file names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class ReadConversation:
     system_prompt: str = ""
     sampling: Mapping[str, object] = field(default_factory=dict)
     leaf_id: str | None = None
+    created_at: datetime | None = None
+    model: str = ""  # of the replies that name none
 
 
 def read(data: object) -> ReadConversation:
@@ -62,10 +68,10 @@ def read(data: object) -> ReadConversation:
     if data.get("format") == FORMAT:
         return _parley(data)
     if isinstance(data.get("chat"), dict):
-        return _open_webui(data["chat"], data.get("title"))
+        return _open_webui(data["chat"], data)
     for key, role, text in (("messages", "role", "content"), ("conversations", "from", "value")):
         if isinstance(data.get(key), list):
-            return _linear(data[key], role, text, data.get("title"))
+            return _linear(data[key], role, text, data)
     raise InvalidImport("This file has no messages: `messages`, `conversations` and `chat` are all missing.")
 
 
@@ -83,6 +89,8 @@ def _parley(data: Mapping[str, Any]) -> ReadConversation:
             _text(m.get("content"), "content"),
             _state(m.get("state")),
             m.get("rating") if isinstance(m.get("rating"), dict) else None,
+            date_of(m),
+            parley_model_of(m),
         )
         for m in _objects(data.get("messages"))
     ]
@@ -97,41 +105,65 @@ def _parley(data: Mapping[str, Any]) -> ReadConversation:
         system_prompt=_system_prompt(head.get("system_prompt") or ""),
         sampling=sampling,
         leaf_id=_reference(head.get("leaf_id"), "leaf_id"),
+        created_at=date_of(head),
     )
 
 
-def _open_webui(chat: Mapping[str, Any], title: object) -> ReadConversation:
+def _open_webui(chat: Mapping[str, Any], around: Mapping[str, Any]) -> ReadConversation:
+    """`chat`, and the record `around` it, which has the dates of the conversation."""
+    about = {**around, **chat, "title": chat.get("title") or around.get("title")}
     history = chat.get("history")
-    if isinstance(history, dict) and isinstance(history.get("messages"), dict):
-        rows = [
-            ReadMessage(
-                _text(m.get("id"), "id"),
-                _reference(m.get("parentId"), "parentId"),
-                _role(m.get("role")),
-                _text(m.get("content"), "content"),
-            )
-            for m in _objects(history["messages"].values())
-        ]
-        leaf_id = _reference(history.get("currentId"), "currentId")
-        return ReadConversation(_title(chat.get("title") or title, rows), _ordered(rows), leaf_id=leaf_id)
-    return _linear(chat.get("messages"), "role", "content", chat.get("title") or title)
+    if not isinstance(history, dict) or not isinstance(history.get("messages"), dict):
+        return _linear(chat.get("messages"), "role", "content", about)
+    rows = [
+        ReadMessage(
+            _text(m.get("id"), "id"),
+            _reference(m.get("parentId"), "parentId"),
+            _role(m.get("role")),
+            _text(m.get("content"), "content"),
+            created_at=date_of(m),
+            model=model_of(m),
+        )
+        for m in _objects(history["messages"].values())
+    ]
+    return ReadConversation(
+        _title(about.get("title"), rows),
+        _ordered(rows),
+        system_prompt=_system_prompt(_system_of(about)),
+        leaf_id=_reference(history.get("currentId"), "currentId"),
+        created_at=date_of(about),
+        model=model_of(about),
+    )
 
 
-def _linear(items: object, role_key: str, text_key: str, title: object) -> ReadConversation:
+def _linear(items: object, role_key: str, text_key: str, about: Mapping[str, Any]) -> ReadConversation:
+    """A list of messages; `about` is the record that has it."""
     rows: list[ReadMessage] = []
-    system: list[str] = []
+    system = [text] if (text := _system_of(about)) else []
     for n, item in enumerate(_objects(items)):
         text = _text(item.get(text_key), text_key)
         if item.get(role_key) == Role.SYSTEM:
             system.append(text)
             continue
-        rows.append(ReadMessage(str(n), rows[-1].id if rows else None, _role(item.get(role_key)), text))
+        parent_id = rows[-1].id if rows else None
+        role = _role(item.get(role_key))
+        rows.append(ReadMessage(str(n), parent_id, role, text, created_at=date_of(item), model=model_of(item)))
     return ReadConversation(
-        _title(title, rows),
+        _title(about.get("title"), rows),
         _ordered(rows),
         system_prompt=_system_prompt("\n".join(system)),
         leaf_id=rows[-1].id if rows else None,
+        created_at=date_of(about),
+        model=model_of(about),
     )
+
+
+def _system_of(about: Mapping[str, Any]) -> str:
+    """The system prompt beside the messages, where LLaMA-Factory and Open WebUI have it."""
+    params = about.get("params")
+    inside = params.get("system") if isinstance(params, dict) else None
+    found = next((x for x in (inside, about.get("system"), about.get("system_prompt")) if x), "")
+    return found if isinstance(found, str) else ""
 
 
 def _ordered(rows: list[ReadMessage]) -> tuple[ReadMessage, ...]:

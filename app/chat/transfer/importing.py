@@ -30,11 +30,12 @@ async def store_conversation(store: Store, user_id: str, found: ReadConversation
     If the server ends meanwhile, its next start deletes what was stored.
     """
     messages, leaf_id = await asyncio.to_thread(_messages, found)
-    conversation_id = await store.write(partial(_begin, user_id, found))
+    first, last = min(m.created_at for m in messages), max(m.created_at for m in messages)
+    conversation_id = await store.write(partial(_begin, user_id, found, found.created_at or first))
     try:
         for part in slices(messages):
             await store.write(partial(_add, user_id, conversation_id, part))
-        return await store.write(lambda r: r.imports.publish(conversation_id, leaf_id))
+        return await store.write(lambda r: r.imports.publish(conversation_id, leaf_id, last))
     except Exception:
         await _discard(store, conversation_id, messages)
         raise
@@ -60,8 +61,14 @@ async def _discard(store: Store, conversation_id: str, messages: Sequence[Import
         log.warning("the next start deletes what is left of a failed import: %s", error)
 
 
-def _begin(user_id: str, found: ReadConversation, r: Repositories) -> str:
-    return r.imports.begin(user_id, title=found.title, system_prompt=found.system_prompt, sampling=dict(found.sampling))
+def _begin(user_id: str, found: ReadConversation, created_at: datetime, r: Repositories) -> str:
+    return r.imports.begin(
+        user_id,
+        title=found.title,
+        system_prompt=found.system_prompt,
+        sampling=dict(found.sampling),
+        created_at=created_at,
+    )
 
 
 def _add(user_id: str, conversation_id: str, part: Sequence[ImportedMessage], r: Repositories) -> None:
@@ -73,13 +80,21 @@ def _remove(part: Sequence[ImportedMessage], r: Repositories) -> None:
 
 
 def _messages(found: ReadConversation) -> tuple[list[ImportedMessage], str]:
-    """The messages under new ids, parents before children, a microsecond apart; and the id of the shown leaf."""
-    now = datetime.now(UTC)
+    """The messages under new ids, parents before children, and the id of the shown leaf.
+
+    A message without a date has its parent's. Microseconds keep the order of the file, and children after parents.
+    """
     made: dict[str, ImportedMessage] = {}
+    dates: dict[str | None, datetime] = {None: found.created_at or datetime.now(UTC)}
     for n, m in enumerate(found.messages):
-        parent_id = made[m.parent_id].id if m.parent_id is not None else None
-        at = now + timedelta(microseconds=n)
-        made[m.id] = ImportedMessage(parent_id, m.role, m.content, m.state, at, _rating(m))
+        dates[m.id] = m.created_at or dates[m.parent_id]
+        at = dates[m.id] + timedelta(microseconds=n)
+        parent = made[m.parent_id] if m.parent_id is not None else None
+        if parent is not None:
+            at = max(at, parent.created_at + timedelta(microseconds=1))
+        made[m.id] = ImportedMessage(
+            parent.id if parent else None, m.role, m.content, m.state, at, _rating(m), m.model or found.model
+        )
     leaf = made.get(found.leaf_id or "") or made[found.messages[-1].id]
     return list(made.values()), leaf.id
 

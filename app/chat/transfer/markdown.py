@@ -23,4 +23,4 @@ def dump(conversation: Conversation, path: Sequence[Message]) -> str:
 def _speaker(message: Message) -> str:
     if message.role is Role.USER:
         return "You"
-    return message.provenance.model_id if message.provenance else "Assistant"
+    return message.provenance.model_id if message.provenance else message.imported_model or "Assistant"

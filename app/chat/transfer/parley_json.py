@@ -1,6 +1,7 @@
 """Exports a conversation as Parley's own JSON.
 
-An import restores messages, tree and the user's ratings, but not the provenance, which could be forged in a file.
+An import restores messages, dates, tree and the user's ratings. Of the provenance, which could be forged in a file, it
+keeps the model's name, as that of an imported reply.
 
     {"format": "parley.conversation", "version": 1, "conversation": {…}, "messages": [{id, parent_id, role, …}]}
 """
@@ -45,6 +46,7 @@ def _message(message: Message, rating: Rating | None) -> dict[str, Any]:
         "state": message.state.value,
         "created_at": message.created_at.isoformat(),
         "finish_reason": message.finish_reason.value if message.finish_reason else None,
+        "imported_model": message.imported_model,
         "provenance": asdict(message.provenance) if message.provenance else None,
         "rating": _rating(rating) if rating else None,
     }

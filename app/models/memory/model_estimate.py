@@ -13,6 +13,7 @@ from app.models.memory.torch_estimate import estimate_torch, whole
 from app.models.model_files import ModelFiles
 from app.weights.architectures import kv_values_for
 from app.weights.formats.checkpoint import Checkpoint
+from app.weights.formats.shards import is_gguf
 
 _KV_VALUE_BYTES = 2  # per value in llama.cpp's KV cache
 
@@ -35,7 +36,7 @@ def estimate_model(
     if files is None or header is None:
         return _estimate_planned(manifest, context_tokens, slots, on_gpu)
     folder = files.folder(manifest)
-    size = sum((folder / file.path).stat().st_size for file in manifest.files if file.path.endswith(".gguf"))
+    size = sum((folder / file.path).stat().st_size for file in manifest.files if is_gguf(file.path))
     return estimate_from_header(header, size, context_tokens=context_tokens, slots=slots)
 
 

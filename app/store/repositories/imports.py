@@ -51,6 +51,7 @@ class ImportedMessage:
         state: MessageState,
         created_at: datetime,
         rating: ImportedRating | None = None,
+        model: str = "",
         reasoning: str = "",
     ) -> None:
         self.id = new_id()
@@ -58,6 +59,7 @@ class ImportedMessage:
         self.content = checked(content, "text")
         self.reasoning = checked(reasoning, "reasoning")
         self.document = document(content) if content else ""
+        self.model = checked(model, "model") if role is Role.ASSISTANT else None
         self.rating = rating
         if rating is not None:
             checked(rating.comment, "comment")
@@ -73,10 +75,18 @@ class Imports:
         self._session, self._damage = session, damage
         self._search = Search(session, damage)
 
-    def begin(self, user_id: str, *, title: str, system_prompt: str, sampling: Mapping[str, object]) -> str:
+    def begin(
+        self,
+        user_id: str,
+        *,
+        title: str,
+        system_prompt: str,
+        sampling: Mapping[str, object],
+        created_at: datetime | None = None,
+    ) -> str:
         """Create the hidden conversation; returns its id."""
         checked_json(dict(sampling), "sampling")
-        now = datetime.now(UTC)
+        at = created_at or datetime.now(UTC)
         row = ConversationRow(
             id=new_id(),
             user_id=user_id,
@@ -86,8 +96,8 @@ class Imports:
             sampling=dict(sampling),
             leaf_id=None,
             pinned=False,
-            created_at=now,
-            updated_at=now,
+            created_at=at,
+            updated_at=at,
             deleted_at=UNFINISHED,
         )
         self._session.add(row)
@@ -106,10 +116,10 @@ class Imports:
         if ratings:
             self._session.execute(insert(RatingRow), ratings)
 
-    def publish(self, conversation_id: str, leaf_id: str) -> Conversation:
-        """Make the complete conversation visible."""
+    def publish(self, conversation_id: str, leaf_id: str, updated_at: datetime) -> Conversation:
+        """Make the complete conversation visible. `updated_at` is the time of its newest message."""
         row = self._session.get_one(ConversationRow, conversation_id)
-        row.leaf_id, row.deleted_at, row.updated_at = leaf_id, None, datetime.now(UTC)
+        row.leaf_id, row.deleted_at, row.updated_at = leaf_id, None, updated_at
         self._session.flush()
         self._search.put_title(row.id, row.title)
         return self._damage.required(row, conversation_from)
@@ -133,6 +143,7 @@ def _message_columns(conversation_id: str, message: ImportedMessage) -> dict[str
         "reasoning": message.reasoning,
         "state": message.state,
         "created_at": message.created_at,
+        "imported_model": message.model,
         **provenance_columns(None),
         **usage_columns(Usage()),
         **timing_columns(Timing()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +24,7 @@ from app.store.row_mapping import (
 )
 from app.store.search import Search
 from app.store.tables import ConversationRow, MessageRow
-from app.store.text_checks import checked
+from app.store.text_checks import checked, storable_details
 
 _NEW_USAGE = Usage()
 _NEW_TIMING = Timing()
@@ -48,6 +49,7 @@ class Messages:
         finish_reason: FinishReason | None = None,
         error_code: str | None = None,
         error_message: str | None = None,
+        error_details: Mapping[str, object] | None = None,
         continues_id: str | None = None,
         provenance: Provenance | None = None,
         usage: Usage = _NEW_USAGE,
@@ -78,6 +80,7 @@ class Messages:
             finish_reason=finish_reason,
             error_code=error_code,
             error_message=checked(error_message, "error message") if error_message else None,
+            error_details=storable_details(error_details),
             continues_id=continues_id,
             **provenance_columns(provenance),
             **usage_columns(usage),
@@ -140,6 +143,7 @@ class Messages:
         timing: Timing = _NEW_TIMING,
         error_code: str | None = None,
         error_message: str | None = None,
+        error_details: Mapping[str, object] | None = None,
     ) -> Message:
         """Finish a running reply with its whole text. Afterwards it never changes.
 
@@ -154,6 +158,7 @@ class Messages:
         row.finish_reason = finish_reason
         row.error_code = error_code
         row.error_message = checked(error_message, "error message") if error_message else None
+        row.error_details = storable_details(error_details)
         ends: dict[str, Any] = {**usage_columns(usage), **timing_columns(timing)}
         for name, value in ends.items():
             setattr(row, name, value)

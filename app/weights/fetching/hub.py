@@ -21,7 +21,9 @@ from app.weights.fetching.hub_client import hub_client
 from app.weights.fetching.hub_listing import RepoFile, to_convert, wanted
 from app.weights.formats.checkpoint import INDEX, WEIGHTS, read_checkpoint
 from app.weights.formats.gguf import read_header
+from app.weights.formats.gguf_purpose import other_purpose
 from app.weights.formats.sha256sums import CHECKSUM_FILE, write_checksums
+from app.weights.formats.shards import is_gguf
 from app.weights.importing.importer import import_model
 from app.weights.importing.xor import find_key
 from app.weights.progress import Cancelled, OnProgress, Progress
@@ -146,12 +148,17 @@ def _check(download: Download, paths: Sequence[str], partial: Path) -> None:
         if download.is_checkpoint:
             read_checkpoint(partial)
         for path in paths:
-            if path.endswith(".gguf"):
-                read_header(partial / path)
+            if is_gguf(path):
+                _require_chat_model(partial / path)
     except DamagedWeights as err:
         shutil.rmtree(partial)
         text = f"{download.title}: the repository has no usable model: {err.message} Nothing was kept."
         raise DamagedWeights(text, **{**err.details, "model_id": download.model_id}) from err
+
+
+def _require_chat_model(path: Path) -> None:
+    if purpose := other_purpose(read_header(path)):
+        raise DamagedWeights(f"{path.name} is {purpose}, not a chat model.", file=path.name)
 
 
 def _publish(partial: Path, target: Path, digests: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from app.errors import DamagedWeights, FetchFailed, InvalidImport
 from app.weights.formats.checkpoint import INDEX, TEXT_SUFFIXES, WEIGHTS
-from app.weights.formats.shards import parse_shard
+from app.weights.formats.shards import is_gguf, parse_shard
 from app.weights.sources import Download, safe_relative
 
 MAX_FILES = 20_000  # of a repository
@@ -85,7 +85,7 @@ def choose(names: Sequence[str]) -> tuple[str, ...]:
 def to_convert(names: Sequence[str]) -> bool:
     """Whether files with these names must be converted before use."""
     return any(name.endswith((".bin", ".pth", ".enc")) for name in names) or not (
-        WEIGHTS in names or INDEX in names or any(name.endswith(".gguf") for name in names)
+        WEIGHTS in names or INDEX in names or any(is_gguf(name) for name in names)
     )
 
 

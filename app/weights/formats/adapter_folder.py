@@ -30,6 +30,7 @@ from app.weights.formats.gguf import GGUFHeader, read_header
 from app.weights.formats.lora_names import UnknownModule, base_tensors
 from app.weights.formats.lora_weights import LORA_CONFIG, LORA_WEIGHTS, LoraModule, read_lora, weights_in
 from app.weights.formats.safetensors import TensorInfo, read_tensors
+from app.weights.formats.shards import is_gguf
 
 __all__ = [
     "BASE_KEYS",
@@ -71,7 +72,7 @@ def describe_adapter(folder: Path) -> AdapterFolder:
         names = listing(folder)
     except OSError as err:
         raise damaged(folder, f"can't be read: {err.strerror}.") from err
-    ready = [name for name in names if name.endswith(".gguf")]
+    ready = [name for name in names if is_gguf(name)]
     if ready and LORA_WEIGHTS not in names:
         return _describe_gguf(folder, ready, read_config(folder, LORA_CONFIG) if LORA_CONFIG in names else {})
     if LORA_CONFIG in names:

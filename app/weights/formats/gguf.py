@@ -66,6 +66,8 @@ class GGUFHeader:
     basename: str = ""  # of the model without its size and its fine-tuning: "Qwen2.5"
     adapter_type: str = ""  # "lora"
     base_model: str = ""  # the model that this model or adapter is derived from
+    pooling: int = 0  # how an embedding model joins its outputs; 0: not at all, as chat models do
+    has_tokenizer: bool = True
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)  # by tensor; columns first
 
     @property
@@ -331,6 +333,8 @@ def _summary(
         basename=text("general.basename"),
         adapter_type=text("adapter.type"),
         base_model=text("general.base_model.0.repo_url") or text("general.base_model.0.name"),
+        pooling=largest("pooling_type"),
+        has_tokenizer=any(key.startswith("tokenizer.ggml.") for key in metadata),
         shapes=shapes,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+GGUF_SUFFIX = ".gguf"
 MAX_SHARDS = 512  # of one model
 
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<suffix>\.[a-z]+)?")
@@ -42,7 +43,14 @@ def shard_names(stem: str, count: int, suffix: str) -> list[str]:
     return [f"{stem}-{number:05d}-of-{count:05d}{suffix}" for number in range(1, count + 1)]
 
 
+def is_gguf(name: str) -> bool:
+    """Whether a file name is that of a GGUF file, also where it was written in capitals."""
+    return name.lower().endswith(GGUF_SUFFIX)
+
+
 def model_stem(name: str) -> str:
     """The model's name from a GGUF file name: without the suffix and the shard number."""
     shard = parse_shard(name)
-    return shard.stem if shard is not None else name.removesuffix(".gguf")
+    if shard is not None:
+        return shard.stem
+    return name[: -len(GGUF_SUFFIX)] if is_gguf(name) else name

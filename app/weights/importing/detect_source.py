@@ -7,6 +7,7 @@ from pathlib import Path
 from app.errors import InvalidImport
 from app.weights.formats.adapter_folder import LORA_CONFIG
 from app.weights.formats.checkpoint import CONFIG, INDEX, WEIGHTS, listing
+from app.weights.formats.shards import is_gguf
 from app.weights.importing.delta_weights import inspect_delta_weights
 from app.weights.importing.gguf_file import inspect_gguf
 from app.weights.importing.huggingface import OLD_INDEX, OLD_WEIGHTS, inspect_folder
@@ -18,7 +19,7 @@ _HUGGING_FACE = {WEIGHTS, INDEX, OLD_WEIGHTS, OLD_INDEX, LORA_CONFIG}
 
 def detect_source(path: Path, base: Path | None = None) -> ImportSource:
     """Inspect `path`. Raises :class:`InvalidImport` and :class:`~app.errors.DamagedWeights` if it holds no model."""
-    if path.is_file() and path.suffix == ".gguf":
+    if path.is_file() and is_gguf(path.name):
         _refuse_base(path, base)
         return inspect_gguf(path)
     folder = path.parent if path.is_file() and is_meta([path.name]) else path
@@ -35,7 +36,7 @@ def detect_source(path: Path, base: Path | None = None) -> ImportSource:
             return inspect_delta_weights(folder, base)
         _refuse_delta(folder, names)
         return inspect_folder(folder)
-    if any(name.endswith(".gguf") for name in names):
+    if any(is_gguf(name) for name in names):
         _refuse_base(folder, base)
         return inspect_gguf(folder)
     raise InvalidImport(

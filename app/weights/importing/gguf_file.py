@@ -8,7 +8,8 @@ from app.errors import InvalidImport
 from app.weights.converting.known_architectures import known_architectures
 from app.weights.formats.checkpoint import inside, listing
 from app.weights.formats.gguf import read_header
-from app.weights.formats.shards import model_stem, parse_shard
+from app.weights.formats.gguf_purpose import ADAPTER, other_purpose
+from app.weights.formats.shards import is_gguf, model_stem, parse_shard
 from app.weights.importing.source import ImportSource, plain_name
 
 
@@ -22,11 +23,9 @@ def inspect_gguf(path: Path) -> ImportSource:
     files = {part: inside(folder, part) for part in names}
     headers = [read_header(file) for file in files.values()]
     first = headers[0]
-    if first.kind != "model" or not first.tensors:
-        raise InvalidImport(
-            f"{name} has the type {first.kind!r} and is not a chat model. Name the model's own file; a LoRA "
-            "adapter is imported as the folder that PEFT wrote."
-        )
+    if purpose := other_purpose(first):
+        hint = "A LoRA adapter is imported as the folder that PEFT wrote." if purpose == ADAPTER else "Name the model."
+        raise InvalidImport(f"{name} is {purpose}, not a chat model. {hint}")
     if first.part != 0 or first.parts != len(names) or [header.part for header in headers] != [*range(len(names))]:
         raise InvalidImport(
             f"{name} says that it is part {first.part + 1} of {first.parts}. Put all parts into one folder, with their "
@@ -48,7 +47,7 @@ def inspect_gguf(path: Path) -> ImportSource:
 
 def _only(folder: Path) -> str:
     """The file name of the only GGUF model in a folder, or of its first part."""
-    found = [name for name in listing(folder) if name.endswith(".gguf")]
+    found = [name for name in listing(folder) if is_gguf(name)]
     models = {shard.stem if (shard := parse_shard(name)) else name: name for name in reversed(found)}
     if len(models) != 1:
         raise InvalidImport(f"{folder} holds {len(models)} GGUF models. Name the file that you want.")

@@ -4,10 +4,11 @@ import { Actions } from "./conversation/actions.js";
 import { ConversationView } from "./conversation/conversation_view.js";
 import { OpenConversation } from "./conversation/open_conversation.js";
 import { mountPicker } from "./models/picker.js";
-import { createApp } from "./page/app.js";
+import { createApp, idInAddress } from "./page/app.js";
 import { connectionBar } from "./page/connection_bar.js";
 import { h, whenPresent } from "./page/dom.js";
 import { Panels } from "./page/panels.js";
+import { RepeatedClicks } from "./page/repeated_clicks.js";
 import { createTheme } from "./page/theme.js";
 import { topBar } from "./page/top_bar.js";
 import { Welcome } from "./page/welcome.js";
@@ -29,13 +30,15 @@ async function start() {
   mountPicker(composer.picker, app);
   mountSettings(settings, app, () => panels.set("settings", false));
   document.body.prepend(skipLink(app, composer));
+  const clicks = new RepeatedClicks();
+  document.addEventListener("click", (event) => clicks.drop(event), true);
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !event.defaultPrevented && conversation.running) void actions.stop();
   });
 
   await basicsLoaded;
-  app.openFromAddress();
   document.documentElement.dataset.ready = "";
+  app.openFromAddress();
 }
 
 async function loadBasics(app) {
@@ -59,7 +62,8 @@ function mountConversation(app, main, { theme, panels }) {
     ask: (text) => void composer.submit(text),
     openPicker: () => composer.openPicker(),
   });
-  const page = h("main.p-main", {}, topBar(app, { theme, panels }), connectionBar(app));
+  const dataset = { screen: idInAddress() === null ? "welcome" : "loading" }; // the composer begins where it stays
+  const page = h("main.p-main", { dataset }, topBar(app, { theme, panels }), connectionBar(app));
   page.append(welcome.hero, view.element, composer.element, welcome.below);
 
   app.on("screen", (mode) => (page.dataset.screen = mode));
@@ -75,7 +79,7 @@ function mountConversation(app, main, { theme, panels }) {
 
 /** The methods of `actions` that a message's buttons call, bound. */
 function handlersOf(actions) {
-  const names = ["copy", "edit", "regenerate", "continue", "version", "rate", "details", "authorName"];
+  const names = ["copy", "edit", "regenerate", "continue", "version", "rate", "details", "hold"];
   return Object.fromEntries(names.map((name) => [name, actions[name].bind(actions)]));
 }
 

@@ -9,7 +9,7 @@ from app.domain.reasoning import TAGS, split
 from app.store.search import document
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 

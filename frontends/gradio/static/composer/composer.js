@@ -9,6 +9,7 @@ import { grow, isSendKey } from "../widgets/text_area.js";
 import { keepDraft, readDraft } from "./drafts.js";
 
 const DRAWN_AFTER = ["language", "models", "model", "conversation", "conversation-updated", "draft"];
+const STOP_BECAME_SEND_MS = 400; // for so long a press may still be meant to stop the reply
 const MODEL_ERRORS = /^(model_|damaged|not_enough|worker_failed)/; // error codes that another model may not give
 
 /** The form and the error line above it. */
@@ -21,6 +22,7 @@ export class Composer {
     this.app = app;
     this.on = on;
     this.running = false;
+    this.endedAt = -Infinity; // when the last reply ended
     this.area = h("textarea.p-input", { rows: "1", id: "parley-input", dir: "auto", enterkeyhint: "send" });
     this.error = h("div.p-alert", { role: "alert", hidden: true });
     this.shownError = null; // {say, error}; `say` is a function, so that the line can be translated again
@@ -46,7 +48,7 @@ export class Composer {
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (this.running) this.on.stop();
-      else void this.submit();
+      else if (performance.now() - this.endedAt > STOP_BECAME_SEND_MS) void this.submit();
     });
     this.form.addEventListener("click", (event) => event.target === this.form && this.area.focus());
     this.area.addEventListener("keydown", (event) => {
@@ -67,6 +69,7 @@ export class Composer {
   }
 
   #typed() {
+    this.endedAt = -Infinity; // who types has seen that the reply has ended
     keepDraft(this.app.state.conversationId, this.area.value);
     this.tell(null);
     this.#fit();
@@ -81,7 +84,10 @@ export class Composer {
   #setRunning(running) {
     if (running === this.running) return;
     this.running = running;
-    if (!running) this.tell(null);
+    if (!running) {
+      this.tell(null);
+      this.endedAt = performance.now();
+    }
     this.draw();
   }
 
@@ -89,11 +95,12 @@ export class Composer {
   draw() {
     const { app } = this;
     const placeholder = app.model() ? "composer.placeholder" : "composer.placeholder_no_model";
-    this.area.placeholder = app.t(placeholder, { model: modelName(app) });
+    this.area.placeholder = app.t(placeholder, { model: modelName(app, app.reference()) });
     this.area.setAttribute("aria-label", app.t("composer.label"));
     const label = app.t(this.running ? "composer.stop" : "composer.send");
     nameButton(this.button, label, this.running ? "stop" : "arrow_up");
     this.button.toggleAttribute("data-running", this.running);
+    this.button.dataset.act = this.running ? "stop" : "send";
     this.hint.textContent = app.t("composer.hint");
     this.#drawSettings();
     this.#drawError();

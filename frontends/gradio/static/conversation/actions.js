@@ -1,7 +1,6 @@
 /** Actions on the open conversation: ask, stop, regenerate, continue, edit, rate, copy. */
-import { modelName } from "../models/model_name.js";
 import { copyText } from "../page/dom.js";
-import { rate } from "./rating.js";
+import { openRatingBox } from "./rating_box.js";
 import { showDetails } from "./reply_details.js";
 
 /** The handlers of the open conversation's buttons. */
@@ -82,7 +81,7 @@ export class Actions {
     const { optimistic } = conversation;
     const model_id = app.reference();
     const body = what === "regenerate" ? { model_id } : undefined;
-    optimistic.reply(message.parent_id, { ...shown, model_id: body?.model_id ?? message.model_id });
+    optimistic.reply(message.parent_id, { ...shown, model_id: (!body && message.model_id) || model_id });
     conversation.draw();
     this.view.follow();
     try {
@@ -122,30 +121,34 @@ export class Actions {
     const { list, index } = conversation.tree.versions(message);
     const other = list[index + step];
     if (!other) return;
+    const top = view.rowTop(message.id);
     conversation.tree.showThrough(other.id);
     view.hold();
     conversation.draw();
+    view.putRow(other.id, top);
     view.focusVersion(other.id, step);
     // Remembered for the next visit only, so an error is not shown.
     app.api.patch(`/api/conversations/${conversation.id}`, { leaf_id: conversation.tree.leaf }).catch(() => {});
   }
 
+  /** Rate a reply. A thumb down, and a thumb that is pressed already, open the box with the reasons. */
   rate(message, verdict, button) {
-    const { conversation } = this;
-    const show = (rating) => conversation.rated(message.id, rating);
-    void rate(this.app, button, conversation.tree.get(message.id), verdict, show);
+    const { app } = this;
+    const { ratings } = this.conversation;
+    const isGiven = message.rating?.verdict === verdict;
+    if (!isGiven) void ratings.give(message.id, verdict);
+    if (isGiven || verdict === "down") openRatingBox(app, ratings, button, message.id, verdict);
   }
 
   details(message, button) {
     showDetails(this.app, button, this.conversation.tree.get(message.id));
   }
 
-  async copy(message, button) {
-    this.view.copied(button, await copyText(message.content));
+  hold() {
+    this.view.hold();
   }
 
-  /** @returns {string} the name of the model that wrote the reply */
-  authorName(message) {
-    return modelName(this.app, message.model_id);
+  async copy(message, button) {
+    this.view.copied(button, await copyText(message.content));
   }
 }

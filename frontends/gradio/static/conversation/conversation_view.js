@@ -2,10 +2,13 @@
 import { h } from "../page/dom.js";
 import { nameButton, textButton } from "../widgets/buttons.js";
 import { icon } from "../widgets/icons.js";
+import { authorName } from "./author.js";
 import { AutoScroll } from "./auto_scroll.js";
 import { MessageView } from "./message_view.js";
 
 const COPIED_MS = 1600;
+const NEAR = 12; // messages around a changed one that can be seen with it, so that their sizes must not be estimates
+const MARGIN_PX = 16; // above a reply that is scrolled to its beginning
 
 /** The scrolling log of messages, and the status text shown instead of it. */
 export class ConversationView {
@@ -54,7 +57,8 @@ export class ConversationView {
   }
 
   /**
-   * Show the tree's path. Elements already in place are not touched.
+   * Show the tree's path. Elements already in place are not touched. Where others take the place of some, the log
+   * is not scrolled by what becomes shorter: that would move buttons under the pointer.
    * @param {import("./message_tree.js").MessageTree} tree
    */
   render(tree) {
@@ -64,8 +68,54 @@ export class ConversationView {
     const elements = path.map((message) => this.#view(message, tree).element);
     let at = 0;
     while (at < elements.length && this.column.children[at] === elements[at]) at += 1;
+    const isLonger = at === this.column.children.length;
+    if (isLonger && at === elements.length) return;
+    const top = this.scroller.scrollTop;
+    for (const element of this.column.children) {
+      for (const reserved of [element, element.querySelector(".p-body")]) reserved.style.minHeight = "";
+    }
     while (this.column.children.length > at) this.column.lastChild.remove();
     this.column.append(...elements.slice(at));
+    if (isLonger || at === elements.length) return;
+    for (const element of elements.slice(Math.max(0, at - NEAR), at + NEAR)) element.dataset.near = "";
+    this.#scrollTo(Math.min(top, this.#topOf(elements[at]) - MARGIN_PX));
+  }
+
+  /** Where an element begins in the log, in px from the log's beginning. */
+  #topOf(element) {
+    const { scroller } = this;
+    return element.getBoundingClientRect().top - scroller.getBoundingClientRect().top + scroller.scrollTop;
+  }
+
+  /** Scroll to `top`, in px; where the log is too short for that, its last message is made higher. */
+  #scrollTo(top) {
+    const { scroller } = this;
+    const last = this.column.lastElementChild;
+    const missing = Math.ceil(top + scroller.clientHeight - scroller.scrollHeight);
+    if (missing > 0) last.style.minHeight = `${last.offsetHeight + missing}px`;
+    scroller.scrollTop = top;
+  }
+
+  /**
+   * The place of a message's row of buttons.
+   * @param {string} id
+   * @returns {number} px from the top of the window
+   */
+  rowTop(id) {
+    return this.views.get(id).actions.getBoundingClientRect().top;
+  }
+
+  /**
+   * Scroll so that a message's row of buttons is at `top`: where the row of the version shown before was pressed.
+   * @param {string} id
+   * @param {number} top px from the top of the window
+   */
+  putRow(id, top) {
+    const { body } = this.views.get(id);
+    body.style.minHeight = "";
+    this.#scrollTo(Math.max(0, this.scroller.scrollTop + this.rowTop(id) - top));
+    const missing = top - this.rowTop(id); // the text is shorter, and there is nothing above to scroll to
+    if (missing > 0) body.style.minHeight = `${body.offsetHeight + missing}px`;
   }
 
   #show(screen) {
@@ -145,16 +195,17 @@ export class ConversationView {
 
   /** Announce a finished reply to screen readers. */
   announce(message) {
-    const model = this.handlers.authorName(message);
+    const model = authorName(this.app, message);
     this.live.textContent = this.app.t("chat.said", { model, text: message.content });
   }
 
-  /** Keep the focus on the same button after another version was chosen. */
+  /** Keep the focus on the same button after another version was chosen; while that one is written, on its text. */
   focusVersion(id, step) {
-    const buttons = this.views.get(id)?.element.querySelectorAll(".p-versions button") ?? [];
-    const [previous, next] = buttons;
+    const { element, message } = this.views.get(id);
+    const [previous, next] = element.querySelectorAll(".p-versions button");
     const wanted = step < 0 ? [previous, next] : [next, previous];
-    wanted.find((button) => button && !button.disabled)?.focus({ preventScroll: true });
+    const button = wanted.find((one) => !one.disabled);
+    (message.state === "pending" ? element : button).focus({ preventScroll: true });
   }
 
   #copyCode(event) {

@@ -1,8 +1,8 @@
 /** Draws one message: updates its text block by block, and redraws everything else when it changes. */
 import { longTime, shortTime } from "../i18n/format.js";
-import { modelName } from "../models/model_name.js";
 import { h, setHtml } from "../page/dom.js";
 import { iconButton } from "../widgets/buttons.js";
+import { authorName } from "./author.js";
 import { editor } from "./question_editor.js";
 import { Blocks, labelCopyButtons } from "./reply_blocks.js";
 import { replyNotes } from "./reply_notes.js";
@@ -25,6 +25,7 @@ const ACTIONS = {
  * @property {(message: Object, step: number) => void} version
  * @property {(message: Object, verdict: string, button: HTMLElement) => void} rate
  * @property {(message: Object, button: HTMLElement) => void} details
+ * @property {() => void} hold keeps the scroll position
  */
 
 /** An article with name, body, notes and a row of buttons. */
@@ -41,7 +42,8 @@ export class MessageView {
     this.isReply = message.role !== "user";
     this.position = null; // in the queue
     this.started = false;
-    this.actionsDrawn = "";
+    this.actionsLanguage = null; // in which the buttons were drawn
+    this.versionsDrawn = "";
     this.name = h("header.p-author");
     this.body = h("div.p-body", { dir: "auto" });
     this.notes = h("div.p-notes");
@@ -62,6 +64,8 @@ export class MessageView {
     this.versions = versions;
     this.element.dataset.state = message.state;
     this.element.dataset.id = message.id;
+    this.element.dataset.parent = message.parent_id ?? "";
+    this.element.toggleAttribute("data-optimistic", message.optimistic === true);
     this.#drawBody();
     this.redraw();
   }
@@ -75,7 +79,7 @@ export class MessageView {
   /** Draw everything but the text again: after a change of language, versions or rating. */
   redraw() {
     const { app, message } = this;
-    const name = this.isReply ? modelName(app, message.model_id ?? message.provenance?.model_id) : app.t("chat.you");
+    const name = this.isReply ? authorName(app, message) : app.t("chat.you");
     this.element.setAttribute("aria-label", name);
     const when = { datetime: message.created_at, title: longTime(app, message.created_at) };
     this.name.replaceChildren(h("span.p-author-name", {}, name), h("time", when, shortTime(app, message.created_at)));
@@ -119,57 +123,70 @@ export class MessageView {
     if (this.isReply) this.notes.replaceChildren(...replyNotes(this.app, this.message, this, this.handlers));
   }
 
+  // All buttons have their places from the beginning: none may come under a pointer that was about to press another one.
   #drawActions() {
-    const { app, message, versions } = this;
-    const looks = [app.state.language, message.state, message.optimistic, versions.index, versions.list.length].join();
-    if (looks !== this.actionsDrawn) {
-      this.actionsDrawn = looks; // unchanged buttons stay, and keep the focus and their popovers
-      this.#replaceActions();
+    const { app, message } = this;
+    if (this.actionsLanguage !== app.state.language) {
+      this.actionsLanguage = app.state.language; // otherwise the buttons stay, and keep the focus and their popovers
+      this.actions.replaceChildren(...this.#buttons());
+      this.versionsDrawn = "";
     }
+    this.#drawVersions();
     for (const verdict of ["up", "down"]) {
       const thumb = this.actions.querySelector(`[data-act="${verdict}"]`);
       thumb?.setAttribute("aria-pressed", String(message.rating?.verdict === verdict));
     }
   }
 
-  #replaceActions() {
-    const { app, message, handlers } = this;
-    const running = message.state === "pending";
-    this.actions.replaceChildren();
-    if (message.optimistic) return;
-    const add = (act, press) => {
+  #buttons() {
+    const { app, handlers } = this;
+    const button = (act, press) => {
       const { iconName, label } = ACTIONS[act];
       const onclick = (event) => press(this.message, event.currentTarget);
-      this.actions.append(iconButton(iconName, app.t(label), onclick, { dataset: { act } }));
+      return iconButton(iconName, app.t(label), onclick, { dataset: { act } });
     };
-    this.#drawVersions();
-    if (running) return;
-    if (!this.isReply) add("edit", () => this.startEdit());
-    add("copy", handlers.copy);
-    if (!this.isReply) return;
-    add("up", (shown, button) => handlers.rate(shown, "up", button));
-    add("down", (shown, button) => handlers.rate(shown, "down", button));
-    add("regenerate", handlers.regenerate);
-    add("details", handlers.details);
+    const copy = button("copy", handlers.copy);
+    if (!this.isReply) return [button("edit", () => this.startEdit()), copy];
+    return [
+      copy,
+      button("up", (shown, thumb) => handlers.rate(shown, "up", thumb)),
+      button("down", (shown, thumb) => handlers.rate(shown, "down", thumb)),
+      button("regenerate", handlers.regenerate),
+      button("details", handlers.details),
+    ];
   }
 
+  // At the far end of the row, so that its arrival moves no button: a reply's row starts at the left, a question's at
+  // the right.
   #drawVersions() {
+    const { list, index } = this.versions;
+    const looks = `${index}/${list.length}`;
+    if (looks === this.versionsDrawn) return;
+    this.versionsDrawn = looks;
+    this.actions.querySelector(".p-versions")?.remove();
+    if (list.length < 2) return;
+    if (this.isReply) this.actions.append(this.#versionSwitch());
+    else this.actions.prepend(this.#versionSwitch());
+  }
+
+  #versionSwitch() {
     const { app, handlers } = this;
     const { list, index } = this.versions;
-    if (list.length < 2) return;
     const said = app.t("message.version", { index: index + 1, count: list.length });
-    const step = (iconName, label, by) => {
+    const step = (iconName, act, by) => {
       const go = () => handlers.version(this.message, by);
-      return iconButton(iconName, app.t(label), go, { disabled: !list[index + by] });
+      return iconButton(iconName, app.t(`message.${act}`), go, { disabled: !list[index + by], dataset: { act } });
     };
     const group = h("span.p-versions", { role: "group", "aria-label": said });
     const count = h("span", { title: said }, `${index + 1}/${list.length}`);
-    group.append(step("chevron_left", "message.previous", -1), count, step("chevron_right", "message.next", 1));
-    this.actions.append(group);
+    group.append(step("chevron_left", "previous", -1), count, step("chevron_right", "next", 1));
+    return group;
   }
 
   /** Edit the question in place. */
   startEdit() {
+    this.handlers.hold();
+    this.#reserveHeight();
     this.editing = editor(this.app, this.message.content, {
       save: async (text) => {
         await this.handlers.edit(this.message, text);
@@ -184,9 +201,14 @@ export class MessageView {
   /** Show the question again as it is. */
   stopEdit() {
     if (!this.editing) return;
+    this.#reserveHeight();
     this.editing = null;
     delete this.element.dataset.editing;
     this.#drawBody();
-    this.actions.querySelector('[data-act="edit"]')?.focus();
+    this.actions.querySelector('[data-act="edit"]').focus({ preventScroll: true });
+  }
+  // What is below must not come under the pointer that opens or closes the editor.
+  #reserveHeight() {
+    this.element.style.minHeight = `${this.element.offsetHeight}px`;
   }
 }

@@ -5,6 +5,7 @@ import { closePopover } from "../widgets/popover.js";
 import { EventStream } from "./event_stream.js";
 import { MessageTree } from "./message_tree.js";
 import { OptimisticMessages } from "./optimistic_messages.js";
+import { Ratings } from "./ratings.js";
 
 const RETRY_MS = 2000;
 const LOAD_ANYWAY_MS = 800; // when the event stream is slow to open
@@ -20,6 +21,8 @@ export class OpenConversation {
     this.view = view;
     this.stream = null;
     this.loads = 0;
+    const current = (id) => this.tree.get(id)?.rating ?? null;
+    this.ratings = new Ratings(app, current, (id, rating) => this.#showRating(id, rating));
     this.#begin(null);
   }
 
@@ -163,7 +166,7 @@ export class OpenConversation {
     render: ({ message_id, blocks }) => this.view.patch(message_id, blocks),
     finished: ({ message }) => this.#ended(message),
     error: ({ message, error }) => message && this.#ended({ ...message, error: { ...message.error, ...error } }),
-    rated: ({ message_id, rating }) => this.rated(message_id, rating),
+    rated: ({ message_id, rating }) => this.ratings.isSending(message_id) || this.#showRating(message_id, rating),
     updated: ({ conversation }) => this.#update(conversation),
     deleted: () => {
       this.#gone("chat.gone");
@@ -209,15 +212,13 @@ export class OpenConversation {
     this.app.emit("list-changed");
   }
 
-  /**
-   * Show a rating. Called by the click, by the response and by the event; drawn once.
-   * @param {string} id
-   * @param {{verdict: string}|null} rating
-   */
-  rated(id, rating) {
+  // Called by the click, by the response and by the event; drawn once.
+  #showRating(id, rating) {
     const message = this.tree.get(id);
-    const current = rating && rating.verdict !== "retracted" ? rating : null;
-    if (!message || message.rating?.verdict === current?.verdict) return;
+    if (!message) return;
+    const { verdict, reasons = [], comment = "", score = null } = rating ?? {};
+    const current = !rating || verdict === "retracted" ? null : { verdict, reasons, comment, score };
+    if (!hasNews(message, { rating: current })) return;
     this.tree.add({ ...message, rating: current });
     this.draw();
   }

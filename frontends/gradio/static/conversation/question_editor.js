@@ -15,7 +15,7 @@ export function editor(app, content, on) {
   const send = h("button.p-button.p-primary", { type: "submit" }, app.t("message.edit_send"));
   const cancel = textButton(app.t("message.edit_cancel"), on.close);
   const hint = h("span.p-muted", {}, app.t("message.edit_hint"));
-  const form = h("form.p-editor", {}, area, error, h("div.p-editor-foot", {}, hint, cancel, send));
+  const form = h("form.p-editor", {}, area, error, h("div.p-editor-foot", {}, send, cancel, hint));
   area.value = content;
 
   form.addEventListener("submit", async (event) => {

@@ -1,8 +1,9 @@
-/** Details of a reply in a popover: model, quantization, seed, token counts and times. */
+/** Details of a reply in a popover: where it comes from, model, quantization, seed, token counts and times. */
 import { longTime, number } from "../i18n/format.js";
 import { modelName } from "../models/model_name.js";
 import { h } from "../page/dom.js";
 import { showPopover } from "../widgets/popover.js";
+import { isImported } from "./author.js";
 
 const SAMPLING = ["temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_new_tokens"];
 
@@ -19,8 +20,11 @@ export function showDetails(app, anchor, message) {
 
 function detailRows(app, message) {
   const { provenance, usage = {}, timing = {} } = message;
+  const reference = message.model_id ?? provenance?.model_id;
   return [
-    ["details.model", modelName(app, message.model_id ?? provenance?.model_id)],
+    ["details.source", isImported(message) ? app.t("details.imported") : null],
+    ["details.imported_model", message.imported_model],
+    ["details.model", reference && modelName(app, reference)],
     ["details.quantization", provenance?.quantization],
     ["details.seed", provenance?.sampling?.seed?.toString()],
     ["details.tokens", usage.completion_tokens ? tokens(app, usage) : null],

@@ -24,10 +24,16 @@ function ending(app, message, handlers) {
   const next = message.content ? proceed : again;
   if (message.state === "cancelled") return note("quiet", app.t("message.cancelled"), next());
   if (message.state === "interrupted") return note("warning", app.t("message.interrupted"), next());
-  if (message.state === "failed") return note("danger", app.errorText(message.error ?? { code: "unknown" }), again());
+  if (message.state === "failed") return note("danger", failure(app, message), again());
   if (message.finish_reason === "length") return note("quiet", app.t("message.length"), proceed());
   if (!message.content) return note("quiet", app.t("message.empty"), again());
   return null;
+}
+
+// An error that names no model is one of the model that was asked.
+function failure(app, { error, model_id }) {
+  const { code = "unknown", message, details } = error ?? {};
+  return app.errorText({ code, message, details: { model_id, ...details } });
 }
 
 function note(kind, text, button) {

@@ -30,13 +30,15 @@ export function joined(app, names) {
 /**
  * @param {Object} app
  * @param {string} when ISO 8601
- * @returns {string} the time today, else date and time
+ * @returns {string} the time today, else date and time, with the year if it is another one
  */
 export function shortTime(app, when) {
   const date = new Date(when);
-  const today = new Date().toDateString() === date.toDateString();
-  const day = today ? {} : { month: "short", day: "numeric" };
-  const style = { ...day, hour: "2-digit", minute: "2-digit" };
+  const now = new Date();
+  const isToday = now.toDateString() === date.toDateString();
+  const day = isToday ? {} : { month: "short", day: "numeric" };
+  const year = now.getFullYear() === date.getFullYear() ? {} : { year: "numeric" };
+  const style = { ...year, ...day, hour: "2-digit", minute: "2-digit" };
   return new Intl.DateTimeFormat(LOCALES[app.state.language], style).format(date);
 }
 

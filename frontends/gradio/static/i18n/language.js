@@ -4,6 +4,7 @@ import { zh } from "./zh.js";
 
 const WORDS = { en, zh };
 const KEY = "parley.language";
+const FIELD = /\{(\w+)\}/g;
 
 /** The locales of the browser's own number, date and name formats. */
 export const LOCALES = { en: "en", zh: "zh-CN" };
@@ -29,11 +30,16 @@ export function createTranslate(language) {
   return (key, values = {}) => fill(WORDS[language()][key] ?? WORDS.en[key] ?? key, values);
 }
 
+/** @returns {string[]} the names of the values that a text needs */
+export function fieldsOf(key) {
+  return [...WORDS.en[key].matchAll(FIELD)].map(([, name]) => name);
+}
+
 /** @returns {boolean} whether there is such a text */
 export function hasText(key) {
   return key in WORDS.en;
 }
 
 function fill(template, values) {
-  return template.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
+  return template.replace(FIELD, (whole, name) => String(values[name] ?? whole));
 }

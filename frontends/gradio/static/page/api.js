@@ -21,7 +21,7 @@ export class ApiError extends Error {
  * @property {(path: string, options?: {signal?: AbortSignal}) => Promise<any>} get
  * @property {(path: string, body?: any) => Promise<any>} post
  * @property {(path: string, body?: any) => Promise<any>} patch
- * @property {(path: string, body?: any) => Promise<any>} put
+ * @property {(path: string, body?: any, options?: {keepalive?: boolean}) => Promise<any>} put
  * @property {(path: string) => Promise<any>} delete
  */
 
@@ -40,19 +40,19 @@ export function createApi() {
     get: (path, options) => call("GET", path, undefined, options),
     post: (path, body) => call("POST", path, body),
     patch: (path, body) => call("PATCH", path, body),
-    put: (path, body) => call("PUT", path, body),
+    put: (path, body, options) => call("PUT", path, body, options),
     delete: (path) => call("DELETE", path),
   };
 }
 
-async function call(method, path, body, { signal } = {}) {
+async function call(method, path, body, { signal, keepalive } = {}) {
   // The page's language, which may not be the browser's, decides about names and the default model.
   const headers = { Accept: "application/json", "Accept-Language": document.documentElement.lang };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const content = body === undefined ? undefined : JSON.stringify(body);
   let response;
   try {
-    response = await fetch(address(path), { method, headers, signal, body: content });
+    response = await fetch(address(path), { method, headers, signal, keepalive, body: content });
   } catch (problem) {
     if (problem.name === "AbortError") throw problem;
     throw new ApiError("unreachable", String(problem.message));

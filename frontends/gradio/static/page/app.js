@@ -78,7 +78,8 @@ function addNavigation(app) {
   addEventListener("popstate", app.openFromAddress);
 }
 
-function idInAddress() {
+/** @returns {string|null} the conversation that the page's address names */
+export function idInAddress() {
   return new URLSearchParams(location.search).get("c");
 }
 

@@ -73,7 +73,7 @@ export class Welcome {
   #fetch(model) {
     const { app } = this;
     const label = app.t("welcome.fetch", { model: model.title, size: bytes(app, model.size_bytes) });
-    const problem = model.error && app.errorText({ ...model.error, details: { model_id: model.id } });
+    const problem = model.error && app.errorText({ ...model.error, details: { ...model.error.details, model_id: model.id } });
     const failed = problem && h("p.p-error", { role: "alert" }, problem);
     const act = async () => {
       try {

@@ -6,10 +6,10 @@ let open = null; // the open popover, at most one
 
 /**
  * @param {HTMLElement} anchor the button; focused again when the popover closes
- * @param {{title: string, close: string, content: Node[], className?: string}} options
+ * @param {{title: string, close: string, content: Node[], className?: string, onClose?: () => void}} options
  * @returns {{close: () => void, element: HTMLElement}}
  */
-export function showPopover(anchor, { title, close, content, className = "" }) {
+export function showPopover(anchor, { title, close, content, className = "", onClose }) {
   open?.close();
   const dismiss = iconButton("close", close, () => handle.close());
   const element = h(
@@ -18,7 +18,7 @@ export function showPopover(anchor, { title, close, content, className = "" }) {
     h("div.p-popover-head", {}, h("strong", {}, title), dismiss),
     ...content,
   );
-  const handle = { element, close: () => shut(handle, anchor, outside) };
+  const handle = { element, close: () => shut(handle, anchor, outside) && onClose?.() };
   const outside = (event) => {
     if (!element.contains(event.target) && !anchor.contains(event.target)) handle.close();
   };
@@ -41,14 +41,16 @@ export function closePopover() {
   open?.close();
 }
 
+/** @returns {boolean} whether it was open */
 function shut(handle, anchor, outside) {
-  if (open !== handle) return;
+  if (open !== handle) return false;
   open = null;
   const hadFocus = handle.element.contains(document.activeElement);
   handle.element.remove();
   anchor.setAttribute("aria-expanded", "false");
   document.removeEventListener("pointerdown", outside, true);
   if (hadFocus && anchor.isConnected) anchor.focus({ preventScroll: true });
+  return true;
 }
 
 function place(element, anchor) {

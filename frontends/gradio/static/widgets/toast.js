@@ -1,4 +1,4 @@
-/** Toasts: short messages at the bottom of the page. */
+/** Toasts: short messages at the bottom of the page. Newer ones come above; none moves to the place of another. */
 import { h } from "../page/dom.js";
 
 const SHOWN_MS = 6000;
@@ -8,7 +8,10 @@ export function createToast() {
   const stack = h("div.p-toasts", { role: "status", "aria-live": "polite" });
   document.body.append(stack);
   return (text, { action, onAction } = {}) => {
-    const remove = () => toast.remove();
+    const remove = () => {
+      toast.dataset.gone = "";
+      if ([...stack.children].every((one) => "gone" in one.dataset)) stack.replaceChildren();
+    };
     const act = () => {
       remove();
       onAction?.();
