@@ -25,7 +25,7 @@ from app.domain.generation import (
     Usage,
 )
 from app.domain.messages import Turn
-from app.domain.reasoning import continued
+from app.domain.reasoning import OPENING, continued
 from app.engine.base import Capabilities, EngineFactory, LoadPlan
 from app.engine.stopping import TextGate
 from app.errors import EngineError, PromptTooLong, WorkerDied
@@ -65,11 +65,11 @@ def tokens(text: str) -> list[str]:
 
 
 def echo(delay_ms: float = 50.0) -> Script:
-    """A script that repeats the question, word by word."""
+    """A script that repeats the question, word by word. One that begins with a tag of reasoning is the reply itself."""
 
     def script(request: GenerationRequest) -> Reply:
         question = request.prompt.text.rpartition("\nassistant: ")[0].rpartition("user: ")[2]
-        return Reply.of(f"You said: {question}", delay_ms)
+        return Reply.of(question if question.startswith(OPENING) else f"You said: {question}", delay_ms)
 
     return script
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from app.domain.reasoning import TAGS
 from app.domain.sampling import SamplingParams
 from app.weights.formats.converted_files import GGUF_TYPES
 from app.weights.sources import WEIGHT_SUFFIXES, FolderSource, HubSource, ModelFile, WheelSource, total_bytes
@@ -63,6 +64,15 @@ class Reasoning:
 
     switch: str = ""  # one of THINKING_SWITCHES; "": it can't be told not to think, or doesn't
     opened: bool = False  # the prompt of an upstream opens the reasoning, so that replies begin without its tag
+    thinks: bool = False  # whether it thinks before it answers
+
+    @classmethod
+    def of_template(cls, template: str) -> Reasoning:
+        """What a chat template tells: its tags, and the variable that Qwen3 and many others have."""
+        return cls(
+            "enable_thinking" if "enable_thinking" in template else "",
+            thinks=any(tag in template for tag in (*TAGS, *TAGS.values())),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,7 @@ def load_manifest(path: Path, engines: EngineInputs | None = None) -> Manifest:
         engine = root.text("engine", pattern=_NAME, hint="an engine's name, such as llama_cpp")
     else:
         engine = root.choice("engine", tuple(engines))
+    has_reasoning = root.has("reasoning")
     manifest = Manifest(
         id=root.text("id", pattern=ID, hint="1 to 64 of a-z, 0-9, '.', '_' and '-', starting with a letter or digit"),
         title=root.text("title"),
@@ -113,7 +114,7 @@ def load_manifest(path: Path, engines: EngineInputs | None = None) -> Manifest:
         files=_files(root),
         quantizations=_quantizations(root),
         adapters=_adapters(root),
-        reasoning=_reasoning(root.table("reasoning")),
+        reasoning=_reasoning(root.table("reasoning"), given=has_reasoning),
     )
     root.finish()
     if len({file.path for file in manifest.files}) != len(manifest.files):
@@ -251,8 +252,8 @@ def _adapter(table: Table) -> Adapter:
     return adapter
 
 
-def _reasoning(table: Table) -> Reasoning:
-    found = Reasoning(table.choice("switch", THINKING_SWITCHES, ""), opened=table.flag("opened"))
+def _reasoning(table: Table, *, given: bool) -> Reasoning:
+    found = Reasoning(table.choice("switch", THINKING_SWITCHES, ""), opened=table.flag("opened"), thinks=given)
     table.finish()
     return found
 
