@@ -66,6 +66,8 @@ export const en = {
   "settings.max_new_tokens_label": "Maximum reply length",
   "settings.max_new_tokens_hint": "In tokens; a token is about three quarters of a word.",
   "settings.thinking_label": "Think before answering",
+  "settings.thinking_on": "On",
+  "settings.thinking_off": "Off",
   "settings.thinking_hint": "Answers take longer, but get better at math, code and logic.",
   "settings.thinking_tokens_label": "Thinking limit",
   "settings.thinking_tokens_hint": "In tokens; then the model has to answer. Leave it empty for no limit.",

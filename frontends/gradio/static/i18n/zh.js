@@ -66,6 +66,8 @@ export const zh = {
   "settings.max_new_tokens_label": "回答长度上限",
   "settings.max_new_tokens_hint": "以 token 计，一个汉字大约是一个 token。",
   "settings.thinking_label": "回答前先思考",
+  "settings.thinking_on": "开",
+  "settings.thinking_off": "关",
   "settings.thinking_hint": "回答会更慢，但更擅长计算、代码和推理。",
   "settings.thinking_tokens_label": "思考长度上限",
   "settings.thinking_tokens_hint": "以 token 计，达到后模型必须开始回答；留空表示不限。",

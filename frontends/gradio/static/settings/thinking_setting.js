@@ -1,8 +1,9 @@
 /** Whether a model thinks before it answers, and for how long at most. Hidden for models that don't think. */
 import { h } from "../page/dom.js";
+import { choice, choiceGroup } from "../widgets/choices.js";
 import { TextSetting } from "./text_setting.js";
 
-/** A checkbox, for models that can be told, and the limit. */
+/** On or off, for models that can be told, and the limit. */
 export class ThinkingSetting {
   /**
    * @param {Object} app
@@ -12,11 +13,11 @@ export class ThinkingSetting {
   constructor(app, on) {
     this.app = app;
     this.canLimit = true;
-    this.box = h("input", { type: "checkbox", id: "parley-thinking", "aria-describedby": "parley-thinking-hint" });
-    this.box.addEventListener("change", () => on.choose(this.box.checked));
-    this.label = h("span");
-    this.hint = h("p.p-setting-hint", { id: "parley-thinking-hint" });
-    this.choice = h("div.p-setting", {}, h("label.p-check", {}, this.box, this.label), this.hint);
+    this.wanted = true;
+    this.choose = on.choose;
+    this.hint = h("p.p-setting-hint");
+    this.options = h("div");
+    this.choice = h("div.p-setting", { id: "parley-thinking" }, this.options, this.hint);
     this.limit = new TextSetting(
       app,
       {
@@ -41,7 +42,13 @@ export class ThinkingSetting {
   /** Set the texts in the current language. */
   setTexts() {
     const { app } = this;
-    this.label.textContent = app.t("settings.thinking_label");
+    const option = (name) => {
+      const onchange = () => this.choose(name === "on");
+      return choice({ name: "parley-thinking", value: name, onchange }, app.t(`settings.thinking_${name}`));
+    };
+    const title = app.t("settings.thinking_label");
+    this.options.replaceChildren(choiceGroup(title, "p-segments", ["on", "off"].map(option)));
+    this.#check();
     this.hint.textContent = app.t("settings.thinking_hint");
     this.limit.setTexts();
     if (!this.canLimit) this.limit.hint.textContent = app.t("settings.thinking_tokens_unable");
@@ -49,7 +56,12 @@ export class ThinkingSetting {
 
   /** @param {{thinking: boolean|null, thinking_tokens: number|null}} values */
   show({ thinking, thinking_tokens }) {
-    this.box.checked = thinking !== false;
+    this.wanted = thinking !== false;
+    this.#check();
     this.limit.show(thinking_tokens === null ? "" : String(thinking_tokens));
+  }
+
+  #check() {
+    for (const input of this.options.querySelectorAll("input")) input.checked = (input.value === "on") === this.wanted;
   }
 }
