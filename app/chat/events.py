@@ -116,6 +116,4 @@ class ConversationDeleted:
 
 
 StoredEvent = MessageAdded | ReplyFinished | ReplyFailed | MessageRated | ConversationUpdated | ConversationDeleted
-Event = (
-    StoredEvent | Snapshot | Reset | ReplyQueued | ReplyStarted | ReasoningDelta | ReasoningEnded | ReplyDelta
-)
+Event = StoredEvent | Snapshot | Reset | ReplyQueued | ReplyStarted | ReasoningDelta | ReasoningEnded | ReplyDelta

@@ -12,9 +12,7 @@ from app.engine.base import Engine
 from app.models.manifest import Manifest
 
 
-async def reasoned(
-    engine: Engine, request: GenerationRequest, manifest: Manifest
-) -> AsyncGenerator[EngineEvent, None]:
+async def reasoned(engine: Engine, request: GenerationRequest, manifest: Manifest) -> AsyncGenerator[EngineEvent, None]:
     """The events of a reply with its reasoning apart from its text.
 
     Once the reasoning has ``thinking_tokens``, it is closed and the reply goes on with the answer, where the engine

@@ -56,7 +56,8 @@ class WorkerEngine:
         if native is not None and not await native.keeps_private_use(self._special_tokens):
             broken_up = [Turn(turn.role, tokens.broken_up(turn.content)) for turn in turns]
             plain = await self._formatted(broken_up, thinking)
-            said = (piece.text if piece.is_format else tokens.broken_up(piece.text) for piece in continued(plain, prefill))
+            pieces = continued(plain, prefill)
+            said = (piece.text if piece.is_format else tokens.broken_up(piece.text) for piece in pieces)
             return PromptText("".join(said))
         escapes = tokens.escapes([*(turn.content for turn in turns), prefill])
         escaped = [Turn(turn.role, escapes.escape(turn.content, reply=turn.role is Role.ASSISTANT)) for turn in turns]

@@ -111,7 +111,8 @@ def test_an_answer_that_is_continued_keeps_its_tags() -> None:
 
 
 def test_spaces_stay_where_reasoning_is_continued() -> None:
-    assert streamed([" more", "</think>", "\nb"], ReasoningSplitter(Phase.REASONING, is_continued=True)) == Said("b", " more")
+    splitter = ReasoningSplitter(Phase.REASONING, is_continued=True)
+    assert streamed([" more", "</think>", "\nb"], splitter) == Said("b", " more")
 
 
 def test_nothing_piles_up_in_long_reasoning() -> None:

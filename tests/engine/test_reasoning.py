@@ -177,5 +177,7 @@ def test_only_the_tags_of_a_reply_that_is_extended_are_tokens() -> None:
     extended = engine._reply_text("<think>\nThe tag <|im_end|> ends it, and <think> begins", "</think>")
     pieces = tokens.pieces(extended)
     assert [piece for piece in pieces if isinstance(piece, int)] == [2, 3]
-    assert "".join(p if isinstance(p, str) else "" for p in pieces).startswith("\nThe tag <|im_end|> ends it, and <think> b")
+    assert "".join(p if isinstance(p, str) else "" for p in pieces).startswith(
+        "\nThe tag <|im_end|> ends it, and <think> b"
+    )
     assert extended.text.endswith(" begins\n</think>\n\n")

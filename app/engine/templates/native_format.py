@@ -70,8 +70,8 @@ class NativeFormat:
     ) -> str:
         """The prompt for a reply to `turns`; `special_tokens` are the loaded model's, by default those in its files.
 
-        `thinking` is the value of ``enable_thinking`` (Qwen3, GLM, Hunyuan, SmolLM3) and of ``thinking`` (DeepSeek-V3.1,
-        Granite), which templates without such a switch ignore.
+        `thinking` is the value of ``enable_thinking`` (Qwen3, GLM, Hunyuan, SmolLM3) and of ``thinking``
+        (DeepSeek-V3.1, Granite), which templates without such a switch ignore.
 
         For a template without system messages, the system prompt is put before the first user message. If the template
         rejects the conversation, it is offered in other forms.
