@@ -39,13 +39,14 @@ async def reasoned(engine: Engine, request: GenerationRequest, manifest: Manifes
 
 async def _answer(engine: Engine, request: GenerationRequest, reply: _Reply) -> AsyncGenerator[EngineEvent, None]:
     """The rest of a reply whose reasoning is ended here."""
-    spent, left = reply.n_tokens, request.sampling.max_new_tokens - reply.n_tokens
+    spent = reply.n_tokens
     usage = Usage(request.prompt.n_tokens, spent)
     reply.splitter.close()
+    prompt = await engine.extend(request.prompt, reply.written, reply.splitter.closing)
+    left = min(request.sampling.max_new_tokens - spent, engine.capabilities.context_tokens - prompt.n_tokens)
     if left < 1:
         yield Finished(FinishReason.LENGTH, usage)
         return
-    prompt = await engine.extend(request.prompt, reply.written, reply.splitter.closing)
     rest = replace(request, prompt=prompt, sampling=replace(request.sampling, max_new_tokens=left))
     async with aclosing(engine.generate(rest)) as events:
         async for event in events:

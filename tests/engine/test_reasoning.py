@@ -124,6 +124,16 @@ async def test_reasoning_ends_at_its_limit() -> None:
     assert len(said(await events(model, max_new_tokens=50))[0].split()) > 40
 
 
+async def test_a_context_that_the_reasoning_has_filled_ends_the_reply() -> None:
+    engine = ScriptedEngine(lambda _: Reply.of(f"<think>{'word ' * 1000}"), context_tokens=24)
+    await engine.start()
+    found = await events(LoadedModel(MANIFEST, engine, "digest", 4), thinking_tokens=19)
+    assert said(found)[1] == ""
+    finished = found[-1]
+    assert isinstance(finished, Finished)
+    assert finished.reason is FinishReason.LENGTH
+
+
 async def test_a_model_that_reads_its_switch_in_the_question() -> None:
     model = await loaded(lambda _: Reply.of("Hi"), replace(MANIFEST, reasoning=Reasoning("/no_think", thinks=True)))
     assert "user: Hello /no_think\n" in (await model.render(HELLO, thinking=False)).text
