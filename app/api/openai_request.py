@@ -118,6 +118,13 @@ class ResponseFormat(_Lenient):
         return (self.json_schema.schema_ if self.json_schema else None) or _ANY_OBJECT
 
 
+class TemplateVariables(_Lenient):
+    """Variables of the chat template; those that say whether the model thinks before it answers."""
+
+    enable_thinking: bool | None = None
+    thinking: bool | None = None
+
+
 class ChatRequest(_Lenient):
     """A request of ``/v1/chat/completions``; fields not listed here are accepted and have no effect."""
 
@@ -146,6 +153,10 @@ class ChatRequest(_Lenient):
     tool_choice: Any = None
     functions: list[Any] | None = None
     function_call: Any = None
+    chat_template_kwargs: TemplateVariables | None = None
+    enable_thinking: bool | None = None
+    reasoning_effort: Text | None = None
+    thinking_budget: Annotated[int | None, Field(ge=-1)] = None
     logprobs: bool | int | None = None
     top_logprobs: int | None = None
     modalities: list[str] | None = None
@@ -181,6 +192,8 @@ class ChatRequest(_Lenient):
             "stop": None if stop is None else [text for text in stop if text],
             "max_new_tokens": limit if limit is None or limit > 0 else MAX_NEW_TOKENS,
             "ignore_eos": self.ignore_eos,
+            "thinking": self._thinking(),
+            "thinking_tokens": None if self.thinking_budget == -1 else self.thinking_budget,
         }
 
     def options(self) -> DecodingOptions:
@@ -207,6 +220,14 @@ class ChatRequest(_Lenient):
         for name, is_wanted in refused.items():
             if is_wanted:
                 raise UnsupportedRequest(f"`{name}` is not supported here; leave it out.", field=name)
+
+    def _thinking(self) -> bool | None:
+        """Whether the model is to think first, as vLLM's, DashScope's or OpenAI's field says; of none, its default."""
+        variables = self.chat_template_kwargs or TemplateVariables()
+        for said in (variables.enable_thinking, variables.thinking, self.enable_thinking):
+            if said is not None:
+                return said
+        return False if self.reasoning_effort == "none" else None
 
     def _seed(self, choice: int) -> int | None:
         if self.seed is None or self.seed < 0:

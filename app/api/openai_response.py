@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from app.api import sse
-from app.chat.completion import Completion
+from app.chat.completion import Completion, WholeReply
 from app.domain.generation import Delta, Finished, FinishReason, GenerationEvent, Usage
 from app.errors import ParleyError
 from app.models.manifest import Manifest
@@ -30,19 +30,25 @@ def model_json(m: Manifest) -> dict[str, Any]:
     }
 
 
-def whole(replies: Sequence[tuple[Completion, str, Finished]]) -> dict[str, Any]:
+def whole(replies: Sequence[WholeReply]) -> dict[str, Any]:
     """The response with all choices."""
     choices = [
         {
             "index": index,
-            "message": {"role": "assistant", "content": text},
-            "finish_reason": _finish_reason(finished),
+            "message": _message(reply),
+            "finish_reason": _finish_reason(reply.finished),
             "logprobs": None,
         }
-        for index, (_, text, finished) in enumerate(replies)
+        for index, reply in enumerate(replies)
     ]
-    usage = _total([finished.usage for _, _, finished in replies])
-    return {**_head(replies[0][0], "chat.completion"), "choices": choices, "usage": usage}
+    usage = _total([reply.finished.usage for reply in replies])
+    return {**_head(replies[0].completion, "chat.completion"), "choices": choices, "usage": usage}
+
+
+def _message(reply: WholeReply) -> dict[str, str]:
+    """The reply; its reasoning is in DeepSeek's field, which vLLM, SGLang and llama-server have too."""
+    thought = {"reasoning_content": reply.reasoning} if reply.reasoning else {}
+    return {"role": "assistant", "content": reply.text, **thought}
 
 
 async def chunks(completions: Sequence[Completion], *, with_usage: bool, heartbeat_s: float) -> AsyncIterator[bytes]:
@@ -60,8 +66,11 @@ async def chunks(completions: Sequence[Completion], *, with_usage: bool, heartbe
             match found:
                 case None:
                     yield sse.HEARTBEAT
-                case index, Delta(text):
-                    yield encoders[index].text(text)
+                case index, Delta(text, _, reasoning):
+                    if reasoning:
+                        yield encoders[index].chunk({"reasoning_content": reasoning}, None)
+                    if text:
+                        yield encoders[index].text(text)
                 case index, Finished(_, usage) as finished:
                     usages.append(usage)
                     yield encoders[index].chunk({}, _finish_reason(finished))

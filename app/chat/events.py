@@ -16,6 +16,8 @@ class RunningState:
     message_id: str
     text: str
     position: int | None  # place in the queue; None once it is being computed
+    reasoning: str = ""
+    thinking_ms: int | None = None  # None: it has not ended, or there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,23 @@ class ReplyDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """New reasoning; `offset` code points of it came before."""
+
+    message_id: str
+    offset: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningEnded:
+    """The answer begins after this much time."""
+
+    message_id: str
+    thinking_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyFinished:
     """The reply is final and committed (complete, cancelled or interrupted)."""
 
@@ -97,4 +116,4 @@ class ConversationDeleted:
 
 
 StoredEvent = MessageAdded | ReplyFinished | ReplyFailed | MessageRated | ConversationUpdated | ConversationDeleted
-Event = StoredEvent | Snapshot | Reset | ReplyQueued | ReplyStarted | ReplyDelta
+Event = StoredEvent | Snapshot | Reset | ReplyQueued | ReplyStarted | ReasoningDelta | ReasoningEnded | ReplyDelta

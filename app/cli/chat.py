@@ -119,7 +119,7 @@ class Session:
         def stop() -> None:
             stopping.add(asyncio.create_task(_quietly(self._client.stop(reply_id))))
 
-        shown = 0
+        shown, thinks = 0, False
         with on_interrupt(stop):
             async for event in self._client.events(conversation_id):
                 about = event.data.get("message_id")
@@ -129,6 +129,9 @@ class Session:
                         shown = _show((await self._final(conversation_id, reply_id))["content"], shown)
                         break
                     shown = _show(running[reply_id], shown)
+                elif about == reply_id and event.name == "reasoning" and not thinks:
+                    print("(thinking …)", flush=True)
+                    thinks = True
                 elif about == reply_id and event.name == "delta":
                     shown = _show(event.data["text"], shown, event.data["offset"])
                 elif about == reply_id and event.name in ("finished", "error"):

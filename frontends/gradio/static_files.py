@@ -23,9 +23,9 @@ STYLES = (
     *("page/tokens", "page/page", "page/gradio"),
     *("widgets/buttons", "widgets/choices", "widgets/menu", "widgets/popover", "widgets/toast"),
     *("sidebar/sidebar", "settings/settings", "models/picker", "models/variant_choices", "models/hub_form"),
-    *("conversation/conversation", "conversation/question_editor", "conversation/rating_box"),
-    *("conversation/reply_details", "conversation/markdown", "conversation/formulas", "composer/composer"),
-    *("page/welcome", "page/print"),
+    *("conversation/conversation", "conversation/question_editor", "conversation/reasoning"),
+    *("conversation/rating_box", "conversation/reply_details", "conversation/markdown", "conversation/formulas"),
+    *("composer/composer", "page/welcome", "page/print"),
 )
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"

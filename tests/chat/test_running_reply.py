@@ -18,7 +18,7 @@ def test_text_from_any_offset_is_what_follows_it() -> None:
     text = reply.text
     assert text == "début 你好，世界 🎉end"
     assert reply.length == len(text)
-    assert [reply.text_from(n) for n in range(len(text) + 2)] == [text[n:] for n in range(len(text) + 2)]
+    assert [reply.content.after(n) for n in range(len(text) + 2)] == [text[n:] for n in range(len(text) + 2)]
 
 
 def test_a_cursor_is_told_each_thing_once_and_in_order() -> None:

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
@@ -19,9 +19,12 @@ import pytest
 
 from app.domain.generation import Delta, Finished, FinishReason, GenerationRequest, Prompt
 from app.domain.messages import Role, Turn
+from app.domain.reasoning import Phase, beginning
 from app.domain.sampling import SamplingParams
 from app.engine.base import Engine
+from app.engine.reasoning import reasoned
 from app.errors import EngineError, InvalidRequest
+from app.models.manifest import Manifest
 
 EMOJI = "Repeat this line ten times: 😀🎉👩‍🚀 你好，世界 龘 안녕 ñ"
 EMOJI_TURNS = [  # even a small English model goes on like this
@@ -131,6 +134,21 @@ class EngineContract:
         outcome = await ask(subject.engine, QUESTION, ignore_eos=True, stop=stops)
         assert outcome.text == whole
         assert outcome.finished.reason is FinishReason.LENGTH
+
+    async def test_reasoning_is_ended_at_its_limit_where_it_can_be(self, subject: Subject) -> None:
+        if not subject.engine.capabilities.thinking_limit:
+            pytest.skip("this engine can't")
+        prompt = await subject.engine.render([Turn(Role.USER, QUESTION)], beginning("Hm", ""))
+        asked = replace(request(prompt, thinking_tokens=6, ignore_eos=True), phase=Phase.REASONING)
+        async with aclosing(reasoned(subject.engine, asked, Manifest("m", "M", "native", "any"))) as stream:
+            events = [event async for event in stream]
+        deltas = [event for event in events if isinstance(event, Delta)]
+        assert "".join(d.reasoning for d in deltas).strip()
+        assert "".join(d.text for d in deltas).strip()
+        assert sum(d.n_tokens for d in deltas if d.reasoning) <= 7  # a character may take two
+        assert isinstance(events[-1], Finished)
+        assert events[-1].reason is FinishReason.LENGTH
+        assert events[-1].usage.completion_tokens == asked.sampling.max_new_tokens
 
     async def test_cancelling_frees_the_slots_at_once(self, subject: Subject) -> None:
         engine = subject.engine

@@ -10,6 +10,8 @@ import {
   readNumber,
   readSeed,
   readStop,
+  readThinkingTokens,
+  thinkingFor,
   valuesOf,
 } from "../../frontends/gradio/static/settings/sampling.js";
 
@@ -76,5 +78,24 @@ test("stop sequences are lines, at most sixteen, of at most 128 characters", () 
   assert.deepEqual(readStop("😀".repeat(128)), { value: ["😀".repeat(128)] });
   for (const text of ["x\n".repeat(17), "x".repeat(129)]) {
     assert.deepEqual(readStop(text), { problem: "settings.bad_stop" });
+  }
+});
+
+test("thinking is an override only where it differs from the model's own", () => {
+  const overrides = (defaults, wanted) => {
+    const values = valuesOf(defaults, {});
+    return overridesOf(defaults, { ...values, thinking: thinkingFor(defaults, wanted) });
+  };
+  assert.deepEqual(overrides(DEFAULTS, true), {});
+  assert.deepEqual(overrides(DEFAULTS, false), { thinking: false });
+  assert.deepEqual(overrides({ ...DEFAULTS, thinking: false }, false), {});
+  assert.deepEqual(overrides({ ...DEFAULTS, thinking: false }, true), { thinking: true });
+});
+
+test("a limit of the thinking is a whole number, or none", () => {
+  assert.deepEqual(readThinkingTokens(" 512 "), { value: 512 });
+  assert.deepEqual(readThinkingTokens(""), { value: null });
+  for (const text of ["-1", "1.5", "32769", "many"]) {
+    assert.deepEqual(readThinkingTokens(text), { problem: "settings.bad_thinking_tokens" });
   }
 });

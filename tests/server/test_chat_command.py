@@ -46,6 +46,13 @@ def test_it_answers_clears_changes_the_model_and_stops(tmp_path: Path) -> None:
     assert "never read" not in done.stdout
 
 
+def test_what_the_model_thinks_is_not_printed(tmp_path: Path) -> None:
+    scripted_settings(tmp_path)
+    done = typed(tmp_path, "<think>first a thought</think>then the answer\n", PARLEY_MODEL="test")
+    assert "then the answer" in done.stdout
+    assert "thought" not in done.stdout
+
+
 def test_its_conversations_are_there_in_the_server_afterwards(tmp_path: Path) -> None:
     scripted_settings(tmp_path)
     assert typed(tmp_path, "你好\n再见\n", PARLEY_MODEL="test").returncode == 0

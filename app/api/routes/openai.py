@@ -14,11 +14,8 @@ from app.api import openai_response, sse
 from app.api.deps import Services, ServicesDep, UserId
 from app.api.disconnect import cancel_on_disconnect
 from app.api.openai_request import ChatRequest
-from app.chat.completion import Completion, read_whole
-from app.domain.generation import Finished
+from app.chat.completion import Completion, WholeReply, read_whole
 from app.errors import ModelNotFound
-
-Reply = tuple[Completion, str, Finished]
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -71,7 +68,7 @@ def _opened(user_id: str, services: Services, body: ChatRequest) -> list[Abstrac
     ]
 
 
-async def _all(replies: Sequence[Coroutine[Any, Any, Reply]]) -> list[Reply]:
+async def _all(replies: Sequence[Coroutine[Any, Any, WholeReply]]) -> list[WholeReply]:
     """The results of all; the first error cancels the others."""
     tasks = [asyncio.ensure_future(reply) for reply in replies]
     try:

@@ -82,13 +82,21 @@ class LlamaCppEngine(WorkerEngine):
         """What it can do; llama.cpp's sampler has all options."""
         return replace(super().capabilities, options=ALL_OPTIONS)
 
-    async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
+    async def render(self, turns: Sequence[Turn], prefill: str = "", thinking: bool | None = None) -> Prompt:
         """Render by the family's format, or by the checkpoint's own chat template where the family has none."""
         async with self._worker_errors():
-            prompt = await self._prompt_text(turns, prefill)
+            prompt = await self._prompt_text(turns, prefill, thinking)
             answer = await self._client.post("/tokenize", self._to_tokenize(prompt))
             ids = _field(answer, "tokens", list)
         return Prompt(prompt.text, len(ids), tuple(ids))
+
+    async def extend(self, prompt: Prompt, begun: str, closing: str) -> Prompt:
+        """The prompt's tokens are kept, so that their KV cache is."""
+        said = self._reply_text(begun, closing)
+        pieces = {"content": self._control_tokens.pieces(said), "add_special": False, "parse_special": False}
+        async with self._worker_errors():
+            ids = _field(await self._client.post("/tokenize", pieces), "tokens", list)
+        return Prompt(prompt.text + said.text, prompt.n_tokens + len(ids), (*(prompt.token_ids or ()), *ids))
 
     def _to_tokenize(self, prompt: PromptText) -> dict[str, object]:
         """The request for a prompt's tokens: for its text, or where that spells control tokens, for its pieces.

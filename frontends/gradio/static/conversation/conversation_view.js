@@ -20,6 +20,7 @@ export class ConversationView {
     this.handlers = null; // the Actions, set by main.js
     this.views = new Map(); // message id → MessageView; kept when another version is shown
     this.early = new Map(); // message id → blocks received before it was drawn
+    this.earlyReasoning = new Map(); // message id → pieces of it
     this.column = h("div.p-column", { role: "log", "aria-live": "off" });
     this.status = h("div.p-status", { role: "status" });
     this.live = h("div.p-offscreen", { "aria-live": "polite", role: "status" });
@@ -47,6 +48,7 @@ export class ConversationView {
   clear(mode, text) {
     this.views.clear();
     this.early.clear();
+    this.earlyReasoning.clear();
     this.column.replaceChildren();
     this.status.replaceChildren();
     this.scroll.following = true;
@@ -142,9 +144,13 @@ export class ConversationView {
   #newView(message, versions) {
     const view = new MessageView(this.app, message, versions, this.handlers);
     const early = this.early.get(message.id);
+    const thoughts = this.earlyReasoning.get(message.id) ?? [];
     this.views.set(message.id, view);
     this.early.delete(message.id);
-    if (early && message.state === "pending") view.patch([...early.values()]);
+    this.earlyReasoning.delete(message.id);
+    if (message.state !== "pending") return view;
+    for (const piece of thoughts) view.think(piece);
+    if (early) view.patch([...early.values()]);
     return view;
   }
 
@@ -173,6 +179,17 @@ export class ConversationView {
     const kept = this.early.get(id) ?? new Map();
     for (const block of blocks) kept.set(block.index, block);
     this.early.set(id, kept);
+  }
+
+  /**
+   * Show a piece of a running reply's reasoning, or keep it until the reply is drawn.
+   * @param {string} id
+   * @param {{offset: number, text: string, thinking_ms: number|null}} piece
+   */
+  think(id, piece) {
+    const view = this.views.get(id);
+    if (view) return view.think(piece);
+    this.earlyReasoning.set(id, [...(this.earlyReasoning.get(id) ?? []), piece]);
   }
 
   queued(id, position) {

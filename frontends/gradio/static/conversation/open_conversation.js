@@ -149,7 +149,8 @@ export class OpenConversation {
 
   #handle = {
     running: ({ running }) => {
-      for (const { message_id, blocks, position } of running) {
+      for (const { message_id, blocks, position, reasoning, thinking_ms } of running) {
+        if (reasoning) this.view.think(message_id, { offset: 0, text: reasoning, thinking_ms });
         if (blocks?.length) this.view.patch(message_id, blocks);
         else if (position !== null && position !== undefined) this.view.queued(message_id, position);
       }
@@ -160,6 +161,7 @@ export class OpenConversation {
       if (this.tree.get(message_id)) this.tree.add({ ...this.tree.get(message_id), dropped_turns });
       this.view.queued(message_id, null);
     },
+    reasoning: ({ message_id, ...piece }) => this.view.think(message_id, piece),
     render: ({ message_id, blocks }) => this.view.patch(message_id, blocks),
     finished: ({ message }) => this.#ended(message),
     error: ({ message, error }) => message && this.#ended({ ...message, error: { ...message.error, ...error } }),

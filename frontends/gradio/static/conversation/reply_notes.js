@@ -7,7 +7,7 @@ import { textButton } from "../widgets/buttons.js";
 /**
  * @param {Object} app
  * @param {import("./message_tree.js").Message} message
- * @param {{started: boolean, position: number|null}} progress of a running reply
+ * @param {{started: boolean, position: number|null, reasoning: {begun: boolean}}} progress of a running reply
  * @param {import("./message_view.js").Handlers} handlers
  * @returns {HTMLElement[]}
  */
@@ -21,11 +21,17 @@ export function replyNotes(app, message, progress, handlers) {
 function ending(app, message, handlers) {
   const proceed = () => textButton(app.t("message.continue"), () => handlers.continue(message), "p-small");
   const again = () => textButton(app.t("message.retry"), () => handlers.regenerate(message), "p-small");
-  const next = message.content ? proceed : again;
-  if (message.state === "cancelled") return note("quiet", app.t("message.cancelled"), next());
+  const next = message.content || message.reasoning ? proceed : again;
+  const isThought = message.reasoning && !message.content; // and nothing else
+  if (message.state === "cancelled") {
+    return note("quiet", app.t(isThought ? "message.cancelled_thinking" : "message.cancelled"), next());
+  }
   if (message.state === "interrupted") return note("warning", app.t("message.interrupted"), next());
   if (message.state === "failed") return note("danger", failure(app, message), again());
-  if (message.finish_reason === "length") return note("quiet", app.t("message.length"), proceed());
+  if (message.finish_reason === "length") {
+    return note("quiet", app.t(isThought ? "message.length_thinking" : "message.length"), proceed());
+  }
+  if (isThought) return note("quiet", app.t("message.only_thought"), again());
   if (!message.content) return note("quiet", app.t("message.empty"), again());
   return null;
 }
@@ -40,8 +46,8 @@ function note(kind, text, button) {
   return h(`p.p-note.p-note-${kind}`, {}, h("span", {}, text), button);
 }
 
-function waiting(app, message, { started, position }) {
-  if (started) return null;
+function waiting(app, message, { started, position, reasoning }) {
+  if (started || reasoning.begun) return null;
   const dots = h("span.p-dots", { "aria-hidden": "true" }, h("i"), h("i"), h("i"));
   return h("p.p-note.p-waiting", { role: "status" }, dots, h("span", {}, waitingText(app, message, position)));
 }
