@@ -71,7 +71,8 @@ def required_schema(functions: Sequence[Function]) -> dict[str, Any]:
 
 
 def _call_schema(function: Function, number: int) -> dict[str, Any]:
-    parameters = dict(function.parameters) or {"type": "object"}
+    # A grammar without an end to what may be added lets small models invent arguments.
+    parameters = {"type": "object", "additionalProperties": False, **function.parameters}
     own: dict[str, Any] = {}
     for key in ("$defs", "definitions"):
         own |= parameters.pop(key, {})

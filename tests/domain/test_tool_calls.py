@@ -71,5 +71,8 @@ def test_the_schema_of_a_required_call() -> None:
     require_usable(schema)
     assert schema["anyOf"][1]["properties"]["arguments"]["properties"]["at"] == {"$ref": "#/$defs/1.Place"}
     assert schema["$defs"] == {"1.Place": {"type": "string"}, "2.Place": {"type": "string"}}
-    assert required_schema([TIME])["properties"] == {"name": {"const": "time"}, "arguments": {"type": "object"}}
+    nothing = {"type": "object", "additionalProperties": False}
+    assert required_schema([TIME])["properties"] == {"name": {"const": "time"}, "arguments": nothing}
+    free = Function("f", parameters={"type": "object", "additionalProperties": True})
+    assert required_schema([free])["properties"]["arguments"] == free.parameters
     assert json.dumps(schema)

@@ -12,6 +12,7 @@ import pytest
 
 from app.domain.generation import DecodingOptions, Delta, Finished, FinishReason
 from app.domain.messages import Role, Turn
+from app.domain.tool_calls import CallReader, Function, required_schema
 from app.engine.base import LoadPlan
 from app.engine.llama_cpp.engine import LlamaCppEngine
 from app.families.base import Family
@@ -75,3 +76,14 @@ async def test_penalties_change_a_reply(engine: LlamaCppEngine) -> None:
         for options in ({}, {"presence_penalty": 2.0}, {"frequency_penalty": 2.0})
     }
     assert len(replies) >= 2
+
+
+async def test_a_required_call_is_a_call_of_one_of_the_functions(engine: LlamaCppEngine) -> None:
+    functions = [
+        Function("weather", parameters={"type": "object", "properties": {"city": {"type": "string"}}}),
+        Function("time"),
+    ]
+    text, _ = await say(engine, "What is the weather in Paris?", json_schema=required_schema(functions))
+    reader = CallReader(functions)
+    assert reader.push(text) + reader.finish() == ""
+    assert len(reader.calls) == 1

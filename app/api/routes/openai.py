@@ -46,7 +46,7 @@ async def chat_completions(user_id: UserId, services: ServicesDep, request: Requ
     if body.stream:
         return await _stream(services, request, body, opened)
     replies = await cancel_on_disconnect(request, _all([read_whole(one) for one in opened]))
-    return JSONResponse(openai_response.whole(replies))
+    return JSONResponse(openai_response.whole(replies, _offer(body)))
 
 
 def _opened(user_id: str, services: Services, body: ChatRequest) -> list[AbstractAsyncContextManager[Completion]]:
@@ -66,6 +66,10 @@ def _opened(user_id: str, services: Services, body: ChatRequest) -> list[Abstrac
         )
         for choice in range(body.n)
     ]
+
+
+def _offer(body: ChatRequest) -> openai_response.Offer:
+    return openai_response.Offer(body.offered(), body.parallel_tool_calls is not False)
 
 
 async def _all(replies: Sequence[Coroutine[Any, Any, WholeReply]]) -> list[WholeReply]:
@@ -93,5 +97,7 @@ async def _stream(
     async with AsyncExitStack() as stack:
         completions = await cancel_on_disconnect(request, enter())
         with_usage = bool(body.stream_options and body.stream_options.include_usage)
-        chunks = openai_response.chunks(completions, with_usage=with_usage, heartbeat_s=services.settings.heartbeat_s)
+        chunks = openai_response.chunks(
+            completions, _offer(body), with_usage=with_usage, heartbeat_s=services.settings.heartbeat_s
+        )
         return sse.OwningStream(chunks, stack.pop_all())
