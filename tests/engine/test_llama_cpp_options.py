@@ -75,3 +75,11 @@ async def test_penalties_change_a_reply(engine: LlamaCppEngine) -> None:
         for options in ({}, {"presence_penalty": 2.0}, {"frequency_penalty": 2.0})
     }
     assert len(replies) >= 2
+
+
+async def test_a_tag_of_reasoning_that_is_a_control_token_is_text(
+    engine: LlamaCppEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "<|im_start|>" not in (await say(engine, "Hi", logit_bias={1: 100.0}))[0]
+    monkeypatch.setattr(engine, "_tags", ["<|im_start|>"])
+    assert (await say(engine, "Hi", logit_bias={1: 100.0}))[0].startswith("<|im_start|>")
