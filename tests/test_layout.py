@@ -62,7 +62,11 @@ def test_every_setting_is_documented_with_its_default() -> None:
     documented = dict(re.findall(r"^\| `(PARLEY_\w+)` \| (?:`(.*?)`)? *\|", page, flags=re.MULTILINE))
     defaults = json.loads(Settings.model_construct().model_dump_json())
     expected = {
-        f"PARLEY_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+        f"PARLEY_{name.upper()}": value
+        if isinstance(value, str)
+        else ",".join(value)
+        if isinstance(value, list)
+        else json.dumps(value)
         for name, value in defaults.items()
     }
     assert documented == expected

@@ -6,8 +6,6 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from app.api import sse
@@ -83,24 +81,20 @@ async def chunks(completions: Sequence[Completion], *, with_usage: bool, heartbe
     yield DONE
 
 
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    error: BaseException
-
-
 async def _merged(
     completions: Sequence[Completion], heartbeat_s: float
 ) -> AsyncIterator[tuple[int, GenerationEvent] | None]:
     """The events of all completions with their index, ``None`` after `heartbeat_s` without one."""
-    arrived: asyncio.Queue[tuple[int, GenerationEvent | _Failed | None]] = asyncio.Queue(maxsize=8)
+    arrived: asyncio.Queue[tuple[int, GenerationEvent | None]] = asyncio.Queue(maxsize=8)
+    is_read = True
 
     async def pump(index: int, completion: Completion) -> None:
         try:
             async for event in completion.events:
                 await arrived.put((index, event))
-            await arrived.put((index, None))
-        except Exception as failed:  # noqa: BLE001 — raised again by who reads the queue
-            await arrived.put((index, _Failed(failed)))
+        finally:
+            if is_read:
+                await arrived.put((index, None))
 
     tasks = [asyncio.ensure_future(pump(*numbered)) for numbered in enumerate(completions)]
     try:
@@ -111,17 +105,16 @@ async def _merged(
             except TimeoutError:
                 yield None
                 continue
-            if isinstance(event, _Failed):
-                raise event.error
             if event is None:
                 running -= 1
+                await tasks[index]  # raises what ended it
             else:
                 yield index, event
     finally:
+        is_read = False
         for task in tasks:
             task.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _Encoder:

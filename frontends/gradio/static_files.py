@@ -25,22 +25,23 @@ STYLES = (
     *("sidebar/sidebar", "settings/settings", "models/picker", "models/variant_choices", "models/hub_form"),
     *("conversation/conversation", "conversation/question_editor", "conversation/reasoning"),
     *("conversation/rating_box", "conversation/reply_details", "conversation/markdown"),
-    *("composer/composer", "page/welcome"),
+    *("conversation/formulas", "composer/composer", "page/welcome", "page/print"),
 )
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"
+# Beside the bundled sheet, so that the address is right under any prefix. Browsers fetch it with the first formula.
+_FONT_FACE = '@font-face{{font-family:"Parley Math";src:url("{name}") format("woff2");font-display:swap}}\n'
 
 
 class StaticFile:
     """A file with its compressed encodings."""
 
-    def __init__(self, content: bytes, media_type: str, cache_control: str) -> None:
+    def __init__(self, content: bytes, media_type: str, cache_control: str, *, compress: bool = True) -> None:
         self.digest = hashlib.sha256(content).hexdigest()[:16]
-        self._encodings = {
-            "br": brotli.compress(content, quality=9),
-            "gzip": gzip.compress(content, mtime=0),
-            "identity": content,
-        }
+        self._encodings = {"identity": content}
+        if compress:
+            compressed = {"br": brotli.compress(content, quality=9), "gzip": gzip.compress(content, mtime=0)}
+            self._encodings = compressed | self._encodings
         self._headers = {"Content-Type": media_type, "Cache-Control": cache_control, "Vary": "Accept-Encoding"}
 
     def answer(self, headers: Mapping[str, str]) -> Response:
@@ -67,11 +68,14 @@ class PageFiles:
             "text/javascript; charset=utf-8",
             _IMMUTABLE,
         )
-        styles = StaticFile(bundle_styles(sheets).encode(), "text/css; charset=utf-8", _IMMUTABLE)
+        font = StaticFile((STATIC / "fonts/math.woff2").read_bytes(), "font/woff2", _IMMUTABLE, compress=False)
+        font_name = f"math-{font.digest}.woff2"
+        sheet = bundle_styles(sheets) + _FONT_FACE.format(name=font_name)
+        styles = StaticFile(sheet.encode(), "text/css; charset=utf-8", _IMMUTABLE)
         self.script = f"app-{script.digest}.js"
         self.styles = f"app-{styles.digest}.css"
         icon = StaticFile((STATIC / "icon.svg").read_bytes(), "image/svg+xml", _REVALIDATE)
-        self._files = {self.script: script, self.styles: styles, "icon.svg": icon}
+        self._files = {self.script: script, self.styles: styles, font_name: font, "icon.svg": icon}
 
     async def serve(self, request: Request) -> Response:
         """Serve ``/static/{name}``."""

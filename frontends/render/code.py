@@ -72,7 +72,7 @@ def code_figure(inner: str, language: str) -> str:
     """A code block; `inner` is the HTML of its code."""
     # The page's script labels the button: this HTML is the same in every language.
     return (
-        f'<figure class="code"><figcaption><span class="lang">{escape(language)}</span>'
+        f'<figure class="code" dir="ltr"><figcaption><span class="lang">{escape(language)}</span>'
         '<button type="button" class="copy" data-copy="" aria-label="Copy"></button></figcaption>'
         f'<pre><code class="highlight">{inner}</code></pre></figure>\n'
     )

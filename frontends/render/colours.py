@@ -27,8 +27,9 @@ COLOURS: tuple[tuple[str, str, str, str], ...] = (
 
 
 def highlight_css() -> str:
-    """The style sheet: light by default, dark under ``:root[data-theme="dark"]``."""
-    return "\n".join([*_rules("", "light"), *_rules(':root[data-theme="dark"] ', "dark")]) + "\n"
+    """The style sheet: light by default and on paper, dark on screens under ``:root[data-theme="dark"]``."""
+    dark = _rules(':root[data-theme="dark"] ', "dark")
+    return "\n".join([*_rules("", "light"), "@media screen{", *dark, "}"]) + "\n"
 
 
 def _rules(scope: str, theme: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -11,18 +10,20 @@ from itertools import pairwise
 from markdown_it import MarkdownIt, rules_core
 from markdown_it.renderer import RendererProtocol
 from markdown_it.rules_core import StateCore
-from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
 from frontends.render.code import OpenCode, code_figure, highlighted, language_of, plain
+from frontends.render.direction import directions
 from frontends.render.emphasis import cjk_emphasis_plugin
+from frontends.render.footnotes import defined, footnotes_plugin, mentioned, with_labels
+from frontends.render.inline_tags import inline_tags_plugin
+from frontends.render.links import bare_links_plugin
 from frontends.render.math import math_plugin
 from frontends.render.sanitize import Sanitizer
+from frontends.render.task_lists import task_lists
 
 LIMIT = 200_000  # characters; a longer text is shown as plain text
-
-_BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,21 @@ class ParsedBlock:
 
     line: int
     tokens: list[Token]
+
+    @property
+    def defines(self) -> frozenset[str]:
+        """The labels of the footnotes in it."""
+        return defined(self.tokens)
+
+    @property
+    def mentions(self) -> frozenset[str]:
+        """The labels of the footnotes that it may refer to."""
+        return mentioned(self.tokens)
+
+    @property
+    def length(self) -> int:
+        """Characters of text."""
+        return sum(len(token.content) for token in self.tokens)
 
 
 class MarkdownRenderer:
@@ -48,7 +64,7 @@ class MarkdownRenderer:
         """The HTML of a whole text."""
         text = normalized(text)
         if len(text) > LIMIT:
-            return f"<p>{_escaped_lines(text)}</p>"
+            return user_html(text)
         return self._sanitizer.clean(self._whole.render(text, {"highlight": self._highlight}))
 
     def parse_blocks(self, text: str) -> list[ParsedBlock]:
@@ -59,18 +75,26 @@ class MarkdownRenderer:
         groups = (tokens[a:b] for a, b in pairwise([*starts, len(tokens)]))
         return [ParsedBlock(group[0].map[0] if group[0].map else 0, group) for group in groups]
 
-    def render_block(self, block: ParsedBlock, growing: OpenCode | None = None) -> str:
-        """The HTML of one block. `growing`: highlights its code while it is being written."""
-        env: EnvType = {"highlight": self._highlight, "growing": growing}
+    def render_block(
+        self, block: ParsedBlock, labels: frozenset[str] = frozenset(), growing: OpenCode | None = None
+    ) -> str:
+        """The HTML of one block, as often as wanted.
+
+        `labels`: those of all footnotes known. `growing`: highlights the block's code while it is being written.
+        """
+        env = with_labels({"highlight": self._highlight, "growing": growing}, labels | block.defines)
         state = StateCore("", self._part, env, block.tokens)
-        for rule in (rules_core.inline, rules_core.text_join, _images_as_links):
+        for token in block.tokens:
+            token.children = [] if token.type == "inline" else token.children
+        for rule in (rules_core.inline, rules_core.text_join, *_CORE_RULES):
             rule(state)
         return self._sanitizer.clean(self._part.renderer.render(block.tokens, self._part.options, env))
 
 
 def user_html(text: str) -> str:
     """The HTML of a user's text: escaped, line breaks kept, no Markdown."""
-    return f"<p>{_escaped_lines(normalized(text))}</p>"
+    lines = escape(normalized(text), quote=False).replace("\n", "<br>")
+    return f'<p dir="auto">{lines}</p>'
 
 
 def normalized(text: str) -> str:
@@ -79,19 +103,16 @@ def normalized(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _escaped_lines(text: str) -> str:
-    return escape(text, quote=False).replace("\n", "<br>")
-
-
 def _parser() -> MarkdownIt:
     md = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": 40}).enable(["table", "strikethrough"])
-    math_plugin(md)
-    cjk_emphasis_plugin(md)
-    md.inline.ruler.before("autolink", "break_tag", _break_rule)
-    md.core.ruler.push("images_as_links", _images_as_links)
+    for plugin in (math_plugin, cjk_emphasis_plugin, inline_tags_plugin, bare_links_plugin, footnotes_plugin):
+        plugin(md)
+    for rule in _CORE_RULES:
+        md.core.ruler.push(rule.__name__, rule)
+    md.add_render_rule("code_inline", _render_code)
     md.add_render_rule("fence", _render_fence)
     md.add_render_rule("code_block", _render_fence)
-    md.add_render_rule("table_open", lambda *_: '<div class="table"><table>\n')
+    md.add_render_rule("table_open", _render_table)
     md.add_render_rule("table_close", lambda *_: "</table></div>\n")
     md.add_render_rule("th_open", _render_cell)
     md.add_render_rule("td_open", _render_cell)
@@ -112,24 +133,30 @@ def _render_fence(
     return code_figure(inner, language)
 
 
+def _render_code(
+    _self: RendererProtocol, tokens: Sequence[Token], idx: int, _options: OptionsDict, _env: EnvType
+) -> str:
+    return f'<code dir="ltr">{escape(tokens[idx].content)}</code>'
+
+
+def _render_table(
+    _self: RendererProtocol, tokens: Sequence[Token], idx: int, _options: OptionsDict, _env: EnvType
+) -> str:
+    return f'<div class="table"><table{_direction(tokens[idx])}>\n'
+
+
 def _render_cell(
     _self: RendererProtocol, tokens: Sequence[Token], idx: int, _options: OptionsDict, _env: EnvType
 ) -> str:
     """A table cell with its alignment as a class instead of the library's inline style."""
     style = str(tokens[idx].attrGet("style") or "")
     alignment = style.removeprefix("text-align:")
-    return f'<{tokens[idx].tag} class="{escape(alignment)}">' if alignment else f"<{tokens[idx].tag}>"
+    of_class = f' class="{escape(alignment)}"' if alignment else ""
+    return f"<{tokens[idx].tag}{of_class}{_direction(tokens[idx])}>"
 
 
-def _break_rule(state: StateInline, silent: bool) -> bool:
-    """Render ``<br>``, the one HTML tag supported: models use it for line breaks in table cells."""
-    found = _BREAK.match(state.src, state.pos)
-    if not found:
-        return False
-    if not silent:
-        state.push("hardbreak", "br", 0)
-    state.pos = found.end()
-    return True
+def _direction(token: Token) -> str:
+    return ' dir="auto"' if token.attrGet("dir") else ""
 
 
 def _images_as_links(state: StateCore) -> None:
@@ -152,3 +179,6 @@ def _without_images(children: list[Token]) -> list[Token]:
         link = Token("link_open", "a", 1, attrs={"href": source})
         shown.extend([text] if links else [link, text, Token("link_close", "a", -1)])
     return shown
+
+
+_CORE_RULES = (_images_as_links, task_lists, directions)

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from html import escape, unescape
+from html import escape
 from typing import NamedTuple
-from xml.etree.ElementTree import tostring
 
-from latex2mathml import exceptions as tex_errors
-from latex2mathml.converter import Converter
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererProtocol
 from markdown_it.rules_block import StateBlock
@@ -23,28 +20,21 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-LIMIT = 4_000  # characters per formula
+from frontends.render.formulas import LIMIT, mathml
 
-_ENVIRONMENT = re.compile(r"\\begin\{((?:equation|multline|gather|align|alignat|flalign|eqnarray|[pbBvV]?matrix)\*?)\}")
-_DEFINES = re.compile(r"\\(?:(?:re)?newcommand|providecommand|[egx]?def|let)\b")  # macros can grow without bound
+_ENVIRONMENT = re.compile(
+    r"\\begin\{((?:equation|multline|gather(?:ed)?|align(?:ed|at|edat)?|flalign|eqnarray|split|[dr]?cases|array"
+    r"|(?:small|[pbBvV])?matrix)\*?)\}"
+)
+_PRICE = re.compile(r"\$\d[^$\\^_={}<>+*/\n]{0,200}?\s[^\W\d_]{2,}[^$\\^_={}<>+*/\n]{0,200}\$")
 _LOOK_BACK = 50  # lines; without a limit a long paragraph would take quadratic time
 _TRAILING = ".,;:。，；："  # characters that may follow a closing delimiter on its line
-_CONVERSION_ERRORS: tuple[type[Exception], ...] = (
-    *(e for e in vars(tex_errors).values() if isinstance(e, type) and issubclass(e, Exception)),
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-    RecursionError,
-    RuntimeError,  # a StopIteration inside one of the converter's generators
-    StopIteration,
-)
 
 
 def math_plugin(md: MarkdownIt) -> None:
     """Add the rules for all delimiters to `md`."""
     dollarmath_plugin(md, allow_space=False, allow_digits=False, allow_labels=False, double_inline=True)
+    md.inline.ruler.before("math_inline", "price", _price_rule)
     md.block.ruler.at("math_block", _block_rule, {"alt": ["paragraph", "reference", "blockquote", "list"]})
     md.inline.ruler.before("escape", "math_brackets", _bracket_rule)
     md.add_render_rule("math_inline", _render_inline)
@@ -52,28 +42,12 @@ def math_plugin(md: MarkdownIt) -> None:
     md.add_render_rule("math_block", _render_block)
 
 
-def mathml(source: str, *, display: bool) -> str | None:
-    """MathML for a formula in TeX, or ``None`` when it cannot be converted."""
-    if not source.strip() or len(source) > LIMIT or _DEFINES.search(source):
-        return None
-    try:
-        tree = Converter(display="block" if display else "inline").convert_to_element(source)
-    except _CONVERSION_ERRORS:
-        return None
-    # The converter writes character references into texts and unescapes the finished document, which would turn
-    # a formula's own text into markup. They are resolved first here, so that the serializer escapes the text.
-    for element in tree.iter():
-        element.text = unescape(element.text) if element.text else element.text
-        element.attrib.pop("xmlns", None)
-    return tostring(tree, encoding="unicode")
-
-
 def _render_inline(
     _self: RendererProtocol, tokens: Sequence[Token], idx: int, _options: OptionsDict, _env: EnvType
 ) -> str:
     token = tokens[idx]
     converted = mathml(token.content, display=token.type == "math_inline_double")
-    return converted or f'<code class="math">{escape(token.content.strip(), quote=False)}</code>'
+    return converted or f'<code class="math" dir="ltr">{escape(token.content.strip(), quote=False)}</code>'
 
 
 def _render_block(
@@ -83,7 +57,17 @@ def _render_block(
     converted = mathml(token.content, display=True) if token.meta["closed"] else None
     if converted:
         return f'<div class="math">{converted}</div>\n'
-    return f'<pre class="math"><code>{escape(token.content.strip(), quote=False)}</code></pre>\n'
+    return f'<pre class="math" dir="ltr"><code>{escape(token.content.strip(), quote=False)}</code></pre>\n'
+
+
+def _price_rule(state: StateInline, silent: bool) -> bool:
+    """``$5, or 5$``: a number with words after it and nothing of a formula in it. The dollar sign is text."""
+    if state.src[state.pos] != "$" or not _PRICE.match(state.src, state.pos, state.posMax):
+        return False
+    if not silent:
+        state.pending += "$"
+    state.pos += 1
+    return True
 
 
 def _bracket_rule(state: StateInline, silent: bool) -> bool:

@@ -4,9 +4,11 @@ The text is split into top-level blocks. A block is *closed* once another one ha
 or with a letter: later text can't change it, so it is rendered only once. The text after the closed blocks is rendered
 again on each update: one open block, at times two.
 
-The joined blocks equal what :meth:`MarkdownRenderer.render` makes of the whole text, with one exception: link reference
-definitions (``[name]: https://…``) are text here, since a block can't use those that come later. The final HTML of a
-reply is rendered from the whole text.
+A footnote may come after what refers to it: the closed blocks that mention its label are rendered once more.
+
+The joined blocks equal what :meth:`MarkdownRenderer.render` makes of the whole text, with two exceptions: link
+reference definitions (``[name]: https://…``) are text here, since a block can't use those that come later; references
+to footnotes are where there are very many. The final HTML of a reply is rendered from the whole text.
 """
 
 from __future__ import annotations
@@ -15,11 +17,14 @@ import re
 from dataclasses import dataclass
 
 from frontends.render.code import OpenCode
-from frontends.render.markdown import MarkdownRenderer, normalized
+from frontends.render.markdown import MarkdownRenderer, ParsedBlock, normalized
 
 # An unfinished last line with nothing but markup: "-" may become a list item, a rule or the underline of a heading;
 # "**" may open or close. Shown too early it would flicker.
-_MARKUP_ONLY = re.compile(r"[\s>]*(?:[-=*+_#`~|:.$\\\[(! ]+|\d{1,9}[.)]?|(?:`{3,}|~{3,}).*|\$\$.*|\\\[.*)?\Z")
+_MARKUP_ONLY = re.compile(
+    r"[\s>]*(?:[-=*+_#`~|:.$\\\[(! ]+|\d{1,9}[.)]?|(?:`{3,}|~{3,}).*|\[\^[^\]\s]*\]?:?|\$\$.*|\\\[.*)?\Z"
+)
+AGAIN_LIMIT = 50_000  # characters of closed blocks that are rendered once more because of footnotes
 _TABLE_LINE = re.compile(r"\s*\|")
 
 
@@ -29,7 +34,7 @@ class Block:
 
     index: int
     html: str
-    closed: bool  # it won't change again
+    closed: bool  # later text won't change it, except for a footnote that it refers to
 
 
 class StreamRenderer:
@@ -43,6 +48,9 @@ class StreamRenderer:
         self._html: list[str] = []  # of each block, as last returned
         self._closed = 0
         self._code = OpenCode()
+        self._labels: frozenset[str] = frozenset()  # of the footnotes in closed blocks
+        self._waiting: dict[int, ParsedBlock] = {}  # closed blocks that mention labels without a footnote
+        self.again_length = 0  # characters of closed blocks that were rendered once more
         self.length = 0  # code points received
         self.append(text)
 
@@ -70,7 +78,11 @@ class StreamRenderer:
         changed = self._close_blocks()
         text = self._tail if final else _shown(self._tail)
         growing = None if final else self._code
-        rendered = [self._renderer.render_block(block, growing) for block in self._renderer.parse_blocks(text)]
+        blocks = self._renderer.parse_blocks(text)
+        labels = self._labels.union(*(block.defines for block in blocks))
+        rendered = [self._renderer.render_block(block, labels, growing) for block in blocks]
+        if final:
+            changed += self._again(labels)
         gone = len(self._html) - self._closed - len(rendered)
         for offset, html in enumerate([*rendered, *[""] * gone]):
             index = self._closed + offset
@@ -98,17 +110,38 @@ class StreamRenderer:
         if len(blocks) < 2:
             return []
         changed = []
+        labels = self._labels.union(*(block.defines for block in blocks[:-1]))
         for block in blocks[:-1]:
-            html = self._renderer.render_block(block)
+            html = self._renderer.render_block(block, labels)
+            if block.mentions - labels:
+                self._waiting[self._closed] = block
             if self._closed == len(self._html):
                 self._html.append("")
             self._html[self._closed] = html
             changed.append(Block(self._closed, html, closed=True))
             self._closed += 1
+        changed += self._again(labels)
         cut = _line_start(self._tail, blocks[-1].line)
         self._tail = self._tail[cut:]
         self._cut_at = end - cut
         self._code = OpenCode()
+        return changed
+
+    def _again(self, labels: frozenset[str]) -> list[Block]:
+        """Render the closed blocks once more that mention footnotes which there are only now."""
+        new, self._labels = labels - self._labels, labels
+        changed = []
+        for index, block in list(self._waiting.items()) if new else ():
+            if not block.mentions & new:
+                continue
+            self.again_length += block.length
+            if self.again_length > AGAIN_LIMIT:
+                self._waiting.clear()
+                break
+            self._html[index] = self._renderer.render_block(block, labels)
+            changed.append(Block(index, self._html[index], closed=True))
+            if not block.mentions - labels:
+                del self._waiting[index]
         return changed
 
 

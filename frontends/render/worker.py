@@ -59,9 +59,10 @@ class Worker:
             self._replies[key] = StreamRenderer(self._renderers[request["highlight"]])
         stream = self._replies[key]
         stream.append(request["text"])
-        before = stream.tail_length
+        before = stream.tail_length - stream.again_length
         changed = stream.update(final=request["final"])
-        if sum(len(block.html) for block in changed) > max(HTML_AT_LEAST, HTML_PER_CHARACTER * before):
+        rendered = before + stream.again_length  # characters
+        if sum(len(block.html) for block in changed) > max(HTML_AT_LEAST, HTML_PER_CHARACTER * rendered):
             raise ValueError("too much HTML")
         blocks = [[block.index, block.html, block.closed] for block in changed]
         return {"blocks": blocks, "seconds": time.process_time() - started}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frontends.render import MarkdownRenderer, StreamRenderer
+from frontends.render.stream import AGAIN_LIMIT
 
 RENDERER = MarkdownRenderer()
 
@@ -43,8 +45,17 @@ CORPUS = [
     "Setext\nover two\n-\n- a\n-\n  b\n\n#\n\n####### seven\n#no",
     "- a\n\n\n- b\n\n  ```\n  c\n\n\n  d\n  ```\n\n  e\n1) x\n2) y\n10. z",
     "[text with *em*](https://a.example/(b)) <https://auto.example> \\[not math here, open",
+    "a[^1], [^n] and [^no]\n\n> quoted[^n]\n\n```\n[^1]\n```\n\n[^1]: One\n[^n]: Two[^1]\n\n    more\n\n[^2]\n[^2]: x",
+    "- [x] done\n- [ ] open https://a.example/x_y. H<sub>2</sub>O <kbd>a\n\nme@a.example <mark>**b**</mark>",
     "> - a\n>\n>   b\n> - c\n\n> > nested\n> back\n\ntext\n    lazy indented",
 ]
+
+
+A_LINK = '<a href="https://a.example" target="_blank" rel="noopener noreferrer nofollow">https://a.example</a>'
+
+
+def paragraphs(*texts: str) -> str:
+    return "".join(f'<p dir="auto">{text}</p>\n' for text in texts)
 
 
 def streamed(pieces: list[str], *, update: bool = True) -> str:
@@ -56,7 +67,7 @@ def streamed(pieces: list[str], *, update: bool = True) -> str:
         stream.append(piece)
         final = i == len(pieces)
         for block in stream.update(final=final) if update or final else []:
-            assert block.index not in closed, "a closed block changed"
+            assert block.index not in closed or "footnote" in block.html, "a closed block changed"
             if block.closed and not final:
                 closed.add(block.index)
             shown[block.index] = block.html
@@ -114,6 +125,9 @@ LINES = st.sampled_from(
         "  - t",
         "<p>",
         "\t tab",
+        "[^1]: note",
+        "see[^1]",
+        "- [x] t",
     ]
 )
 
@@ -128,7 +142,33 @@ def test_random_lines_equal_whole(lines: list[str], rng: random.Random) -> None:
 def test_link_definitions_are_the_one_exception() -> None:
     text = "see [it]\n\n[it]: https://a.example\n\nend"
     assert "href" in RENDERER.render(text)
-    assert streamed([text]) == "<p>see [it]</p>\n<p>[it]: https://a.example</p>\n<p>end</p>\n"
+    assert streamed([text]) == paragraphs("see [it]", f"[it]: {A_LINK}", "end")
+
+
+def test_a_footnote_changes_the_closed_blocks_that_refer_to_it() -> None:
+    stream = StreamRenderer(RENDERER, "One[^1].\n\nTwo.\n\n[^1]: note\n\n")
+    assert [b.html for b in stream.update()][:2] == [paragraphs("One[^1]."), paragraphs("Two.")]
+    stream.append("Three")
+    again = next(b for b in stream.update() if b.index == 0)
+    assert (again.html, again.closed) == (paragraphs('One<sup class="footnote">1</sup>.'), True)
+
+
+def test_rendering_again_for_footnotes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    n_rendered = 0
+    original = MarkdownRenderer.render_block
+
+    def counted(*args: Any) -> str:
+        nonlocal n_rendered
+        n_rendered += 1
+        return original(*args)
+
+    monkeypatch.setattr(MarkdownRenderer, "render_block", counted)
+    stream = StreamRenderer(RENDERER, "".join(f"[^{i}] " for i in range(2_000)) + "\n\n")
+    for i in range(200):  # each makes the long paragraph wait for one label less
+        stream.append(f"[^{i}]: x\n\n")
+        stream.update()
+    assert stream.again_length < 2 * AGAIN_LIMIT
+    assert n_rendered < 1_000
 
 
 def test_only_changed_blocks_are_given() -> None:
@@ -137,22 +177,24 @@ def test_only_changed_blocks_are_given() -> None:
     assert stream.update() == []
     stream.append(" more.\n\nThree")
     assert [(b.index, b.html, b.closed) for b in stream.update()] == [
-        (1, "<p>Two more.</p>\n", True),
-        (2, "<p>Three</p>\n", False),
+        (1, paragraphs("Two more."), True),
+        (2, paragraphs("Three"), False),
     ]
 
 
 @pytest.mark.parametrize(
     ("so_far", "html"),
     [
-        ("text\n-", "<p>text</p>\n"),  # not a heading for a moment, then a list
-        ("text\n==", "<p>text</p>\n"),
-        ("- a\n-", "<ul>\n<li>a</li>\n</ul>\n"),
-        ("text\n\n| a | b |\n", "<p>text</p>\n"),  # not a paragraph, then a table
-        ("text\n\n| a | b |\n|--", "<p>text</p>\n"),
-        ("text\n\n```py", "<p>text</p>\n"),
-        ("text\n\n$$", "<p>text</p>\n"),
-        ("$$\nx = \\frac", '<pre class="math"><code>x = \\frac</code></pre>\n'),
+        ("text\n-", paragraphs("text")),  # not a heading for a moment, then a list
+        ("text\n==", paragraphs("text")),
+        ("- a\n-", '<ul dir="auto">\n<li>a</li>\n</ul>\n'),
+        ("text\n\n| a | b |\n", paragraphs("text")),  # not a paragraph, then a table
+        ("text\n\n| a | b |\n|--", paragraphs("text")),
+        ("text\n\n```py", paragraphs("text")),
+        ("text\n[^", paragraphs("text")),  # not text, then a footnote
+        ("text\n[^1]:", paragraphs("text")),
+        ("text\n\n$$", paragraphs("text")),
+        ("$$\nx = \\frac", '<pre class="math" dir="ltr"><code>x = \\frac</code></pre>\n'),
     ],
 )
 def test_nothing_flickers(so_far: str, html: str) -> None:
@@ -164,7 +206,7 @@ def test_nothing_flickers(so_far: str, html: str) -> None:
 def test_an_open_fence_is_code_at_once() -> None:
     stream = StreamRenderer(RENDERER, "```python\nx = 1")
     [block] = stream.update()
-    assert block.html.startswith('<figure class="code">')
+    assert block.html.startswith('<figure class="code"')
     assert not block.closed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
@@ -16,13 +17,14 @@ RENDERER = MarkdownRenderer()
 
 HTML_TAGS = (
     "p br hr h1 h2 h3 h4 h5 h6 em strong s a blockquote ul ol li pre code span figure figcaption button div table "
-    "thead tbody tr th td"
+    "thead tbody tr th td sub sup kbd mark input"
 )
 MATH_TAGS = (
     "math mrow mi mn mo ms mtext mspace mfrac msqrt mroot msub msup msubsup munder mover munderover mmultiscripts "
-    "mprescripts mtable mtr mtd mstyle mpadded mphantom menclose"
+    "mprescripts mtable mtr mtd mstyle mpadded mphantom"
 )
 MATH_ATTRIBUTES = (
+    "class dir mathcolor mathbackground "
     "display displaystyle scriptlevel mathvariant mathsize stretchy fence separator form lspace rspace minsize maxsize "
     "movablelimits symmetric accent accentunder linethickness width height depth voffset notation columnalign "
     "columnspacing columnlines rowalign rowspacing rowlines frame"
@@ -30,9 +32,12 @@ MATH_ATTRIBUTES = (
 ALLOWED: dict[str, set[str]] = {
     **{tag: set() for tag in HTML_TAGS.split()},
     **{tag: set(MATH_ATTRIBUTES.split()) for tag in MATH_TAGS.split()},
-    **{tag: {"class"} for tag in ("span", "code", "pre", "div", "figure", "th", "td")},
+    **{tag: {"class"} for tag in ("span", "sup")},
+    **{tag: {"class", "dir"} for tag in ("code", "pre", "div", "figure", "th", "td", "li")},
+    **{tag: {"dir"} for tag in ("p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "table")},
+    "input": {"type", "checked", "disabled"},
     "a": {"href", "target", "rel"},
-    "ol": {"start"},
+    "ol": {"start", "dir"},
     "button": {"class", "type", "data-copy", "aria-label"},
 }
 
@@ -86,6 +91,14 @@ MARKDOWN = [
     "$\\style{background:url(https://evil.example)}{x}$",
     "$\\class{copy}{x}$",
     "$\\color{red\" onclick=\"alert(1)}{x}$",
+    "$\\textcolor{red\" onclick=\"alert(1)}{x}$",
+    "$\\textcolor[HTML]{url(https://evil.example)}{x} \\colorbox{#fff;background:url(//evil.example)}{y}$",
+    "$\\tag{<img src=x onerror=alert(1)>} \\label{\" onclick=\"alert(1)} \\ce{<img src=x onerror=alert(1)>}$",
+    "$\\begin{array}{c\" onclick=\"alert(1)}x\\end{array} \\operatorname{<img src=x onerror=alert(1)>}$",
+    "https://a.example/\"onmouseover=\"alert(1) https://a.example/'><img/src=x/onerror=alert(1)> x@a.example\"onclick=",
+    "<sub onclick=alert(1)>x</sub> <kbd/onclick=alert(1)>x</kbd> <mark><img src=x onerror=alert(1)></mark>",
+    "x[^<img/src=x/onerror=alert(1)>]\n\n[^<img/src=x/onerror=alert(1)>]: y",
+    "- [x] <input type=image src=x onerror=alert(1)>",
     "$\\verb|<script>alert(1)</script>|$",
     "$<script>alert(1)</script>$",
     "$$\n</math><img src=x onerror=alert(1)>\n$$",
@@ -116,6 +129,7 @@ HTML = [
     "<svg></p><style><a id='</style><img src=1 onerror=alert(1)>'>",
     "<a href='java\tscript:alert(1)' target=_self rel=opener>x</a>",
     "<a href=' &#14; javascript:alert(1)'>x</a><a href='/relative'>y</a><a href='#z'>z</a>",
+    "<input type=image src=https://evil.example onclick=alert(1) name=x><li class='task evil' dir=evil>x</li>",
     "<form><math><mtext></form><form><mglyph><style></math><img src onerror=alert(1)>",
     "<div class='table evil'><span class='k evil' data-x=1>x</span></div><td background=https://evil.example>",
 ]
@@ -138,12 +152,18 @@ class Inspector(HTMLParser):
                 self.bad.append(f"{tag}[{name}]")
             if name == "href" and urlsplit(value or "").scheme not in ("http", "https", "mailto"):
                 self.bad.append(f"{tag}[href={value}]")
-            if name == "type" and value != "button":
+            if name == "type" and value != ("checkbox" if tag == "input" else "button"):
                 self.bad.append(f"{tag}[type={value}]")
+            if name == "dir" and value not in ("auto", "ltr"):
+                self.bad.append(f"{tag}[dir={value}]")
+            if name == "mathcolor" and not re.fullmatch("#[0-9a-fA-F]{6}", value or ""):
+                self.bad.append(f"{tag}[mathcolor={value}]")
             if name == "class" and "evil" in (value or ""):
                 self.bad.append(f"{tag}[class={value}]")
         if tag == "a" and dict(attrs).get("target") != "_blank":
             self.bad.append("a without target")
+        if tag == "input" and ("type", "checkbox") not in attrs:
+            self.bad.append("an input that is no checkbox")
         if tag == "a" and dict(attrs).get("rel") != "noopener noreferrer nofollow":
             self.bad.append("a without rel")
 

@@ -29,7 +29,7 @@ def whole(text: str, *, highlight: bool = True) -> dict[str, Any]:
 
 async def test_it_renders_one_text_after_another(process: RenderProcess) -> None:
     answers = await asyncio.gather(*(process.ask(whole(f"**{n}**")) for n in range(20)))
-    assert [answer["html"] for answer in answers] == [f"<p><strong>{n}</strong></p>\n" for n in range(20)]
+    assert [answer["html"] for answer in answers] == [f'<p dir="auto"><strong>{n}</strong></p>\n' for n in range(20)]
     assert process.starts == 1
 
 
@@ -39,7 +39,7 @@ async def test_the_next_text_finds_a_new_process(process: RenderProcess) -> None
     os.kill(process.pid, signal.SIGKILL)
     with pytest.raises(RenderFailed):
         await process.ask(whole("y"))
-    assert (await process.ask(whole("z")))["html"] == "<p>z</p>\n"
+    assert (await process.ask(whole("z")))["html"] == '<p dir="auto">z</p>\n'
     with pytest.raises(Restarted):
         await process.ask(whole("x"), starts=1)
 
@@ -49,7 +49,7 @@ async def test_who_leaves_takes_nobodys_answer(process: RenderProcess) -> None:
     leaving = asyncio.ensure_future(process.ask(whole("leaving " * 1000)))
     await asyncio.sleep(0.005)
     leaving.cancel()
-    assert (await process.ask(whole("mine")))["html"] == "<p>mine</p>\n"
+    assert (await process.ask(whole("mine")))["html"] == '<p dir="auto">mine</p>\n'
 
 
 async def test_it_is_gone_when_it_is_closed(process: RenderProcess) -> None:
@@ -65,10 +65,10 @@ async def test_it_is_gone_when_it_is_closed(process: RenderProcess) -> None:
 async def test_more_html_than_a_reader_can_want_is_refused(
     process: RenderProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "HTML_AT_LEAST", 10)
+    monkeypatch.setattr(worker, "HTML_AT_LEAST", 25)
     monkeypatch.setattr(worker, "HTML_PER_CHARACTER", 2)
     ours = worker.Worker()
-    assert ours.answer(whole("x")) == {"html": "<p>x</p>\n"}
+    assert ours.answer(whole("x")) == {"html": '<p dir="auto">x</p>\n'}
     assert ours.answer(whole("# x\n\n- y")) == {"error": "ValueError"}
     assert ours.answer({"reply": "r", "text": "# x\n\n- y", "final": True, "highlight": True}) == {
         "error": "ValueError"

@@ -34,7 +34,7 @@ async def test_a_watcher_gets_what_changed_since(process: RenderProcess) -> None
     assert reply.blocks(seen) == []
     reply.add(8, " three")
     await reply.render()
-    assert reply.blocks(seen) == [{"index": 1, "html": "<p>two three</p>\n", "closed": False}]
+    assert reply.blocks(seen) == [{"index": 1, "html": '<p dir="auto">two three</p>\n', "closed": False}]
 
 
 async def test_text_that_two_watchers_bring_is_taken_once(process: RenderProcess) -> None:
@@ -44,7 +44,7 @@ async def test_text_that_two_watchers_bring_is_taken_once(process: RenderProcess
     for offset, text in ((0, "ab"), (0, "abc"), (2, "cd"), (0, "a"), (4, "e")):
         first.add(offset, text)
     await first.render()
-    assert (shown(first), first.length) == ("<p>abcde</p>\n", 5)
+    assert (shown(first), first.length) == ('<p dir="auto">abcde</p>\n', 5)
     version = first.version
     await second.render()  # nothing is new
     assert first.version == version
@@ -112,7 +112,7 @@ async def test_a_reply_that_ends_the_process_is_shown_more_simply(bearable: str,
     assert '<span class="mi">1</span>' in shown(reply)
     reply.add(len(TEXT), "\n\ndeadly")
     await reply.render(final=True)
-    plain = "<p>" + f"{TEXT}\n\ndeadly".replace("\n", "<br>") + "</p>"
+    plain = '<p dir="auto">' + f"{TEXT}\n\ndeadly".replace("\n", "<br>") + "</p>"
     assert shown(reply) == (html or plain)
     kept: dict[int, Any] = {block["index"]: block["html"] for block in reply.blocks(before)}
     assert "".join(kept.values()) == (html or plain)  # a watcher is sent all of it, and what is gone as empty

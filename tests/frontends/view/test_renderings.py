@@ -35,7 +35,7 @@ async def test_finished_messages_are_rendered_once() -> None:
     finished, pending = message("a", content="x"), message("b", content="y", state="pending")
     for _ in range(3):
         found = await renderings.all_with_html([finished, pending, message("q", "user", "<b>")])
-        assert [m["html"] for m in found] == ["<p>x</p>", "<p>y</p>", "<p>&lt;b&gt;</p>"]
+        assert [m["html"] for m in found] == ["<p>x</p>", "<p>y</p>", '<p dir="auto">&lt;b&gt;</p>']
     assert process.asked == ["x", "y", "y", "y"]
     await renderings.with_html(message("big", content="z" * 90))  # pushes the oldest out
     await renderings.with_html(finished)
@@ -56,6 +56,6 @@ async def test_what_cannot_be_highlighted_is_plain_code_and_what_cannot_be_rende
     process = Counting()
     renderings = Renderings(process)
     found = await renderings.all_with_html([message("a", content="slow"), message("b", content="<deadly>\nx")])
-    assert [m["html"] for m in found] == ["<p>slow</p>", "<p>&lt;deadly&gt;<br>x</p>"]
+    assert [m["html"] for m in found] == ["<p>slow</p>", '<p dir="auto">&lt;deadly&gt;<br>x</p>']
     await renderings.with_html(message("b", content="<deadly>\nx"))
     assert len(process.asked) == 4  # it is not tried again

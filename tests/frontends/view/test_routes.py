@@ -52,8 +52,8 @@ def test_conversation_carries_html(api: FakeApi, browser: httpx.Client) -> None:
     api.messages = [message("q", "user", "a <b>\nc"), message("r", content="**x**"), message("p", state="pending")]
     answer = browser.get("/conversations/c1")
     assert [m["html"] for m in answer.json()["messages"]] == [
-        "<p>a &lt;b&gt;<br>c</p>",
-        "<p><strong>x</strong></p>\n",
+        '<p dir="auto">a &lt;b&gt;<br>c</p>',
+        '<p dir="auto"><strong>x</strong></p>\n',
         "",
     ]
     assert answer.json()["title"] == "T"
@@ -119,39 +119,39 @@ def test_text_before_a_pause_is_shown(api: FakeApi, browser: httpx.Client) -> No
     pending = event("message", {"message": message("r", state="pending")})
     api.script = [snapshot(), pending, delta("r", 0, "one "), 0.03, delta("r", 4, "two"), 60.0]
     with browser.stream("GET", "/conversations/c1/events") as answer:
-        assert any("<p>one two</p>" in line for line in answer.iter_lines())
+        assert any("one two</p>" in line for line in answer.iter_lines())
 
 
 def test_snapshot_brings_blocks_and_deltas_go_on(api: FakeApi, browser: httpx.Client) -> None:
     api.script = [snapshot(r="# T\n\nab"), 0.2, delta("r", 7, "cd"), 60.0]
     events = watch_page(browser, r=WHOLE("# T\n\nabcd"))
     [running] = named(events, "snapshot")[0]["running"]
-    assert running["blocks"][0]["html"] == "<h1>T</h1>\n"
+    assert running["blocks"][0]["html"] == '<h1 dir="auto">T</h1>\n'
     assert {b["index"] for data in named(events, "render") for b in data["blocks"]} <= {1}
 
 
 def test_overlapping_deltas_are_not_doubled(api: FakeApi, browser: httpx.Client) -> None:
     api.script = [snapshot(r="你好😀ab"), delta("r", 3, "abc"), delta("r", 0, "你好"), delta("r", 6, "d"), 60.0]
-    watch_page(browser, r="<p>你好😀abcd</p>\n")
+    watch_page(browser, r='<p dir="auto">你好😀abcd</p>\n')
 
 
 def test_resuming_tells_of_known_replies_and_of_new_ones(api: FakeApi, browser: httpx.Client) -> None:
     """Resuming brings no snapshot: what the browser knows already is told from its beginning too."""
     begun = event("message", {"message": message("new", content="begun ", state="pending")}, "e-9")
     api.script = [begun, delta("new", 6, "ended"), delta("old", 0, "abc"), delta("old", 3, "d"), 60.0]
-    watch_page(browser, {"last-event-id": "e-8"}, new="<p>begun ended</p>\n", old="<p>abcd</p>\n")
+    watch_page(browser, {"last-event-id": "e-8"}, new='<p dir="auto">begun ended</p>\n', old='<p dir="auto">abcd</p>\n')
 
 
 def test_continued_reply_keeps_its_beginning(api: FakeApi, browser: httpx.Client) -> None:
     pending = message("r", content="begun ", state="pending")
     api.script = [snapshot(), event("message", {"message": pending}), delta("r", 6, "and ended"), 60.0]
-    watch_page(browser, r="<p>begun and ended</p>\n")
+    watch_page(browser, r='<p dir="auto">begun and ended</p>\n')
 
 
 def test_line_separators_inside_text_survive(api: FakeApi, browser: httpx.Client) -> None:
     """U+2028 and its like end a line for many a library, not for server-sent events."""
     api.script = [snapshot(r=""), delta("r", 0, "a\u2028b\u0085c\x1cd"), 60.0]
-    watch_page(browser, r="<p>a\u2028b\u0085c\x1cd</p>\n")
+    watch_page(browser, r='<p dir="auto">a\u2028b\u0085c\x1cd</p>\n')
 
 
 def test_errors_bring_the_rest_of_the_text(api: FakeApi, browser: httpx.Client) -> None:
@@ -164,7 +164,7 @@ def test_errors_bring_the_rest_of_the_text(api: FakeApi, browser: httpx.Client) 
     ]
     events = watch(browser)
     assert named(events, "error")[0]["error"] == error
-    assert page(events, "r") == named(events, "error")[0]["message"]["html"] == "<p>ab</p>\n"
+    assert page(events, "r") == named(events, "error")[0]["message"]["html"] == '<p dir="auto">ab</p>\n'
 
 
 def test_heartbeats_and_other_events_pass(api: FakeApi, browser: httpx.Client) -> None:
@@ -176,7 +176,7 @@ def test_heartbeats_and_other_events_pass(api: FakeApi, browser: httpx.Client) -
 def test_events_cut_anywhere_are_put_together(api: FakeApi, browser: httpx.Client) -> None:
     raw = snapshot(r="") + delta("r", 0, "你好，世界")
     api.script = [raw[i : i + 1] for i in range(len(raw))] + [60.0]
-    watch_page(browser, r="<p>你好，世界</p>\n")
+    watch_page(browser, r='<p dir="auto">你好，世界</p>\n')
 
 
 def test_a_browser_that_leaves_closes_the_apis_stream(api: FakeApi, browser: httpx.Client) -> None:

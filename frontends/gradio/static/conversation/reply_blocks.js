@@ -1,4 +1,4 @@
-/** The blocks of a reply's body: closed blocks are never touched again. */
+/** The blocks of a reply's body: closed blocks change only when a footnote arrives that they refer to. */
 import { h, setHtml } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
 

@@ -13,7 +13,7 @@ import { textButton } from "../widgets/buttons.js";
  */
 export function replyNotes(app, message, progress, handlers) {
   const dropped = message.dropped_turns;
-  const first = dropped ? [note("quiet", app.t("chat.dropped", { count: dropped }))] : [];
+  const first = dropped ? [note("quiet.p-dropped", app.t("chat.dropped"))] : [];
   const last = message.state === "pending" ? waiting(app, message, progress) : ending(app, message, handlers);
   return last ? [...first, last] : first;
 }

@@ -18,5 +18,6 @@ export function errorText(app, error) {
   const isTold = (key) => hasText(key) && fieldsOf(key).every((name) => (values[name] ?? null) !== null);
   const key = [`error.hub_${details.reason}`, `error.${error.code}`].find(isTold) ?? "error.unknown";
   const text = app.t(key, values);
-  return details.model_id ? text : text.charAt(0).toUpperCase() + text.slice(1); // a model's name stays as it is
+  const begins = !details.model_id && text.startsWith(model); // names of models and repositories stay as they are
+  return begins ? text.charAt(0).toUpperCase() + text.slice(1) : text;
 }
