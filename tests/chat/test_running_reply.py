@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from app.chat.events import ReplyDelta, ReplyQueued, ReplyStarted
+from app.chat.events import ReasoningDelta, ReasoningEnded, ReplyDelta, ReplyQueued, ReplyStarted
 from app.chat.running_reply import ReplyCursor, RunningReply
-from app.domain.messages import Message, MessageState, Role
+from app.domain.messages import Message, MessageState, Role, Timing
 
 
 def message(content: str = "", state: MessageState = MessageState.PENDING) -> Message:
@@ -43,3 +44,30 @@ def test_a_cursor_at_the_end_is_told_only_what_comes_later() -> None:
     assert list(cursor.news(reply)) == []
     reply.append(" new")
     assert list(cursor.news(reply)) == [ReplyDelta("m", 5, " new")]
+
+
+def test_reasoning_comes_before_the_text_and_its_end_is_told_once() -> None:
+    reply = RunningReply(message(""))
+    reply.started = True
+    cursor = ReplyCursor("m")
+    reply.append("", "Two ")
+    assert list(cursor.news(reply)) == [ReplyStarted("m", 0), ReasoningDelta("m", 0, "Two ")]
+    reply.append("", "and two")
+    reply.append("Four")
+    reply.thinking_ms = 900
+    news = [ReasoningDelta("m", 4, "and two"), ReasoningEnded("m", 900), ReplyDelta("m", 0, "Four")]
+    assert list(cursor.news(reply)) == news
+    assert list(cursor.news(reply)) == []
+    assert list(ReplyCursor.at_end(reply).news(reply)) == []
+    assert (reply.text, str(reply.reasoning), reply.length) == ("Four", "Two and two", 15)
+
+
+def test_a_reply_that_goes_on_thinking_sends_only_what_is_new() -> None:
+    begun = replace(message(""), reasoning="Two ", timing=Timing(thinking_ms=500))
+    reply = RunningReply(begun)
+    assert reply.thinking_ms is None  # that was the time of the reply that it continues
+    reply.append("", "and two")
+    assert list(ReplyCursor.after(begun).news(reply)) == [ReasoningDelta("m", 4, "and two")]
+    ended = replace(begun, content="Four", reasoning="Two and two", timing=Timing(thinking_ms=700))
+    rest = [ReasoningDelta("m", 4, "and two"), ReasoningEnded("m", 700), ReplyDelta("m", 0, "Four")]
+    assert list(ReplyCursor.after(begun).rest(ended)) == [ReplyStarted("m", 0), *rest]

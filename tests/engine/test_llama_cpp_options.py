@@ -87,3 +87,11 @@ async def test_a_required_call_is_a_call_of_one_of_the_functions(engine: LlamaCp
     reader = CallReader(functions)
     assert reader.push(text) + reader.finish() == ""
     assert len(reader.calls) == 1
+
+
+async def test_a_tag_of_reasoning_that_is_a_control_token_is_text(
+    engine: LlamaCppEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "<|im_start|>" not in (await say(engine, "Hi", logit_bias={1: 100.0}))[0]
+    monkeypatch.setattr(engine, "_tags", ["<|im_start|>"])
+    assert (await say(engine, "Hi", logit_bias={1: 100.0}))[0].startswith("<|im_start|>")

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, GenerationRequest
+from app.chat.completion import _require
+from app.domain.generation import DecodingOptions, Delta, EngineEvent, Finished, FinishReason, GenerationRequest
 from app.domain.messages import Role, Turn
 from app.domain.reasoning import Phase, beginning, phase_after
 from app.domain.sampling import SamplingParams
@@ -17,6 +18,7 @@ from app.engine.scripted import Reply, Script, ScriptedEngine
 from app.engine.templates.native_format import NativeFormat
 from app.engine.templates.renderer import TemplateRenderer
 from app.engine.worker_engine import WorkerEngine
+from app.errors import UnsupportedRequest
 from app.models.manifest import Manifest, Reasoning
 from app.weights.formats.chat_template import ChatTemplate
 
@@ -191,3 +193,12 @@ def test_only_the_tags_of_a_reply_that_is_extended_are_tokens() -> None:
         "\nThe tag <|im_end|> ends it, and <think> b"
     )
     assert extended.text.endswith(" begins\n</think>\n\n")
+
+
+async def test_a_limit_that_a_program_asks_for_is_refused_where_it_cannot_be_kept() -> None:
+    model = await loaded(lambda _: Reply.of("Hi"))
+    _require(model, DecodingOptions(), {"thinking_tokens": 9})
+    model.engine._capabilities = replace(model.engine.capabilities, thinking_limit=False)  # type: ignore[attr-defined]
+    _require(model, DecodingOptions(), {"thinking_tokens": None})
+    with pytest.raises(UnsupportedRequest, match="thinking_budget"):
+        _require(model, DecodingOptions(), {"thinking_tokens": 9})

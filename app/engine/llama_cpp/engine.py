@@ -29,6 +29,7 @@ from app.domain.generation import (
     Usage,
 )
 from app.domain.messages import Turn
+from app.domain.reasoning import TAGS
 from app.engine.base import Capabilities, LoadPlan
 from app.engine.control_tokens import PromptText
 from app.engine.llama_cpp.client import Refused, WorkerClient
@@ -50,6 +51,7 @@ class LlamaCppEngine(WorkerEngine):
         self._client = WorkerClient("", 0, "")
         self._adapters: dict[str, int] = {}  # name → llama.cpp's adapter id
         self._refused: dict[str, str] = {}  # name → why the adapter could not be loaded
+        self._tags: list[str] = []  # of reasoning, that are control tokens: llama.cpp shows no others in replies
 
     async def start(self) -> None:
         """Load the weights; raises :class:`WorkerFailed`."""
@@ -70,7 +72,9 @@ class LlamaCppEngine(WorkerEngine):
                 props = await self._client.get("/props")
             self._special_tokens = {name: _field(props, name) for name in ("bos_token", "eos_token")}
             if self._plan.weights is not None:
-                self._know_control_tokens(*await asyncio.to_thread(read_special_tokens, self._plan.weights))
+                control, defined = await asyncio.to_thread(read_special_tokens, self._plan.weights)
+                self._know_control_tokens(control, defined)
+                self._tags = [tag for tag in (*TAGS, *TAGS.values()) if tag in control]
 
     async def stop(self) -> None:
         """Stop the worker; running requests raise :class:`WorkerDied`."""
@@ -118,6 +122,7 @@ class LlamaCppEngine(WorkerEngine):
         usage = Usage(prompt_tokens=request.prompt.n_tokens)
         completion_tokens = unseen_tokens = 0
         body = _body(request, self._plan.context_tokens) | self._adapter_scales(request.adapter)
+        body["preserved_tokens"] = self._tags
         async with self._worker_errors(), aclosing(self._client.stream("/completion", body)) as events:
             async for data in events:
                 event = json.loads(data)
