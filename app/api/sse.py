@@ -38,6 +38,8 @@ def event_json(event: events.Event) -> tuple[str, dict[str, Any]]:
             return "message", {"message": message_json(message)}
         case events.ReplyQueued(message_id, position):
             return "queued", {"message_id": message_id, "position": position}
+        case events.ReplyReading(message_id, read_tokens, prompt_tokens):
+            return "reading", {"message_id": message_id, "read_tokens": read_tokens, "prompt_tokens": prompt_tokens}
         case events.ReplyStarted(message_id, dropped_turns):
             return "started", {"message_id": message_id, "dropped_turns": dropped_turns}
         case events.ReplyFinished(message):

@@ -56,6 +56,15 @@ class ReplyStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyReading:
+    """The model reads the prompt: `read_tokens` of `prompt_tokens` so far."""
+
+    message_id: str
+    read_tokens: int
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyDelta:
     """New text; `offset` code points of the reply came before it."""
 
@@ -116,4 +125,5 @@ class ConversationDeleted:
 
 
 StoredEvent = MessageAdded | ReplyFinished | ReplyFailed | MessageRated | ConversationUpdated | ConversationDeleted
-Event = StoredEvent | Snapshot | Reset | ReplyQueued | ReplyStarted | ReasoningDelta | ReasoningEnded | ReplyDelta
+RunningEvent = ReplyQueued | ReplyStarted | ReplyReading | ReasoningDelta | ReasoningEnded | ReplyDelta
+Event = StoredEvent | RunningEvent | Snapshot | Reset

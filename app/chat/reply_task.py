@@ -12,7 +12,7 @@ from functools import partial
 from app.chat.events import ReplyFailed, ReplyFinished
 from app.chat.resumable_events import Channel
 from app.chat.running_reply import RunningReply
-from app.domain.generation import Admitted, Delta, Finished, FinishReason, GenerationRequest, Queued, Usage
+from app.domain.generation import Admitted, Delta, Finished, FinishReason, GenerationRequest, Queued, Reading, Usage
 from app.domain.messages import Message, MessageState, Timing
 from app.domain.reasoning import Said, split
 from app.engine.admission import Ticket
@@ -155,6 +155,8 @@ class ReplyTask:
                     case Admitted():
                         self._clock.admitted()
                         self.reply.position, self.reply.started = None, True
+                    case Reading() as reading:
+                        self.reply.reading = reading
                     case Delta() as delta:
                         self._append(delta)
                     case Finished(reason, usage):

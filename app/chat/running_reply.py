@@ -17,8 +17,10 @@ from app.chat.events import (
     ReplyFailed,
     ReplyFinished,
     ReplyQueued,
+    ReplyReading,
     ReplyStarted,
 )
+from app.domain.generation import Reading
 from app.domain.messages import Message
 
 
@@ -59,6 +61,7 @@ class RunningReply:
         self.dropped_turns = dropped_turns
         self.position: int | None = None
         self.started = False
+        self.reading: Reading | None = None  # of the prompt, until the first text
         self.announced_id = ""  # event id of its MessageAdded
         self.end: tuple[str, ReplyFinished | ReplyFailed] | None = None  # with its event id
         self.content = GrowingText(message.content)
@@ -96,13 +99,14 @@ class ReplyCursor:
         self._has_ended_reasoning = False
         self._position: int | None = None
         self._started = False
+        self._reading: Reading | None = None
 
     @classmethod
     def at_end(cls, reply: RunningReply) -> ReplyCursor:
         """A cursor for a subscriber that has the text of `reply` so far."""
         cursor = cls(reply.message_id, reply.content.length, reply.reasoning.length)
         cursor._has_ended_reasoning = reply.thinking_ms is not None
-        cursor._position, cursor._started = reply.position, reply.started
+        cursor._position, cursor._started, cursor._reading = reply.position, reply.started, reply.reading
         return cursor
 
     @classmethod
@@ -117,6 +121,9 @@ class ReplyCursor:
         self._position = reply.position
         if reply.started:
             yield from self._start(reply.dropped_turns)
+        if reply.reading is not None and reply.reading != self._reading and not reply.length:
+            yield ReplyReading(self._message_id, reply.reading.read_tokens, reply.reading.prompt_tokens)
+        self._reading = reply.reading
         if reply.reasoning.length > self._reasoning_offset:
             yield self._reasoning(reply.reasoning.after(self._reasoning_offset))
         yield from self._end_reasoning(reply.thinking_ms)

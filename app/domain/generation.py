@@ -81,6 +81,14 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """The prompt is being read: `read_tokens` of `prompt_tokens` so far, those from the KV cache included."""
+
+    read_tokens: int
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """New text: whole characters only, and nothing of a stop string."""
 
@@ -97,5 +105,5 @@ class Finished:
     usage: Usage = field(default_factory=Usage)
 
 
-EngineEvent = Delta | Finished
-GenerationEvent = Queued | Admitted | Delta | Finished
+EngineEvent = Reading | Delta | Finished
+GenerationEvent = Queued | Admitted | Reading | Delta | Finished

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 
-from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Usage
+from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Reading, Usage
 from app.domain.reasoning import CLOSING, TAGS, Phase, ReasoningSplitter, Said, opened_by
 from app.engine.base import Engine
 from app.models.manifest import Manifest
@@ -27,6 +27,9 @@ async def reasoned(engine: Engine, request: GenerationRequest, manifest: Manifes
                     yield delta
                 yield event
                 return
+            if isinstance(event, Reading):
+                yield event
+                continue
             if found := reply.take(event):
                 yield found
             if limit is not None and reply.thought_tokens >= limit and reply.splitter.phase is Phase.REASONING:
@@ -50,6 +53,8 @@ async def _answer(engine: Engine, request: GenerationRequest, reply: _Reply) -> 
     rest = replace(request, prompt=prompt, sampling=replace(request.sampling, max_new_tokens=left))
     async with aclosing(engine.generate(rest)) as events:
         async for event in events:
+            if isinstance(event, Reading):
+                continue  # it has been read before
             if not isinstance(event, Finished):
                 if found := reply.take(event):
                     yield found

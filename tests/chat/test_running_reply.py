@@ -3,8 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from app.chat.events import ReasoningDelta, ReasoningEnded, ReplyDelta, ReplyQueued, ReplyStarted
+from app.chat.events import ReasoningDelta, ReasoningEnded, ReplyDelta, ReplyQueued, ReplyReading, ReplyStarted
 from app.chat.running_reply import ReplyCursor, RunningReply
+from app.domain.generation import Reading
 from app.domain.messages import Message, MessageState, Role, Timing
 
 
@@ -34,6 +35,21 @@ def test_a_cursor_is_told_each_thing_once_and_in_order() -> None:
     assert list(cursor.news(reply)) == [ReplyStarted("m", 2), ReplyDelta("m", 0, "one two")]
     assert list(cursor.news(reply)) == []
     assert list(cursor.rest(message("one two three", MessageState.COMPLETE))) == [ReplyDelta("m", 7, " three")]
+
+
+def test_how_far_the_prompt_is_read_is_told_until_there_is_text() -> None:
+    reply = RunningReply(message())
+    reply.started = True
+    cursor = ReplyCursor("m", 0)
+    reply.reading = Reading(128, 2846)
+    assert list(cursor.news(reply)) == [ReplyStarted("m", 0), ReplyReading("m", 128, 2846)]
+    assert list(cursor.news(reply)) == []
+    reply.reading = Reading(256, 2846)
+    assert list(ReplyCursor.at_end(reply).news(reply)) == []
+    assert list(cursor.news(reply)) == [ReplyReading("m", 256, 2846)]
+    reply.reading = Reading(2846, 2846)
+    reply.append("text")
+    assert list(cursor.news(reply)) == [ReplyDelta("m", 0, "text")]
 
 
 def test_a_cursor_at_the_end_is_told_only_what_comes_later() -> None:

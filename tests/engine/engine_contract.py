@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from itertools import count
@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.generation import Delta, Finished, FinishReason, GenerationRequest, Prompt
+from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Prompt, Reading
 from app.domain.messages import Role, Turn
 from app.domain.reasoning import Phase, beginning
 from app.domain.sampling import SamplingParams
@@ -69,9 +69,17 @@ async def ask(engine: Engine, question: str | list[Turn], **sampling: Any) -> Ou
     prompt = await engine.render(turns)
     events = [event async for event in engine.generate(request(prompt, **sampling))]
     assert isinstance(events[-1], Finished)
-    deltas = events[:-1]
+    deltas = [event for event in events[:-1] if not isinstance(event, Reading)]
     assert all(isinstance(d, Delta) for d in deltas)
     return Outcome(prompt, deltas, events[-1])  # type: ignore[arg-type]
+
+
+async def first_delta(stream: AsyncGenerator[EngineEvent, None]) -> Delta:
+    """The first text of a reply."""
+    async for event in stream:
+        if isinstance(event, Delta):
+            return event
+    raise AssertionError("it ended without text")
 
 
 async def until(condition: Callable[[], Awaitable[bool]], timeout_s: float) -> float:
@@ -156,7 +164,7 @@ class EngineContract:
         endless = {"max_new_tokens": 2000, "ignore_eos": True}
         streams = [engine.generate(request(prompt, **endless)) for _ in range(engine.capabilities.slots)]
         for stream in streams:
-            assert isinstance(await anext(stream), Delta)
+            assert await first_delta(stream)
         assert await subject.busy() == len(streams)
         for stream in streams:
             await stream.aclose()

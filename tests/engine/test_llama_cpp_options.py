@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.generation import DecodingOptions, Delta, Finished, FinishReason
+from app.domain.generation import DecodingOptions, Delta, Finished, FinishReason, Reading
 from app.domain.messages import Role, Turn
 from app.domain.tool_calls import CallReader, Function, required_schema
 from app.engine.base import LoadPlan
@@ -95,3 +95,13 @@ async def test_a_tag_of_reasoning_that_is_a_control_token_is_text(
     assert "<|im_start|>" not in (await say(engine, "Hi", logit_bias={1: 100.0}))[0]
     monkeypatch.setattr(engine, "_tags", ["<|im_start|>"])
     assert (await say(engine, "Hi", logit_bias={1: 100.0}))[0].startswith("<|im_start|>")
+
+
+async def test_how_far_a_long_prompt_is_read_is_told(engine: LlamaCppEngine) -> None:
+    prompt = await engine.render([Turn(Role.USER, "one two three " * 120)])
+    events = [event async for event in engine.generate(request(prompt, max_new_tokens=2))]
+    read = [event.read_tokens for event in events if isinstance(event, Reading)]
+    assert read == sorted(read)
+    assert len(read) > 1
+    assert read[-1] == prompt.n_tokens
+    assert {event.prompt_tokens for event in events if isinstance(event, Reading)} == {prompt.n_tokens}

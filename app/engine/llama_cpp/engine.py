@@ -26,6 +26,7 @@ from app.domain.generation import (
     FinishReason,
     GenerationRequest,
     Prompt,
+    Reading,
     Usage,
 )
 from app.domain.messages import Turn
@@ -130,6 +131,7 @@ class LlamaCppEngine(WorkerEngine):
                     raise Refused(200, event["error"])
                 if progress := event.get("prompt_progress"):
                     usage = Usage(prompt_tokens=progress["total"], cached_tokens=progress["cache"])
+                    yield Reading(progress["processed"], progress["total"])
                     continue
                 n_tokens = len(event["tokens"])
                 completion_tokens += n_tokens

@@ -192,6 +192,10 @@ export class ConversationView {
     this.earlyReasoning.set(id, [...(this.earlyReasoning.get(id) ?? []), piece]);
   }
 
+  reading(id, done, total) {
+    this.views.get(id)?.reading({ done, total });
+  }
+
   queued(id, position) {
     this.views.get(id)?.queued(position);
   }

@@ -42,6 +42,7 @@ export class MessageView {
     this.handlers = handlers;
     this.isReply = message.role !== "user";
     this.position = null; // in the queue
+    this.read = null; // how much of the prompt has been read, in tokens
     this.started = false;
     this.actionsLanguage = null; // in which the buttons were drawn
     this.versionsDrawn = "";
@@ -119,6 +120,12 @@ export class MessageView {
   /** @param {number|null} position its place in the queue */
   queued(position) {
     this.position = position;
+    this.#drawNotes();
+  }
+
+  /** @param {{done: number, total: number}} read tokens of the prompt */
+  reading(read) {
+    this.read = read;
     this.#drawNotes();
   }
 

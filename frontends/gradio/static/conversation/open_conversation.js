@@ -157,6 +157,7 @@ export class OpenConversation {
     },
     message: ({ message }) => this.#added(message),
     queued: ({ message_id, position }) => this.view.queued(message_id, position),
+    reading: ({ message_id, read_tokens, prompt_tokens }) => this.view.reading(message_id, read_tokens, prompt_tokens),
     started: ({ message_id, dropped_turns }) => {
       if (this.tree.get(message_id)) this.tree.add({ ...this.tree.get(message_id), dropped_turns });
       this.view.queued(message_id, null);

@@ -1,8 +1,11 @@
 /** Notes below a reply that waits, was stopped, was cut off or failed, with a button to continue or retry. */
+import { number } from "../i18n/format.js";
 import { modelName } from "../models/model_name.js";
 import { findModel, variantOf } from "../models/reference.js";
 import { h } from "../page/dom.js";
 import { textButton } from "../widgets/buttons.js";
+
+const LONG_TOKENS = 500; // a shorter prompt is read before anyone could read how far
 
 /**
  * @param {Object} app
@@ -46,18 +49,23 @@ function note(kind, text, button) {
   return h(`p.p-note.p-note-${kind}`, {}, h("span", {}, text), button);
 }
 
-function waiting(app, message, { started, position, reasoning }) {
+function waiting(app, message, { started, position, read, reasoning }) {
   if (started || reasoning.begun) return null;
   const dots = h("span.p-dots", { "aria-hidden": "true" }, h("i"), h("i"), h("i"));
-  return h("p.p-note.p-waiting", { role: "status" }, dots, h("span", {}, waitingText(app, message, position)));
+  return h("p.p-note.p-waiting", { role: "status" }, dots, h("span", {}, waitingText(app, message, position, read)));
 }
 
-function waitingText(app, message, position) {
+function waitingText(app, message, position, read) {
   if (position > 1) return app.t("chat.queued", { count: position - 1 });
   if (position === 1) return app.t("chat.queued_next");
+  const reference = message.model_id ?? app.reference();
+  const model = findModel(app.state.models, reference);
+  const state = model && variantOf(model, reference).state;
+  // A question is not stored before its model is in memory.
+  const loading = state === "loading" || (message.optimistic && state === "ready");
+  if (loading) return app.t("chat.loading_model", { model: modelName(app, reference) });
   if (message.optimistic) return app.t("chat.sending");
-  const model = findModel(app.state.models, message.model_id);
-  const loading = model && variantOf(model, message.model_id).state === "loading";
-  if (loading) return app.t("chat.loading_model", { model: modelName(app, message.model_id) });
+  if (read && read.total >= LONG_TOKENS && read.done < read.total)
+    return app.t("chat.reading", { done: number(app, read.done), total: number(app, read.total) });
   return app.t("chat.thinking");
 }

@@ -107,6 +107,7 @@ export const en = {
   "chat.queued": "{count} ahead of you…",
   "chat.queued_next": "You're next…",
   "chat.loading_model": "Loading {model}…",
+  "chat.reading": "Reading {done} of {total} tokens…",
   "chat.sending": "Sending…",
   "chat.to_bottom": "Jump to the latest message",
   "chat.loading": "Opening the chat…",

@@ -107,6 +107,7 @@ export const zh = {
   "chat.queued": "前面还有 {count} 位……",
   "chat.queued_next": "马上轮到你……",
   "chat.loading_model": "正在加载 {model}……",
+  "chat.reading": "正在阅读……（{done} / {total} token）",
   "chat.sending": "正在发送……",
   "chat.to_bottom": "回到最新消息",
   "chat.loading": "正在打开对话……",
