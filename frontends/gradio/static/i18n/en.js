@@ -1,5 +1,9 @@
 /** Every word of the page in English. `i18n/zh.js` has the same keys (a test compares them). */
+import { enImport } from "./import_en.js";
+
 export const en = {
+  ...enImport,
+
   "app.skip": "Skip to the message box",
   "app.language": "中文",
   "app.language_label": "Switch to Chinese",
@@ -167,7 +171,8 @@ export const en = {
   "sidebar.label": "Chats",
   "sidebar.search": "Search chats",
   "sidebar.clear_search": "Clear the search",
-  "sidebar.import": "Import a chat from a file",
+  "sidebar.import": "Import chats from files",
+  "sidebar.export_all": "Export all chats (zip)",
   "sidebar.pinned": "Pinned",
   "sidebar.week": "Previous 7 days",
   "sidebar.found": "Search results",

@@ -1,5 +1,9 @@
 /** 页面上的全部中文文字。键与 `i18n/en.js` 相同（有测试比较）。 */
+import { zhImport } from "./import_zh.js";
+
 export const zh = {
+  ...zhImport,
+
   "app.skip": "跳到输入框",
   "app.language": "English",
   "app.language_label": "切换到英文",
@@ -168,6 +172,7 @@ export const zh = {
   "sidebar.search": "搜索对话",
   "sidebar.clear_search": "清除搜索",
   "sidebar.import": "从文件导入对话",
+  "sidebar.export_all": "导出全部对话（zip）",
   "sidebar.pinned": "已置顶",
   "sidebar.week": "过去 7 天",
   "sidebar.found": "搜索结果",
