@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.chat.transfer.reading.formats import MAX_SKIPPED
 from app.chat.transfer.reading.tree import ReadConversation
 from app.errors import InvalidImport
 from tests.support.chat_files import found_in, raw, zipped
@@ -372,3 +373,11 @@ def test_an_archive_that_lies_about_its_sizes_is_not_believed() -> None:
     archive[at : at + 4] = (100).to_bytes(4, "little")
     chats, unread = found_in(bytes(archive), max_bytes=100_000)
     assert (chats, [one.reason for one in unread]) == ([], ["broken"])
+
+
+def test_reading_stops_after_many_records_that_are_no_chats() -> None:
+    for nothing in (b"1", b"[]", b'{"a": 1}'):
+        chats, unread = found_in(b"[" + (nothing + b",") * 50_000 + raw(CHATS[0]) + b"]")
+        assert (len(chats), len(unread)) == (0, MAX_SKIPPED)
+    chats, unread = found_in(b"x\n" * 50_000)
+    assert (len(chats), len(unread)) == (0, MAX_SKIPPED)

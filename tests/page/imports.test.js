@@ -68,7 +68,7 @@ test("one chat is opened, and progress is shown until then", async () => {
   sent[0].handlers.onSent(0.456);
   assert.equal(note.text, "imports.sending name=a.json percent=45");
   sent[0].handlers.onProgress({ conversations: 1, messages: 1200 });
-  assert.equal(note.text, "imports.storing name=a.json chats=imports.chats_one count=1 messages=imports.messages_other count=1,200");
+  assert.equal(note.text, "imports.storing name=a.json done=imports.chats_one count=1, imports.messages_other count=1,200");
   sent[0].resolve(imported("x", "2026-01-01"));
   await done;
   assert.equal(note.removed, true);

@@ -28,6 +28,7 @@ from app.chat.transfer.reading.values import date_of, model_of
 FORMAT = "parley.conversation"  # our own, written by :mod:`app.chat.transfer.parley_json`
 VERSION = 1
 MAX_CONVERSATIONS = 50_000
+MAX_SKIPPED = 10_000  # records that are no chats, after which no more are read
 _MAX_DEPTH = 3  # of lists of chats within lists
 _MESSAGES = ("messages", "conversations", "conversation", "chat_messages", "messagesTree", "contents", "turns")
 _MORE_MESSAGES = ("dialogue", "dialog", "chat", "history", "chunks", "items", "data")
@@ -48,13 +49,16 @@ _ROWS = (  # question, more of it, answer
 
 def read(file: IO[bytes], max_bytes: int) -> Iterator[ReadConversation | Unread]:
     """The conversations of `file`, and what can't be read. Raises :class:`~app.errors.InvalidImport`."""
-    taken = 0
+    taken = skipped = 0
     for found in _grouped(records(file, max_bytes)):
         for one in [found] if isinstance(found, Unread) else _of_record(found.value, found.name, 0):
             if isinstance(one, ReadConversation) and taken == MAX_CONVERSATIONS:
                 one = Unread(Skipped.TOO_MANY, title=one.title)
             taken += isinstance(one, ReadConversation)
+            skipped += isinstance(one, Unread)
             yield one
+            if skipped == MAX_SKIPPED:
+                return
 
 
 def _grouped(found: Iterable[Record | Unread]) -> Iterator[Record | Unread]:
@@ -76,7 +80,7 @@ def _grouped(found: Iterable[Record | Unread]) -> Iterator[Record | Unread]:
 
 def _of_record(value: object, name: str, depth: int) -> Iterator[ReadConversation | Unread]:
     """The conversations of one record."""
-    if isinstance(value, list) and not _are_messages(value) and depth < _MAX_DEPTH:
+    if isinstance(value, list) and value and not _are_messages(value) and depth < _MAX_DEPTH:
         for one in value:
             yield from _of_record(one, name, depth + 1)
         return
@@ -93,7 +97,7 @@ def _of_record(value: object, name: str, depth: int) -> Iterator[ReadConversatio
 
 
 def _conversation(value: object) -> ReadConversation | None:
-    if isinstance(value, list):
+    if isinstance(value, list) and value:
         nodes, changed = nodes_of_pairs(value) if _is_pair(value[0]) else nodes_of(enumerate(value))
         return conversation(nodes, About(), changed)
     if not isinstance(value, Mapping):

@@ -7,7 +7,7 @@ export const enImport = {
   "imports.wrong_kind": "“{name}” can't be imported. Choose JSON or zip files with chats.",
   "imports.too_large": "“{name}” is too large: at most {limit} can be imported.",
   "imports.sending": "Sending “{name}”: {percent} %",
-  "imports.storing": "Importing “{name}”: {chats}, {messages}",
+  "imports.storing": "Importing “{name}”: {done}",
   "imports.chats_one": "{count} chat",
   "imports.chats_other": "{count} chats",
   "imports.messages_one": "{count} message",

@@ -7,7 +7,7 @@ export const zhImport = {
   "imports.wrong_kind": "无法导入“{name}”，请选择包含对话的 JSON 或 zip 文件。",
   "imports.too_large": "“{name}”太大，最大支持 {limit}。",
   "imports.sending": "正在上传“{name}”：{percent}%",
-  "imports.storing": "正在导入“{name}”：{chats}，{messages}",
+  "imports.storing": "正在导入“{name}”：{done}",
   "imports.chats_one": "{count} 个对话",
   "imports.chats_other": "{count} 个对话",
   "imports.messages_one": "{count} 条消息",

@@ -1,4 +1,5 @@
 /** Imports files: checks them, sends one after the other, tells how far it is and what came of it. */
+import { joined } from "../i18n/format.js";
 import { problemOf } from "./import_files.js";
 import { counted, detailsOf, hasDetails, summaryOf } from "./import_report.js";
 
@@ -65,8 +66,9 @@ export class Imports {
     return app.api.upload(PATH, file, {
       onSent: (share) => note.say(app.t("imports.sending", { name, percent: Math.floor(share * 100) })),
       onProgress: ({ conversations, messages }) => {
-        const done = { chats: counted(app, "chats", conversations), messages: counted(app, "messages", messages) };
-        note.say(app.t("imports.storing", { name, ...done }));
+        const chats = conversations ? [counted(app, "chats", conversations)] : [];
+        const done = joined(app, [...chats, counted(app, "messages", messages)]);
+        note.say(app.t("imports.storing", { name, done }));
       },
     });
   }
