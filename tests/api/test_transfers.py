@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import logging
+import socket
+import threading
 import zipfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from app.api.routes import transfers
 from tests.api.conftest import SCRIPT
 from tests.support.chat_files import raw, zipped
 from tests.support.servers import Api, scripted_settings, serving
@@ -77,6 +82,27 @@ def test_everything_is_exported_and_comes_back(api: Api) -> None:
     assert (report["left_out"], report["changed"], report["skipped"]) == ({}, {}, {})
     back = next(c["id"] for c in report["conversations"] if c["title"] == "Rated")
     assert [m["rating"]["comment"] for m in api.messages(back).values() if m["rating"]] == ["no"]
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_file_is_no_bug(
+    api: Api, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = threading.Event()
+
+    class Watched(io.BufferedRandom):
+        def close(self) -> None:
+            super().close()
+            closed.set()
+
+    real = transfers._unnamed
+    monkeypatch.setattr(transfers, "_unnamed", lambda folder: Watched(real(folder).detach()))  # type: ignore[attr-defined]
+    address = urlsplit(api.url)
+    with socket.create_connection((str(address.hostname), int(address.port or 0))) as connection:
+        head = f"POST {URL} HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: 1000\r\n\r\n"
+        connection.sendall(head.encode() + b'{"messages": [')
+    assert closed.wait(20), "its file is closed"
+    assert api.http.post(URL, content=raw(CHAT)).status_code == 201
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 def test_the_limit_of_imports_is_a_setting(tmp_path: Path) -> None:

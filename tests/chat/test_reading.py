@@ -262,6 +262,20 @@ def test_a_list_of_chats_in_an_object(key: str) -> None:
     assert ([path(one) for one in chats], unread) == ([Q_AND_A] * len(CHATS), [])
 
 
+def test_chats_by_their_ids() -> None:
+    assert [path(one) for one in found_in({"a": CHATS[0], "b": CHATS[2]})[0]] == [Q_AND_A] * 2
+
+
+def test_our_own_replies_without_text_are_kept_and_null_is_not() -> None:
+    own = {"format": "parley.conversation", "version": 1, "conversation": {"leaf_id": "b"}}
+    failed = {"id": "b", "parent_id": "q", "role": A, "content": "", "state": "failed"}
+    question = {"id": "q", "role": U, "content": "q"}
+    assert path(only({**own, "messages": [question, failed]})) == [(U, "q"), (A, "")]
+    found = only({**own, "messages": [question, {**failed, "content": None}, {**failed, "id": "c", "content": "a"}]})
+    assert (path(found), found.left_out) == ([(U, "q")], {"no_text": 1})
+    assert [m.content for m in found.messages] == ["q", "a"]
+
+
 def test_json_lines() -> None:
     lines = [json.dumps(chat).encode() for chat in CHATS]
     chats, unread = found_in(b"\n".join([lines[0], b"{broken", b"", *lines[1:]]))

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import IO, Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
 
 from app.api.deps import Services, ServicesDep, UserId
 from app.api.schemas import ConversationImported, Id, imported_json
@@ -66,6 +67,8 @@ async def _received(request: Request, services: Services) -> IO[bytes]:
             with suppress(OSError):  # what it could not write
                 file.close()
             raise
+    except ClientDisconnect as left:
+        raise HTTPException(408, "The client disconnected.") from left  # never delivered
     except OSError as error:
         if error.errno in DISK_FULL:
             raise StoreFull("The disk is full: the file could not be received. Free some space.") from error

@@ -203,6 +203,8 @@ def _chats(value: Mapping[str, Any]) -> list[Any] | None:
         items = value.get(key)
         if isinstance(items, list) and any(isinstance(one, Mapping) for one in items) and not _are_messages(items):
             return items if any(_looks_like_a_chat(one) for one in items) else None
+    if len(value) > 0 and all(_looks_like_a_chat(one) for one in value.values()):  # by their ids
+        return list(value.values())
     return None
 
 

@@ -108,7 +108,7 @@ def _node(
     state = _state(item) if own else MessageState.COMPLETE
     if _is_hidden(item):
         problem = None if role is Role.SYSTEM and not content.text.strip() else LeftOut.HIDDEN
-    elif problem is LeftOut.NO_TEXT and (role is Role.SYSTEM or own):
+    elif problem is LeftOut.NO_TEXT and (role is Role.SYSTEM or (own and isinstance(item.get("content"), str))):
         problem = None  # an empty system message says nothing; our own replies may have failed before their first word
     elif item.get("recipient") not in (None, "", "all") and role is Role.ASSISTANT:
         problem = LeftOut.TOOL  # ChatGPT: written to a tool
