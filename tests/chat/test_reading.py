@@ -202,6 +202,7 @@ def test_lost_parents_circles_and_equal_ids() -> None:
     [
         {"instruction": "q", "input": "", "output": "a"},
         {"instruction": "q", "output": "a"},
+        {"instruction": "q", "output": "a", "from": "a collection", "text": "Below is an instruction"},
         {"prompt": "q", "completion": "a"},
         {"prompt": "q", "response": "a", "history": []},
         {"question": "q", "answer": "a"},

@@ -24,12 +24,14 @@ _AUTHORS = USER | ASSISTANT | SYSTEM | TOOL
 _TEXTS = ("content", "value", "text", "parts", "mes", "message", "body", "data")
 _ROLES = ("role", "from", "sender", "author", "speaker", "isCreatedByUser", "is_user", "isUser")
 
+_NO_MESSAGE = ("mapping", "messages", "chat_messages", "chat", "conversations", "instruction", "completion", "question")
+
 Found = tuple[list[Node], Counter[Changed]]
 
 
 def is_message(item: object) -> bool:
     """Whether a record is a message rather than a conversation or a row."""
-    if not isinstance(item, Mapping) or any(key in item for key in ("mapping", "messages", "chat_messages", "chat")):
+    if not isinstance(item, Mapping) or any(key in item for key in _NO_MESSAGE):
         return False
     named = any(key in item for key in _ROLES) or (item.get("type") in _AUTHORS)
     return named and (any(key in item for key in _TEXTS) or author_of(item) in _AUTHORS)
