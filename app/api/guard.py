@@ -92,7 +92,8 @@ class RootPath:
         """ASGI."""
         if scope["type"] == "http" and self._path:
             if scope["path"] == self._path:  # the page's own addresses are relative to its folder
-                location = (b"location", f"{self._path.rpartition('/')[2]}/".encode())
+                query = b"?" + scope["query_string"] if scope["query_string"] else b""
+                location = (b"location", f"{self._path.rpartition('/')[2]}/".encode() + query)
                 await send({"type": "http.response.start", "status": 307, "headers": [location, _EMPTY]})
                 await send({"type": "http.response.body"})
                 return

@@ -84,19 +84,16 @@ async def chunks(
     for encoder in encoders:
         yield encoder.chunk({"role": "assistant", "content": ""}, None)
     usages: list[Usage] = []
+    clock = asyncio.get_running_loop().time
+    last_s = clock()
     try:
         async for found in _merged(completions, heartbeat_s):
-            match found:
-                case None:
-                    yield sse.HEARTBEAT
-                case index, Delta(text, _, reasoning):
-                    if reasoning:
-                        yield encoders[index].chunk({"reasoning_content": reasoning}, None)
-                    if text and (chunk := encoders[index].text(text)):
-                        yield chunk
-                case index, Finished(_, usage) as finished:
-                    usages.append(usage)
-                    yield encoders[index].end(finished)
+            data = b"" if found is None else encoders[found[0]].event(found[1])
+            if data or clock() - last_s >= heartbeat_s:  # also while events come of which clients see nothing
+                last_s = clock()
+                yield data or sse.HEARTBEAT
+            if found is not None and isinstance(found[1], Finished):
+                usages.append(found[1].usage)
         if with_usage:
             yield _data({**head, "choices": [], "usage": _total(usages)})
     except ParleyError as err:
@@ -152,7 +149,17 @@ class _Encoder:
             + f', "choices": [{{"index": {index}, "delta": {{"content": '.encode()
         )
 
+    def event(self, event: GenerationEvent) -> bytes:
+        """The chunks for an event; none for one that clients don't see."""
+        if isinstance(event, Finished):
+            return self.end(event)
+        if not isinstance(event, Delta):
+            return b""
+        thought = self.chunk({"reasoning_content": event.reasoning}, None) if event.reasoning else b""
+        return thought + (self.text(event.text) if event.text else b"")
+
     def text(self, text: str) -> bytes:
+        """The chunk for `text`, or for as much as can be shown yet."""
         shown = self._reader.push(text) if self._offer.functions else text
         return self._before + json.dumps(shown).encode() + b'}, "finish_reason": null}]}\n\n' if shown else b""
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from app.domain.generation import DecodingOptions, GenerationRequest, Prompt
 from app.domain.ids import new_id
-from app.domain.reasoning import phase_after
+from app.domain.reasoning import phase_in
 from app.domain.sampling import MAX_SEED, SamplingParams
 from app.models.manifest import Manifest
 from app.models.references import parse
@@ -40,4 +40,4 @@ def request_for(
     adapter = (parse(reference).adapter if reference else "") or None
     seed = secrets.randbelow(MAX_SEED + 1) if sampling.seed is None else sampling.seed
     chosen = replace(sampling, seed=seed, max_new_tokens=max_new_tokens)
-    return GenerationRequest(new_id(), prompt, chosen, adapter, options, phase_after(prefill))
+    return GenerationRequest(new_id(), prompt, chosen, adapter, options, phase_in(prompt.text, prefill))

@@ -51,11 +51,13 @@ class ReasoningSplitter:
         """`phase` and `closing`: REASONING where the prompt has opened it, and what will close it.
 
         `is_continued`: the prompt contains the beginning of the reasoning, so that the next spaces are part of it.
+        Which tags the model knows is not known then, so any of them ends it.
         """
         self.phase = phase
         self.closing = closing
         self._held = ""
         self._has_reasoning = is_continued
+        self._any_ends = is_continued
 
     def push(self, piece: str) -> Said:
         """Add `piece`; returns what is decided."""
@@ -102,12 +104,15 @@ class ReasoningSplitter:
     def _take_reasoning(self) -> str:
         if not self._has_reasoning:
             self._held = self._held.lstrip()
-        end = self._held.find(self.closing)
-        if end >= 0:
+        closings = tuple(TAGS.values()) if self._any_ends else (self.closing,)
+        ends = {self._held.find(closing): closing for closing in closings if closing in self._held}
+        if ends:
+            end = min(ends)
+            self.closing = ends[end]
             found, self._held = self._held[:end].rstrip(), self._held[end + len(self.closing) :]
             self.phase = Phase.AFTER
         else:
-            kept = _kept(self._held, self.closing)
+            kept = min(_kept(self._held, closing) for closing in closings)
             found, self._held = self._held[:kept], self._held[kept:]
         self._has_reasoning = self._has_reasoning or bool(found)
         return found
@@ -169,6 +174,19 @@ def phase_after(begun: str) -> Phase:
     splitter = ReasoningSplitter()
     splitter.push(begun)
     return splitter.phase
+
+
+def phase_in(prompt: str, begun: str) -> Phase:
+    """Where a reply goes on whose beginning `begun` is part of `prompt`: see :func:`continued`.
+
+    Reasoning that the prompt was built without (the model is not to think) goes on with the answer.
+    """
+    phase = phase_after(begun)
+    if phase is not Phase.REASONING:
+        return phase
+    _, _, reasoning = begun.lstrip().partition(_opening(begun) or "")
+    end = reasoning.rstrip()[-64:]
+    return phase if not end or prompt.rstrip().endswith(end) else Phase.ANSWER
 
 
 class Piece(NamedTuple):

@@ -8,7 +8,7 @@ https://github.com/ggml-org/llama.cpp/tree/master/grammars#json-schemas--gbnf
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from app.errors import UnsupportedRequest
@@ -30,6 +30,7 @@ _PATTERN = re.compile(r"\^[^\\(){}]*\$")  # of single characters and classes: co
 
 def require_usable(schema: Mapping[str, Any]) -> None:
     """Raise :class:`UnsupportedRequest` with the reason if `schema` can't be followed."""
+    require_depth(schema)
     pending: list[tuple[object, int]] = [(schema, 1)]
     for number, (part, depth) in enumerate(_growing(pending), 1):
         if number > MAX_PARTS or depth > MAX_DEPTH:
@@ -45,6 +46,21 @@ def require_usable(schema: Mapping[str, Any]) -> None:
         raise _refused(f"it has {chars:,} characters; at most {MAX_CHARS:,} are possible")
 
 
+def require_depth(value: object) -> None:
+    """Raise :class:`UnsupportedRequest` for what is nested too deep to be walked or written, in any of its values."""
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > 4 * MAX_DEPTH:
+            raise _refused(f"at most {MAX_PARTS:,} parts, nested {MAX_DEPTH} deep, are possible")
+        inner = (v for part in level if isinstance(part, Mapping | list) for v in _values(part))
+        level = [v for v in inner if isinstance(v, Mapping | list)]
+
+
+def _values(part: Mapping[str, Any] | list[Any]) -> Iterable[object]:
+    return part.values() if isinstance(part, Mapping) else part
+
+
 def _growing(pending: list[tuple[object, int]]) -> Iterator[tuple[object, int]]:
     while pending:
         yield pending.pop()
@@ -53,7 +69,7 @@ def _growing(pending: list[tuple[object, int]]) -> Iterator[tuple[object, int]]:
 def _check(part: Mapping[str, Any], whole: Mapping[str, Any]) -> None:
     types = part.get("type", [])
     for name in types if isinstance(types, list) else [types]:
-        if name not in _TYPES:
+        if not isinstance(name, str) or name not in _TYPES:
             raise _refused(f"{str(name)[:40]!r} is not a type")
     for name in _REFUSED:
         if name in part:

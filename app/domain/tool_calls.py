@@ -9,7 +9,7 @@ A model that was not may still follow the description; where a call is required,
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,38 +63,34 @@ def result_text(result: str) -> str:
 
 
 def required_schema(functions: Sequence[Function]) -> dict[str, Any]:
-    """The JSON schema of a call of one of `functions`. References inside their schemas are moved along."""
-    choices = [_call_schema(function, number) for number, function in enumerate(functions)]
-    definitions = {name: schema for choice in choices for name, schema in choice.pop("$defs").items()}
-    schema: dict[str, Any] = choices[0] if len(choices) == 1 else {"anyOf": choices}
-    return {**schema, "$defs": definitions} if definitions else schema
-
-
-def _call_schema(function: Function, number: int) -> dict[str, Any]:
+    """The JSON schema of a call of one of `functions`; their own schemas are in its ``$defs``."""
+    choices = [
+        {
+            "type": "object",
+            "properties": {"name": {"const": function.name}, "arguments": {"$ref": f"#/$defs/{number}"}},
+            "required": ["name", "arguments"],
+            "additionalProperties": False,
+        }
+        for number, function in enumerate(functions)
+    ]
     # A grammar without an end to what may be added lets small models invent arguments.
-    parameters = {"type": "object", "additionalProperties": False, **function.parameters}
-    own: dict[str, Any] = {}
-    for key in ("$defs", "definitions"):
-        own |= parameters.pop(key, {})
-    names = {name: f"{number}.{name}" for name in own}
-    return {
-        "type": "object",
-        "properties": {"name": {"const": function.name}, "arguments": _moved(parameters, names)},
-        "required": ["name", "arguments"],
-        "additionalProperties": False,
-        "$defs": {names[name]: _moved(schema, names) for name, schema in own.items()},
+    closed = {"type": "object", "additionalProperties": False}
+    definitions = {
+        str(number): _moved({**closed, **function.parameters}, f"#/$defs/{number}")
+        for number, function in enumerate(functions)
     }
+    schema = choices[0] if len(choices) == 1 else {"anyOf": choices}
+    return {**schema, "$defs": definitions}
 
 
-def _moved(schema: Any, names: Mapping[str, str]) -> Any:
-    """`schema` with references to the renamed definitions."""
+def _moved(schema: Any, root: str) -> Any:
+    """`schema` with its references for a place at `root` of another one."""
     if isinstance(schema, Mapping):
-        moved = {key: _moved(value, names) for key, value in schema.items()}
-        ref = moved.get("$ref")
-        if isinstance(ref, str) and (name := ref.rpartition("/")[2]) in names:
-            moved["$ref"] = f"#/$defs/{names[name]}"
+        moved = {key: _moved(value, root) for key, value in schema.items()}
+        if isinstance(ref := moved.get("$ref"), str) and ref.startswith("#"):
+            moved["$ref"] = root + ref.removeprefix("#").rstrip("/")
         return moved
-    return [_moved(value, names) for value in schema] if isinstance(schema, list) else schema
+    return [_moved(value, root) for value in schema] if isinstance(schema, list) else schema
 
 
 class CallReader:
@@ -108,31 +104,50 @@ class CallReader:
         self.calls: list[Call] = []
         self._names = {function.name for function in functions}
         self._held = ""
+        self._more: list[str] = []  # behind what is held, not looked at yet
+        self._end = ""  # of all that was said so far
+        self._waits_for = ""  # what must come before anything can be decided
         self._said = False  # whether text was shown
         self._blanks = ""  # after it, to be shown if more follows
 
     def push(self, text: str) -> str:
         """Add `text`; returns what can be shown."""
-        self._held += text
+        self._more.append(text)
+        self._end = (self._end + text)[-(len(CLOSE) - 1 + len(text)) :]
+        if self._waits_for and self._waits_for not in self._end:
+            return ""  # of a long call nothing is looked at twice
+        self._held, self._more = self._held + "".join(self._more), []
+        shown = self._decided()
+        self._end = self._held[1 - len(CLOSE) :]
+        beginning = self._held.lstrip()
+        self._waits_for = CLOSE if beginning.startswith((OPEN, "{", "[", _JSON_BLOCK)) else ""
+        return self._visible(shown)
+
+    def _decided(self) -> str:
+        """Take the calls out of what is held; the text before, between and behind them."""
         shown = ""
-        while self._held:
-            at = self._held.find(OPEN)
-            end = self._held.find(CLOSE)
-            if at < 0 or (at == 0 and end < 0):
-                break
-            if at == 0 and self._take(self._held[len(OPEN) : end]):
+        while (at := self._held.find(OPEN)) >= 0:
+            shown, self._held = shown + self._held[:at], self._held[at:]
+            end = next((end for end in self._closings() if self._take(self._held[len(OPEN) : end])), None)
+            if end is not None:
                 self._held = self._held[end + len(CLOSE) :]
+            elif CLOSE not in self._held or self._held[len(OPEN) :].lstrip().startswith(("{", "[")):
+                return shown  # it may go on: a closing tag may stand in an argument
             else:
-                cut = at or len(OPEN)  # what is before a call, or tags around something else
-                shown, self._held = shown + self._held[:cut], self._held[cut:]
-        keep = len(self._held) if self._held.startswith(OPEN) else self._uncertain()
+                shown, self._held = shown + OPEN, self._held[len(OPEN) :]  # tags around something else
+        keep = self._uncertain()
         cut = len(self._held) - keep
         shown, self._held = shown + self._held[:cut], self._held[cut:]
-        return self._visible(shown)
+        return shown
+
+    def _closings(self) -> Iterator[int]:
+        """Where closing tags are: the next one, and the last one."""
+        first, last = self._held.find(CLOSE), self._held.rfind(CLOSE)
+        yield from dict.fromkeys(end for end in (first, last) if end >= 0)
 
     def finish(self) -> str:
         """The rest of the text, once the reply has ended."""
-        rest, self._held = self._held, ""
+        rest, self._held, self._more = self._held + "".join(self._more), "", []
         body = rest.strip().removeprefix(_JSON_BLOCK).removesuffix("```").removeprefix(OPEN)
         return "" if not self._said and self._take(body) else self._visible(rest)
 

@@ -19,6 +19,8 @@ async def reasoned(engine: Engine, request: GenerationRequest, manifest: Manifes
     can do that; the others ignore the limit.
     """
     reply = _Reply(request, manifest)
+    if request.options.json_schema is not None and reply.splitter.phase is Phase.REASONING:
+        request = await _without_reasoning(engine, request, reply)
     limit = request.sampling.thinking_tokens if engine.capabilities.thinking_limit else None
     async with aclosing(engine.generate(request)) as events:
         async for event in events:
@@ -38,6 +40,17 @@ async def reasoned(engine: Engine, request: GenerationRequest, manifest: Manifes
             return
     async for event in _answer(engine, request, reply):
         yield event
+
+
+async def _without_reasoning(engine: Engine, request: GenerationRequest, reply: _Reply) -> GenerationRequest:
+    """The request with the reasoning closed that its prompt has opened: a grammar has no place for a closing tag."""
+    closing, reply.splitter.phase = reply.splitter.closing, Phase.ANSWER
+    if not engine.capabilities.thinking_limit:
+        return request
+    prompt = await engine.extend(request.prompt, "", closing)
+    left = max(1, engine.capabilities.context_tokens - prompt.n_tokens)
+    max_new_tokens = min(request.sampling.max_new_tokens, left)
+    return replace(request, prompt=prompt, sampling=replace(request.sampling, max_new_tokens=max_new_tokens))
 
 
 async def _answer(engine: Engine, request: GenerationRequest, reply: _Reply) -> AsyncGenerator[EngineEvent, None]:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import openai
 import pytest
 
+from app.api.openai_response import Offer, chunks
+from app.api.sse import HEARTBEAT
+from app.chat.completion import Completion
+from app.domain.generation import Finished, FinishReason, GenerationEvent, GenerationRequest, Prompt, Reading
+from app.domain.sampling import SamplingParams
 from app.engine.scripted import Reply, echo, rules
+from app.models.manifest import Manifest
 from tests.support.servers import Api, scripted_settings, serving
 
 SAY = [{"role": "user", "content": "Say hi."}]
@@ -238,6 +246,23 @@ def test_a_stream_that_waits_is_kept_alive(api: Api) -> None:
     assert lines.count(": heartbeat") >= 2
     chunks = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
     assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == "at last"
+
+
+@pytest.mark.anyio
+async def test_a_prompt_that_is_read_for_long_keeps_its_stream_alive() -> None:
+    """Also while events come that clients don't see."""
+
+    async def events() -> AsyncGenerator[GenerationEvent, None]:
+        for n in range(12):
+            await asyncio.sleep(0.02)
+            yield Reading(n, 12)
+        yield Finished(FinishReason.STOP)
+
+    manifest = Manifest(id="m", title="M", family="native", engine="scripted")
+    request = GenerationRequest("r", Prompt("", 1), SamplingParams())
+    completion = Completion(request, SimpleNamespace(manifest=manifest), events())  # type: ignore[arg-type]
+    found = [chunk async for chunk in chunks([completion], Offer(), with_usage=False, heartbeat_s=0.1)]
+    assert found.count(HEARTBEAT) >= 1
 
 
 def test_one_model(api: Api) -> None:

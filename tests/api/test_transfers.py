@@ -118,3 +118,21 @@ def test_the_limit_of_imports_is_a_setting(tmp_path: Path) -> None:
         named = api.http.post("/api/conversations", json={"title": "x" * 20_000})
         assert named.status_code == 422, "the others keep theirs"
     assert list((tmp_path / "data").glob("tmp*")) == []
+
+
+def test_odd_reasoning_spoils_no_import(api: Api) -> None:
+    def chat(title: str, reply: dict[str, str]) -> dict[str, object]:
+        turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", **reply}]
+        return {"title": title, "messages": turns}
+
+    long = "x" * 500_000
+    chats = [
+        chat("fine", {}),
+        chat("null", {"reasoning_content": "a\0b"}),
+        chat("tag", {"content": "<think>a\0b</think>Hi"}),
+        chat("long", {"content": f"<think>{long}</think>Hi"}),
+        {"title": "many", "messages": [chat("", {"reasoning_content": long})["messages"][1]] * 40},  # type: ignore[index]
+    ]
+    report = api.http.post("/api/conversations/import", json=chats, timeout=60).json()["report"]
+    assert sorted(one["title"] for one in report["conversations"]) == ["fine", "long", "many", "null", "tag"]
+    assert report["changed"] == {"shortened": 41}

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from app.domain.reply_schema import require_usable
 from app.domain.tool_calls import Call, CallReader, Function, call_text, introduction, required_schema, result_text
+from app.errors import UnsupportedRequest
 
+DEEP: list[Any] = []
+for _ in range(300):
+    DEEP = [DEEP]
 WEATHER = Function("weather", "Of a city", {"type": "object", "properties": {"city": {"type": "string"}}})
 TIME = Function("time")
 BOTH = [WEATHER, TIME]
@@ -66,13 +71,46 @@ def test_what_the_model_reads() -> None:
 
 
 def test_the_schema_of_a_required_call() -> None:
-    nested = {"type": "object", "properties": {"at": {"$ref": "#/$defs/Place"}}, "$defs": {"Place": {"type": "string"}}}
-    schema = required_schema([WEATHER, Function("go", parameters=nested), Function("run", parameters=nested)])
+    nested = {
+        "type": "object",
+        "properties": {"at": {"$ref": "#/$defs/Place"}, "again": {"$ref": "#"}, "to": {"$ref": "#/properties/at"}},
+        "$defs": {"Place": {"type": "string"}},
+    }
+    schema = required_schema([WEATHER, Function("go", parameters=nested)])
     require_usable(schema)
-    assert schema["anyOf"][1]["properties"]["arguments"]["properties"]["at"] == {"$ref": "#/$defs/1.Place"}
-    assert schema["$defs"] == {"1.Place": {"type": "string"}, "2.Place": {"type": "string"}}
-    nothing = {"type": "object", "additionalProperties": False}
-    assert required_schema([TIME])["properties"] == {"name": {"const": "time"}, "arguments": nothing}
+    assert schema["anyOf"][1]["properties"] == {"name": {"const": "go"}, "arguments": {"$ref": "#/$defs/1"}}
+    refs = {name: value["$ref"] for name, value in schema["$defs"]["1"]["properties"].items()}
+    assert refs == {"at": "#/$defs/1/$defs/Place", "again": "#/$defs/1", "to": "#/$defs/1/properties/at"}
+    assert required_schema([TIME])["$defs"] == {"0": {"type": "object", "additionalProperties": False}}
     free = Function("f", parameters={"type": "object", "additionalProperties": True})
-    assert required_schema([free])["properties"]["arguments"] == free.parameters
+    assert required_schema([free])["$defs"]["0"] == free.parameters
     assert json.dumps(schema)
+
+
+@pytest.mark.parametrize("parameters", [{"$defs": None}, {"$defs": []}, {"type": {}}, {"type": [[]]}, {"const": DEEP}])
+def test_odd_parameters_are_refused(parameters: dict[str, Any]) -> None:
+    with pytest.raises(UnsupportedRequest):
+        require_usable(required_schema([Function("f", parameters=parameters)]))
+
+
+def test_a_closing_tag_in_an_argument() -> None:
+    call = '<tool_call>{"name": "weather", "arguments": {"city": "a</tool_call>b"}}</tool_call>'
+    for cut in range(len(call)):
+        assert read(call, cut) == ("", [Call("weather", '{"city": "a</tool_call>b"}')]), cut
+
+
+@pytest.mark.parametrize("text", ["<tool_call>" * 3_000, '<tool_call>{"name": "' + "x" * 30_000, "{" * 30_000])
+def test_long_replies_are_looked_at_once(text: str) -> None:
+    reader = CallReader(BOTH)
+    looks = 0
+
+    def counted() -> str:
+        nonlocal looks
+        looks += 1
+        return original()
+
+    original, reader._decided = reader._decided, counted  # type: ignore[method-assign]
+    pieces = [text[at : at + 10] for at in range(0, len(text), 10)]
+    shown = "".join(reader.push(piece) for piece in pieces) + reader.finish()
+    assert shown == text
+    assert looks < 10

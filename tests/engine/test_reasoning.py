@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from app.chat.completion import _require
+from app.chat.generation_requests import request_for
 from app.domain.generation import DecodingOptions, Delta, EngineEvent, Finished, FinishReason, GenerationRequest
 from app.domain.messages import Role, Turn
 from app.domain.reasoning import Phase, beginning, phase_after
@@ -97,6 +98,40 @@ async def test_a_reply_is_continued_in_its_reasoning_and_in_its_answer() -> None
     assert said(await events(model, begun=beginning("One", "The answer"))) == ("", " <think> is a tag")
     assert prompts[0].endswith("assistant: <think>\nOne")
     assert prompts[1].endswith("assistant: <think>\nOne\n</think>\n\nThe answer")
+
+
+async def test_continued_reasoning_ends_with_whatever_tag_the_model_knows() -> None:
+    model = await loaded(lambda _: Reply.of(" more[/THINK]\nHi"))
+    assert said(await events(model, begun=beginning("One", ""))) == (" more", "Hi")
+
+
+async def test_who_is_told_not_to_think_goes_on_with_the_answer() -> None:
+    """The prompt has closed the reasoning, so what comes is the answer."""
+    model = await loaded(lambda _: Reply.of("The answer."))
+    prompt = await model.render(HELLO, beginning("One", ""), False)
+    request = request_for(prompt, SamplingParams(thinking=False), 50, prefill=beginning("One", ""))
+    with model.admit("local") as ticket:
+        found = [event async for event in model.generate(request, ticket) if isinstance(event, Delta)]
+    assert said(found) == ("", "The answer.")
+
+
+async def test_a_reply_that_follows_a_schema_does_not_think() -> None:
+    """A grammar has no place for the closing tag of reasoning that the template has opened."""
+    prompts: list[str] = []
+
+    def script(request: GenerationRequest) -> Reply:
+        prompts.append(request.prompt.text)
+        return Reply.of('{"a": 1}')
+
+    model = await loaded(script)
+    prompt = await model.render(HELLO)
+    opened = replace(prompt, text=f"{prompt.text}<think>\n")
+    options = DecodingOptions(json_schema={"type": "object"})
+    request = GenerationRequest("r", opened, SamplingParams(seed=1), options=options)
+    with model.admit("local") as ticket:
+        found = [event async for event in model.generate(request, ticket) if isinstance(event, Delta)]
+    assert said(found) == ("", '{"a": 1}')
+    assert prompts[0].rstrip().endswith("</think>")
 
 
 async def test_reasoning_is_in_no_later_prompt() -> None:

@@ -119,7 +119,7 @@ class _Import:
             raise InvalidImport("The file could not be read to its end.")
         self._waiting.append((head, messages))
         waiting = [m for _, part in self._waiting for m in part]
-        if len(waiting) >= SLICE_MESSAGES or sum(len(m.content) for m in waiting) >= SLICE_CHARS:
+        if len(waiting) >= SLICE_MESSAGES or sum(len(m.content) + len(m.reasoning) for m in waiting) >= SLICE_CHARS:
             await self._flush()
 
     async def _flush(self) -> None:

@@ -14,7 +14,7 @@ from app.errors import InvalidImport
 from app.system.child_process import SOURCE_ROOT, environment, python_module
 
 _MODULE = "app.chat.transfer.reading"
-_LINE_BYTES = 1 << 24  # a message of the greatest length, each character written as \\u0001
+_LINE_BYTES = 1 << 25  # a message and reasoning of the greatest length, each character written as \\u0001
 _ENDED = "This file can't be read: it takes too much time or memory. Import it in parts."
 
 
@@ -43,8 +43,11 @@ async def reading(file: IO[bytes], max_bytes: int) -> AsyncGenerator[AsyncGenera
 
 async def _lines(process: asyncio.subprocess.Process) -> AsyncGenerator[str, None]:
     assert process.stdout is not None
-    while line := await process.stdout.readline():
-        yield line.decode()
+    try:
+        while line := await process.stdout.readline():
+            yield line.decode()
+    except ValueError as longer:  # than a line may be
+        raise InvalidImport(_ENDED) from longer
     if await process.wait() != 0:
         raise InvalidImport(_ENDED)
 

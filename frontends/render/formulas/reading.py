@@ -156,18 +156,26 @@ def depth(source: str) -> int:
     return deepest
 
 
+_BIG = re.compile(r"\\[bB]igg?[lr]")  # says of the delimiter behind it whether it opens or closes
+
+
 def unclosed(source: str) -> int:
     """How many brackets are opened and not closed within their group, in all of `source` together."""
     total = 0
     levels = [0]  # of each open group
+    said = ""  # by the token before
     for token in tokens(source):
+        if said and token.isspace():
+            continue
+        opens, closes = (said == "l", said == "r") if said else (token in _OPENING, token in _CLOSING)
+        said = token[-1] if _BIG.fullmatch(token) else ""
         if token in ("{", r"\begin"):
             levels.append(0)
         elif token in ("}", r"\end") and len(levels) > 1:
             total += levels.pop()
-        elif token in _OPENING:
+        elif opens:
             levels[-1] += 1
-        elif token in _CLOSING and levels[-1]:
+        elif closes and levels[-1]:
             levels[-1] -= 1
     return total + sum(levels)
 

@@ -199,6 +199,8 @@ HOSTILE = [
     r"\ce{" + "a^" * 3_000 + "}",
     "[" * 7_000,
     "(" * 40,
+    r"\bigl|" * 40,
+    r"\Biggl \rangle" * 40,
     r"\lbrace x" * 40,
     "{(}" * 40,
     r"\mathrm{[}" * 40,

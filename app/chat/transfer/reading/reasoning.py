@@ -11,8 +11,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.chat.transfer.reading.values import storable
-from app.domain.limits import MAX_MESSAGE_CHARS
 from app.domain.reasoning import Said, split
 
 _FIELDS = ("reasoning", "reasoning_content")
@@ -30,7 +28,7 @@ def reasoning_of(record: Mapping[str, Any], parts: Sequence[str] = ()) -> str:
 def separated(content: str, reasoning: str) -> Said:
     """A reply and its reasoning, which may be the beginning of its `content`."""
     if reasoning:
-        return Said(content, storable(reasoning[:MAX_MESSAGE_CHARS]))
+        return Said(content, reasoning)
     details = _DETAILS.match(content)
     if details is None:
         return split(content)

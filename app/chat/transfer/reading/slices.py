@@ -9,20 +9,24 @@ SLICE_MESSAGES = 100
 SLICE_CHARS = 50_000
 
 
-class _HasContent(Protocol):
+class _Message(Protocol):
     @property
     def content(self) -> str: ...
 
+    @property
+    def reasoning(self) -> str: ...
 
-M = TypeVar("M", bound=_HasContent)
+
+M = TypeVar("M", bound=_Message)
 
 
 def slices(messages: Sequence[M]) -> Iterator[Sequence[M]]:
     """`messages` in parts, each within the limits or a single message."""
     start = chars = 0
     for at, message in enumerate(messages):
-        chars += len(message.content)
+        length = len(message.content) + len(message.reasoning)
+        chars += length
         if at > start and (at - start == SLICE_MESSAGES or chars > SLICE_CHARS):
             yield messages[start:at]
-            start, chars = at, len(message.content)
+            start, chars = at, length
     yield messages[start:]

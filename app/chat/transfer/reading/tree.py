@@ -164,8 +164,8 @@ def _ordered(nodes: Sequence[Node], parents: Mapping[str, str | None], changed: 
     """`nodes` with parents before children; texts that can be stored."""
     below: dict[str | None, list[Node]] = {}
     for n in nodes:
-        text = _cut(n.content, MAX_MESSAGE_CHARS, changed)
-        below.setdefault(parents[n.id], []).append(n if text is n.content else replace(n, content=text))
+        text, thought = (_cut(said, MAX_MESSAGE_CHARS, changed) for said in (n.content, n.reasoning))
+        below.setdefault(parents[n.id], []).append(replace(n, content=text, reasoning=thought))
     ordered = list(below.get(None, []))
     for n in ordered:  # grows while it is walked
         ordered.extend(below.get(n.id, []))
