@@ -76,6 +76,7 @@ def right_requests(api: Api) -> list[Request]:
         Request("GET", at),
         Request("GET", f"{at}/export"),
         Request("PATCH", at, {"title": "x", "model_id": None, "sampling": sampling, "pinned": True, "leaf_id": reply}),
+        Request("PATCH", at, {"sampling_changes": sampling}),
         Request("POST", f"{at}/messages", question),
         Request("POST", f"/api/messages/{asked['question']['id']}/edit", {"content": "x", "sampling": sampling}),
         Request("POST", f"/api/messages/{reply}/regenerate", {"model_id": "test", "sampling": sampling}),

@@ -82,8 +82,10 @@ export const en = {
   "settings.kept": "Will be used for the new chat.",
   "settings.bad_seed": "The seed must be a whole number from 0 to 4294967294, or empty.",
   "settings.bad_stop": "Use at most 16 stop sequences, each up to 128 characters.",
+  "settings.long_system_prompt": "These instructions are too long, so they are not saved. Use at most 20,000 characters.",
   "settings.not_saved": "Not saved: {message}",
-  "settings.unreachable": "Not saved: the server can't be reached. Your changes are still here; edit one again to save.",
+  "settings.refused": "Not saved, so the previous value is back: {message}",
+  "settings.unreachable": "Not saved: the server can't be reached. Your changes are kept here and saved once it's back.",
 
   "chat.log": "Conversation",
   "chat.you": "You",

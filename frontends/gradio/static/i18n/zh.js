@@ -82,8 +82,10 @@ export const zh = {
   "settings.kept": "将用于新对话。",
   "settings.bad_seed": "随机种子须为 0 到 4294967294 的整数，或留空。",
   "settings.bad_stop": "最多 16 个停止词，每个最多 128 个字符。",
+  "settings.long_system_prompt": "对话指令太长，未保存。最多 20000 个字符。",
   "settings.not_saved": "保存失败：{message}",
-  "settings.unreachable": "保存失败：无法连接服务器。你的设置还在这里，稍后再改一下即可保存。",
+  "settings.refused": "未保存，已恢复原来的设置：{message}",
+  "settings.unreachable": "保存失败：无法连接服务器。你的修改会保留在这里，恢复连接后自动保存。",
 
   "chat.log": "对话",
   "chat.you": "你",

@@ -1,10 +1,11 @@
 /** The settings panel: instructions and sampling of the open conversation, or of the next new one. */
+import { isRefusal } from "../page/api.js";
 import { h } from "../page/dom.js";
 import { iconButton, nameButton } from "../widgets/buttons.js";
 import { choice, choiceGroup } from "../widgets/choices.js";
 import { icon } from "../widgets/icons.js";
 import { NumberSetting } from "./number_setting.js";
-import { ADVANCED_FIELDS, BASIC_FIELDS, PRESETS, readSeed, readStop } from "./sampling.js";
+import { ADVANCED_FIELDS, BASIC_FIELDS, PRESETS, readSeed, readStop, readSystemPrompt } from "./sampling.js";
 import { SettingsState } from "./settings_state.js";
 import { TextSetting } from "./text_setting.js";
 
@@ -85,7 +86,7 @@ class SettingsPanel {
       system_prompt: new TextSetting(
         app,
         { name: "system_prompt", box: box("textarea", { rows: "4" }), placeholder: true },
-        { typed: (text) => this.state.editSystemPrompt(text), commit: () => void this.state.commit() ?? null },
+        { typed: (text) => this.#typedSystemPrompt(text), commit: (text) => this.#commitSystemPrompt(text) },
       ),
       seed: new TextSetting(
         app,
@@ -98,6 +99,16 @@ class SettingsPanel {
         { commit: (text) => this.#commit("stop", readStop(text)) },
       ),
     };
+  }
+
+  #typedSystemPrompt(text) {
+    if (readSystemPrompt(text).problem) this.state.discardSystemPrompt();
+    else this.state.editSystemPrompt(text);
+  }
+
+  #commitSystemPrompt(text) {
+    this.state.commit();
+    return readSystemPrompt(text).problem ?? null;
   }
 
   #commit(name, { value, problem }) {
@@ -121,6 +132,8 @@ class SettingsPanel {
   #listen() {
     const { app } = this;
     app.on("language", () => this.#setTexts());
+    app.on("created", ({ id, ...settings }) => this.state.created(id, settings));
+    app.on("connection", (up) => up && this.state.retry());
     app.on("conversation", () => this.#opened());
     app.on("conversation-updated", () => this.#opened());
     for (const event of ["models", "model"]) app.on(event, () => this.#setDefaults());
@@ -183,6 +196,6 @@ class SettingsPanel {
     if (!status) return "";
     if (!(status instanceof Error)) return app.t(STATUS_TEXTS[status]);
     if (status.code === "unreachable") return app.t("settings.unreachable");
-    return app.t("settings.not_saved", { message: app.errorText(status) });
+    return app.t(isRefusal(status) ? "settings.refused" : "settings.not_saved", { message: app.errorText(status) });
   }
 }
