@@ -127,7 +127,8 @@ def test_every_field_has_a_name_and_fits_a_phone(server: ServerProcess, conversa
     for name in ("对话指令", "温度", "回答长度上限", "Top-p", "Top-k", "Min-p", "重复惩罚", "随机种子", "停止词"):
         assert page.locator("#parley-settings").get_by_label(name, exact=True).count() >= 1, name
     assert page.locator("#parley-settings").evaluate("(e) => e.scrollWidth - e.clientWidth") == 0
-    heights = page.locator("#parley-settings :is(button, summary, input:not(.p-choice input), .p-choice)").evaluate_all(
+    controls = "button, summary, input:not(label input), .p-choice, .p-check-row"
+    heights = page.locator(f"#parley-settings :is({controls})").evaluate_all(
         "(all) => all.map((e) => e.getBoundingClientRect()).filter((r) => r.width).map((r) => r.height)"
     )
     assert min(heights) >= 44

@@ -86,6 +86,9 @@ export const en = {
   "settings.not_saved": "Not saved: {message}",
   "settings.refused": "Not saved, so the previous value is back: {message}",
   "settings.unreachable": "Not saved: the server can't be reached. Your changes are kept here and saved once it's back.",
+  "settings.browser_title": "On this device",
+  "settings.enter_label": "Press Enter to send",
+  "settings.enter_hint": "When this is off, Enter starts a new line and Ctrl+Enter sends.",
 
   "chat.log": "Conversation",
   "chat.you": "You",

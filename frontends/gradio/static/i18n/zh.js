@@ -86,6 +86,9 @@ export const zh = {
   "settings.not_saved": "保存失败：{message}",
   "settings.refused": "未保存，已恢复原来的设置：{message}",
   "settings.unreachable": "保存失败：无法连接服务器。你的修改会保留在这里，恢复连接后自动保存。",
+  "settings.browser_title": "在这台设备上",
+  "settings.enter_label": "按 Enter 键发送",
+  "settings.enter_hint": "关闭后，按 Enter 键换行，按 Ctrl+Enter 发送。",
 
   "chat.log": "对话",
   "chat.you": "你",

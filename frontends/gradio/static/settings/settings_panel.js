@@ -4,6 +4,7 @@ import { h } from "../page/dom.js";
 import { iconButton, nameButton } from "../widgets/buttons.js";
 import { choice, choiceGroup } from "../widgets/choices.js";
 import { icon } from "../widgets/icons.js";
+import { enterSetting } from "./enter_setting.js";
 import { NumberSetting } from "./number_setting.js";
 import { ADVANCED_FIELDS, BASIC_FIELDS, PRESETS, readSeed, readStop, readSystemPrompt } from "./sampling.js";
 import { SettingsState } from "./settings_state.js";
@@ -70,6 +71,7 @@ class SettingsPanel {
       this.statusLine,
     );
     this.element = h("div.p-settings", {}, h("div.p-settings-head", {}, this.title, this.closeButton), this.form);
+    this.element.append(enterSetting(this.app));
   }
 
   #number(field) {
