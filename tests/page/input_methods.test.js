@@ -13,7 +13,8 @@ beforeEach(() => {
 });
 
 const press = (key, values = {}) => {
-  const event = Object.assign(new Event("keydown", { cancelable: true }), { key, keyCode: 0, isComposing: false, ...values });
+  const plain = { key, keyCode: 0, isComposing: false };
+  const event = Object.assign(new Event("keydown", { cancelable: true }), plain, values);
   page.dispatchEvent(event);
   return event;
 };

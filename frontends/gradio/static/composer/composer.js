@@ -1,6 +1,6 @@
 /** The composer: the message box with the model picker, the settings button and Send or Stop. Keeps unsent text. */
+import { isReady } from "../models/chosen_model.js";
 import { modelName } from "../models/model_name.js";
-import { isReady } from "../models/models.js";
 import { h } from "../page/dom.js";
 import { whenLeaving } from "../page/leaving.js";
 import { settingsSummary } from "../settings/summary.js";
@@ -9,6 +9,7 @@ import { enterSends, isSendKey } from "../widgets/enter_key.js";
 import { icon } from "../widgets/icons.js";
 import { grow, trimmed } from "../widgets/text_area.js";
 import { keepDraft, keepTyped, readDraft, storeTyped } from "./drafts.js";
+import { missingModelNotice } from "./missing_model.js";
 
 const DRAWN_AFTER = ["language", "models", "model", "conversation", "conversation-updated", "draft", "enter-key"];
 const STOP_BECAME_SEND_MS = 400; // for so long a press may still be meant to stop the reply
@@ -27,6 +28,7 @@ export class Composer {
     this.endedAt = -Infinity; // when the last reply ended
     this.area = h("textarea.p-input.p-grows", { rows: "1", id: "parley-input", dir: "auto" });
     this.error = h("div.p-alert", { role: "alert", hidden: true });
+    this.missing = missingModelNotice(app, () => this.openPicker());
     this.shownError = null; // {say, error}; `say` is a function, so that the line can be translated again
     this.picker = h("div.p-picker-mount");
     const settings = () => on.settings(this.settings);
@@ -39,7 +41,7 @@ export class Composer {
       this.area,
       h("div.p-composer-foot", {}, this.picker, this.settings, h("span.p-spring"), this.button),
     );
-    this.element = h("div.p-composer-frame", {}, this.error, this.form, this.hint);
+    this.element = h("div.p-composer-frame", {}, this.missing, this.error, this.form, this.hint);
     this.#listen();
     this.draw();
     this.load();
@@ -134,6 +136,7 @@ export class Composer {
   async submit(text = this.area.value) {
     const { app } = this;
     if (!text.trim() || this.running) return;
+    if (app.missingModel()) return this.missing.querySelector("button").focus(); // it asks; the text stays
     const from = app.state.conversationId;
     this.area.value = "";
     this.#fit();

@@ -23,5 +23,6 @@ export function enterSetting(app) {
   };
   app.on("language", draw);
   draw();
-  return h("section.p-browser-settings", {}, heading, h("div.p-setting", {}, h("label.p-check-row", {}, box, label), hint));
+  const setting = h("div.p-setting", {}, h("label.p-check-row", {}, box, label), hint);
+  return h("section.p-browser-settings", {}, heading, setting);
 }

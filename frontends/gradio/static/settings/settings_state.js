@@ -221,7 +221,8 @@ export class SettingsState {
 
   // While the event of an own save is still to come, what was missed is older than that save.
   #applyMissed() {
-    const isOwn = (part) => this.edited.has(part) || this.saver.holds(part) || this.sent.some(([name]) => name === part);
+    const isSent = (part) => this.sent.some(([name]) => name === part);
+    const isOwn = (part) => this.edited.has(part) || this.saver.holds(part) || isSent(part);
     const missed = Object.entries(this.missed).filter(([part]) => !isOwn(part));
     for (const [part, value] of missed) {
       this.settings = withValue(this.settings, part, value);

@@ -3,7 +3,7 @@ import { readStored, store } from "../page/storage.js";
 
 const KEY = "parley.enter";
 
-/** @returns {boolean} whether Enter sends: what was chosen, else not on a touch screen, whose keyboard has no Shift+Enter */
+/** @returns {boolean} what was chosen; else not on a touch screen, whose keyboard has no Shift+Enter */
 export function enterSends() {
   const chosen = readStored(KEY);
   return chosen === null ? !matchMedia("(pointer: coarse)").matches : chosen === "sends";

@@ -22,7 +22,7 @@ function direct(area, isLong) {
 
 /**
  * @param {string} text as typed or pasted
- * @returns {string} without empty lines around it and spaces after it; the first line keeps its indent. "" if nothing is left
+ * @returns {string} without empty lines around it and spaces after it; the first line keeps its indent
  */
 export function trimmed(text) {
   return text.trimEnd().replace(/^(?:[^\S\n]*\n)+/, "");
