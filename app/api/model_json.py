@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from app.models import model_events as events
+from app.models.manifest import Manifest, UpstreamSource
 from app.models.memory import MemorySnapshot
 from app.models.model_views import Listing, ModelView, VariantView
 from app.weights.sources import HubSource, WheelSource
@@ -44,6 +45,7 @@ def model_json(view: ModelView, languages: Sequence[str]) -> dict[str, Any]:
         "quantization": manifest.quantization,
         "context_tokens": manifest.context_tokens,
         "default_sampling": manifest.default_sampling.as_dict(),
+        "thinking": _thinking_json(manifest),
         "state": view.state,
         "detail": view.status.detail,
         "ignored": list(manifest.ignored),
@@ -59,6 +61,12 @@ def model_json(view: ModelView, languages: Sequence[str]) -> dict[str, Any]:
         "quantizations": [_variant_json(variant) for variant in view.variants],
         "adapters": _adapters_json(view),
     }
+
+
+def _thinking_json(manifest: Manifest) -> dict[str, bool]:
+    """Whether it thinks before it answers, can be told not to, and can be ended: not in another server."""
+    can_limit = not isinstance(manifest.source, UpstreamSource)
+    return {"thinks": manifest.reasoning.thinks, "switch": bool(manifest.reasoning.switch), "limit": can_limit}
 
 
 def event_json(event: events.ModelEvent, languages: Sequence[str]) -> tuple[str, dict[str, Any]]:

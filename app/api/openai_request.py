@@ -7,105 +7,67 @@ anything else; what can't be done is refused by name, and unknown fields have no
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
+from app.api.openai_fields import Flag, Lenient, Number, PartText, or_default
+from app.api.openai_messages import ChatMessage
 from app.api.schemas import Text
 from app.domain.generation import DecodingOptions
-from app.domain.limits import MAX_MESSAGE_CHARS
 from app.domain.messages import Role, Turn
 from app.domain.reply_schema import require_usable
 from app.domain.sampling import MAX_NEW_TOKENS, MAX_SEED
+from app.domain.tool_calls import Function, introduction, required_schema
 from app.errors import InvalidRequest, UnsupportedRequest
 from app.models.references import MAX_REFERENCE_CHARS
 
 MAX_CHOICES = 16
+MAX_TOOLS = 128
 _ANY_OBJECT: dict[str, Any] = {"type": "object"}
 
 
-def _finite(value: float | None) -> float | None:
-    if value is not None and (value != value or value in (float("inf"), float("-inf"))):
-        raise ValueError("must be a finite number")
-    return value
+class OfferedFunction(Lenient):
+    """A function that the model may call, with the JSON schema of its arguments."""
+
+    name: Annotated[Text, Field(min_length=1, max_length=256)]
+    description: PartText = ""
+    parameters: dict[str, Any] | None = None
 
 
-def _or(default: object) -> BeforeValidator:
-    """Null means `default`."""
-    return BeforeValidator(lambda value: default if value is None else value)
+class Tool(Lenient):
+    """A tool; all are functions."""
+
+    type: Literal["function"] = "function"
+    function: OfferedFunction
 
 
-Number = Annotated[float | None, AfterValidator(_finite)]
-Flag = Annotated[bool, _or(False)]
-PartText = Annotated[Text, _or("")]
+class NamedFunction(Lenient):
+    """The name of a function."""
+
+    name: Text
 
 
-class _Lenient(BaseModel):
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+class NamedTool(Lenient):
+    """The tool that must be called."""
+
+    type: Literal["function"] = "function"
+    function: NamedFunction
 
 
-class TextPart(_Lenient):
-    """A part of a message; of all types only text is supported."""
-
-    type: Literal["text", "input_text", "output_text", "refusal"]
-    text: PartText = ""
-    refusal: PartText = ""
-
-
-class CalledFunction(_Lenient):
-    """The name and the arguments (JSON as text) of a function that was called."""
-
-    name: PartText = ""
-    arguments: PartText = ""
-
-
-class ToolCall(_Lenient):
-    """A call in an earlier reply."""
-
-    function: CalledFunction | None = None
-
-
-class ChatMessage(_Lenient):
-    """A message of the conversation in OpenAI's format."""
-
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Annotated[Text, Field(max_length=MAX_MESSAGE_CHARS)] | list[TextPart] | None = None
-    name: Text | None = None
-    tool_calls: list[ToolCall] | None = None
-    function_call: CalledFunction | None = None
-
-    def turn(self) -> Turn:
-        """The message as a domain turn. Calls and their results become text, which every model can read."""
-        if self.role in ("tool", "function"):
-            return Turn(Role.USER, f"Result of {self.name or 'the function'}:\n{self._text()}")
-        if self.role == "assistant":
-            return Turn(Role.ASSISTANT, "\n".join(filter(None, (self._text(), *self._calls()))))
-        return Turn(Role.USER if self.role == "user" else Role.SYSTEM, self._text())
-
-    def _text(self) -> str:
-        if isinstance(self.content, list):
-            return "".join(part.text or part.refusal for part in self.content)
-        return self.content or ""
-
-    def _calls(self) -> list[str]:
-        calls = [call.function for call in self.tool_calls or [] if call.function] + [self.function_call]
-        return [json.dumps({"name": c.name, "arguments": c.arguments}, ensure_ascii=False) for c in calls if c]
-
-
-class StreamOptions(_Lenient):
+class StreamOptions(Lenient):
     """Options for streaming; ``include_usage`` adds a last chunk with the token counts."""
 
     include_usage: Flag = False
 
 
-class JsonSchema(_Lenient):
+class JsonSchema(Lenient):
     """A JSON schema with its name."""
 
     schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
 
 
-class ResponseFormat(_Lenient):
+class ResponseFormat(Lenient):
     """The form that the reply must have."""
 
     type: Literal["text", "json_object", "json_schema"]
@@ -118,7 +80,14 @@ class ResponseFormat(_Lenient):
         return (self.json_schema.schema_ if self.json_schema else None) or _ANY_OBJECT
 
 
-class ChatRequest(_Lenient):
+class TemplateVariables(Lenient):
+    """Variables of the chat template; those that say whether the model thinks before it answers."""
+
+    enable_thinking: bool | None = None
+    thinking: bool | None = None
+
+
+class ChatRequest(Lenient):
     """A request of ``/v1/chat/completions``; fields not listed here are accepted and have no effect."""
 
     model: Annotated[Text, Field(max_length=MAX_REFERENCE_CHARS)] | None = None
@@ -132,20 +101,25 @@ class ChatRequest(_Lenient):
     top_k: int | None = None
     min_p: Number = None
     repetition_penalty: Number = None
-    presence_penalty: Annotated[float, _or(0.0), Field(ge=-2, le=2)] = 0.0
-    frequency_penalty: Annotated[float, _or(0.0), Field(ge=-2, le=2)] = 0.0
+    presence_penalty: Annotated[float, or_default(0.0), Field(ge=-2, le=2)] = 0.0
+    frequency_penalty: Annotated[float, or_default(0.0), Field(ge=-2, le=2)] = 0.0
     logit_bias: dict[int, Annotated[float, Field(ge=-100, le=100)]] | None = None
     response_format: ResponseFormat | None = None
     seed: int | None = None
     stop: Text | list[Text] | None = None
     ignore_eos: Flag = False
-    n: Annotated[int, _or(1), Field(ge=1, le=MAX_CHOICES)] = 1
+    n: Annotated[int, or_default(1), Field(ge=1, le=MAX_CHOICES)] = 1
     continue_final_message: bool | None = None
     add_generation_prompt: bool | None = None
-    tools: list[Any] | None = None
-    tool_choice: Any = None
+    tools: Annotated[list[Tool], Field(max_length=MAX_TOOLS)] | None = None
+    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    parallel_tool_calls: bool | None = None
     functions: list[Any] | None = None
     function_call: Any = None
+    chat_template_kwargs: TemplateVariables | None = None
+    enable_thinking: bool | None = None
+    reasoning_effort: Text | None = None
+    thinking_budget: Annotated[int | None, Field(ge=-1)] = None
     logprobs: bool | int | None = None
     top_logprobs: int | None = None
     modalities: list[str] | None = None
@@ -163,8 +137,27 @@ class ChatRequest(_Lenient):
             raise InvalidRequest(
                 "continue_final_message needs a last message with the role assistant, after others.", field="messages"
             )
+        if functions := self.offered():
+            after_system = next((n for n, turn in enumerate(turns) if turn.role is not Role.SYSTEM), len(turns))
+            turns.insert(after_system, Turn(Role.SYSTEM, introduction(functions)))
         is_new = self.continue_final_message is False or self.add_generation_prompt is True
         return (turns[:-1], turns[-1].content) if is_begun and not is_new else (turns, "")
+
+    def offered(self) -> list[Function]:
+        """The functions that may be called; of a named one only that. Raises :class:`InvalidRequest` for its name."""
+        offered = [
+            Function(t.function.name, t.function.description, t.function.parameters or {}) for t in self.tools or []
+        ]
+        if self.tool_choice == "none":
+            return []
+        if isinstance(self.tool_choice, NamedTool):
+            name = self.tool_choice.function.name
+            offered = [function for function in offered if function.name == name]
+            if not offered:
+                raise InvalidRequest(f"tool_choice names {name[:80]!r}, which is not in tools.", field="tool_choice")
+        if self.tool_choice == "required" and not offered:
+            raise InvalidRequest("tool_choice is required, but there are no tools.", field="tool_choice")
+        return offered
 
     def overrides(self, choice: int = 0) -> dict[str, object]:
         """The sampling parameters under Parley's names, for one of `n` choices."""
@@ -181,11 +174,15 @@ class ChatRequest(_Lenient):
             "stop": None if stop is None else [text for text in stop if text],
             "max_new_tokens": limit if limit is None or limit > 0 else MAX_NEW_TOKENS,
             "ignore_eos": self.ignore_eos,
+            "thinking": self._thinking(),
+            "thinking_tokens": None if self.thinking_budget == -1 else self.thinking_budget,
         }
 
     def options(self) -> DecodingOptions:
         """What is wanted beyond sampling parameters. Raises :class:`UnsupportedRequest` for an unusable schema."""
         schema = self.response_format.schema_of_reply() if self.response_format else None
+        if self.tool_choice == "required" or isinstance(self.tool_choice, NamedTool):
+            schema = required_schema(self.offered())
         if schema is not None:
             require_usable(schema)
         return DecodingOptions(
@@ -198,7 +195,8 @@ class ChatRequest(_Lenient):
     def refuse_unsupported(self) -> None:
         """Raises :class:`UnsupportedRequest` for features that Parley does not support."""
         refused = {
-            "tools": bool(self.tools) and self.tool_choice != "none",
+            "response_format": bool(self.offered())
+            and bool(self.response_format and self.response_format.type != "text"),
             "functions": bool(self.functions) and self.function_call != "none",
             "logprobs": bool(self.logprobs),
             "top_logprobs": bool(self.top_logprobs),
@@ -206,7 +204,16 @@ class ChatRequest(_Lenient):
         }
         for name, is_wanted in refused.items():
             if is_wanted:
-                raise UnsupportedRequest(f"`{name}` is not supported here; leave it out.", field=name)
+                where = "together with tools" if name == "response_format" else "here"
+                raise UnsupportedRequest(f"`{name}` is not supported {where}; leave it out.", field=name)
+
+    def _thinking(self) -> bool | None:
+        """Whether the model is to think first, as vLLM's, DashScope's or OpenAI's field says; of none, its default."""
+        variables = self.chat_template_kwargs or TemplateVariables()
+        for said in (variables.enable_thinking, variables.thinking, self.enable_thinking):
+            if said is not None:
+                return said
+        return False if self.reasoning_effort == "none" else None
 
     def _seed(self, choice: int) -> int | None:
         if self.seed is None or self.seed < 0:

@@ -6,14 +6,30 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from app.api import sse
-from app.chat.completion import Completion
+from app.chat.completion import Completion, WholeReply
 from app.domain.generation import Delta, Finished, FinishReason, GenerationEvent, Usage
+from app.domain.ids import new_id
+from app.domain.tool_calls import Call, CallReader, Function
 from app.errors import ParleyError
 from app.models.manifest import Manifest
 from app.models.references import with_adapter
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The functions that a reply may call, and whether several of them."""
+
+    functions: Sequence[Function] = ()
+    parallel: bool = True
+
+    def chosen(self, calls: Sequence[Call]) -> Sequence[Call]:
+        """The calls to tell of."""
+        return calls if self.parallel else calls[:1]
+
 
 DONE = b"data: [DONE]\n\n"
 
@@ -30,28 +46,41 @@ def model_json(m: Manifest) -> dict[str, Any]:
     }
 
 
-def whole(replies: Sequence[tuple[Completion, str, Finished]]) -> dict[str, Any]:
+def whole(replies: Sequence[WholeReply], offer: Offer) -> dict[str, Any]:
     """The response with all choices."""
-    choices = [
-        {
-            "index": index,
-            "message": {"role": "assistant", "content": text},
-            "finish_reason": _finish_reason(finished),
-            "logprobs": None,
-        }
-        for index, (_, text, finished) in enumerate(replies)
-    ]
-    usage = _total([finished.usage for _, _, finished in replies])
-    return {**_head(replies[0][0], "chat.completion"), "choices": choices, "usage": usage}
+    choices = [_choice(index, reply, offer) for index, reply in enumerate(replies)]
+    usage = _total([reply.finished.usage for reply in replies])
+    return {**_head(replies[0].completion, "chat.completion"), "choices": choices, "usage": usage}
 
 
-async def chunks(completions: Sequence[Completion], *, with_usage: bool, heartbeat_s: float) -> AsyncIterator[bytes]:
+def _choice(index: int, reply: WholeReply, offer: Offer) -> dict[str, Any]:
+    """One reply; its reasoning is in DeepSeek's field, which vLLM, SGLang and llama-server have too."""
+    reader = CallReader(offer.functions)
+    text = reader.push(reply.text) + reader.finish() if offer.functions else reply.text
+    calls = offer.chosen(reader.calls)
+    message: dict[str, Any] = {"role": "assistant", "content": text or (None if calls else "")}
+    if reply.reasoning:
+        message["reasoning_content"] = reply.reasoning
+    if calls:
+        message["tool_calls"] = [_call_json(call) for call in calls]
+    reason = _finish_reason(reply.finished, calls)
+    return {"index": index, "message": message, "finish_reason": reason, "logprobs": None}
+
+
+def _call_json(call: Call) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"id": f"call_{new_id()}", "type": "function", "function": function}
+
+
+async def chunks(
+    completions: Sequence[Completion], offer: Offer, *, with_usage: bool, heartbeat_s: float
+) -> AsyncIterator[bytes]:
     """The events of all choices as they come; a comment line after each `heartbeat_s` without one.
 
     A long prompt takes a minute to read, and a queue longer: proxies and clients close what stays silent.
     """
     head = _head(completions[0], "chat.completion.chunk")
-    encoders = [_Encoder(head, index) for index in range(len(completions))]
+    encoders = [_Encoder(head, index, offer) for index in range(len(completions))]
     for encoder in encoders:
         yield encoder.chunk({"role": "assistant", "content": ""}, None)
     usages: list[Usage] = []
@@ -60,11 +89,14 @@ async def chunks(completions: Sequence[Completion], *, with_usage: bool, heartbe
             match found:
                 case None:
                     yield sse.HEARTBEAT
-                case index, Delta(text):
-                    yield encoders[index].text(text)
+                case index, Delta(text, _, reasoning):
+                    if reasoning:
+                        yield encoders[index].chunk({"reasoning_content": reasoning}, None)
+                    if text and (chunk := encoders[index].text(text)):
+                        yield chunk
                 case index, Finished(_, usage) as finished:
                     usages.append(usage)
-                    yield encoders[index].chunk({}, _finish_reason(finished))
+                    yield encoders[index].end(finished)
         if with_usage:
             yield _data({**head, "choices": [], "usage": _total(usages)})
     except ParleyError as err:
@@ -111,8 +143,9 @@ async def _merged(
 class _Encoder:
     """Encodes the chunks of one choice. Of those with text only the text is encoded each time."""
 
-    def __init__(self, head: dict[str, Any], index: int) -> None:
-        self._head, self._index = head, index
+    def __init__(self, head: dict[str, Any], index: int, offer: Offer) -> None:
+        self._head, self._index, self._offer = head, index, offer
+        self._reader = CallReader(offer.functions)
         self._before = (
             b"data: "
             + json.dumps(head)[:-1].encode()
@@ -120,9 +153,23 @@ class _Encoder:
         )
 
     def text(self, text: str) -> bytes:
-        return self._before + json.dumps(text).encode() + b'}, "finish_reason": null}]}\n\n'
+        shown = self._reader.push(text) if self._offer.functions else text
+        return self._before + json.dumps(shown).encode() + b'}, "finish_reason": null}]}\n\n' if shown else b""
 
-    def chunk(self, delta: dict[str, str], reason: str | None) -> bytes:
+    def end(self, finished: Finished) -> bytes:
+        """The rest of the text, the calls, and why it ended."""
+        rest = self._reader.finish()
+        calls = self._offer.chosen(self._reader.calls)
+        told = [{"index": number, **_call_json(call)} for number, call in enumerate(calls)]
+        return b"".join(
+            (
+                self.chunk({"content": rest}, None) if rest else b"",
+                self.chunk({"tool_calls": told}, None) if told else b"",
+                self.chunk({}, _finish_reason(finished, calls)),
+            )
+        )
+
+    def chunk(self, delta: dict[str, Any], reason: str | None) -> bytes:
         return _data({**self._head, "choices": [{"index": self._index, "delta": delta, "finish_reason": reason}]})
 
 
@@ -139,7 +186,9 @@ def _data(data: object) -> bytes:
     return f"data: {json.dumps(data)}\n\n".encode()
 
 
-def _finish_reason(finished: Finished) -> str:
+def _finish_reason(finished: Finished, calls: Sequence[Call]) -> str:
+    if calls:
+        return "tool_calls"
     return "length" if finished.reason is FinishReason.LENGTH else "stop"
 
 

@@ -51,6 +51,8 @@ class SamplingOverrides(_Request):
     max_new_tokens: int | None = None
     seed: int | None = None
     stop: list[Text] | None = None
+    thinking: bool | None = None
+    thinking_tokens: int | None = None
 
     def overrides(self) -> dict[str, object]:
         """The parameters that were given."""
@@ -184,6 +186,7 @@ class MessagePublic(BaseModel):
     parent_id: str | None
     role: str
     content: str
+    reasoning: str
     state: str
     created_at: datetime
     finish_reason: str | None
@@ -253,6 +256,7 @@ def message_json(m: domain.Message, rating: Rating | None = None) -> dict[str, A
         "parent_id": m.parent_id,
         "role": m.role.value,
         "content": m.content,
+        "reasoning": m.reasoning,
         "state": m.state.value,
         "created_at": m.created_at.isoformat(),
         "finish_reason": m.finish_reason.value if m.finish_reason else None,
@@ -271,6 +275,7 @@ def message_json(m: domain.Message, rating: Rating | None = None) -> dict[str, A
             "queued_ms": m.timing.queued_ms,
             "first_token_ms": m.timing.first_token_ms,
             "duration_ms": m.timing.duration_ms,
+            "thinking_ms": m.timing.thinking_ms,
         },
         "rating": rating_json(rating) if rating and rating.verdict is not Verdict.RETRACTED else None,
     }

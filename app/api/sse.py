@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from typing import Any
 
 from fastapi.responses import StreamingResponse
@@ -25,15 +26,20 @@ def event_json(event: events.Event) -> tuple[str, dict[str, Any]]:
     match event:
         case events.ReplyDelta(message_id, offset, text):
             return "delta", {"message_id": message_id, "offset": offset, "text": text}
+        case events.ReasoningDelta(message_id, offset, text):
+            return "reasoning", {"message_id": message_id, "offset": offset, "text": text}
+        case events.ReasoningEnded(message_id, thinking_ms):
+            return "thought", {"message_id": message_id, "thinking_ms": thinking_ms}
         case events.Snapshot(running):
-            shown = [{"message_id": r.message_id, "text": r.text, "position": r.position} for r in running]
-            return "snapshot", {"running": shown}
+            return "snapshot", {"running": [asdict(reply) for reply in running]}
         case events.Reset():
             return "reset", {}
         case events.MessageAdded(message):
             return "message", {"message": message_json(message)}
         case events.ReplyQueued(message_id, position):
             return "queued", {"message_id": message_id, "position": position}
+        case events.ReplyReading(message_id, read_tokens, prompt_tokens):
+            return "reading", {"message_id": message_id, "read_tokens": read_tokens, "prompt_tokens": prompt_tokens}
         case events.ReplyStarted(message_id, dropped_turns):
             return "started", {"message_id": message_id, "dropped_turns": dropped_turns}
         case events.ReplyFinished(message):

@@ -19,6 +19,7 @@ from app.domain.generation import (
     Usage,
 )
 from app.domain.messages import Role, Turn
+from app.domain.reasoning import Phase, split
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
 from app.errors import UnsupportedRequest
@@ -36,17 +37,30 @@ class Completion:
     events: AsyncGenerator[GenerationEvent, None]
 
 
-async def read_whole(opened: AbstractAsyncContextManager[Completion]) -> tuple[Completion, str, Finished]:
-    """Open a completion and read it to its end; its whole text, and the last event."""
-    pieces: list[str] = []
+@dataclass(frozen=True, slots=True)
+class WholeReply:
+    """A completion that was read to its end."""
+
+    completion: Completion
+    text: str
+    reasoning: str
+    finished: Finished
+
+
+async def read_whole(opened: AbstractAsyncContextManager[Completion]) -> WholeReply:
+    """Open a completion and read it to its end."""
+    pieces: list[Delta] = []
     async with opened as completion:
         finished = Finished(FinishReason.STOP, Usage(completion.request.prompt.n_tokens))
         async for event in completion.events:
             if isinstance(event, Delta):
-                pieces.append(event.text)
+                pieces.append(event)
             elif isinstance(event, Finished):
                 finished = event
-    return completion, "".join(pieces), finished
+    text, reasoning = "".join(delta.text for delta in pieces), "".join(delta.reasoning for delta in pieces)
+    if not reasoning and completion.request.phase is Phase.BEFORE:
+        text, reasoning = split(text)  # without an opening tag it shows only at its end
+    return WholeReply(completion, text, reasoning, finished)
 
 
 class Completions:
@@ -82,30 +96,40 @@ class Completions:
         model_id = model_id or self._models.require_default_model()
         sampling = sampling_for(self._models.get(model_id), overrides)
         async with self._pool.lease(model_id) as model:
-            _require(model, options)
+            _require(model, options, overrides)
             with model.admit(user_id) as ticket:
                 context_tokens = min(filter(None, (model.capabilities.context_tokens, total_tokens)))
                 if drop_oldest:
-                    fitted = await fit(turns, model.render, context_tokens, sampling.max_new_tokens)
+
+                    async def render(some: Sequence[Turn]) -> Prompt:
+                        return await model.render(some, thinking=sampling.thinking)
+
+                    fitted = await fit(turns, render, context_tokens, sampling.max_new_tokens)
                     prompt, max_new_tokens = fitted.prompt, fitted.max_new_tokens
                 else:
-                    prompt = await _rendered(model, turns, prefill, must_continue)
+                    prompt, prefill = await _rendered(model, turns, prefill, must_continue, sampling.thinking)
                     max_new_tokens = min(sampling.max_new_tokens, remaining_tokens(prompt, context_tokens))
-                request = request_for(prompt, sampling, max_new_tokens, model_id, options)
+                request = request_for(prompt, sampling, max_new_tokens, model_id, options, prefill)
                 async with aclosing(model.generate(request, ticket)) as events:
                     yield Completion(request, model, events)
 
 
-async def _rendered(model: LoadedModel, turns: Sequence[Turn], prefill: str, must_continue: bool) -> Prompt:
+async def _rendered(
+    model: LoadedModel, turns: Sequence[Turn], prefill: str, must_continue: bool, thinking: bool | None
+) -> tuple[Prompt, str]:
+    """The prompt, and the beginning of the reply that is part of it."""
     try:
-        return await model.render(turns, prefill)
+        return await model.render(turns, prefill, thinking), prefill
     except UnsupportedRequest:
         if must_continue or not prefill:
             raise
-        return await model.render([*turns, Turn(Role.ASSISTANT, prefill)])
+        return await model.render([*turns, Turn(Role.ASSISTANT, prefill)], thinking=thinking), ""
 
 
-def _require(model: LoadedModel, options: DecodingOptions) -> None:
+def _require(model: LoadedModel, options: DecodingOptions, overrides: Mapping[str, object]) -> None:
+    if overrides.get("thinking_tokens") is not None and not model.capabilities.thinking_limit:
+        text = f"`thinking_budget` is not supported by the server of {model.manifest.title}; leave it out."
+        raise UnsupportedRequest(text, field="thinking_budget")
     for name in sorted(options.wanted - model.capabilities.options):
         field = {"json_schema": "response_format"}.get(name, name)
         text = f"`{field}` is not supported by the engine of {model.manifest.title}; leave it out."

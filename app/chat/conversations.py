@@ -131,4 +131,7 @@ class ConversationService:
 
 def _up_to_date(message: Message, channel: Channel) -> Message:
     running = channel.running(message.id)
-    return replace(message, content=running.text) if running else message
+    if running is None:
+        return message
+    timing = replace(message.timing, thinking_ms=running.thinking_ms)
+    return replace(message, content=running.text, reasoning=str(running.reasoning), timing=timing)

@@ -16,6 +16,8 @@ class RunningState:
     message_id: str
     text: str
     position: int | None  # place in the queue; None once it is being computed
+    reasoning: str = ""
+    thinking_ms: int | None = None  # None: it has not ended, or there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,38 @@ class ReplyStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyReading:
+    """The model reads the prompt: `read_tokens` of `prompt_tokens` so far."""
+
+    message_id: str
+    read_tokens: int
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyDelta:
     """New text; `offset` code points of the reply came before it."""
 
     message_id: str
     offset: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """New reasoning; `offset` code points of it came before."""
+
+    message_id: str
+    offset: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningEnded:
+    """The answer begins after this much time."""
+
+    message_id: str
+    thinking_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,4 +125,5 @@ class ConversationDeleted:
 
 
 StoredEvent = MessageAdded | ReplyFinished | ReplyFailed | MessageRated | ConversationUpdated | ConversationDeleted
-Event = StoredEvent | Snapshot | Reset | ReplyQueued | ReplyStarted | ReplyDelta
+RunningEvent = ReplyQueued | ReplyStarted | ReplyReading | ReasoningDelta | ReasoningEnded | ReplyDelta
+Event = StoredEvent | RunningEvent | Snapshot | Reset

@@ -12,8 +12,9 @@ from functools import partial
 from app.chat.events import ReplyFailed, ReplyFinished
 from app.chat.resumable_events import Channel
 from app.chat.running_reply import RunningReply
-from app.domain.generation import Admitted, Delta, Finished, FinishReason, GenerationRequest, Queued, Usage
+from app.domain.generation import Admitted, Delta, Finished, FinishReason, GenerationRequest, Queued, Reading, Usage
 from app.domain.messages import Message, MessageState, Timing
+from app.domain.reasoning import Said, split
 from app.engine.admission import Ticket
 from app.engine.loaded import LoadedModel
 from app.errors import GenerationFailed, ParleyError, StoreBusy, StoreFull
@@ -39,27 +40,46 @@ class Outcome:
 
 
 class _Clock:
-    """Measures the queueing time, the time to the first text and the duration of a reply."""
+    """Measures the queueing time, the time to the first text, the thinking time and the duration of a reply."""
 
-    def __init__(self) -> None:
+    def __init__(self, thought_ms: int) -> None:
+        """`thought_ms`: how long the reply that it continues has thought."""
+        self._before_ms = thought_ms
         self._asked = time.perf_counter()
         self._admitted: float | None = None
         self._first: float | None = None
+        self._thinking: float | None = None  # when the reasoning began
+        self._answering: float | None = None
 
     def admitted(self) -> None:
         self._admitted = self._admitted or time.perf_counter()
 
-    def text(self) -> None:
+    def delta(self, text: str, reasoning: str) -> None:
         self._first = self._first or time.perf_counter()
+        if reasoning:
+            self._thinking = self._thinking or time.perf_counter()
+        if text:
+            self._answering = self._answering or time.perf_counter()
+
+    @property
+    def thinking_ms(self) -> int | None:
+        """Once the answer has begun; before, and without reasoning, ``None``."""
+        return self._thought_until(self._answering) if self._answering else None
+
+    def _thought_until(self, end: float) -> int | None:
+        if self._thinking is None:
+            return self._before_ms or None
+        return self._before_ms + round(1000 * (end - self._thinking))
 
     def timing(self) -> Timing:
         if self._admitted is None:
-            return Timing()
+            return Timing(thinking_ms=self._before_ms or None)
         end = time.perf_counter()
         return Timing(
             queued_ms=round(1000 * (self._admitted - self._asked)),
             first_token_ms=round(1000 * (self._first - self._admitted)) if self._first else None,
             duration_ms=round(1000 * (end - self._admitted)),
+            thinking_ms=self._thought_until(self._answering or end),
         )
 
 
@@ -81,7 +101,7 @@ class ReplyTask:
         self.saved: Message | None = None  # the final message, once it is committed
         self._store, self._channel = store, channel
         self._model, self._request, self._ticket, self._resources = model, request, ticket, resources
-        self._clock = _Clock()
+        self._clock = _Clock(reply.message.timing.thinking_ms or 0)
         self._stored_length = reply.length
         self._unstored_tokens = 0
         self._completion_tokens = 0
@@ -135,8 +155,10 @@ class ReplyTask:
                     case Admitted():
                         self._clock.admitted()
                         self.reply.position, self.reply.started = None, True
-                    case Delta(text, n_tokens):
-                        self._append(text, n_tokens)
+                    case Reading() as reading:
+                        self.reply.reading = reading
+                    case Delta() as delta:
+                        self._append(delta)
                     case Finished(reason, usage):
                         return Outcome(MessageState.COMPLETE, reason, usage)
                 self._channel.notify()
@@ -144,11 +166,12 @@ class ReplyTask:
             await stream.aclose()
         raise GenerationFailed("The model stopped unexpectedly. Try again.")
 
-    def _append(self, text: str, n_tokens: int) -> None:
-        self._clock.text()
-        self.reply.append(text)
-        self._completion_tokens += n_tokens
-        self._unstored_tokens += n_tokens
+    def _append(self, delta: Delta) -> None:
+        self._clock.delta(delta.text, delta.reasoning)
+        self.reply.append(delta.text, delta.reasoning)
+        self.reply.thinking_ms = self._clock.thinking_ms
+        self._completion_tokens += delta.n_tokens
+        self._unstored_tokens += delta.n_tokens
         if self._unstored_tokens >= FLUSH_TOKENS:
             self._flush_due.set()
 
@@ -161,10 +184,10 @@ class ReplyTask:
             self._flush_due.clear()
             if self.reply.length == self._stored_length:
                 continue
-            text, length = self.reply.text, self.reply.length
+            text, reasoning, length = self.reply.text, str(self.reply.reasoning), self.reply.length
             self._unstored_tokens = 0
             try:
-                await self._store.write(partial(_store_text, self.reply.message_id, text))
+                await self._store.write(partial(_store_text, self.reply.message_id, text, reasoning))
                 self._stored_length = length
             except ParleyError as err:  # the whole text is stored again at the end
                 log.warning("could not store a running reply yet: %s", err)
@@ -194,7 +217,8 @@ class ReplyTask:
 
     def _give_up(self, error: ParleyError) -> None:
         """Publish that the end could not be stored. Storing is retried when the conversation is used again."""
-        lost = replace(self.reply.message, content=self.reply.text, state=MessageState.FAILED, error_code=error.code)
+        lost = replace(self.reply.message, content=self.reply.text, reasoning=str(self.reply.reasoning))
+        lost = replace(lost, state=MessageState.FAILED, error_code=error.code)
         lost = replace(lost, error_message=error.message, error_details=error.details)
         self._channel.publish(ReplyFailed(lost, error))
 
@@ -207,16 +231,19 @@ def _known(error: BaseException) -> ParleyError:
     return GenerationFailed("Something went wrong inside Parley. Its log has the details. Try again.")
 
 
-def _store_text(message_id: str, text: str, r: Repositories) -> None:
-    r.messages.set_text(message_id, text)
+def _store_text(message_id: str, text: str, reasoning: str, r: Repositories) -> None:
+    r.messages.set_text(message_id, text, reasoning)
 
 
 def _store_end(reply: RunningReply, outcome: Outcome, r: Repositories) -> Message:
-    error = outcome.error
+    error, said = outcome.error, Said(reply.text, str(reply.reasoning))
+    if not said.reasoning and not reply.message.content:
+        said = split(said.text)  # reasoning without an opening tag shows only at its end
     return r.messages.finish(
         reply.message_id,
         state=outcome.state,
-        content=reply.text,
+        content=said.text,
+        reasoning=said.reasoning,
         finish_reason=outcome.reason,
         usage=outcome.usage,
         timing=outcome.timing,

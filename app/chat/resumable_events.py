@@ -109,7 +109,7 @@ class Channel:
                         for news in ended.rest(event.message):
                             yield self._id(seen), news
                     if isinstance(event, MessageAdded) and event.message.state is MessageState.PENDING:
-                        cursors[event.message.id] = ReplyCursor(event.message.id, len(event.message.content))
+                        cursors[event.message.id] = ReplyCursor.after(event.message)
                     seen = seq
                     yield self._id(seen), event
                 for key, reply in list(self._running.items()):
@@ -132,7 +132,7 @@ class Channel:
         """
         self.subscribers += 1
         try:
-            event_id, cursor = reply.announced_id, ReplyCursor(reply.message_id, len(reply.message.content))
+            event_id, cursor = reply.announced_id, ReplyCursor.after(reply.message)
             yield event_id, MessageAdded(reply.message)
             while True:
                 changed, end, sent = self._changed, reply.end, False
@@ -166,10 +166,15 @@ class Channel:
     def _known_at(self, seen: int) -> dict[str, ReplyCursor]:
         """Cursors at the beginning of the running replies whose message was published up to position `seen`."""
         new = {event.message.id for seq, event in self._log if seq > seen and isinstance(event, MessageAdded)}
-        return {key: ReplyCursor(key, 0) for key in self._running if key not in new}
+        return {key: ReplyCursor(key) for key in self._running if key not in new}
 
     def _snapshot(self) -> Snapshot:
-        return Snapshot(tuple(RunningState(r.message_id, r.text, r.position) for r in self._running.values()))
+        return Snapshot(
+            tuple(
+                RunningState(r.message_id, r.text, r.position, str(r.reasoning), r.thinking_ms)
+                for r in self._running.values()
+            )
+        )
 
 
 async def _wait(changed: asyncio.Event, heartbeat_s: float, *, pause: bool) -> bool:

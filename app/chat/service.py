@@ -28,12 +28,14 @@ from app.domain.messages import (
     MessageState,
     Provenance,
     Role,
+    Timing,
     Turn,
     by_id,
     path_to,
     title_from,
     turns,
 )
+from app.domain.reasoning import beginning
 from app.domain.sampling import SamplingParams
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
@@ -183,7 +185,8 @@ class ChatService:
             model = await stack.enter_async_context(self._pool.lease(model_id))
             ticket = stack.enter_context(model.admit(user_id))  # before the work on the prompt: refusing must be cheap
             fitted = await self._fit(plan, model, sampling)
-            request = request_for(fitted.prompt, sampling, fitted.max_new_tokens, model_id)
+            begun = _beginning(plan.continues)
+            request = request_for(fitted.prompt, sampling, fitted.max_new_tokens, model_id, prefill=begun)
             conversation, question, reply = await self._write(plan, user_id, model, request, fitted)
             channel = self._hub.channel(conversation.id)
             running = RunningReply(reply, fitted.dropped_turns)
@@ -197,13 +200,13 @@ class ChatService:
         return StartedReply(running, question)
 
     async def _fit(self, plan: _Plan, model: LoadedModel, sampling: SamplingParams) -> FittedPrompt:
-        prefill = plan.continues.content if plan.continues else ""
+        prefill = _beginning(plan.continues)
         prompt_turns = turns(plan.path, plan.conversation.system_prompt)
         if plan.question is not None:
             prompt_turns.append(Turn(Role.USER, plan.question))
 
         async def render(some: Sequence[Turn]) -> Prompt:
-            return await model.render(some, prefill)
+            return await model.render(some, prefill, sampling.thinking)
 
         return await fit(prompt_turns, render, model.capabilities.context_tokens, sampling.max_new_tokens)
 
@@ -229,6 +232,8 @@ class ChatService:
                 state=MessageState.PENDING,
                 provenance=provenance,
                 continues_id=plan.continues.id if plan.continues else None,
+                timing=Timing(thinking_ms=plan.continues.timing.thinking_ms) if plan.continues else Timing(),
+                reasoning=plan.continues.reasoning if plan.continues else "",
             )
             changes: ConversationChanges = {"leaf_id": reply.id}
             # Read again: it may have been renamed while the model was loaded.
@@ -237,6 +242,11 @@ class ChatService:
             return r.conversations.update(user_id, conversation.id, **changes), question, reply
 
         return await self._store.write(work)
+
+
+def _beginning(continued: Message | None) -> str:
+    """How a reply that continues `continued` begins."""
+    return beginning(continued.reasoning, continued.content) if continued else ""
 
 
 def _must_be_final(path: Sequence[Message]) -> None:

@@ -17,7 +17,7 @@ from app.cli import uvicorn_server
 from app.cli.ctrl_c import on_interrupt
 from app.cli.errors import reported
 from app.config import Settings
-from app.errors import ParleyError, WorkerFailed
+from app.errors import ConfigurationError, ParleyError, WorkerFailed
 from app.main import create_app
 from frontends.client import ApiError, ParleyClient
 
@@ -119,7 +119,7 @@ class Session:
         def stop() -> None:
             stopping.add(asyncio.create_task(_quietly(self._client.stop(reply_id))))
 
-        shown = 0
+        shown, thinks = 0, False
         with on_interrupt(stop):
             async for event in self._client.events(conversation_id):
                 about = event.data.get("message_id")
@@ -129,6 +129,9 @@ class Session:
                         shown = _show((await self._final(conversation_id, reply_id))["content"], shown)
                         break
                     shown = _show(running[reply_id], shown)
+                elif about == reply_id and event.name == "reasoning" and not thinks:
+                    print("(thinking …)", flush=True)
+                    thinks = True
                 elif about == reply_id and event.name == "delta":
                     shown = _show(event.data["text"], shown, event.data["offset"])
                 elif about == reply_id and event.name in ("finished", "error"):
@@ -184,21 +187,35 @@ def _run_quietly(running: uvicorn_server.Server, listening: socket.socket) -> No
         running.run(sockets=[listening])
 
 
+async def _problem_at(url: str) -> ParleyError | None:
+    """Why there is no Parley to talk to at `url`; ``None`` if there is one."""
+    probe = ParleyClient(url)
+    try:
+        info = await probe.info()
+    except ApiError as err:
+        if err.code == "unexpected_answer":
+            return _other_program(url)
+        return WorkerFailed(f"{url}: {err.message}")
+    finally:
+        await probe.aclose()
+    is_parley = isinstance(info, dict) and {"version", "default_sampling"} <= info.keys()
+    return None if is_parley else _other_program(url)
+
+
+def _other_program(url: str) -> ConfigurationError:
+    return ConfigurationError(f"At {url} is another program, not Parley. Name Parley's own address with --url.")
+
+
 @asynccontextmanager
 async def _server(settings: Settings, url: str | None) -> AsyncIterator[str]:
     """The address of a server: the given one, one running at the configured address, or a new one."""
-    for at in [url] if url else [f"http://{settings.host}:{settings.port}"]:
-        probe = ParleyClient(at)
-        try:
-            await probe.info()
-        except ApiError as err:
-            if url:
-                raise WorkerFailed(f"{at}: {err.message}") from err
-        else:
-            yield at
-            return
-        finally:
-            await probe.aclose()
+    at = url or f"http://{settings.host}:{settings.port}"
+    problem = await _problem_at(at)
+    if problem is None:
+        yield at
+        return
+    if url:
+        raise problem
     listening = uvicorn_server.bind(settings.host, 0)
     running = uvicorn_server.Server(create_app(settings))
     thread = threading.Thread(target=_run_quietly, args=(running, listening), daemon=True)

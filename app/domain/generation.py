@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
+from app.domain.reasoning import Phase
 from app.domain.sampling import SamplingParams
 
 
@@ -46,6 +47,7 @@ class GenerationRequest:
     sampling: SamplingParams
     adapter: str | None = None
     options: DecodingOptions = field(default_factory=DecodingOptions)
+    phase: Phase = Phase.BEFORE  # where the reply begins; a continued one in its reasoning or its answer
 
 
 class FinishReason(StrEnum):
@@ -79,11 +81,20 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """The prompt is being read: `read_tokens` of `prompt_tokens` so far, those from the KV cache included."""
+
+    read_tokens: int
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """New text: whole characters only, and nothing of a stop string."""
 
-    text: str
+    text: str  # of the answer
     n_tokens: int = 1
+    reasoning: str = ""  # before the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,5 +105,5 @@ class Finished:
     usage: Usage = field(default_factory=Usage)
 
 
-EngineEvent = Delta | Finished
-GenerationEvent = Queued | Admitted | Delta | Finished
+EngineEvent = Reading | Delta | Finished
+GenerationEvent = Queued | Admitted | Reading | Delta | Finished

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TypedDict
 
 from app.domain.generation import FinishReason, Usage
+from app.domain.reasoning import answer_of
 from app.errors import MessageNotFound
 
 
@@ -65,6 +66,7 @@ class Timing:
     queued_ms: int | None = None
     first_token_ms: int | None = None  # from admission to the first text
     duration_ms: int | None = None  # from admission to the end
+    thinking_ms: int | None = None  # from the first to the last of the reasoning
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class Message:
     imported_model: str | None = None  # of an imported reply: the model that its file names, not verified; or ""
     usage: Usage = field(default_factory=Usage)
     timing: Timing = field(default_factory=Timing)
+    reasoning: str = ""  # before the content; no prompt contains it
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +152,15 @@ def path_to(messages: Mapping[str, Message], leaf_id: str | None) -> list[Messag
 
 
 def turns(path: Iterable[Message], system_prompt: str = "") -> list[Turn]:
-    """`path` as turns, with the system prompt and without empty messages."""
+    """`path` as turns, with the system prompt; without reasoning and without empty messages."""
     found = [Turn(Role.SYSTEM, system_prompt)] if system_prompt.strip() else []
-    found.extend(Turn(m.role, m.content) for m in path if m.content)
+    found.extend(turn for m in path if (turn := without_reasoning(Turn(m.role, m.content))).content)
     return found
+
+
+def without_reasoning(turn: Turn) -> Turn:
+    """`turn` without the reasoning that its text may begin with, if it is a reply."""
+    return Turn(turn.role, answer_of(turn.content)) if turn.role is Role.ASSISTANT else turn
 
 
 def title_from(text: str, limit: int = 48) -> str:

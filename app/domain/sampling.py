@@ -29,6 +29,8 @@ class SamplingParams:
     seed: int | None = None  # None: random for each reply
     stop: tuple[str, ...] = ()
     ignore_eos: bool = False
+    thinking: bool | None = None  # whether a model that can do both thinks before it answers; None: its own default
+    thinking_tokens: int | None = None  # at most, after which the reasoning is ended; None: no limit
 
     def __post_init__(self) -> None:
         _in_range("temperature", self.temperature, 0, 2)
@@ -45,6 +47,10 @@ class SamplingParams:
             )
         if not isinstance(self.ignore_eos, bool):
             raise InvalidSampling("ignore_eos must be true or false.", field="ignore_eos")
+        if self.thinking is not None and not isinstance(self.thinking, bool):
+            raise InvalidSampling("thinking must be true or false.", field="thinking")
+        if self.thinking_tokens is not None:
+            _in_range("thinking_tokens", self.thinking_tokens, 0, MAX_NEW_TOKENS, whole=True)
 
     def merged(self, overrides: Mapping[str, object]) -> SamplingParams:
         """A copy with `overrides` (field name → value; ``None`` keeps the current value).

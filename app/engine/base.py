@@ -23,6 +23,7 @@ class Capabilities:
     slots: int  # concurrent replies
     adapters: tuple[str, ...] = ()
     scores: bool = False
+    thinking_limit: bool = False  # whether it can end the reasoning of a reply: see ``Engine.extend``
     options: frozenset[str] = frozenset()  # names of the fields of DecodingOptions that it can do
 
 
@@ -52,12 +53,17 @@ class Engine(Protocol):
     async def stop(self) -> None:
         """Free everything. Idempotent."""
 
-    async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
+    async def render(self, turns: Sequence[Turn], prefill: str = "", thinking: bool | None = None) -> Prompt:
         """The prompt for a reply to `turns`, with its token count; `prefill` is the beginning of the reply.
+
+        `thinking`: whether the model is to think first, where its format can tell it; ``None``: as it does by itself.
 
         Raises :class:`~app.errors.PromptTooLong` only where counting is impossible otherwise; as a rule the caller
         compares ``n_tokens`` with the context.
         """
+
+    async def extend(self, prompt: Prompt, begun: str, closing: str) -> Prompt:
+        """`prompt` and the reply's beginning `begun`, ended by the tag `closing`; for ``thinking_limit`` only."""
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[EngineEvent, None]:
         """Deltas, then one ``Finished``. Closing the generator cancels within one decode step.

@@ -9,12 +9,13 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from app.domain.generation import Admitted, GenerationEvent, GenerationRequest, Prompt, Queued
-from app.domain.messages import Turn
+from app.domain.messages import Role, Turn
 from app.domain.turn_order import in_order
 from app.engine.admission import AdmissionQueue, Ticket
 from app.engine.base import Capabilities, Engine
+from app.engine.reasoning import reasoned
 from app.errors import UnsupportedRequest, WorkerDied
-from app.models.manifest import Manifest
+from app.models.manifest import NO_THINK, Manifest
 
 _DEATHS_COUNT_FOR_S = 60.0
 _FIRST_PAUSE_S = 0.25
@@ -52,19 +53,22 @@ class LoadedModel:
         """The engine's capabilities."""
         return self.engine.capabilities
 
-    async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
+    async def render(self, turns: Sequence[Turn], prefill: str = "", thinking: bool | None = None) -> Prompt:
         """The prompt for a reply to `turns`, with its token count; `prefill` is the beginning of the reply.
 
-        `turns` are put in order first: see :func:`~app.domain.turn_order.in_order`.
+        `turns` are put in order first: see :func:`~app.domain.turn_order.in_order`. `thinking`: whether the model is to
+        think first; ``None``: as it does by itself.
         """
         turns = in_order(turns)
+        if thinking is False and self.manifest.reasoning.switch == NO_THINK:
+            turns = _told_not_to_think(turns)
         async with self._rendering:
             await self._revive()
             try:
-                return await self.engine.render(turns, prefill)
+                return await self.engine.render(turns, prefill, thinking)
             except WorkerDied:  # it had died unnoticed; rendering has no side effects, so retry
                 await self._revive()
-                return await self.engine.render(turns, prefill)
+                return await self.engine.render(turns, prefill, thinking)
 
     def admit(self, user_id: str) -> Ticket:
         """Enter the queue; the ticket is a context manager. Raises :class:`~app.errors.QueueFull`."""
@@ -85,7 +89,7 @@ class LoadedModel:
                 return
             yield Admitted()
             await self._revive()
-            async with aclosing(self.engine.generate(request)) as events:
+            async with aclosing(reasoned(self.engine, request, self.manifest)) as events:
                 async for event in events:
                     yield event
 
@@ -104,3 +108,9 @@ class LoadedModel:
             await asyncio.to_thread(self._check_weights)
             self.restarts += 1
             await self.engine.start()
+
+
+def _told_not_to_think(turns: Sequence[Turn]) -> list[Turn]:
+    """The turns with Qwen3's switch behind the last question. https://qwen.readthedocs.io"""
+    last = max((at for at, turn in enumerate(turns) if turn.role is Role.USER), default=None)
+    return [Turn(turn.role, f"{turn.content} {NO_THINK}") if at == last else turn for at, turn in enumerate(turns)]

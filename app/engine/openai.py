@@ -79,8 +79,11 @@ class OpenAIEngine:
         if client is not None:
             await client.aclose()
 
-    async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
-        """The messages as canonical JSON, and an estimate of their tokens. Raises :class:`UnsupportedRequest`."""
+    async def render(self, turns: Sequence[Turn], prefill: str = "", thinking: bool | None = None) -> Prompt:
+        """The messages as canonical JSON, and an estimate of their tokens. Raises :class:`UnsupportedRequest`.
+
+        `thinking` is not part of the messages; the request tells it.
+        """
         if prefill:
             raise UnsupportedRequest(
                 "This model runs on another server, which can't continue replies. Regenerate the reply instead.",
@@ -89,6 +92,10 @@ class OpenAIEngine:
         messages = [{"role": turn.role.value, "content": turn.content} for turn in turns]
         n_tokens = sum(_TURN_TOKENS + estimated_tokens(turn.content) for turn in turns)
         return Prompt(json.dumps(messages, ensure_ascii=False, separators=(",", ":")), n_tokens)
+
+    async def extend(self, prompt: Prompt, begun: str, closing: str) -> Prompt:
+        """Raises :class:`UnsupportedRequest`: only the upstream can end the reasoning."""
+        raise UnsupportedRequest("This model's server can't be told how long to think.", field="thinking_tokens")
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[EngineEvent, None]:
         """Deltas as they arrive; ``Finished`` with the upstream's token counts, or ours where it reports none."""
@@ -122,7 +129,7 @@ class OpenAIEngine:
         """The upstream's response; asked again without what it refuses, which is then remembered."""
         dialect = self._dialect
         while True:
-            body = dialect.body(self._source.model, request)
+            body = dialect.body(self._source.model, request, self._plan.manifest.reasoning.switch)
             try:
                 async with self._attempt(body) as response:
                     self._dialect = dialect

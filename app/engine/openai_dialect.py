@@ -15,10 +15,11 @@ from typing import Any
 
 from app.domain.generation import DecodingOptions, GenerationRequest
 from app.engine.openai_errors import Refusal, is_too_long
+from app.models.manifest import NO_THINK
 
 # Of vLLM, SGLang and TGI; repeat_penalty is llama-server's.
-_EXTRAS = frozenset({"top_k", "min_p", "ignore_eos", "repetition_penalty", "repeat_penalty"})
-_OPTIONAL = frozenset({"temperature", "top_p", "seed", "stream_options", "stream"})
+_EXTRAS = frozenset({"top_k", "min_p", "ignore_eos", "repetition_penalty", "repeat_penalty", "chat_template_kwargs"})
+_OPTIONAL = frozenset({"temperature", "top_p", "seed", "stream_options", "stream", "reasoning_effort"})
 _LIMIT, _NEW_LIMIT = "max_tokens", "max_completion_tokens"
 _REFUSING = (400, 422)
 _SYSTEM_REFUSED = re.compile(
@@ -34,8 +35,8 @@ class Dialect:
     limit: str | None = _LIMIT  # the name of the limit of a reply's length; None: there is none
     system: bool = True  # whether it takes system messages
 
-    def body(self, model: str, request: GenerationRequest) -> dict[str, Any]:
-        """The request's body."""
+    def body(self, model: str, request: GenerationRequest, thinking_switch: str = "") -> dict[str, Any]:
+        """The request's body; `thinking_switch` as in the manifest."""
         wanted = request.sampling
         body: dict[str, Any] = {
             "model": model,
@@ -53,7 +54,7 @@ class Dialect:
         }
         if self.limit is not None:
             body[self.limit] = wanted.max_new_tokens
-        body |= _options(request.options)
+        body |= _options(request.options) | _thinking(wanted.thinking, thinking_switch)
         return {name: value for name, value in body.items() if name not in self.left_out}
 
     def after(self, refusal: Refusal, body: Mapping[str, Any]) -> Dialect | None:
@@ -82,6 +83,15 @@ class Dialect:
         if not rest or rest[0]["role"] != "user":
             return [{**system, "role": "user"}, *rest]
         return [{"role": "user", "content": f"{system['content']}\n\n{rest[0]['content']}"}, *rest[1:]]
+
+
+def _thinking(thinking: bool | None, switch: str) -> dict[str, Any]:
+    """What tells the upstream whether to think: vLLM's, SGLang's and llama-server's field unless the manifest says."""
+    if switch == "reasoning_effort":
+        return {"reasoning_effort": "none"} if thinking is False else {}
+    if thinking is None or switch == NO_THINK:
+        return {}
+    return {"chat_template_kwargs": {"enable_thinking": thinking, "thinking": thinking}}
 
 
 def _options(wanted: DecodingOptions) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from app.domain.generation import Delta, FinishReason, GenerationRequest, Usage
+from app.domain.reasoning import Said
 from app.engine.openai_errors import Refusal, refusal_error
 from app.engine.stopping import TextGate
 from app.engine.token_estimate import estimated_tokens
@@ -21,7 +22,7 @@ from app.errors import UpstreamFailed
 DONE = "[DONE]"
 
 
-class _Said(NamedTuple):
+class _Chunk(NamedTuple):
     """The texts of one chunk."""
 
     text: str
@@ -34,10 +35,10 @@ class Reply:
 
     def __init__(self, request: GenerationRequest, stops: Sequence[str]) -> None:
         self.gate = TextGate(stops)
+        self._reasoning = TextGate()
         self.reason: FinishReason | None = None
         self.done = False  # the upstream said that nothing follows
         self.usage = Usage(request.prompt.n_tokens)
-        self.reasoning = ""  # apart from the answer: nothing shows it yet
         self._limit = request.sampling.max_new_tokens
         self._counted = False  # by the upstream; until then each chunk counts as one token
 
@@ -62,8 +63,8 @@ class Reply:
                 ) from malformed
         if not limited and self.reason is None and self.usage.completion_tokens >= self._limit:
             self.reason, self.done = FinishReason.LENGTH, True
-        shown = "".join(texts)
-        return Delta(shown) if shown else None
+        text, reasoning = "".join(said.text for said in texts), "".join(said.reasoning for said in texts)
+        return Delta(text, reasoning=reasoning) if text or reasoning else None
 
     def _chunks(self, data: str) -> Iterator[Mapping[str, Any]]:
         """The chunks of one event: one, or one for each line. Sets ``done`` at the mark of the end."""
@@ -75,22 +76,21 @@ class Reply:
             found = [json.loads(line) for line in lines if line != DONE]
         yield from (chunk for chunk in found if chunk is not None)
 
-    def _take_chunk(self, chunk: Mapping[str, Any]) -> str:
+    def _take_chunk(self, chunk: Mapping[str, Any]) -> Said:
         """The text to pass on."""
         if error := chunk.get("error") or (chunk if chunk.get("object") == "error" else None):
             if self.reason is None:
                 raise refusal_error(Refusal(_status_in(error), json.dumps(chunk).encode()))
-            return ""  # the reply is complete
+            return Said("", "")  # the reply is complete
         self._count(chunk.get("usage"))
         choice = next(iter(chunk.get("choices") or ()), None) or {}
         said = _said(choice, begun=bool(self.usage.completion_tokens))
-        self.reasoning += said.reasoning
         self._finish(choice.get("finish_reason"))
         shown = self.gate.push(said.text)
         if (said.text or said.reasoning) and not self._counted:
             new = estimated_tokens(said.text) + estimated_tokens(said.reasoning) if said.whole else 1
             self.usage = Usage(self.usage.prompt_tokens, self.usage.completion_tokens + new, self.usage.cached_tokens)
-        return shown
+        return Said(shown, self._reasoning.push(said.reasoning))
 
     def _count(self, usage: object) -> None:
         """Take over the upstream's counts, those that it gives."""
@@ -115,7 +115,7 @@ class Reply:
             self.reason = FinishReason.LENGTH if reason == "length" else FinishReason.STOP
 
 
-def _said(choice: Mapping[str, Any], *, begun: bool) -> _Said:
+def _said(choice: Mapping[str, Any], *, begun: bool) -> _Chunk:
     """What a choice says; `begun`: after other chunks. Raises :class:`TypeError` for a content that is no text."""
     delta = choice.get("delta")
     whole = not delta and not begun and bool(choice.get("message"))  # later, it repeats what was said
@@ -124,7 +124,7 @@ def _said(choice: Mapping[str, Any], *, begun: bool) -> _Said:
     if not message and isinstance(choice.get("text"), str):  # of the older completions
         text = choice["text"]
     reasoning = message.get("reasoning_content") or message.get("reasoning")
-    return _Said(text, reasoning if isinstance(reasoning, str) else thinking, whole)
+    return _Chunk(text, reasoning if isinstance(reasoning, str) else thinking, whole)
 
 
 def _texts(content: object) -> tuple[str, str]:

@@ -25,6 +25,7 @@ from app.domain.generation import (
     Usage,
 )
 from app.domain.messages import Turn
+from app.domain.reasoning import OPENING, continued
 from app.engine.base import Capabilities, EngineFactory, LoadPlan
 from app.engine.stopping import TextGate
 from app.errors import EngineError, PromptTooLong, WorkerDied
@@ -64,11 +65,11 @@ def tokens(text: str) -> list[str]:
 
 
 def echo(delay_ms: float = 50.0) -> Script:
-    """A script that repeats the question, word by word."""
+    """A script that repeats the question, word by word. One that begins with a tag of reasoning is the reply itself."""
 
     def script(request: GenerationRequest) -> Reply:
-        question = request.prompt.text.rpartition("user: ")[2].removesuffix("\nassistant: ")
-        return Reply.of(f"You said: {question}", delay_ms)
+        question = request.prompt.text.rpartition("\nassistant: ")[0].rpartition("user: ")[2]
+        return Reply.of(question if question.startswith(OPENING) else f"You said: {question}", delay_ms)
 
     return script
 
@@ -103,7 +104,7 @@ class ScriptedEngine:
     ) -> None:
         self.starts = 0  # number of starts
         self._script = script
-        self._capabilities = Capabilities(context_tokens, slots, options=ALL_OPTIONS)
+        self._capabilities = Capabilities(context_tokens, slots, options=ALL_OPTIONS, thinking_limit=True)
         self._stops = tuple(stops)
         self._death = asyncio.Event()
         self._death.set()
@@ -133,10 +134,16 @@ class ScriptedEngine:
         """End all running replies."""
         self._death.set()
 
-    async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
-        """One line for each turn: ``role: content``."""
+    async def render(self, turns: Sequence[Turn], prefill: str = "", thinking: bool | None = None) -> Prompt:
+        """One line for each turn: ``role: content``. Without `thinking`, empty reasoning at the end, as Qwen3 does."""
         lines = [f"{turn.role.value}: {turn.content}\n" for turn in turns]
-        text = "".join(lines) + "assistant: " + prefill
+        asked = "".join(lines) + "assistant: " + ("<think>\n\n</think>\n\n" if thinking is False else "")
+        text = "".join(piece.text for piece in continued(asked, prefill))
+        return Prompt(text, len(tokens(text)))
+
+    async def extend(self, prompt: Prompt, begun: str, closing: str) -> Prompt:
+        """The text of both."""
+        text = f"{prompt.text}{begun}\n{closing}\n\n"
         return Prompt(text, len(tokens(text)))
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[EngineEvent, None]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from app.domain.messages import Role, Turn
+from app.domain.reasoning import TAGS, continued
 from app.engine.base import Capabilities, LoadPlan
 from app.engine.control_tokens import ControlTokens, PromptText
 from app.engine.worker_process import WorkerProcess
@@ -36,35 +37,50 @@ class WorkerEngine:
     def capabilities(self) -> Capabilities:
         """The capabilities given by the plan."""
         plan = self._plan
-        return Capabilities(context_tokens=plan.context_tokens, slots=plan.slots, adapters=tuple(plan.adapters))
+        return Capabilities(
+            context_tokens=plan.context_tokens, slots=plan.slots, adapters=tuple(plan.adapters), thinking_limit=True
+        )
 
     def _know_control_tokens(self, control: Mapping[str, int], defined: Mapping[str, int]) -> None:
         """Set the vocabulary's control tokens: see :class:`ControlTokens`."""
         native = self._plan.native
         self._control_tokens = ControlTokens(control, defined, native.template if native else "")
 
-    async def _prompt_text(self, turns: Sequence[Turn], prefill: str) -> PromptText:
+    async def _prompt_text(self, turns: Sequence[Turn], prefill: str, thinking: bool | None = None) -> PromptText:
         """The prompt in the model's format; what `turns` and `prefill` say spells no control token in it.
 
+        `thinking`: whether the model is to think first; ``None``: as it does by itself.
         Raises :class:`~app.errors.ConversationRefused` where the format rejects the conversation.
         """
         tokens, native = self._control_tokens, self._plan.native
         if native is not None and not await native.keeps_private_use(self._special_tokens):
-            plain = await self._formatted([Turn(turn.role, tokens.broken_up(turn.content)) for turn in turns])
-            return PromptText(plain + tokens.broken_up(prefill))
+            broken_up = [Turn(turn.role, tokens.broken_up(turn.content)) for turn in turns]
+            plain = await self._formatted(broken_up, thinking)
+            pieces = continued(plain, prefill)
+            said = (piece.text if piece.is_format else tokens.broken_up(piece.text) for piece in pieces)
+            return PromptText("".join(said))
         escapes = tokens.escapes([*(turn.content for turn in turns), prefill])
-        text = await self._formatted(
-            [Turn(turn.role, escapes.escape(turn.content, reply=turn.role is Role.ASSISTANT)) for turn in turns]
+        escaped = [Turn(turn.role, escapes.escape(turn.content, reply=turn.role is Role.ASSISTANT)) for turn in turns]
+        pieces = continued(await self._formatted(escaped, thinking), prefill)
+        return escapes.undo(
+            "".join(piece.text if piece.is_format else escapes.escape(piece.text, reply=True) for piece in pieces)
         )
-        return escapes.undo(text + escapes.escape(prefill, reply=True))
 
-    async def _formatted(self, turns: Sequence[Turn]) -> str:
+    def _reply_text(self, begun: str, closing: str) -> PromptText:
+        """The beginning of a reply for :meth:`Engine.extend`, in which only the tag may be a control token."""
+        text = f"{begun.rstrip()}\n{closing}\n\n"
+        at = len(text) - len(closing) - 2
+        tags = [(start, end) for start, end in self._control_tokens.spans(text[:at]) if text[start:end] in TAGS]
+        own = [*tags[:1], *((at, at + len(closing)) for _ in self._control_tokens.spans(closing))]
+        return PromptText(text, tuple(own), spelled=True)
+
+    async def _formatted(self, turns: Sequence[Turn], thinking: bool | None = None) -> str:
         """`turns` by the family's format, or by the checkpoint's own chat template where the family has none."""
         plan = self._plan
         if plan.family.render is not None:
             return plan.family.render(turns)
         if plan.native is not None:
-            return await plan.native.render(turns, self._special_tokens)
+            return await plan.native.render(turns, self._special_tokens, thinking)
         raise GenerationFailed(
             "This model has no chat template. Set the family that it was trained with in its manifest."
         )

@@ -13,12 +13,13 @@ from typing import Any
 from app.domain.sampling import SamplingParams
 from app.errors import DamagedWeights
 from app.models import placement
-from app.models.manifest import FOUND_DESCRIPTION, Manifest
+from app.models.manifest import FOUND_DESCRIPTION, Manifest, Reasoning
 from app.models.memory import gpus
 from app.models.memory.planned_checkpoint import planned_checkpoint, shape_of
 from app.models.model_files import ModelFiles
 from app.weights.architectures import chatglm
 from app.weights.converting.model_types import convertible
+from app.weights.formats.chat_template import read_template
 from app.weights.formats.checkpoint import (
     CONFIG,
     INDEX,
@@ -87,7 +88,19 @@ def completed(manifest: Manifest, files: ModelFiles) -> Manifest:
         checkpoint = files.checkpoint(manifest)
     except DamagedWeights:
         return manifest
+    manifest = replace(manifest, reasoning=_reasoning(manifest, folder))
     return replace(manifest, parameters=manifest.parameters or size_label(checkpoint), ignored=checkpoint.code)
+
+
+def _reasoning(manifest: Manifest, folder: Path) -> Reasoning:
+    """What the manifest says of its reasoning, or else its chat template."""
+    if manifest.reasoning.thinks or manifest.family != "native":
+        return manifest.reasoning
+    try:
+        template = read_template(folder)
+    except DamagedWeights:  # told when it is loaded
+        return manifest.reasoning
+    return Reasoning.of_template(template.text) if template else manifest.reasoning
 
 
 def _with_predictions(manifest: Manifest) -> Manifest:

@@ -22,7 +22,7 @@ from app.errors import DamagedWeights, InvalidManifest, ModelNotFetched
 from app.models.adapters import found_adapters, names_of
 from app.models.checkpoint_folders import completed, implied_model, is_model_folder
 from app.models.engine_input import EngineInputs
-from app.models.manifest import FOUND_DESCRIPTION, Manifest
+from app.models.manifest import FOUND_DESCRIPTION, Manifest, Reasoning
 from app.models.manifest_reader import load_manifest
 from app.models.model_files import FolderStamp, ModelFiles, folder_stamp
 from app.weights.checksums import Stamp, stamp
@@ -69,7 +69,9 @@ class Discovery:
         generated |= self._generated_for_folders(folders, taken=[*described, *generated])
         manifests = {**own, **generated, **{k: v for k, v in described.items() if k not in own}}
         adapters = [folder_stamp(folder) for folder in sorted((self._store / "adapters").glob("*/"))]
-        found = {k: self._with_checksums(self._completed(m, adapters)) for k, m in manifests.items()}
+        found = {
+            k: self._with_checksums(self._with_reasoning(self._completed(m, adapters))) for k, m in manifests.items()
+        }
         return Found(_told_apart(found), tuple(problems))
 
     def _at_user_folder(self, shipped: Manifest) -> Manifest:
@@ -100,6 +102,12 @@ class Discovery:
             found = found_adapters(self._store / "adapters", names, taken=named)
             cached = self._completions[manifest.id] = (state, replace(filled, adapters=(*filled.adapters, *found)))
         return cached[1]
+
+    def _with_reasoning(self, manifest: Manifest) -> Manifest:
+        """The manifest of a GGUF model with what its chat template tells of its reasoning, unless it says so itself."""
+        if manifest.reasoning.thinks or manifest.family != "native" or (header := self._header(manifest)) is None:
+            return manifest
+        return replace(manifest, reasoning=Reasoning.of_template(header.chat_template))
 
     def _with_checksums(self, manifest: Manifest) -> Manifest:
         """The manifest with checksums from its folder's ``SHA256SUMS`` for files that have none in the manifest."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from app.domain.reasoning import TAGS
 from app.domain.sampling import SamplingParams
 from app.weights.formats.converted_files import GGUF_TYPES
 from app.weights.sources import WEIGHT_SUFFIXES, FolderSource, HubSource, ModelFile, WheelSource, total_bytes
@@ -53,6 +54,28 @@ class Adapter:
     title: str = ""
 
 
+NO_THINK = "/no_think"
+# How a model is told not to think: a variable of its chat template, a word behind the question, an upstream's field.
+THINKING_SWITCHES = ("enable_thinking", NO_THINK, "reasoning_effort")
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """What a model does before it answers."""
+
+    switch: str = ""  # one of THINKING_SWITCHES; "": it can't be told not to think, or doesn't
+    opened: bool = False  # the prompt of an upstream opens the reasoning, so that replies begin without its tag
+    thinks: bool = False  # whether it thinks before it answers
+
+    @classmethod
+    def of_template(cls, template: str) -> Reasoning:
+        """What a chat template tells: its tags, and the variable that Qwen3 and many others have."""
+        return cls(
+            "enable_thinking" if "enable_thinking" in template else "",
+            thinks=any(tag in template for tag in (*TAGS, *TAGS.values())),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One variant of a model: its name among the model's quantizations, and which engine runs it from which files."""
@@ -93,6 +116,7 @@ class Manifest:
     adapters: tuple[Adapter, ...] = ()
     ignored: tuple[str, ...] = ()  # files and settings in its folder that refer to code, which is never run
     default_sampling: SamplingParams = field(default_factory=SamplingParams)
+    reasoning: Reasoning = field(default_factory=Reasoning)
 
     @property
     def base_id(self) -> str:

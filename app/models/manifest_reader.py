@@ -32,6 +32,11 @@ Reading is strict (an unknown key is an error) and opens no other file.
     path = "polite"                     # a folder: absolute, or relative to the model's folder
     title = "Polite"                    # optional
 
+    [reasoning]                         # optional: for models that think before they answer
+    switch = "enable_thinking"          # what turns it off: this variable of the chat template, "/no_think" behind the
+                                        # question, or an upstream's field "reasoning_effort"
+    opened = true                       # upstreams only: replies begin in the reasoning, without an opening tag
+
     [sampling]                          # optional: the model's defaults
     temperature = 0.7
 """
@@ -47,7 +52,19 @@ from urllib.parse import urlsplit
 from app.domain.sampling import SamplingParams
 from app.errors import InvalidManifest, InvalidSampling
 from app.models.engine_input import EngineInputs, check_engine
-from app.models.manifest import ID, KINDS, QUANTIZATIONS, SOURCES, TUNINGS, Adapter, Manifest, Source, UpstreamSource
+from app.models.manifest import (
+    ID,
+    KINDS,
+    QUANTIZATIONS,
+    SOURCES,
+    THINKING_SWITCHES,
+    TUNINGS,
+    Adapter,
+    Manifest,
+    Reasoning,
+    Source,
+    UpstreamSource,
+)
 from app.models.toml_table import Table
 from app.weights.sources import FILE_SUFFIXES, FolderSource, HubSource, ModelFile, WheelSource, safe_relative
 
@@ -80,6 +97,7 @@ def load_manifest(path: Path, engines: EngineInputs | None = None) -> Manifest:
         engine = root.text("engine", pattern=_NAME, hint="an engine's name, such as llama_cpp")
     else:
         engine = root.choice("engine", tuple(engines))
+    has_reasoning = root.has("reasoning")
     manifest = Manifest(
         id=root.text("id", pattern=ID, hint="1 to 64 of a-z, 0-9, '.', '_' and '-', starting with a letter or digit"),
         title=root.text("title"),
@@ -102,6 +120,7 @@ def load_manifest(path: Path, engines: EngineInputs | None = None) -> Manifest:
         files=_files(root),
         quantizations=_quantizations(root),
         adapters=_adapters(root),
+        reasoning=_reasoning(root.table("reasoning"), given=has_reasoning),
     )
     root.finish()
     if len({file.path for file in manifest.files}) != len(manifest.files):
@@ -237,6 +256,12 @@ def _adapter(table: Table) -> Adapter:
     adapter = Adapter(name, path, table.text("title", ""))
     table.finish()
     return adapter
+
+
+def _reasoning(table: Table, *, given: bool) -> Reasoning:
+    found = Reasoning(table.choice("switch", THINKING_SWITCHES, ""), opened=table.flag("opened"), thinks=given)
+    table.finish()
+    return found
 
 
 def _translations(table: Table) -> dict[str, str]:

@@ -12,6 +12,9 @@ from app.models.memory.snapshot import Amount, need
 from app.weights.sources import HubSource, WheelSource
 
 ROOM = 0.6  # the share of a device's memory that a recommended model takes at most: the rest is for other programs
+# Without a GPU all weights are read from RAM for each token, and a model that thinks writes several times as many.
+THINKING_TOKENS_RATIO = 4
+MAX_CPU_BYTES = 12_000_000_000  # of weights for a token of an answer, and of the thinking before it
 RECENT_MONTHS = 12  # before the newest model of the list
 
 Tier = Literal["recent", "older", "base"]
@@ -53,7 +56,9 @@ class Recommendation:
             return
         for variant in entry.variants or (entry,):
             estimate = variant.status.memory
-            if estimate and variant.manifest.engine not in self._missing and self._has_room(variant, estimate):
+            if estimate is None or variant.manifest.engine in self._missing or _is_slow(variant.manifest, estimate):
+                continue
+            if self._has_room(variant, estimate):
                 yield estimate.weights_bytes
                 return
 
@@ -63,6 +68,12 @@ class Recommendation:
         spare = Amount(int(ROOM * memory.ram.total_bytes), int(ROOM * vram_bytes))
         fits = memory.fits(estimate, variant.manifest.id)
         return fits is True and spare.covers(need(estimate, counts_vram=memory.vram is not None))
+
+
+def _is_slow(manifest: Manifest, estimate: MemoryEstimate) -> bool:
+    """Whether an answer takes minutes."""
+    ratio = THINKING_TOKENS_RATIO if manifest.reasoning.thinks else 1
+    return not estimate.on_gpu and ratio * estimate.weights_bytes > MAX_CPU_BYTES
 
 
 def _largest(found: Sequence[tuple[int, Manifest]]) -> str:

@@ -76,6 +76,13 @@ class Table:
             raise self.fail(key, f"a whole number from {low} to {high}")
         return value
 
+    def flag(self, key: str) -> bool:
+        """True or false; false if the key is missing."""
+        value = self._take(key)
+        if value is not None and not isinstance(value, bool):
+            raise self.fail(key, "true or false")
+        return bool(value)
+
     def texts(self, key: str, *, pattern: re.Pattern[str], hint: str) -> tuple[str, ...]:
         """A list of strings, each matching `pattern`; empty if the key is missing."""
         value = self._take(key)

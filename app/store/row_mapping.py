@@ -84,7 +84,8 @@ def message_from(row: MessageRow) -> Message:
         continues_id=row.continues_id,
         provenance=_provenance_from(row),
         usage=Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens),
-        timing=Timing(row.queued_ms, row.first_token_ms, row.duration_ms),
+        timing=Timing(row.queued_ms, row.first_token_ms, row.duration_ms, row.thinking_ms),
+        reasoning=row.reasoning,
     )
 
 
@@ -154,6 +155,7 @@ def timing_columns(timing: Timing) -> Mapping[str, int | None]:
         "queued_ms": timing.queued_ms,
         "first_token_ms": timing.first_token_ms,
         "duration_ms": timing.duration_ms,
+        "thinking_ms": timing.thinking_ms,
     }
 
 

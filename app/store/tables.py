@@ -204,6 +204,9 @@ class MessageRow(Base):
     first_token_ms: Mapped[int | None]
     duration_ms: Mapped[int | None]
 
+    reasoning: Mapped[str] = mapped_column(server_default="")  # before the content; not indexed for search
+    thinking_ms: Mapped[int | None]
+
 
 class RatingRow(Base):
     """One rating, never changed; `sequence` orders the ratings, independently of the clock."""

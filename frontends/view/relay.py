@@ -1,9 +1,9 @@
 """Forwards a conversation's events from the API to one browser, with HTML in place of text.
 
 A reader receives events from the API, a writer sends them to the browser. Between them are a short queue and, for each
-running reply, the text that was not sent yet. Deltas are not queued: while the browser is slow they only make that
-text longer, and it is sent when the socket accepts data again. When the queue is full the reader waits, so that the
-API sees a slow subscriber.
+running reply, the texts that were not sent yet. Deltas are not queued: while the browser is slow they only make those
+texts longer, and they are sent when the socket accepts data again. When the queue is full the reader waits, so that the
+API sees a slow subscriber. Reasoning is sent as it is, without HTML, in ``reasoning`` events.
 """
 
 from __future__ import annotations
@@ -30,11 +30,42 @@ class WatchedReply:
         self.event_id: str | None = None  # of the last delta received
         self.version = 0  # of the last rendering sent
         self._sent_length = 0
+        self._thoughts = ""  # reasoning that was not sent
+        self._thoughts_sent = 0  # code points of it that were
+        self._thinking_ms: int | None = None
+        self._has_thoughts = False
 
     @property
     def is_behind(self) -> bool:
         """Whether there is text that was not sent."""
         return self.reply.length > self._sent_length
+
+    @property
+    def has_thoughts(self) -> bool:
+        """Whether there is news of its reasoning that was not sent."""
+        return self._has_thoughts
+
+    def know_thoughts(self, reasoning: str) -> None:
+        """The browser gets the beginning `reasoning` otherwise."""
+        self._thoughts, self._thoughts_sent, self._has_thoughts = "", len(reasoning), False
+
+    def think(self, offset: int, text: str) -> None:
+        """Add the part of a piece of reasoning that is new."""
+        known = self._thoughts_sent + len(self._thoughts)
+        if new := text[max(0, known - offset) :]:
+            self._thoughts += new
+            self._has_thoughts = True
+
+    def end_thoughts(self, thinking_ms: int) -> None:
+        """The reasoning has ended after this time."""
+        self._thinking_ms, self._has_thoughts = thinking_ms, True
+
+    def thoughts(self) -> Json:
+        """The reasoning that was not sent, as data of a ``reasoning`` event."""
+        found = {"offset": self._thoughts_sent, "text": self._thoughts, "thinking_ms": self._thinking_ms}
+        self._thoughts_sent += len(self._thoughts)
+        self._thoughts, self._has_thoughts = "", False
+        return found
 
     @property
     def due(self) -> float:
@@ -90,6 +121,9 @@ class Relay:
                     self._running.leave(event.data["message_id"], ended.reply)
                 for chunk in chunks:
                     yield chunk
+            for thinking_id, thinking in [*self._replies.items()]:
+                if thinking.has_thoughts:
+                    yield _encode(thinking.event_id, "reasoning", {"message_id": thinking_id, **thinking.thoughts()})
             waiting = {key: reply for key, reply in self._replies.items() if reply.is_behind}
             message_id = min(waiting, key=lambda key: waiting[key].due, default=None)
             wait_s = None if message_id is None else waiting[message_id].due - time.monotonic()
@@ -117,11 +151,20 @@ class Relay:
                 watched = self._watch(data["message_id"], data["text"], data["offset"])
                 watched.event_id = event.id
                 return
+            case "reasoning":
+                watched = self._watch(data["message_id"])
+                watched.think(data["offset"], data["text"])
+                watched.event_id = event.id
+                return
+            case "thought":
+                self._watch(data["message_id"]).end_thoughts(data["thinking_ms"])
+                return
             case "snapshot":
                 for running in data["running"]:
-                    self._watch(running["message_id"], running["text"])
+                    self._watch(running["message_id"], running["text"]).know_thoughts(running["reasoning"])
             case "message" if data["message"]["state"] == "pending":
-                self._watch(data["message"]["id"], data["message"]["content"])
+                added = data["message"]
+                self._watch(added["id"], added["content"]).know_thoughts(added["reasoning"])
             case "finished" | "error":
                 ended = self._replies.pop(data["message_id"], None)
                 if ended is not None:
@@ -156,7 +199,7 @@ class Relay:
         event_id = watched.event_id
         return _encode(event_id, "render", {"message_id": message_id, **await watched.rendered()})
 
-    def _watch(self, message_id: str, text: str, offset: int = 0) -> WatchedReply:
+    def _watch(self, message_id: str, text: str = "", offset: int = 0) -> WatchedReply:
         """The running reply, with this text of it."""
         if message_id not in self._replies:
             self._replies[message_id] = WatchedReply(self._running.watch(message_id))

@@ -17,6 +17,14 @@ from tests.support.servers import Api, scripted_settings, serving
 SAY = [{"role": "user", "content": "Say hi."}]
 BEGUN = [*SAY, {"role": "assistant", "content": "Hi, "}]
 EXTENSION = "chrome-extension://abcdefgh"
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "Of a city",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
 
 
@@ -65,7 +73,7 @@ def test_null_is_the_default(api: Api, optional: str) -> None:
         {"stop": ["", ""]},
         {"model": ""},
         {"tools": []},
-        {"tools": [CALL], "tool_choice": "none"},
+        {"tools": [WEATHER], "tool_choice": "none"},
         {"logprobs": False},
         {"logprobs": 0},
         {"response_format": {"type": "text"}},
@@ -89,7 +97,7 @@ def test_values_that_stand_for_the_default(api: Api, sentinel: dict[str, Any]) -
                 {"role": "assistant", "content": None, "tool_calls": [CALL]},
                 {"role": "tool", "tool_call_id": "c1", "name": "f", "content": "42"},
             ],
-            "Result of f:\n42",
+            "<tool_response>\n42\n</tool_response>",
         ),
         (
             [
@@ -114,6 +122,92 @@ def test_a_last_message_of_the_assistant_is_continued(api: Api, changes: dict[st
 @pytest.mark.parametrize("changes", [{"continue_final_message": False}, {"add_generation_prompt": True}])
 def test_or_not_if_so_wanted(api: Api, changes: dict[str, Any]) -> None:
     assert reply(api, messages=BEGUN, **changes) == "You said: Say hi.\nassistant: Hi, "
+
+
+CALLED = '<tool_call>\n{"name": "weather", "arguments": {"city": "Lyon"}}\n</tool_call>'
+
+
+@pytest.fixture(scope="module")
+def calling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """A model that calls a function where it is told of one, and says so where there is a result."""
+    script = rules(
+        ("<tool_response>", Reply.of("It is sunny.")),
+        ("twice", Reply.of(f"Let me look.\n{CALLED}{CALLED}")),
+        ("chat", Reply.of("No function helps.")),
+        ("<tools>", Reply.of(CALLED)),
+        otherwise=echo(delay_ms=0),
+    )
+    with serving(scripted_settings(tmp_path_factory.mktemp("calling")), script) as running:
+        yield running
+
+
+def asked(api: Api, content: str = "Weather?", **body: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The choice of a whole reply, and the same put together from a stream."""
+    client = openai.OpenAI(base_url=f"{api.url}/v1", api_key="none", max_retries=0)
+    request = {"model": "test", "messages": [{"role": "user", "content": content}], "tools": [WEATHER]} | body
+    whole = client.chat.completions.create(**request).choices[0]
+    with client.chat.completions.stream(**request) as stream:
+        streamed = stream.get_final_completion().choices[0]
+    return without_ids(whole), without_ids(streamed)
+
+
+def without_ids(choice: Any) -> dict[str, Any]:
+    calls = choice.message.tool_calls or []
+    assert all(call.id.startswith("call_") for call in calls)
+    told = [(call.function.name, json.loads(call.function.arguments)) for call in calls]
+    return {"text": choice.message.content or "", "calls": told, "reason": choice.finish_reason}
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "expected"),
+    [
+        ("Weather?", {}, {"text": "", "calls": [("weather", {"city": "Lyon"})], "reason": "tool_calls"}),
+        (
+            "twice",
+            {},
+            {"text": "Let me look.", "calls": [("weather", {"city": "Lyon"})] * 2, "reason": "tool_calls"},
+        ),
+        (
+            "twice",
+            {"parallel_tool_calls": False},
+            {"text": "Let me look.", "calls": [("weather", {"city": "Lyon"})], "reason": "tool_calls"},
+        ),
+        ("chat", {}, {"text": "No function helps.", "calls": [], "reason": "stop"}),
+        ("Hi", {"tool_choice": "none"}, {"text": "You said: Hi", "calls": [], "reason": "stop"}),
+    ],
+)
+def test_functions_are_called(calling: Api, content: str, changes: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert asked(calling, content, **changes) == (expected, expected)
+
+
+def test_a_result_is_read(calling: Api) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Lyon"}'}}
+    turns = [
+        {"role": "user", "content": "Weather?"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "sunny"},
+    ]
+    assert asked(calling, messages=turns)[0]["text"] == "It is sunny."
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tool_choice": {"type": "function", "function": {"name": "unknown"}}},
+        {"tool_choice": "required", "tools": []},
+        {"tool_choice": "perhaps"},
+        {"tools": [{"type": "web_search"}]},
+        {"tools": [WEATHER] * 200},
+        {"response_format": {"type": "json_object"}},
+        {
+            "tool_choice": "required",
+            "tools": [{"type": "function", "function": {"name": "f", "parameters": {"not": {}}}}],
+        },
+    ],
+)
+def test_wrong_tools_are_refused(calling: Api, changes: dict[str, Any]) -> None:
+    body = {"messages": SAY, "tools": [WEATHER]} | changes
+    assert calling.http.post("/v1/chat/completions", json=body).status_code == 422
 
 
 def test_several_choices(api: Api) -> None:

@@ -34,10 +34,10 @@ class Renderings:
         self.begun = 0
         render = ScriptedEngine.render
 
-        async def counted(engine: ScriptedEngine, turns: Sequence[Turn], prefill: str = "") -> Prompt:
+        async def counted(engine: ScriptedEngine, turns: Sequence[Turn], *rest: Any, **more: Any) -> Prompt:
             self.begun += 1
             await asyncio.sleep(seconds)
-            return await render(engine, turns, prefill)
+            return await render(engine, turns, *rest, **more)
 
         monkeypatch.setattr(ScriptedEngine, "render", counted)
 

@@ -355,3 +355,17 @@ def test_on_a_phone(server: ServerProcess, open_page: OpenPage, language: str) -
     box = page.locator("#parley-settings").bounding_box()
     assert box is not None
     assert (round(box["x"]), round(box["width"])) == (0, width)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [("en", r"Reading [\d,]+ of 1,\d{3} tokens"), ("zh", r"正在阅读……（[\d,]+ / 1,\d{3} token）")],
+)
+def test_a_long_question_says_how_far_it_is_read(
+    server: ServerProcess, open_page: OpenPage, language: str, text: str
+) -> None:
+    page = open_page(chat(server, max_new_tokens=4), language)
+    ask(page, f"{language}: " + "one two three four five six " * 200)
+    expect(page.locator(".p-waiting")).to_have_text(re.compile(text))
+    finished(page)
+    expect(page.locator(".p-waiting")).to_have_count(0)

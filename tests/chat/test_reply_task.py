@@ -46,7 +46,7 @@ class FullStore:
     def messages(self) -> FullStore:
         return self
 
-    def set_text(self, message_id: str, text: str) -> None:
+    def set_text(self, message_id: str, text: str, reasoning: str) -> None:
         self.texts.append(text)
 
     def finish(self, message_id: str, **values: Any) -> Message:

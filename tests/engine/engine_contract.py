@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
 import pytest
 
-from app.domain.generation import Delta, Finished, FinishReason, GenerationRequest, Prompt
+from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Prompt, Reading
 from app.domain.messages import Role, Turn
+from app.domain.reasoning import Phase, beginning
 from app.domain.sampling import SamplingParams
 from app.engine.base import Engine
+from app.engine.reasoning import reasoned
 from app.errors import EngineError, InvalidRequest
+from app.models.manifest import Manifest
 
 EMOJI = "Repeat this line ten times: 😀🎉👩‍🚀 你好，世界 龘 안녕 ñ"
 EMOJI_TURNS = [  # even a small English model goes on like this
@@ -66,9 +69,17 @@ async def ask(engine: Engine, question: str | list[Turn], **sampling: Any) -> Ou
     prompt = await engine.render(turns)
     events = [event async for event in engine.generate(request(prompt, **sampling))]
     assert isinstance(events[-1], Finished)
-    deltas = events[:-1]
+    deltas = [event for event in events[:-1] if not isinstance(event, Reading)]
     assert all(isinstance(d, Delta) for d in deltas)
     return Outcome(prompt, deltas, events[-1])  # type: ignore[arg-type]
+
+
+async def first_delta(stream: AsyncGenerator[EngineEvent, None]) -> Delta:
+    """The first text of a reply."""
+    async for event in stream:
+        if isinstance(event, Delta):
+            return event
+    raise AssertionError("it ended without text")
 
 
 async def until(condition: Callable[[], Awaitable[bool]], timeout_s: float) -> float:
@@ -132,13 +143,28 @@ class EngineContract:
         assert outcome.text == whole
         assert outcome.finished.reason is FinishReason.LENGTH
 
+    async def test_reasoning_is_ended_at_its_limit_where_it_can_be(self, subject: Subject) -> None:
+        if not subject.engine.capabilities.thinking_limit:
+            pytest.skip("this engine can't")
+        prompt = await subject.engine.render([Turn(Role.USER, QUESTION)], beginning("Hm", ""))
+        asked = replace(request(prompt, thinking_tokens=6, ignore_eos=True), phase=Phase.REASONING)
+        async with aclosing(reasoned(subject.engine, asked, Manifest("m", "M", "native", "any"))) as stream:
+            events = [event async for event in stream]
+        deltas = [event for event in events if isinstance(event, Delta)]
+        assert "".join(d.reasoning for d in deltas).strip()
+        assert "".join(d.text for d in deltas).strip()
+        assert sum(d.n_tokens for d in deltas if d.reasoning) <= 7  # a character may take two
+        assert isinstance(events[-1], Finished)
+        assert events[-1].reason is FinishReason.LENGTH
+        assert events[-1].usage.completion_tokens == asked.sampling.max_new_tokens
+
     async def test_cancelling_frees_the_slots_at_once(self, subject: Subject) -> None:
         engine = subject.engine
         prompt = await engine.render([Turn(Role.USER, QUESTION)])
         endless = {"max_new_tokens": 2000, "ignore_eos": True}
         streams = [engine.generate(request(prompt, **endless)) for _ in range(engine.capabilities.slots)]
         for stream in streams:
-            assert isinstance(await anext(stream), Delta)
+            assert await first_delta(stream)
         assert await subject.busy() == len(streams)
         for stream in streams:
             await stream.aclose()

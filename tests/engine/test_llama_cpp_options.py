@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from app.domain.generation import DecodingOptions, Delta, Finished, FinishReason
+from app.domain.generation import DecodingOptions, Delta, Finished, FinishReason, Reading
 from app.domain.messages import Role, Turn
+from app.domain.tool_calls import CallReader, Function, required_schema
 from app.engine.base import LoadPlan
 from app.engine.llama_cpp.engine import LlamaCppEngine
 from app.families.base import Family
@@ -75,3 +76,32 @@ async def test_penalties_change_a_reply(engine: LlamaCppEngine) -> None:
         for options in ({}, {"presence_penalty": 2.0}, {"frequency_penalty": 2.0})
     }
     assert len(replies) >= 2
+
+
+async def test_a_required_call_is_a_call_of_one_of_the_functions(engine: LlamaCppEngine) -> None:
+    functions = [
+        Function("weather", parameters={"type": "object", "properties": {"city": {"type": "string"}}}),
+        Function("time"),
+    ]
+    text, _ = await say(engine, "What is the weather in Paris?", json_schema=required_schema(functions))
+    reader = CallReader(functions)
+    assert reader.push(text) + reader.finish() == ""
+    assert len(reader.calls) == 1
+
+
+async def test_a_tag_of_reasoning_that_is_a_control_token_is_text(
+    engine: LlamaCppEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "<|im_start|>" not in (await say(engine, "Hi", logit_bias={1: 100.0}))[0]
+    monkeypatch.setattr(engine, "_tags", ["<|im_start|>"])
+    assert (await say(engine, "Hi", logit_bias={1: 100.0}))[0].startswith("<|im_start|>")
+
+
+async def test_how_far_a_long_prompt_is_read_is_told(engine: LlamaCppEngine) -> None:
+    prompt = await engine.render([Turn(Role.USER, "one two three " * 120)])
+    events = [event async for event in engine.generate(request(prompt, max_new_tokens=2))]
+    read = [event.read_tokens for event in events if isinstance(event, Reading)]
+    assert read == sorted(read)
+    assert len(read) > 1
+    assert read[-1] == prompt.n_tokens
+    assert {event.prompt_tokens for event in events if isinstance(event, Reading)} == {prompt.n_tokens}

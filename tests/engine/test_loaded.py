@@ -19,12 +19,12 @@ class Engine(ScriptedEngine):
 
     rendering = most = 0
 
-    async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
+    async def render(self, turns: Sequence[Turn], prefill: str = "", thinking: bool | None = None) -> Prompt:
         self.rendering += 1
         self.most = max(self.most, self.rendering)
         try:
             await asyncio.sleep(0)
-            return await super().render(turns, prefill)
+            return await super().render(turns, prefill, thinking)
         finally:
             self.rendering -= 1
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from app.domain.generation import DecodingOptions, Delta, Finished, FinishReason, Usage
+from app.domain.generation import DecodingOptions, Delta, Finished, FinishReason, Prompt, Usage
 from app.domain.messages import Role, Turn
 from app.engine.openai import OpenAIEngine
+from app.engine.openai_dialect import Dialect
 from app.engine.openai_errors import Refusal, refusal_error
-from app.engine.openai_reply import Reply
 from app.engine.token_estimate import estimated_tokens
 from app.engine.upstream_client import is_loopback
 from app.errors import ParleyError, PromptTooLong, UnsupportedRequest, UpstreamFailed, UpstreamTimeout
@@ -251,9 +251,7 @@ async def test_reasoning_is_kept_apart_from_the_answer(thought: dict[str, Any]) 
         outcome = await ask(engine, QUESTION)
     assert outcome.text == "Hello there."
     assert outcome.finished.usage.completion_tokens == 3
-    reply = Reply(request(outcome.prompt), ())
-    reply.take(json.dumps({"choices": [{"delta": thought}]}))
-    assert reply.reasoning == "Let me think."
+    assert "".join(delta.reasoning for delta in outcome.deltas) == "Let me think."
 
 
 async def test_a_reply_that_is_only_reasoning_is_cut_not_failed() -> None:
@@ -425,3 +423,19 @@ async def test_what_a_refusal_says_can_be_stored_and_sent() -> None:
     told = refusal_error(Refusal(500, b'{"error": {"message": "half \\ud800 and \\u0000"}}')).message
     assert "half ? and" in told
     assert "\0" not in told
+
+
+@pytest.mark.parametrize(
+    ("switch", "thinking", "told"),
+    [
+        ("", None, {}),
+        ("", False, {"chat_template_kwargs": {"enable_thinking": False, "thinking": False}}),
+        ("enable_thinking", True, {"chat_template_kwargs": {"enable_thinking": True, "thinking": True}}),
+        ("reasoning_effort", False, {"reasoning_effort": "none"}),
+        ("reasoning_effort", True, {}),
+        ("/no_think", False, {}),
+    ],
+)
+def test_an_upstream_is_told_whether_to_think(switch: str, thinking: bool | None, told: dict[str, Any]) -> None:
+    body = Dialect().body("m", request(Prompt("[]", 0), thinking=thinking), switch)
+    assert {name: body[name] for name in ("chat_template_kwargs", "reasoning_effort") if name in body} == told

@@ -29,7 +29,7 @@ from app.errors import PromptTooLong, WorkerDied, WorkerFailed
 from app.families import load_families
 from app.families.base import Family
 from app.models.manifest import Manifest
-from tests.engine.engine_contract import QUESTION, ask, request, until
+from tests.engine.engine_contract import QUESTION, ask, first_delta, request, until
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
@@ -78,7 +78,7 @@ async def test_a_killed_worker_is_told_and_comes_back(engine: LlamaCppEngine) ->
     prompt = await engine.render([Turn(Role.USER, QUESTION)])
     streams = [engine.generate(request(prompt, max_new_tokens=400, ignore_eos=True)) for _ in range(2)]
     for stream in streams:
-        assert isinstance(await anext(stream), Delta)
+        assert await first_delta(stream)
     assert engine.pid is not None
     os.kill(engine.pid, signal.SIGKILL)
     for stream in streams:
@@ -325,7 +325,7 @@ async def test_leaving_during_a_long_prompt_frees_the_slot_soon(
         async for _ in engine.generate(request(first, max_new_tokens=1)):
             pass
         whole_s = time.monotonic() - began
-        leaving = asyncio.ensure_future(anext(engine.generate(request(second, max_new_tokens=1))))
+        leaving = asyncio.ensure_future(first_delta(engine.generate(request(second, max_new_tokens=1))))
         await asyncio.sleep(whole_s / 10)
         leaving.cancel()
 

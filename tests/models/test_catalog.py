@@ -10,6 +10,7 @@ import pytest
 from app.config import Settings
 from app.errors import DamagedWeights, ModelNotFetched, ModelNotFound
 from app.models.catalog import Catalog
+from app.models.manifest import Reasoning
 from app.models.memory import MemoryBudget
 from app.weights.checksums import Checksums
 from model_store import manifests_dir
@@ -115,6 +116,17 @@ def test_unknown_models_are_named_with_a_hint(store: Path) -> None:
 
 
 # Weights without a manifest
+
+
+def test_a_chat_template_tells_of_the_reasoning(tmp_path: Path) -> None:
+    def reasoning(template: str) -> Reasoning:
+        write_gguf(tmp_path / "weights" / "m.gguf", GGUFFile(LLAMA | {"tokenizer.chat_template": template}))
+        return Catalog(tmp_path).list()[0].reasoning
+
+    assert reasoning("{{ messages }}") == Reasoning()
+    assert reasoning("{{ messages }}<think>") == Reasoning(thinks=True)
+    switch = "{% if not enable_thinking %}<think></think>{% endif %}"
+    assert reasoning(switch) == Reasoning("enable_thinking", thinks=True)
 
 
 def test_a_dropped_file_is_a_model(tmp_path: Path) -> None:

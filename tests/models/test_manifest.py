@@ -8,7 +8,7 @@ import tomlkit
 
 from app.engine.factories import engine_inputs
 from app.errors import InvalidManifest
-from app.models.manifest import Adapter, Manifest, UpstreamSource
+from app.models.manifest import Adapter, Manifest, Reasoning, UpstreamSource
 from app.models.manifest_reader import load_manifest
 from app.weights.sources import FolderSource, HubSource, ModelFile, WheelSource, safe_relative
 from model_store import manifests_dir
@@ -65,6 +65,17 @@ def test_folder(tmp_path: Path) -> None:
     assert manifest.size_bytes is None
     assert (manifest.family, manifest.kind, manifest.languages) == ("native", "chat", ("en", "zh-Hans"))
     assert (manifest.default_sampling.temperature, manifest.default_sampling.stop) == (0, ("###",))
+
+
+def test_reasoning(tmp_path: Path) -> None:
+    assert load(tmp_path, folder_model()).reasoning == Reasoning()
+    told = load(tmp_path, folder_model(reasoning={"switch": "enable_thinking"}))
+    assert told.reasoning == Reasoning("enable_thinking", thinks=True)
+    opened = load(tmp_path, upstream_model() | {"reasoning": {"opened": True}})
+    assert opened.reasoning == Reasoning(opened=True, thinks=True)
+    for wrong in ({"switch": "off"}, {"opened": "yes"}, {"tags": "x"}):
+        with pytest.raises(InvalidManifest, match="reasoning"):
+            load(tmp_path, folder_model(reasoning=wrong))
 
 
 def test_torch(tmp_path: Path) -> None:

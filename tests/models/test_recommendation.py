@@ -63,6 +63,13 @@ def test_a_gpu_s_memory_counts_where_there_is_one(tmp_path: Path) -> None:
     assert memory.vram_bytes <= 0.6 * 8 * GIB
 
 
+def test_no_large_model_that_thinks_for_minutes_on_a_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = FakeMachine(Amount(64 * GIB))
+    assert recommended(tmp_path, machine, "en") == ["qwen2.5-7b-instruct"]
+    monkeypatch.setattr("app.models.recommendation.THINKING_TOKENS_RATIO", 1)
+    assert recommended(tmp_path, machine, "en") == ["qwen3-8b"], "it is larger, and there is room"
+
+
 def test_a_model_that_only_continues_texts_is_told_from_one_that_chats(tmp_path: Path) -> None:
     found = views(tmp_path, FakeMachine(Amount(64 * GIB)))
     tiers = {model_id: found[model_id].tier for model_id in ("llama-7b", "vicuna-7b", "qwen2.5-7b-instruct")}

@@ -123,3 +123,13 @@ test("a name at the beginning of an error stays as it is written", () => {
   const several = { code: "invalid_import", message: "m", details: { reason: "several", repo: "tiny/Tiny-GGUF" } };
   assert.match(errorText(speaking(), several), /^tiny\/Tiny-GGUF /);
 });
+
+test("what pip says is not put into a Chinese sentence", () => {
+  const details = { model_id: "x", reason: "pip", requirement: "llm-x==1.0", path: "/store/x.gguf", exit_code: 1 };
+  const app = { ...speaking(), state: { language: "zh", models: [] }, t: createTranslate(() => "zh") };
+  const text = errorText(app, { code: "fetch_failed", message: "pip could not …", details });
+  assert.equal(
+    text,
+    "pip 无法下载 llm-x==1.0。请检查网络和 pip 的软件源设置（pip config list），也可以手动把文件放到：/store/x.gguf",
+  );
+});

@@ -11,6 +11,8 @@ import {
   readSeed,
   readStop,
   readSystemPrompt,
+  readThinkingTokens,
+  thinkingFor,
   valuesOf,
 } from "../../frontends/gradio/static/settings/sampling.js";
 
@@ -83,4 +85,22 @@ test("stop sequences are lines, at most sixteen, of at most 128 characters", () 
 test("a system prompt has as many characters as the server takes", () => {
   assert.deepEqual(readSystemPrompt("😀".repeat(20_000)), { value: "😀".repeat(20_000) });
   assert.deepEqual(readSystemPrompt("x".repeat(20_001)), { problem: "settings.long_system_prompt" });
+});
+
+test("thinking is an override only where it differs from the model's own", () => {
+  const overrides = (defaults, wanted) => {
+    return overridesOf(defaults, { thinking: thinkingFor(defaults, wanted) });
+  };
+  assert.deepEqual(overrides(DEFAULTS, true), { thinking: null });
+  assert.deepEqual(overrides(DEFAULTS, false), { thinking: false });
+  assert.deepEqual(overrides({ ...DEFAULTS, thinking: false }, false), { thinking: null });
+  assert.deepEqual(overrides({ ...DEFAULTS, thinking: false }, true), { thinking: true });
+});
+
+test("a limit of the thinking is a whole number, or none", () => {
+  assert.deepEqual(readThinkingTokens(" 512 "), { value: 512 });
+  assert.deepEqual(readThinkingTokens(""), { value: null });
+  for (const text of ["-1", "1.5", "32769", "many"]) {
+    assert.deepEqual(readThinkingTokens(text), { problem: "settings.bad_thinking_tokens" });
+  }
 });

@@ -13,7 +13,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 
+from tests.support import fake_api
 from tests.support.processes import serving
 from tests.support.servers import scripted_settings
 
@@ -44,6 +48,13 @@ def test_it_answers_clears_changes_the_model_and_stops(tmp_path: Path) -> None:
     assert "Now chatting with two." in done.stdout
     assert "/clear" in done.stdout
     assert "never read" not in done.stdout
+
+
+def test_what_the_model_thinks_is_not_printed(tmp_path: Path) -> None:
+    scripted_settings(tmp_path)
+    done = typed(tmp_path, "<think>first a thought</think>then the answer\n", PARLEY_MODEL="test")
+    assert "then the answer" in done.stdout
+    assert "thought" not in done.stdout
 
 
 def test_its_conversations_are_there_in_the_server_afterwards(tmp_path: Path) -> None:
@@ -97,3 +108,20 @@ def test_ctrl_c_at_the_prompt_leaves(tmp_path: Path) -> None:
     os.write(terminal, b"\x03")
     assert process.wait(10) == 130
     os.close(terminal)
+
+
+@pytest.mark.parametrize("answer", ["<!doctype html>", "[]", "{}", '{"version": "1"}', "", None])
+def test_another_program_is_told_and_left_alone(tmp_path: Path, answer: str | None) -> None:
+    """With its address given; without, a server of our own is started beside it."""
+    scripted_settings(tmp_path)
+    app = Starlette(
+        routes=[
+            Route("/{path:path}", lambda _: Response(answer or "oops", status_code=200 if answer is not None else 500))
+        ]
+    )
+    with fake_api.serving(app) as url:
+        told = typed(tmp_path, "Hello\n", "--url", url)
+        assert told.returncode == 2
+        assert told.stderr == f"Error: At {url} is another program, not Parley. Name Parley's own address with --url.\n"
+        beside = typed(tmp_path, "Hello\n/stop\n", PARLEY_PORT=url.rpartition(":")[2], PARLEY_MODEL="test")
+        assert "You said: Hello" in beside.stdout

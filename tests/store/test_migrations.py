@@ -73,8 +73,8 @@ def test_the_migrations_make_the_tables_of_the_code(opened: Opened) -> None:
     engine.dispose()
 
 
-def test_texts_are_indexed_again_when_the_tokens_change(opened: Opened) -> None:
-    """A database of the first revision, as its version wrote it."""
+def at_first_revision(opened: Opened, statements: tuple[str, ...]) -> Store:
+    """The store opened on a database of the first revision, as its version wrote it."""
     opened.store.close_now()
     engine = create_engine(parse_url(opened.url))
     with engine.begin() as connection:
@@ -83,10 +83,14 @@ def test_texts_are_indexed_again_when_the_tokens_change(opened: Opened) -> None:
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table}")
         connection.exec_driver_sql("DROP TABLE alembic_version")
         command.upgrade(alembic_config(connection), "0001")
-        for statement in SEARCH_ROWS:
+        for statement in statements:
             connection.exec_driver_sql(statement)
     engine.dispose()
-    store = Store.open(opened.url, opened.data_dir)
+    return Store.open(opened.url, opened.data_dir)
+
+
+def test_texts_are_indexed_again_when_the_tokens_change(opened: Opened) -> None:
+    store = at_first_revision(opened, SEARCH_ROWS)
     hits = [
         store.submit(lambda r, q=q: r.conversations.search("local", q, 9)).result() for q in ("cafe", "15", "อากาศ")
     ]
@@ -111,6 +115,34 @@ def test_replies_of_the_first_tables_keep_what_they_say(tmp_path: Path) -> None:
     assert {key: m.imported_model for key, m in found.items()} == {"q": None, "imported": "", "written": None}
     assert (found["written"].error_code, found["written"].error_details) == ("worker_failed", {})
     assert check(url).problems == []
+
+
+def test_the_reasoning_of_earlier_replies_is_taken_out_of_their_text(opened: Opened) -> None:
+    texts = {
+        "tags": "<think>\nfirst\n</think>\n\nanswer",
+        "unopened": "first\n</think>\n\nanswer",
+        "unclosed": "<think>first",
+        "plain": "Write `</think>` at the end",
+    }
+    message = (
+        "INSERT INTO messages (id, conversation_id, role, content, state, created_at, dropped_turns, prompt_tokens, "
+        f"completion_tokens, cached_tokens) VALUES ('{{}}', 'c1', 'assistant', '{{}}', 'complete', {_NOW}, 0, 0, 0, 0)"
+    )
+    document = "INSERT INTO search_documents (id, conversation_id, message_id, text) VALUES ({}, 'c1', '{}', ' first ')"
+    replies = [message.format(name, text) for name, text in texts.items()]
+    documents = [document.format(number, name) for number, name in enumerate(texts, 10)]
+    store = at_first_revision(opened, (*SEARCH_ROWS, *replies, *documents))
+    found = {m.id: (m.content, m.reasoning) for m in store.submit(lambda r: r.messages.all("c1")).result()}
+    hits = store.submit(lambda r: r.conversations.search("local", "answer", 9)).result()
+    store.close_now()
+    assert found == {
+        "m1": ("Café iPhone15", ""),
+        "tags": ("answer", "first"),
+        "unopened": ("answer", "first"),
+        "unclosed": ("", "first"),
+        "plain": (texts["plain"], ""),
+    }
+    assert len(hits) == 1
 
 
 @pytest.fixture

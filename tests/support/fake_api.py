@@ -39,7 +39,7 @@ def serving(app: ASGIApp) -> Iterator[str]:
 
 
 def message(message_id: str, role: str = "assistant", content: str = "", state: str = "complete") -> dict[str, Any]:
-    return {"id": message_id, "role": role, "content": content, "state": state}
+    return {"id": message_id, "role": role, "content": content, "reasoning": "", "state": state}
 
 
 def event(name: str, data: object, event_id: str | None = None) -> bytes:
@@ -52,7 +52,7 @@ def delta(message_id: str, offset: int, text: str, event_id: str | None = None) 
 
 
 def snapshot(**running: str) -> bytes:
-    found = [{"message_id": key, "text": text, "position": None} for key, text in running.items()]
+    found = [{"message_id": key, "text": text, "reasoning": "", "position": None} for key, text in running.items()]
     return event("snapshot", {"running": found}, "e-0")
 
 

@@ -50,7 +50,7 @@ async def chat(user_id: UserId, services: ServicesDep, request: Request, body: C
         "max_new_tokens": min(max_length, MAX_NEW_TOKENS),
     }
     opened = services.completions.open(user_id, None, turns, overrides, drop_oldest=True, total_tokens=max_length)
-    _, response, _ = await cancel_on_disconnect(request, read_whole(opened))
+    response = (await cancel_on_disconnect(request, read_whole(opened))).text
     return {
         "response": response,
         "history": [*([q, a] for q, a in history), [body.prompt, response]],

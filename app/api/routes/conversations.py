@@ -104,12 +104,13 @@ async def export_conversation(
     services: ServicesDep,
     conversation_id: Id,
     format: Literal["markdown", "json"] = "markdown",  # noqa: A002 - the query parameter's name
+    reasoning: Annotated[bool, Query(description="Markdown: with what the model thought. JSON always has it.")] = False,
 ) -> Response:
     """Export the selected path as Markdown, or the whole tree as JSON that ``import`` accepts."""
     if format == "json":
         data = await services.transfers.as_json(user_id, conversation_id)
         return JSONResponse(data, headers=_attachment(data["conversation"]["title"], "json"))
-    text = await services.transfers.as_markdown(user_id, conversation_id)
+    text = await services.transfers.as_markdown(user_id, conversation_id, with_reasoning=reasoning)
     headers = _attachment(text[2:].partition("\n")[0], "md")
     return Response(text, media_type="text/markdown; charset=utf-8", headers=headers)
 

@@ -14,11 +14,8 @@ from app.api import openai_response, sse
 from app.api.deps import Services, ServicesDep, UserId
 from app.api.disconnect import cancel_on_disconnect
 from app.api.openai_request import ChatRequest
-from app.chat.completion import Completion, read_whole
-from app.domain.generation import Finished
+from app.chat.completion import Completion, WholeReply, read_whole
 from app.errors import ModelNotFound
-
-Reply = tuple[Completion, str, Finished]
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -49,7 +46,7 @@ async def chat_completions(user_id: UserId, services: ServicesDep, request: Requ
     if body.stream:
         return await _stream(services, request, body, opened)
     replies = await cancel_on_disconnect(request, _all([read_whole(one) for one in opened]))
-    return JSONResponse(openai_response.whole(replies))
+    return JSONResponse(openai_response.whole(replies, _offer(body)))
 
 
 def _opened(user_id: str, services: Services, body: ChatRequest) -> list[AbstractAsyncContextManager[Completion]]:
@@ -71,7 +68,11 @@ def _opened(user_id: str, services: Services, body: ChatRequest) -> list[Abstrac
     ]
 
 
-async def _all(replies: Sequence[Coroutine[Any, Any, Reply]]) -> list[Reply]:
+def _offer(body: ChatRequest) -> openai_response.Offer:
+    return openai_response.Offer(body.offered(), body.parallel_tool_calls is not False)
+
+
+async def _all(replies: Sequence[Coroutine[Any, Any, WholeReply]]) -> list[WholeReply]:
     """The results of all; the first error cancels the others."""
     tasks = [asyncio.ensure_future(reply) for reply in replies]
     try:
@@ -96,5 +97,7 @@ async def _stream(
     async with AsyncExitStack() as stack:
         completions = await cancel_on_disconnect(request, enter())
         with_usage = bool(body.stream_options and body.stream_options.include_usage)
-        chunks = openai_response.chunks(completions, with_usage=with_usage, heartbeat_s=services.settings.heartbeat_s)
+        chunks = openai_response.chunks(
+            completions, _offer(body), with_usage=with_usage, heartbeat_s=services.settings.heartbeat_s
+        )
         return sse.OwningStream(chunks, stack.pop_all())

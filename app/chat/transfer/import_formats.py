@@ -6,11 +6,12 @@ The limits are those of the API: a file can't set what a request couldn't.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from app.chat.transfer.file_values import date_of, model_of, parley_model_of
+from app.chat.transfer.imported_reasoning import reasoning_of
 from app.chat.transfer.parley_json import FORMAT, VERSION
 from app.domain.limits import MAX_MESSAGE_CHARS, MAX_SYSTEM_PROMPT_CHARS, MAX_TITLE_CHARS
 from app.domain.messages import MessageState, Role, title_from
@@ -41,6 +42,7 @@ class ReadMessage:
     rating: Mapping[str, Any] | None = None
     created_at: datetime | None = None
     model: str = ""  # as the file names it
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ def _parley(data: Mapping[str, Any]) -> ReadConversation:
             m.get("rating") if isinstance(m.get("rating"), dict) else None,
             date_of(m),
             parley_model_of(m),
+            reasoning_of(m),
         )
         for m in _objects(data.get("messages"))
     ]
@@ -123,6 +126,7 @@ def _open_webui(chat: Mapping[str, Any], around: Mapping[str, Any]) -> ReadConve
             _text(m.get("content"), "content"),
             created_at=date_of(m),
             model=model_of(m),
+            reasoning=reasoning_of(m),
         )
         for m in _objects(history["messages"].values())
     ]
@@ -147,7 +151,8 @@ def _linear(items: object, role_key: str, text_key: str, about: Mapping[str, Any
             continue
         parent_id = rows[-1].id if rows else None
         role = _role(item.get(role_key))
-        rows.append(ReadMessage(str(n), parent_id, role, text, created_at=date_of(item), model=model_of(item)))
+        found = ReadMessage(str(n), parent_id, role, text, created_at=date_of(item), model=model_of(item))
+        rows.append(replace(found, reasoning=reasoning_of(item)))
     return ReadConversation(
         _title(about.get("title"), rows),
         _ordered(rows),

@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from app.chat.transfer.import_formats import ReadConversation, ReadMessage
+from app.chat.transfer.imported_reasoning import separated
 from app.domain.feedback import REASONS, Verdict
 from app.domain.limits import MAX_COMMENT_CHARS
 from app.domain.messages import Conversation, Role
+from app.domain.reasoning import Said
 from app.errors import StoreError
 from app.store.database import Store
 from app.store.repositories import Repositories
@@ -92,9 +94,9 @@ def _messages(found: ReadConversation) -> tuple[list[ImportedMessage], str]:
         parent = made[m.parent_id] if m.parent_id is not None else None
         if parent is not None:
             at = max(at, parent.created_at + timedelta(microseconds=1))
-        made[m.id] = ImportedMessage(
-            parent.id if parent else None, m.role, m.content, m.state, at, _rating(m), m.model or found.model
-        )
+        parent_id, model = parent.id if parent else None, m.model or found.model
+        said = separated(m.content, m.reasoning) if m.role is Role.ASSISTANT else Said(m.content, "")
+        made[m.id] = ImportedMessage(parent_id, m.role, said.text, m.state, at, _rating(m), model, said.reasoning)
     leaf = made.get(found.leaf_id or "") or made[found.messages[-1].id]
     return list(made.values()), leaf.id
 

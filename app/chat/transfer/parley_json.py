@@ -43,6 +43,7 @@ def _message(message: Message, rating: Rating | None) -> dict[str, Any]:
         "parent_id": message.parent_id,
         "role": message.role.value,
         "content": message.content,
+        **({"reasoning": message.reasoning} if message.reasoning else {}),
         "state": message.state.value,
         "created_at": message.created_at.isoformat(),
         "finish_reason": message.finish_reason.value if message.finish_reason else None,

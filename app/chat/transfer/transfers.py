@@ -30,13 +30,14 @@ class Transfers:
 
         return await self._store.read(work)
 
-    async def as_markdown(self, user_id: str, conversation_id: str) -> str:
-        """The shown path."""
+    async def as_markdown(self, user_id: str, conversation_id: str, *, with_reasoning: bool = False) -> str:
+        """The shown path; the reasoning of its replies if asked for."""
 
         def work(r: Repositories) -> str:
             conversation = r.conversations.get(user_id, conversation_id)
             messages = by_id(r.messages.all(conversation.id))
-            return markdown.dump(conversation, path_to(messages, conversation.leaf_id))
+            path = path_to(messages, conversation.leaf_id)
+            return markdown.dump(conversation, path, with_reasoning=with_reasoning)
 
         return await self._store.read(work)
 

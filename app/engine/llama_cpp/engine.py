@@ -26,9 +26,11 @@ from app.domain.generation import (
     FinishReason,
     GenerationRequest,
     Prompt,
+    Reading,
     Usage,
 )
 from app.domain.messages import Turn
+from app.domain.reasoning import TAGS
 from app.engine.base import Capabilities, LoadPlan
 from app.engine.control_tokens import PromptText
 from app.engine.llama_cpp.client import Refused, WorkerClient
@@ -50,6 +52,7 @@ class LlamaCppEngine(WorkerEngine):
         self._client = WorkerClient("", 0, "")
         self._adapters: dict[str, int] = {}  # name → llama.cpp's adapter id
         self._refused: dict[str, str] = {}  # name → why the adapter could not be loaded
+        self._tags: list[str] = []  # of reasoning, that are control tokens: llama.cpp shows no others in replies
 
     async def start(self) -> None:
         """Load the weights; raises :class:`WorkerFailed`."""
@@ -70,7 +73,9 @@ class LlamaCppEngine(WorkerEngine):
                 props = await self._client.get("/props")
             self._special_tokens = {name: _field(props, name) for name in ("bos_token", "eos_token")}
             if self._plan.weights is not None:
-                self._know_control_tokens(*await asyncio.to_thread(read_special_tokens, self._plan.weights))
+                control, defined = await asyncio.to_thread(read_special_tokens, self._plan.weights)
+                self._know_control_tokens(control, defined)
+                self._tags = [tag for tag in (*TAGS, *TAGS.values()) if tag in control]
 
     async def stop(self) -> None:
         """Stop the worker; running requests raise :class:`WorkerDied`."""
@@ -82,13 +87,21 @@ class LlamaCppEngine(WorkerEngine):
         """What it can do; llama.cpp's sampler has all options."""
         return replace(super().capabilities, options=ALL_OPTIONS)
 
-    async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
+    async def render(self, turns: Sequence[Turn], prefill: str = "", thinking: bool | None = None) -> Prompt:
         """Render by the family's format, or by the checkpoint's own chat template where the family has none."""
         async with self._worker_errors():
-            prompt = await self._prompt_text(turns, prefill)
+            prompt = await self._prompt_text(turns, prefill, thinking)
             answer = await self._client.post("/tokenize", self._to_tokenize(prompt))
             ids = _field(answer, "tokens", list)
         return Prompt(prompt.text, len(ids), tuple(ids))
+
+    async def extend(self, prompt: Prompt, begun: str, closing: str) -> Prompt:
+        """The prompt's tokens are kept, so that their KV cache is."""
+        said = self._reply_text(begun, closing)
+        pieces = {"content": self._control_tokens.pieces(said), "add_special": False, "parse_special": False}
+        async with self._worker_errors():
+            ids = _field(await self._client.post("/tokenize", pieces), "tokens", list)
+        return Prompt(prompt.text + said.text, prompt.n_tokens + len(ids), (*(prompt.token_ids or ()), *ids))
 
     def _to_tokenize(self, prompt: PromptText) -> dict[str, object]:
         """The request for a prompt's tokens: for its text, or where that spells control tokens, for its pieces.
@@ -110,6 +123,7 @@ class LlamaCppEngine(WorkerEngine):
         usage = Usage(prompt_tokens=request.prompt.n_tokens)
         completion_tokens = unseen_tokens = 0
         body = _body(request, self._plan.context_tokens) | self._adapter_scales(request.adapter)
+        body["preserved_tokens"] = self._tags
         async with self._worker_errors(), aclosing(self._client.stream("/completion", body)) as events:
             async for data in events:
                 event = json.loads(data)
@@ -117,6 +131,7 @@ class LlamaCppEngine(WorkerEngine):
                     raise Refused(200, event["error"])
                 if progress := event.get("prompt_progress"):
                     usage = Usage(prompt_tokens=progress["total"], cached_tokens=progress["cache"])
+                    yield Reading(progress["processed"], progress["total"])
                     continue
                 n_tokens = len(event["tokens"])
                 completion_tokens += n_tokens

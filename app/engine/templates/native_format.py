@@ -65,8 +65,13 @@ class NativeFormat:
         except (TemplateEndless, TemplateForbidden):  # as `render` will say
             return True
 
-    async def render(self, turns: Sequence[Turn], special_tokens: Mapping[str, str] | None = None) -> str:
+    async def render(
+        self, turns: Sequence[Turn], special_tokens: Mapping[str, str] | None = None, thinking: bool | None = None
+    ) -> str:
         """The prompt for a reply to `turns`; `special_tokens` are the loaded model's, by default those in its files.
+
+        `thinking` is the value of ``enable_thinking`` (Qwen3, GLM, Hunyuan, SmolLM3) and of ``thinking``
+        (DeepSeek-V3.1, Granite), which templates without such a switch ignore.
 
         For a template without system messages, the system prompt is put before the first user message. If the template
         rejects the conversation, it is offered in other forms.
@@ -76,7 +81,9 @@ class NativeFormat:
         tokens = self._template.special_tokens if special_tokens is None else special_tokens
         try:
             accepts = await self._accepted(tokens)
-            text = await self._first_accepted(_forms(turns, system=accepts.system), accepts, tokens)
+            switches = {} if thinking is None else {"enable_thinking": thinking, "thinking": thinking}
+            variables: dict[str, object] = {**switches, **tokens}
+            text = await self._first_accepted(_forms(turns, system=accepts.system), accepts, variables)
         except TemplateRefused as refused:
             raise _refusal(str(refused).rstrip(". ")) from refused
         except (TemplateEndless, TemplateForbidden) as bad:
@@ -86,14 +93,14 @@ class NativeFormat:
         return text
 
     async def _first_accepted(
-        self, forms: Sequence[Sequence[Turn]], accepts: Acceptance, tokens: Mapping[str, str]
+        self, forms: Sequence[Sequence[Turn]], accepts: Acceptance, variables: Mapping[str, object]
     ) -> str:
         """The prompt of the first of `forms` that the template accepts. Raises the first refusal."""
         first: TemplateRefused | None = None
         for form in forms:
             try:
                 return await self._renderer.render(
-                    self._template.text, [accepts.message(turn) for turn in form], tokens
+                    self._template.text, [accepts.message(turn) for turn in form], variables
                 )
             except TemplateRefused as refused:
                 first = first or refused

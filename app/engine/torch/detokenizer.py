@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from app.domain.reasoning import TAGS
+
+_TAGS = frozenset((*TAGS, *TAGS.values()))
 _REPLACEMENT = "\ufffd"
 _HALF = 3  # bytes of an incomplete character; each may decode to one U+FFFD
 _PATIENCE = 8  # tokens: a character has 4 bytes at most, and some tokens have no text
@@ -36,6 +39,8 @@ class Detokenizer:
         self._tokenizer = tokenizer
         self._tidies = bool(getattr(tokenizer, "clean_up_tokenization_spaces", False))
         self._skipped = frozenset(tokenizer.all_special_ids)
+        added = getattr(tokenizer, "added_tokens_decoder", {})  # of reasoning, some are special tokens
+        self._tags = {index: str(token) for index, token in added.items() if str(token) in _TAGS}
         self._window: list[int] = []
         self._settled = 0  # tokens at the window's start whose text was returned, and ends with a complete character
         self._shown = 0  # characters of the window's text that were returned
@@ -43,7 +48,7 @@ class Detokenizer:
     def push(self, token: int) -> str:
         """Add `token`; returns the new text that is final."""
         if token in self._skipped:
-            return ""
+            return self._tag(token)
         self._window.append(token)
         text = self._decoded(self._window)
         safe = self._safe(text)
@@ -61,6 +66,14 @@ class Detokenizer:
         rest = text[self._shown :]
         self._shown = len(text)
         return rest.rstrip(_REPLACEMENT)
+
+    def _tag(self, token: int) -> str:
+        """The text of a special token, behind what was held back: a tag of reasoning, else none."""
+        if token not in self._tags:
+            return ""
+        rest = self.flush()
+        self._window, self._settled, self._shown = [], 0, 0
+        return rest + self._tags[token]
 
     def _safe(self, text: str) -> int:
         """The length of the part of `text` that no later token can change.

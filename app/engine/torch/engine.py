@@ -24,6 +24,7 @@ from app.errors import GenerationFailed, PromptTooLong, WorkerFailed
 _MODULE = "app.engine.torch.worker"
 # Number GPUs as nvidia-smi does, so that the free memory it reports is that of the GPU that loads the model.
 _GPU_ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+_NOT_SAMPLED = ("stop", "thinking", "thinking_tokens")  # what the worker's sampler doesn't know
 _START_TIMEOUT_S = 1800.0  # the first start of a large model may quantize it
 
 
@@ -73,17 +74,26 @@ class TorchEngine(WorkerEngine):
         if self._client is not None:
             await self._client.close()
 
-    async def render(self, turns: Sequence[Turn], prefill: str = "") -> Prompt:
+    async def render(self, turns: Sequence[Turn], prefill: str = "", thinking: bool | None = None) -> Prompt:
         """Render by the family's format, or by the checkpoint's own chat template where the family has none."""
         family, native = self._plan.family, self._plan.native
         if family.render is None and native is None:
             messages = [{"role": turn.role.value, "content": turn.content} for turn in turns]
             wanted: dict[str, object] = {"messages": messages, "prefill": prefill}
         else:
-            wanted = self._to_tokenize(await self._prompt_text(turns, prefill), prefill)
+            wanted = self._to_tokenize(await self._prompt_text(turns, prefill, thinking), prefill)
         async with self._worker() as worker:
             answer = await worker.ask("render", **wanted)
         return Prompt(answer["text"], answer["n"], tuple(answer["ids"]))
+
+    async def extend(self, prompt: Prompt, begun: str, closing: str) -> Prompt:
+        """The prompt's tokens are kept."""
+        said = self._reply_text(begun, closing)
+        wanted = {"native": True, "text": said.text, "pieces": self._control_tokens.pieces(said), "begun": True}
+        async with self._worker() as worker:
+            answer = await worker.ask("render", **wanted)
+        ids = (*(prompt.token_ids or ()), *answer["ids"])
+        return Prompt(prompt.text + said.text, len(ids), ids)
 
     def _to_tokenize(self, prompt: PromptText, prefill: str) -> dict[str, object]:
         """The request for a prompt's tokens: for its text, or where that spells control tokens, for its pieces."""
@@ -98,7 +108,7 @@ class TorchEngine(WorkerEngine):
         """A delta for each step that produced text, then ``Finished``."""
         self._check_length(request.prompt)
         reply = _Reply(self._plan, request)
-        sampling = {key: value for key, value in request.sampling.as_dict().items() if key != "stop"}
+        sampling = {key: value for key, value in request.sampling.as_dict().items() if key not in _NOT_SAMPLED}
         wanted = {"ids": list(request.prompt.token_ids or ()), "sampling": sampling, "adapter": request.adapter}
         async with self._worker() as worker, aclosing(worker.stream(**wanted)) as steps:
             async for output in steps:

@@ -52,10 +52,12 @@ class ImportedMessage:
         created_at: datetime,
         rating: ImportedRating | None = None,
         model: str = "",
+        reasoning: str = "",
     ) -> None:
         self.id = new_id()
         self.parent_id, self.role, self.state, self.created_at = parent_id, role, state, created_at
         self.content = checked(content, "text")
+        self.reasoning = checked(reasoning, "reasoning")
         self.document = document(content) if content else ""
         self.model = checked(model, "model") if role is Role.ASSISTANT else None
         self.rating = rating
@@ -138,6 +140,7 @@ def _message_columns(conversation_id: str, message: ImportedMessage) -> dict[str
         "parent_id": message.parent_id,
         "role": message.role,
         "content": message.content,
+        "reasoning": message.reasoning,
         "state": message.state,
         "created_at": message.created_at,
         "imported_model": message.model,

@@ -54,6 +54,7 @@ class Messages:
         provenance: Provenance | None = None,
         usage: Usage = _NEW_USAGE,
         timing: Timing = _NEW_TIMING,
+        reasoning: str = "",
     ) -> Message:
         """Add a message below `parent_id`, which like `continues_id` must be in the same conversation.
 
@@ -73,6 +74,7 @@ class Messages:
             parent_id=parent_id,
             role=role,
             content=checked(content, "text"),
+            reasoning=checked(reasoning, "reasoning"),
             state=state,
             created_at=created_at or datetime.now(UTC),
             finish_reason=finish_reason,
@@ -114,15 +116,15 @@ class Messages:
         """:meth:`all` without damaged ones."""
         return [m for m in self.all(conversation_id) if m.error_code != DatabaseDamaged.code]
 
-    def set_text(self, message_id: str, text: str) -> None:
-        """Replace the text of a running reply, which is not indexed for search until it ends. Idempotent.
+    def set_text(self, message_id: str, text: str, reasoning: str = "") -> None:
+        """Replace the texts of a running reply, which is not indexed for search until it ends. Idempotent.
 
         Raises :class:`ReplyNotRunning` for a finished one, :class:`MessageNotFound`.
         """
         grown = (
             update(MessageRow)
             .where(MessageRow.id == message_id, MessageRow.state == MessageState.PENDING)
-            .values(content=checked(text, "text"))
+            .values(content=checked(text, "text"), reasoning=checked(reasoning, "reasoning"))
             .returning(MessageRow.id)
             .execution_options(synchronize_session=False)
         )
@@ -135,6 +137,7 @@ class Messages:
         state: MessageState,
         *,
         content: str,
+        reasoning: str = "",
         finish_reason: FinishReason | None = None,
         usage: Usage = _NEW_USAGE,
         timing: Timing = _NEW_TIMING,
@@ -150,6 +153,7 @@ class Messages:
         if row.state != MessageState.PENDING:
             raise self._not_running(message_id)
         row.content = checked(content, "text")
+        row.reasoning = checked(reasoning, "reasoning")
         row.state = state
         row.finish_reason = finish_reason
         row.error_code = error_code

@@ -77,7 +77,10 @@ def _run(command: list[str], attempt: Path, on_bytes: Callable[[int], None], can
             _end(pip)
     if pip.returncode != 0:
         raise FetchFailed(
-            f"pip could not download {command[-1]}. Its output: {_complaint(log)}", exit_code=pip.returncode
+            f"pip could not download {command[-1]}. Its output: {_complaint(log)}",
+            exit_code=pip.returncode,
+            reason="pip",
+            requirement=command[-1],
         )
 
 

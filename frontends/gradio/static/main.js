@@ -25,6 +25,7 @@ async function start() {
   const mountPoints = ["#parley-sidebar", "#parley-conversation", "#parley-settings"];
   const [sidebar, main, settings] = await Promise.all(mountPoints.map(whenPresent));
 
+  sidebar.closest("main")?.setAttribute("role", "presentation"); // Gradio's, around everything: ours is the main part
   app.toast = createToast();
   const panels = new Panels(app, { sidebar, settings });
   const { conversation, actions, composer } = mountConversation(app, main, { theme, panels });
@@ -69,8 +70,8 @@ function mountConversation(app, main, { theme, panels }) {
   page.append(welcome.hero, view.element, composer.element, welcome.below);
 
   app.on("screen", (mode) => (page.dataset.screen = mode));
-  app.on("open", ({ id, messageId }) => {
-    conversation.open(id, messageId);
+  app.on("open", ({ id, match }) => {
+    conversation.open(id, match);
     composer.load();
     panels.leaveSidebar();
     if (!panels.narrow.matches) composer.focus();

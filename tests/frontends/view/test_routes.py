@@ -220,3 +220,53 @@ def test_no_api(unreachable_url: str) -> None:
     answer = httpx.get(f"{unreachable_url}/conversations/c1", trust_env=False)
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "unreachable"
+
+
+# --- reasoning -------------------------------------------------------------------------------------
+
+
+def thought(offset: int, text: str, event_id: str | None = None) -> bytes:
+    return event("reasoning", {"message_id": "r", "offset": offset, "text": text}, event_id)
+
+
+def reasoning(events: list[Seen]) -> str:
+    """What a view has in the end, which gets every piece once and in order."""
+    text = ""
+    for piece in named(events, "reasoning"):
+        assert piece["offset"] == len(text)
+        text += piece["text"]
+    return text
+
+
+def test_reasoning_comes_as_text_before_the_answer(api: FakeApi, browser: httpx.Client) -> None:
+    done = message("r", content="Four.") | {"reasoning": "Two <b> and 二."}
+    api.script = [
+        snapshot(),
+        event("message", {"message": message("r", state="pending")}, "e-1"),
+        thought(0, "Two <b>", "e-2"),
+        0.2,
+        thought(3, " <b> and 二.", "e-3"),
+        event("thought", {"message_id": "r", "thinking_ms": 1200}, "e-3"),
+        delta("r", 0, "Four.", "e-4"),
+        0.3,
+        event("finished", {"message_id": "r", "message": done}, "e-5"),
+    ]
+    events = watch(browser)
+    assert reasoning(events) == "Two <b> and 二."
+    assert named(events, "reasoning")[-1]["thinking_ms"] == 1200
+    names = [name for _, name, _ in events]
+    assert "thought" not in names
+    assert names.index("reasoning") < names.index("render")
+    assert named(events, "finished")[0]["message"]["reasoning"] == "Two <b> and 二."
+
+
+def test_reasoning_goes_on_after_a_snapshot_and_from_its_beginning_after_a_resume(
+    api: FakeApi, browser: httpx.Client
+) -> None:
+    running = {"message_id": "r", "text": "", "position": None, "reasoning": "Two ", "thinking_ms": None}
+    api.script = [event("snapshot", {"running": [running]}, "e-0"), thought(4, "and two")]
+    [piece] = named(watch(browser), "reasoning")
+    assert (piece["offset"], piece["text"]) == (4, "and two")
+    api.script = [thought(0, "Two and two")]
+    [piece] = named(watch(browser, {"Last-Event-ID": "e-1"}), "reasoning")
+    assert (piece["offset"], piece["text"]) == (0, "Two and two")

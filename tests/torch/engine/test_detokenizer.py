@@ -112,3 +112,10 @@ def test_a_token_costs_the_same_however_long_the_reply(make: Any) -> None:
     seconds([token] * 3000 + byte * 3000 + [token] * 100)
     assert min(seconds([token] * 100) for _ in range(5)) < 5 * early
     assert len(detokenizer._window) <= 65
+
+
+def test_tags_of_reasoning_are_text_though_they_are_special_tokens() -> None:
+    tokenizer = sentencepiece_like()
+    tokenizer.add_special_tokens({"additional_special_tokens": ["[THINK]", "[/THINK]", "[INST]"]})
+    ids = tokenizer.convert_tokens_to_ids(["[THINK]", "▁he", "llo", "[/THINK]", "[INST]", "x", "</s>"])
+    assert streamed(tokenizer, ids) == "[THINK]hello[/THINK]x"

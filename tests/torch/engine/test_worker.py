@@ -29,7 +29,7 @@ from app.errors import ConversationRefused, GenerationFailed, PromptTooLong, Wor
 from app.families import load_families
 from app.families.base import Family
 from app.models.manifest import Manifest
-from tests.engine.engine_contract import QUESTION, ask, request, until
+from tests.engine.engine_contract import QUESTION, ask, first_delta, request, until
 from tests.torch.engine import tiny
 
 pytestmark = pytest.mark.anyio
@@ -95,7 +95,7 @@ async def test_a_killed_worker_is_told_and_comes_back(engine: TorchEngine) -> No
     prompt = await engine.render([Turn(Role.USER, QUESTION)])
     streams = [engine.generate(request(prompt, max_new_tokens=400, ignore_eos=True)) for _ in range(2)]
     for stream in streams:
-        assert isinstance(await anext(stream), Delta)
+        assert await first_delta(stream)
     assert engine.pid is not None
     os.kill(engine.pid, signal.SIGKILL)
     for stream in streams:

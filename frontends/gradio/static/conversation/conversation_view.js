@@ -4,6 +4,7 @@ import { nameButton, textButton } from "../widgets/buttons.js";
 import { icon } from "../widgets/icons.js";
 import { authorName } from "./author.js";
 import { AutoScroll } from "./auto_scroll.js";
+import { FoundMessage } from "./found_message.js";
 import { MessageView } from "./message_view.js";
 
 const COPIED_MS = 1600;
@@ -19,11 +20,13 @@ export class ConversationView {
     this.handlers = null; // the Actions, set by main.js
     this.views = new Map(); // message id → MessageView; kept when another version is shown
     this.early = new Map(); // message id → blocks received before it was drawn
+    this.earlyReasoning = new Map(); // message id → pieces of it
     this.column = h("div.p-column", { role: "log", "aria-live": "off" });
     this.status = h("div.p-status", { role: "status" });
     this.live = h("div.p-offscreen", { "aria-live": "polite", role: "status" });
     this.scroller = h("div.p-log", { tabindex: "-1" }, this.status, this.column);
     this.scroll = new AutoScroll(this.scroller, this.column);
+    this.found = new FoundMessage(this.scroller);
     this.element = h("div.p-log-frame", {}, this.scroller, this.scroll.button, this.live);
     this.scroller.addEventListener("click", (event) => this.#copyCode(event));
     app.on("language", () => this.redraw());
@@ -45,9 +48,11 @@ export class ConversationView {
   clear(mode, text) {
     this.views.clear();
     this.early.clear();
+    this.earlyReasoning.clear();
     this.column.replaceChildren();
     this.status.replaceChildren();
     this.scroll.following = true;
+    this.found.clear();
     this.#show(mode);
     if (mode === "loading") this.status.append(h("p.p-muted.p-late", {}, this.app.t("chat.loading")));
     if (mode === "gone" || mode === "error") {
@@ -77,8 +82,13 @@ export class ConversationView {
     while (this.column.children.length > at) this.column.lastChild.remove();
     this.column.append(...elements.slice(at));
     if (isLonger || at === elements.length) return;
-    for (const element of elements.slice(Math.max(0, at - NEAR), at + NEAR)) element.dataset.near = "";
+    this.#layOutAround(at);
     this.#scrollTo(Math.min(top, this.#topOf(elements[at]) - MARGIN_PX));
+  }
+
+  /** Give the messages around a place their real sizes. */
+  #layOutAround(at) {
+    for (const element of [...this.column.children].slice(Math.max(0, at - NEAR), at + NEAR)) element.dataset.near = "";
   }
 
   /** Where an element begins in the log, in px from the log's beginning. */
@@ -134,9 +144,13 @@ export class ConversationView {
   #newView(message, versions) {
     const view = new MessageView(this.app, message, versions, this.handlers);
     const early = this.early.get(message.id);
+    const thoughts = this.earlyReasoning.get(message.id) ?? [];
     this.views.set(message.id, view);
     this.early.delete(message.id);
-    if (early && message.state === "pending") view.patch([...early.values()]);
+    this.earlyReasoning.delete(message.id);
+    if (message.state !== "pending") return view;
+    for (const piece of thoughts) view.think(piece);
+    if (early) view.patch([...early.values()]);
     return view;
   }
 
@@ -167,6 +181,21 @@ export class ConversationView {
     this.early.set(id, kept);
   }
 
+  /**
+   * Show a piece of a running reply's reasoning, or keep it until the reply is drawn.
+   * @param {string} id
+   * @param {{offset: number, text: string, thinking_ms: number|null}} piece
+   */
+  think(id, piece) {
+    const view = this.views.get(id);
+    if (view) return view.think(piece);
+    this.earlyReasoning.set(id, [...(this.earlyReasoning.get(id) ?? []), piece]);
+  }
+
+  reading(id, done, total) {
+    this.views.get(id)?.reading({ done, total });
+  }
+
   queued(id, position) {
     this.views.get(id)?.queued(position);
   }
@@ -182,15 +211,17 @@ export class ConversationView {
   }
 
   /**
-   * Scroll a conversation that was just opened to its end, or to the message found by a search.
+   * Scroll a conversation that was just opened to its end, or to the message that a search found.
    * @param {string|null} id
+   * @param {{snippet: string, ranges: [number, number][]}|null} match the words that it was found by
    */
-  arrive(id) {
-    const element = id && this.views.get(id)?.element;
-    if (!element) return this.follow();
+  arrive(id, match) {
+    const view = id && this.views.get(id);
+    if (!view) return this.follow();
     this.hold();
-    element.scrollIntoView({ block: "center" });
-    element.classList.add("p-found");
+    this.#layOutAround([...this.column.children].indexOf(view.element));
+    view.element.classList.add("p-found");
+    this.found.show(view.body, match);
   }
 
   /** Announce a finished reply to screen readers. */

@@ -4,6 +4,7 @@ import { h, setHtml } from "../page/dom.js";
 import { iconButton } from "../widgets/buttons.js";
 import { authorName } from "./author.js";
 import { editor } from "./question_editor.js";
+import { ReasoningView } from "./reasoning.js";
 import { Blocks, labelCopyButtons } from "./reply_blocks.js";
 import { replyNotes } from "./reply_notes.js";
 
@@ -41,15 +42,18 @@ export class MessageView {
     this.handlers = handlers;
     this.isReply = message.role !== "user";
     this.position = null; // in the queue
+    this.read = null; // how much of the prompt has been read, in tokens
     this.started = false;
     this.actionsLanguage = null; // in which the buttons were drawn
     this.versionsDrawn = "";
     this.name = h("header.p-author");
+    this.reasoning = this.isReply ? new ReasoningView(app, () => handlers.hold()) : null;
     this.body = h("div.p-body", { dir: "auto" });
     this.notes = h("div.p-notes");
     this.actions = h("div.p-actions");
     this.element = h(`article.p-message.p-${this.isReply ? "reply" : "question"}`, { tabindex: "-1" });
-    this.element.append(this.name, this.body, this.notes, this.actions);
+    const parts = [this.name, this.reasoning?.element, this.body, this.notes, this.actions];
+    this.element.append(...parts.filter(Boolean));
     this.blocks = new Blocks(this.body, app.t);
     this.update(message, versions);
   }
@@ -66,6 +70,7 @@ export class MessageView {
     this.element.dataset.id = message.id;
     this.element.dataset.parent = message.parent_id ?? "";
     this.element.toggleAttribute("data-optimistic", message.optimistic === true);
+    this.reasoning?.show(message);
     this.#drawBody();
     this.redraw();
   }
@@ -84,6 +89,7 @@ export class MessageView {
     const when = { datetime: message.created_at, title: longTime(app, message.created_at) };
     this.name.replaceChildren(h("span.p-author-name", {}, name), h("time", when, shortTime(app, message.created_at)));
     labelCopyButtons(this.body, app.t);
+    this.reasoning?.label();
     this.#drawNotes();
     this.#drawActions();
   }
@@ -100,9 +106,26 @@ export class MessageView {
     if (first) this.#drawNotes();
   }
 
+  /**
+   * Show a piece of running reasoning.
+   * @param {{offset: number, text: string, thinking_ms: number|null}} piece
+   */
+  think(piece) {
+    const first = !this.reasoning.begun;
+    this.position = null;
+    this.reasoning.add(piece);
+    if (first) this.#drawNotes();
+  }
+
   /** @param {number|null} position its place in the queue */
   queued(position) {
     this.position = position;
+    this.#drawNotes();
+  }
+
+  /** @param {{done: number, total: number}} read tokens of the prompt */
+  reading(read) {
+    this.read = read;
     this.#drawNotes();
   }
 

@@ -34,14 +34,14 @@ export class OpenConversation {
   /**
    * Show a conversation, or the welcome screen (null).
    * @param {string|null} id
-   * @param {string} [messageId] scroll to it
+   * @param {{message_id: string, snippet: string, ranges: [number, number][]}} [match] scroll to it
    */
-  open(id, messageId) {
+  open(id, match) {
     closePopover();
     this.stream?.close();
     this.stream = null;
     this.#begin(id);
-    this.wanted = messageId ?? null;
+    this.wanted = match?.message_id ? match : null;
     this.app.state.conversation = null;
     this.view.clear(id === null ? "welcome" : "loading");
     if (id !== null) this.#connect(LOAD_ANYWAY_MS);
@@ -94,7 +94,7 @@ export class OpenConversation {
   #fill({ messages, ...conversation }) {
     this.#update(conversation);
     for (const message of messages) this.optimistic.adopt(message);
-    const leaf = this.loaded ? this.tree.leaf : (this.wanted ?? conversation.leaf_id);
+    const leaf = this.loaded ? this.tree.leaf : (this.wanted?.message_id ?? conversation.leaf_id);
     const known = leaf !== null && this.tree.get(leaf) ? leaf : null;
     this.tree.show(this.tree.newestLeaf(known));
     const first = !this.loaded;
@@ -102,7 +102,7 @@ export class OpenConversation {
     this.loading = false;
     this.draw();
     this.#applyWaiting();
-    if (first) this.view.arrive(this.wanted);
+    if (first) this.view.arrive(this.wanted?.message_id ?? null, this.wanted);
   }
 
   #loadFailed(error) {
@@ -118,16 +118,13 @@ export class OpenConversation {
     this.view.clear("gone", this.app.t(key));
   }
 
+  // The stream of a chat that is gone can't be opened either: then nothing is wrong with the connection.
   async #lost() {
-    this.app.emit("connection", false);
-    try {
-      await this.app.api.get(`/api/conversations/${this.id}`);
-    } catch (error) {
-      if (error.code === "conversation_not_found") {
-        this.app.emit("connection", true);
-        this.#gone("chat.not_found");
-      }
-    }
+    const id = this.id;
+    const error = await this.app.api.get(`/api/conversations/${id}`).then(() => null, (failed) => failed);
+    if (this.id !== id) return;
+    if (error?.code === "conversation_not_found") this.#gone("chat.not_found");
+    else this.app.emit("connection", false);
   }
 
   #event(name, data) {
@@ -152,17 +149,20 @@ export class OpenConversation {
 
   #handle = {
     running: ({ running }) => {
-      for (const { message_id, blocks, position } of running) {
+      for (const { message_id, blocks, position, reasoning, thinking_ms } of running) {
+        if (reasoning) this.view.think(message_id, { offset: 0, text: reasoning, thinking_ms });
         if (blocks?.length) this.view.patch(message_id, blocks);
         else if (position !== null && position !== undefined) this.view.queued(message_id, position);
       }
     },
     message: ({ message }) => this.#added(message),
     queued: ({ message_id, position }) => this.view.queued(message_id, position),
+    reading: ({ message_id, read_tokens, prompt_tokens }) => this.view.reading(message_id, read_tokens, prompt_tokens),
     started: ({ message_id, dropped_turns }) => {
       if (this.tree.get(message_id)) this.tree.add({ ...this.tree.get(message_id), dropped_turns });
       this.view.queued(message_id, null);
     },
+    reasoning: ({ message_id, ...piece }) => this.view.think(message_id, piece),
     render: ({ message_id, blocks }) => this.view.patch(message_id, blocks),
     finished: ({ message }) => this.#ended(message),
     error: ({ message, error }) => message && this.#ended({ ...message, error: { ...message.error, ...error } }),

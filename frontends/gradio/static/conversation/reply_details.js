@@ -28,6 +28,7 @@ function detailRows(app, message) {
     ["details.quantization", provenance?.quantization],
     ["details.seed", provenance?.sampling?.seed?.toString()],
     ["details.tokens", usage.completion_tokens ? tokens(app, usage) : null],
+    ["details.dropped", message.dropped_turns ? number(app, message.dropped_turns) : null],
     ["details.speed", speed(app, usage, timing)],
     ["details.first_token", duration(app, timing.first_token_ms)],
     ["details.queued", timing.queued_ms > 50 ? duration(app, timing.queued_ms) : null],

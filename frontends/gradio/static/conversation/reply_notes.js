@@ -1,19 +1,22 @@
 /** Notes below a reply that waits, was stopped, was cut off or failed, with a button to continue or retry. */
+import { number } from "../i18n/format.js";
 import { modelName } from "../models/model_name.js";
 import { findModel, variantOf } from "../models/reference.js";
 import { h } from "../page/dom.js";
 import { textButton } from "../widgets/buttons.js";
 
+const LONG_TOKENS = 500; // a shorter prompt is read before anyone could read how far
+
 /**
  * @param {Object} app
  * @param {import("./message_tree.js").Message} message
- * @param {{started: boolean, position: number|null}} progress of a running reply
+ * @param {{started: boolean, position: number|null, reasoning: {begun: boolean}}} progress of a running reply
  * @param {import("./message_view.js").Handlers} handlers
  * @returns {HTMLElement[]}
  */
 export function replyNotes(app, message, progress, handlers) {
   const dropped = message.dropped_turns;
-  const first = dropped ? [note("quiet", app.t("chat.dropped", { count: dropped }))] : [];
+  const first = dropped ? [note("quiet.p-dropped", app.t("chat.dropped"))] : [];
   const last = message.state === "pending" ? waiting(app, message, progress) : ending(app, message, handlers);
   return last ? [...first, last] : first;
 }
@@ -21,11 +24,17 @@ export function replyNotes(app, message, progress, handlers) {
 function ending(app, message, handlers) {
   const proceed = () => textButton(app.t("message.continue"), () => handlers.continue(message), "p-small");
   const again = () => textButton(app.t("message.retry"), () => handlers.regenerate(message), "p-small");
-  const next = message.content ? proceed : again;
-  if (message.state === "cancelled") return note("quiet", app.t("message.cancelled"), next());
+  const next = message.content || message.reasoning ? proceed : again;
+  const isThought = message.reasoning && !message.content; // and nothing else
+  if (message.state === "cancelled") {
+    return note("quiet", app.t(isThought ? "message.cancelled_thinking" : "message.cancelled"), next());
+  }
   if (message.state === "interrupted") return note("warning", app.t("message.interrupted"), next());
   if (message.state === "failed") return note("danger", failure(app, message), again());
-  if (message.finish_reason === "length") return note("quiet", app.t("message.length"), proceed());
+  if (message.finish_reason === "length") {
+    return note("quiet", app.t(isThought ? "message.length_thinking" : "message.length"), proceed());
+  }
+  if (isThought) return note("quiet", app.t("message.only_thought"), again());
   if (!message.content) return note("quiet", app.t("message.empty"), again());
   return null;
 }
@@ -40,18 +49,23 @@ function note(kind, text, button) {
   return h(`p.p-note.p-note-${kind}`, {}, h("span", {}, text), button);
 }
 
-function waiting(app, message, { started, position }) {
-  if (started) return null;
+function waiting(app, message, { started, position, read, reasoning }) {
+  if (started || reasoning.begun) return null;
   const dots = h("span.p-dots", { "aria-hidden": "true" }, h("i"), h("i"), h("i"));
-  return h("p.p-note.p-waiting", { role: "status" }, dots, h("span", {}, waitingText(app, message, position)));
+  return h("p.p-note.p-waiting", { role: "status" }, dots, h("span", {}, waitingText(app, message, position, read)));
 }
 
-function waitingText(app, message, position) {
+function waitingText(app, message, position, read) {
   if (position > 1) return app.t("chat.queued", { count: position - 1 });
   if (position === 1) return app.t("chat.queued_next");
+  const reference = message.model_id ?? app.reference();
+  const model = findModel(app.state.models, reference);
+  const state = model && variantOf(model, reference).state;
+  // A question is not stored before its model is in memory.
+  const loading = state === "loading" || (message.optimistic && state === "ready");
+  if (loading) return app.t("chat.loading_model", { model: modelName(app, reference) });
   if (message.optimistic) return app.t("chat.sending");
-  const model = findModel(app.state.models, message.model_id);
-  const loading = model && variantOf(model, message.model_id).state === "loading";
-  if (loading) return app.t("chat.loading_model", { model: modelName(app, message.model_id) });
+  if (read && read.total >= LONG_TOKENS && read.done < read.total)
+    return app.t("chat.reading", { done: number(app, read.done), total: number(app, read.total) });
   return app.t("chat.thinking");
 }

@@ -52,16 +52,16 @@ function useLanguage(app, language) {
 }
 
 function addNavigation(app) {
-  function go(id, messageId) {
+  function go(id, match) {
     app.state.conversationId = id;
     app.state.conversation = null;
-    app.emit("open", { id, messageId });
+    app.emit("open", { id, match });
     app.emit("conversation", id);
   }
 
-  app.open = (id, messageId) => {
+  app.open = (id, match) => {
     if (id !== idInAddress()) history.pushState(null, "", address(id));
-    go(id, messageId);
+    go(id, match);
   };
 
   // The first message created the conversation that the welcome screen was for.

@@ -11,7 +11,7 @@ const THEME_ICONS = { system: "system", light: "sun", dark: "moon" };
  */
 export function topBar(app, { theme, panels }) {
   const menu = iconButton("panel", "", () => panels.toggle("sidebar", menu), { "aria-controls": "parley-sidebar" });
-  const title = h("span.p-title");
+  const title = h("h1.p-title");
   const switchLanguage = () => app.setLanguage(app.state.language === "en" ? "zh" : "en");
   const language = h("button.p-text-button", { type: "button", onclick: switchLanguage });
   const themeButton = iconButton("system", "", () => theme.next());
@@ -27,6 +27,7 @@ export function topBar(app, { theme, panels }) {
     nameButton(language, app.t("app.language_label"));
     const conversation = app.state.conversation;
     title.textContent = conversation ? conversation.title || app.t("app.untitled") : "";
+    title.hidden = !conversation; // the welcome screen has a heading of its own
     document.title = conversation?.title ? `${conversation.title} · Parley` : "Parley";
   }
 

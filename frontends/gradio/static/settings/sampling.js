@@ -2,6 +2,7 @@
 import { same } from "../page/compare.js";
 
 const MAX_SEED = 2 ** 32 - 2;
+const MAX_THINKING_TOKENS = 32768;
 const MAX_STOPS = 16;
 const MAX_STOP_CHARS = 128;
 const MAX_SYSTEM_PROMPT_CHARS = 20_000;
@@ -40,6 +41,8 @@ const USUAL = {
   ...Object.fromEntries([...BASIC_FIELDS, ...ADVANCED_FIELDS].map(({ name, usual }) => [name, usual])),
   seed: null,
   stop: [],
+  thinking: null, // as the model does by itself
+  thinking_tokens: null,
 };
 
 /** The names of all settings of sampling. */
@@ -110,6 +113,28 @@ export function readSeed(text) {
   return /^[0-9]+$/.test(digits) && Number(digits) <= MAX_SEED
     ? { value: Number(digits) }
     : { problem: "settings.bad_seed" };
+}
+
+/**
+ * @param {string} text
+ * @returns {{value: number|null}|{problem: string}} null for an empty text: no limit
+ */
+export function readThinkingTokens(text) {
+  const digits = text.trim();
+  if (!digits) return { value: null };
+  return /^[0-9]+$/.test(digits) && Number(digits) <= MAX_THINKING_TOKENS
+    ? { value: Number(digits) }
+    : { problem: "settings.bad_thinking_tokens" };
+}
+
+/**
+ * @param {Object} defaults the model's sampling
+ * @param {boolean} wanted
+ * @returns {boolean|null} the value of `thinking`; null where the model thinks by itself
+ */
+export function thinkingFor(defaults, wanted) {
+  const isUsual = defaults.thinking !== false;
+  return wanted && isUsual ? null : wanted;
 }
 
 /**

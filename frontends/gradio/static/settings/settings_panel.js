@@ -6,9 +6,19 @@ import { choice, choiceGroup } from "../widgets/choices.js";
 import { icon } from "../widgets/icons.js";
 import { enterSetting } from "./enter_setting.js";
 import { NumberSetting } from "./number_setting.js";
-import { ADVANCED_FIELDS, BASIC_FIELDS, PRESETS, readSeed, readStop, readSystemPrompt } from "./sampling.js";
+import {
+  ADVANCED_FIELDS,
+  BASIC_FIELDS,
+  PRESETS,
+  readSeed,
+  readStop,
+  readSystemPrompt,
+  readThinkingTokens,
+  thinkingFor,
+} from "./sampling.js";
 import { SettingsState } from "./settings_state.js";
 import { TextSetting } from "./text_setting.js";
+import { ThinkingSetting } from "./thinking_setting.js";
 
 const STATUS_TEXTS = { saved: "settings.saved", kept: "settings.kept" };
 
@@ -53,6 +63,10 @@ class SettingsPanel {
       [...BASIC_FIELDS, ...ADVANCED_FIELDS].map((field) => [field.name, this.#number(field)]),
     );
     this.texts = this.#buildTexts();
+    this.thinking = new ThinkingSetting(this.app, {
+      choose: (wanted) => this.#commit("thinking", { value: thinkingFor(this.state.defaults, wanted) }),
+      limit: (text) => this.#commit("thinking_tokens", readThinkingTokens(text)),
+    });
     this.presets = h("div.p-setting", { id: "parley-preset" });
     this.advanced = h("summary", {});
     this.reset = h("button.p-button", { type: "button", id: "parley-reset", onclick: () => this.#reset() });
@@ -66,6 +80,7 @@ class SettingsPanel {
       system_prompt.element,
       this.presets,
       ...elements(BASIC_FIELDS),
+      this.thinking.element,
       h("details.p-advanced", { id: "parley-advanced" }, this.advanced, advanced),
       this.reset,
       this.statusLine,
@@ -126,7 +141,7 @@ class SettingsPanel {
   }
 
   #clearTexts() {
-    for (const text of Object.values(this.texts)) text.clear();
+    for (const text of [...Object.values(this.texts), this.thinking.limit]) text.clear();
   }
 
   // --- events of the page -------------------------------------------------------------------------
@@ -155,6 +170,7 @@ class SettingsPanel {
 
   #setDefaults() {
     const { app } = this;
+    this.thinking.setModel(app.model()?.thinking);
     this.state.setDefaults(app.model()?.default_sampling ?? app.state.info?.default_sampling ?? {});
   }
 
@@ -166,7 +182,8 @@ class SettingsPanel {
     nameButton(this.closeButton, app.t("app.close"));
     this.advanced.replaceChildren(app.t("settings.advanced"), icon("chevron_down"));
     this.reset.textContent = app.t("settings.reset");
-    for (const setting of [...Object.values(this.texts), ...Object.values(this.numbers)]) setting.setTexts();
+    const settings = [...Object.values(this.texts), ...Object.values(this.numbers), this.thinking];
+    for (const setting of settings) setting.setTexts();
     const option = (name) => {
       const onchange = () => this.state.applyPreset(name);
       return choice({ name: "parley-preset", value: name, onchange }, app.t(`settings.preset_${name}`));
@@ -183,6 +200,7 @@ class SettingsPanel {
     this.texts.system_prompt.show(settings.system_prompt);
     this.texts.seed.show(values.seed === null ? "" : String(values.seed));
     this.texts.stop.show(values.stop.join("\n"));
+    this.thinking.show(values);
     for (const [name, setting] of Object.entries(this.numbers)) setting.show(values[name]);
     for (const input of this.presets.querySelectorAll("input")) input.checked = input.value === preset;
   }

@@ -1,6 +1,6 @@
 /** A short summary of a conversation's settings, for the button below the text box. */
 
-const SHOWN = ["temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_new_tokens", "seed"];
+const SHOWN = ["temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_new_tokens", "thinking_tokens", "seed"];
 
 /**
  * @param {Object} app
@@ -13,6 +13,7 @@ export function settingsSummary(app) {
     const value = sampling[name];
     if (value !== undefined && value !== null) set.push(app.t(`settings.set_${name}`, { value }));
   }
+  if (sampling.thinking === false) set.push(app.t("settings.set_thinking"));
   if (sampling.stop?.length) set.push(app.t("settings.set_stop"));
   return set;
 }

@@ -204,7 +204,7 @@ class Sidebar {
     let row = this.rows.get(conversation.id);
     if (!row) {
       row = new Row(this.app, {
-        open: (one) => this.app.open(one.conversation.id, one.conversation.match?.message_id ?? undefined),
+        open: (one) => this.app.open(one.conversation.id, one.conversation.match ?? undefined),
         menu: (one) => this.#menu(one),
         rename: (one, title) => void this.actions.change(one.conversation.id, { title }),
       });
