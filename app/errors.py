@@ -5,6 +5,7 @@
     │   ├── InvalidSampling
     │   ├── PromptTooLong
     │   ├── InvalidImport
+    │   ├── BodyTooLarge
     │   ├── UnsupportedRequest
     │   └── ConversationRefused
     ├── Forbidden               a wrong Host or Origin: another site's page
@@ -83,6 +84,17 @@ class PromptTooLong(InvalidRequest):
 
 class InvalidImport(InvalidRequest):
     code = "invalid_import"
+
+
+class BodyTooLarge(InvalidRequest):
+    """``details``: ``limit_bytes``."""
+
+    code = "body_too_large"
+
+    @classmethod
+    def over(cls, limit: int) -> BodyTooLarge:
+        """For a body of more than `limit` bytes."""
+        return cls(f"This request is too large: the limit is {limit / 1e6:.3g} MB.", limit_bytes=limit)
 
 
 class UnsupportedRequest(InvalidRequest):

@@ -18,7 +18,7 @@ from app import __version__
 from app.api import errors
 from app.api.deps import Services
 from app.api.guard import BodyLimit, HostAndOriginCheck, RootPath, SecurityHeaders, cors
-from app.api.routes import chatglm, conversations, messages, models, openai, system
+from app.api.routes import chatglm, conversations, messages, models, openai, system, transfers
 from app.chat.completion import Completions
 from app.chat.conversations import ConversationService
 from app.chat.event_hub import EventHub
@@ -69,12 +69,13 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
         redoc_url=None,
         responses=errors.ERROR_RESPONSES,
     )
-    for module in (system, conversations, messages, models, openai):
+    for module in (system, transfers, conversations, messages, models, openai):
         app.include_router(module.router)
     if settings.chatglm_api:
         app.include_router(chatglm.router)
     errors.install(app)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    longer = {transfers.IMPORT_PATH: settings.max_import_bytes}
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, streamed=longer)
     app.add_middleware(HostAndOriginCheck, proxies=settings.allowed_hosts, cors_origins=settings.cors_origins)
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, **cors(settings.cors_origins))
@@ -139,7 +140,7 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
             chat=chat,
             conversations=ConversationService(store, model_service, hub, reply_tasks),
             completions=Completions(model_service, pool),
-            transfers=Transfers(store),
+            transfers=Transfers(store, settings.max_import_bytes),
             loop_watch=loop_watch,
             local_user_id=LOCAL_USER,
         )

@@ -24,7 +24,7 @@ Json = dict[str, Any]
 FORWARDED = ("cookie", "authorization", "accept-language")  # the caller's headers that are forwarded
 SILENCE_S = 60.0  # an event stream silent for longer than this (four heartbeats) has lost its server
 _USUAL_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
-_MODEL_TIMEOUT = httpx.Timeout(600.0, connect=10.0)  # for calls that load a model or ask a hub before they return
+_MODEL_TIMEOUT = httpx.Timeout(600.0, connect=10.0)  # that load a model, ask a hub or import a file first
 
 
 class ApiError(Exception):
@@ -104,9 +104,22 @@ class ParleyClient:
         path = _path("conversations", conversation_id, "export")
         return (await self._call("GET", path, params={"format": format})).text
 
-    async def import_conversation(self, exported: object) -> Json:
-        """Create a conversation from decoded JSON: Parley's export, ``{messages}``, ShareGPT or Open WebUI's."""
-        return await self._json("POST", "/api/conversations/import", body=exported)
+    async def export_all(self) -> AsyncGenerator[bytes, None]:
+        """All conversations as a zip archive, piece by piece."""
+        url = self._url("/api/conversations/export")
+        try:
+            async with self._http.stream("GET", url, headers=self._headers) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise _refusal(response)
+                async for piece in response.aiter_bytes():
+                    yield piece
+        except httpx.HTTPError as error:
+            raise _unreachable() from error
+
+    async def import_file(self, content: bytes) -> Json:
+        """Import the chats in a file (JSON, JSON Lines or zip); returns the newest, with a ``report`` about all."""
+        return await self._json("POST", "/api/conversations/import", content=content, timeout=_MODEL_TIMEOUT)
 
     # --- messages -----------------------------------------------------------------------------------
 
@@ -247,12 +260,13 @@ class ParleyClient:
         *,
         params: Json | None = None,
         body: object = None,
+        content: bytes | None = None,
         timeout: httpx.Timeout = _USUAL_TIMEOUT,
     ) -> httpx.Response:
         url = self._url(path)
         try:
             response = await self._http.request(
-                method, url, params=params, json=body, headers=self._headers, timeout=timeout
+                method, url, params=params, json=body, content=content, headers=self._headers, timeout=timeout
             )
         except httpx.HTTPError as error:
             raise _unreachable() from error

@@ -26,6 +26,7 @@ STATUSES: dict[type[errors.ParleyError], int] = {
     errors.ParleyError: 500,
     errors.InvalidRequest: 422,
     errors.PromptTooLong: 400,
+    errors.BodyTooLarge: 413,
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,

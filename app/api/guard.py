@@ -7,7 +7,7 @@ server on their machine (DNS rebinding, cross-site requests).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.errors import error_body
 from app.api.refusals import refuse, respond
 from app.config import LOOPBACK_HOSTS
+from app.errors import BodyTooLarge
 
 UNKNOWN_HOST = (
     "This server does not answer to the name '{name}'. If the name is correct, start Parley with "
@@ -177,20 +178,32 @@ def cors(origins: Iterable[str]) -> dict[str, Any]:
 
 
 class BodyLimit:
-    """413 for bodies over `max_bytes`, by Content-Length or while they are read."""
+    """413 for bodies over `max_bytes`, by Content-Length or while they are read.
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self._app, self._max = app, max_bytes
+    The routes at the paths in `streamed` read their body piece by piece and have limits of their own: what arrives
+    after the limit reaches them as :class:`~app.errors.BodyTooLarge`.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, streamed: Mapping[str, int] | None = None) -> None:
+        self._app, self._max, self._streamed = app, max_bytes, dict(streamed or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        is_streamed = scope["method"] == "POST" and scope["path"] in self._streamed
+        limit = self._streamed[scope["path"]] if is_streamed else self._max
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > self._max:
-            await self._too_large(send)
-            return
+        if not declared.isdigit() or int(declared) > limit:
+            error = BodyTooLarge.over(limit)
+            await respond(send, 413, error_body(error.code, error.message, error.details))
+        elif is_streamed:
+            await self._app(scope, _counted(receive, limit), send)
+        else:
+            await self._buffered(scope, receive, send)
+
+    async def _buffered(self, scope: Scope, receive: Receive, send: Send) -> None:
         body, more = bytearray(), scope["method"] in ("POST", "PUT", "PATCH", "DELETE")
         while more:
             message = await receive()
@@ -199,7 +212,8 @@ class BodyLimit:
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > self._max:
-                await self._too_large(send)
+                error = BodyTooLarge.over(self._max)
+                await respond(send, 413, error_body(error.code, error.message, error.details))
                 return
         first = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
@@ -208,9 +222,20 @@ class BodyLimit:
 
         await self._app(scope, replay, send)
 
-    async def _too_large(self, send: Send) -> None:
-        limit = f"{self._max / 1e6:.3g} MB"
-        await respond(send, 413, error_body("body_too_large", f"This request is too large: the limit is {limit}."))
+
+def _counted(receive: Receive, limit: int) -> Receive:
+    """`receive`, which raises :class:`~app.errors.BodyTooLarge` once more than `limit` bytes have come."""
+    left = limit
+
+    async def counted() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise BodyTooLarge.over(limit)
+        return message
+
+    return counted
 
 
 def _host_name(host: str) -> str:

@@ -1,4 +1,4 @@
-"""``parley data …``: export ratings as training data."""
+"""``parley data …``: export ratings as training data, and all chats."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
+from app.chat.transfer.archive import Archive
 from app.cli.errors import reported
 from app.config import Settings
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, StoreError
 from app.export.base import Format, find_formats, get_format
 from app.export.files import Filters, manifest_path, write_file, write_rows
 from app.store import reading
+from app.store.repositories.users import LOCAL_USER
+from app.system.disk import replacing
+from app.system.private_files import FILE_MODE
 
 app = typer.Typer(
-    help="""Export ratings as data for training tools.
+    help="""Export ratings as data for training tools, or all chats.
 
     Examples:
 
@@ -26,15 +30,12 @@ app = typer.Typer(
         parley data export --format trl_unpaired --out thumbs.jsonl
 
         parley data export --format trl_pairs --out test.jsonl --split test --test-share 0.1
+
+        parley data export-chats --out chats.zip
     """,
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
-
-
-@app.callback()
-def group() -> None:
-    """A callback, so that typer keeps `export` as a subcommand while it is the only one."""
 
 
 @app.command("export")
@@ -77,15 +78,41 @@ def export(
         print(line, file=sys.stderr)
 
 
+@app.command("export-chats")
+@reported
+def export_chats(
+    out: Annotated[str, typer.Option(metavar="FILE", help="Zip archive to write.")] = "",
+) -> None:
+    """Write all chats to a zip archive: a JSON file for each, with versions, dates, models and ratings.
+
+    To get them back, drop the archive on the page, or use the import button above the list of chats. The server can
+    keep running meanwhile. Exit code 2: an option is wrong.
+
+    Example:  parley data export-chats --out chats.zip
+    """
+    path = _writable(Path(_given(out, "--out", "name a file, such as chats.zip")))
+    archive = Archive()
+    try:
+        with reading(Settings().resolved_database_url) as store, replacing(path, mode=FILE_MODE) as file:
+            for piece in archive.pieces(store, LOCAL_USER):
+                file.write(piece)
+    except OSError as error:
+        raise StoreError(f"{path} can't be written: {error.strerror}. An existing file is unchanged.") from error
+    print(f"{archive.chats} chats: {path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
 def _write(chosen: Format, target: str, filters: Filters) -> dict[str, Any]:
     with reading(Settings().resolved_database_url) as store:
         rated = store.ratings.rated_conversations(filters.conversation_ids)
         if target == "-":
             return write_rows(sys.stdout.buffer, chosen, rated, filters)
-        path = Path(target)
-        if path.is_dir() or not path.absolute().parent.is_dir():
-            raise InvalidRequest(f"{path} cannot be written. Choose a file in an existing folder.", field="out")
-        return write_file(path, chosen, rated, filters)
+        return write_file(_writable(Path(target)), chosen, rated, filters)
+
+
+def _writable(path: Path) -> Path:
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise InvalidRequest(f"{path} cannot be written. Choose a file in an existing folder.", field="out")
+    return path
 
 
 def _summary(manifest: dict[str, Any], target: str) -> list[str]:

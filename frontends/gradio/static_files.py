@@ -22,7 +22,7 @@ STATIC = Path(__file__).parent / "static"
 STYLES = (
     *("page/tokens", "page/page", "page/gradio"),
     *("widgets/buttons", "widgets/choices", "widgets/menu", "widgets/popover", "widgets/text_area", "widgets/toast"),
-    *("sidebar/sidebar", "settings/settings", "settings/enter_setting"),
+    *("sidebar/sidebar", "sidebar/drop_area", "settings/settings", "settings/enter_setting"),
     *("models/picker", "models/variant_choices", "models/hub_form"),
     *("conversation/conversation", "conversation/question_editor", "conversation/reasoning"),
     *("conversation/rating_box", "conversation/reply_details", "conversation/markdown", "conversation/formulas"),

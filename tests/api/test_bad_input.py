@@ -60,9 +60,16 @@ def test_a_bad_body_gets_a_clear_4xx_quickly(shared_api: Api, body: bytes) -> No
     assert shared_api.messages(conversation) == {}
 
 
-def test_ten_megabytes_are_refused_declared_or_not(shared_api: Api) -> None:
-    url = "/api/conversations/import"
-    body = json.dumps({"messages": [{"role": "user", "content": "x" * 10_000_000}]}).encode()
+@pytest.mark.parametrize(
+    ("url", "size"),
+    [
+        ("/api/conversations", 10_000_000),
+        ("/api/conversations/import/", 10_000_000),  # not the route that may get more
+        ("/api/conversations/import", 70_000_000),
+    ],
+)
+def test_what_is_too_large_is_refused_declared_or_not(shared_api: Api, url: str, size: int) -> None:
+    body = json.dumps({"messages": [{"role": "user", "content": "x" * size}]}).encode()
     declared = shared_api.http.post(url, content=body, headers={"content-type": "application/json"})
     chunked = shared_api.http.post(
         url,

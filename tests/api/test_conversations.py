@@ -145,9 +145,6 @@ def test_other_programs_exports_are_read(api: Api) -> None:
 
 def test_what_cannot_be_imported_says_why_and_stores_nothing(api: Api) -> None:
     own = {"format": "parley.conversation", "version": 1, "conversation": {}}
-    circle = [{"id": "a", "parent_id": "b", "role": "user", "content": "x"}]
-    circle.append({"id": "b", "parent_id": "a", "role": "user", "content": "y"})
-    question = [{"id": "a", "role": "user", "content": "x"}]
     bad: list[object] = [
         [],
         {},
@@ -156,36 +153,44 @@ def test_what_cannot_be_imported_says_why_and_stores_nothing(api: Api) -> None:
         {"messages": []},
         {"messages": [{"role": "pirate", "content": "x"}]},
         {"messages": [1]},
-        {**own, "messages": circle},
-        {**own, "messages": circle[:1]},
         {**own, "version": 99, "messages": []},
         {"conversations": [{"from": "gpt", "value": None}]},
         {"messages": [{"role": "x" * 100_000, "content": "x"}]},
-        {**own, "messages": [{"id": "a", "parent_id": [1], "role": "user", "content": "x"}]},
-        {**own, "conversation": {"leaf_id": {}}, "messages": question},
-        {**own, "conversation": {"sampling": [[1]]}, "messages": question},
-        {**own, "conversation": {"sampling": {"stop": [5]}}, "messages": question},
-        {"chat": {"history": {"messages": {"a": {"id": "a", "parentId": {}, "role": "user", "content": "x"}}}}},
-        {**own, "messages": [{"id": "a", "role": "user", "content": "x" * (MAX_MESSAGE_CHARS + 1)}]},
-        {"messages": [{"role": "system", "content": "x" * 900_000}, {"role": "user", "content": "x"}]},
-        {"messages": [*[{"role": "system", "content": "x" * 15_000}] * 2, {"role": "user", "content": "x"}]},
+        {"messages": [{"role": "system", "content": "x"}, {"role": "user", "content": None}]},
     ]
-    for settings in (
-        {"system_prompt": "x" * (MAX_SYSTEM_PROMPT_CHARS + 1)},
-        {"sampling": {"ignore_eos": True}},
-        {"sampling": {"temperature": 3}},
-        {"sampling": {"max_new_tokens": 10**9}},
-        {"sampling": {"flavour": 1}},
-    ):
-        assert api.http.post("/api/conversations", json=settings).status_code == 422, "the API itself refuses it"
-        bad.append({**own, "conversation": settings, "messages": question})
     for given in bad:
         answer = api.http.post("/api/conversations/import", json=given)
         assert answer.status_code == 422, (given, answer.text)
         assert answer.json()["error"]["code"] in ("invalid_import", "invalid_request")
         assert len(answer.text) < 500, "what was sent is not sent back"
     assert api.http.get("/api/conversations").json()["items"] == []
+
+
+def test_a_file_cannot_set_what_a_request_could_not(api: Api) -> None:
     assert SamplingOverrides.model_fields.keys() == OVERRIDES
+    own = {"format": "parley.conversation", "version": 1}
+    question = {"id": "a", "role": "user", "content": "x"}
+    for settings in (
+        {"sampling": {"ignore_eos": True}},
+        {"sampling": {"temperature": 3}},
+        {"sampling": {"max_new_tokens": 10**9}},
+        {"sampling": {"flavour": 1}},
+        {"sampling": {"stop": [5]}},
+        {"sampling": [[1]]},
+    ):
+        assert api.http.post("/api/conversations", json=settings).status_code == 422, "the API itself refuses it"
+        made = api.http.post(
+            "/api/conversations/import", json={**own, "conversation": settings, "messages": [question]}
+        )
+        assert (made.json()["sampling"], made.json()["report"]["changed"]) == ({}, {"settings": 1}), settings
+    long = {"system_prompt": "x" * (MAX_SYSTEM_PROMPT_CHARS + 1)}
+    text = "y" * (MAX_MESSAGE_CHARS + 1)
+    made = api.http.post(
+        "/api/conversations/import", json={**own, "conversation": long, "messages": [{**question, "content": text}]}
+    ).json()
+    assert made["system_prompt"] == "x" * MAX_SYSTEM_PROMPT_CHARS
+    assert [m["content"] for m in api.messages(made["id"]).values()] == ["y" * MAX_MESSAGE_CHARS]
+    assert made["report"]["changed"] == {"shortened": 2}
 
 
 def test_ratings_in_a_file_that_make_no_sense_are_left_out(api: Api) -> None:

@@ -13,6 +13,14 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import PHONE, OpenPage, ask, finished, scripted
 from tests.support.processes import ServerProcess
 
+DROP = """([name, ...files]) => {
+  const dragged = new DataTransfer();
+  for (const [file, text, type] of files) dragged.items.add(new File([text], file, { type }));
+  const target = document.querySelector("#parley-input");
+  target.dispatchEvent(new DragEvent(name, { dataTransfer: dragged, bubbles: true, cancelable: true }));
+}"""
+CHAT = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": None}]}
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
@@ -164,6 +172,43 @@ def test_export_and_import(server: ServerProcess, ids: list[str], open_page: Ope
     path.write_text("not JSON")
     page.locator(".p-sidebar input[type=file]").set_input_files(path)
     expect(page.locator(".p-toast").last).to_contain_text("can't be imported")
+
+
+def test_files_are_dropped_anywhere(server: ServerProcess, open_page: OpenPage) -> None:
+    page = open_page(server.url)
+    many = json.dumps([{**CHAT, "title": f"Dropped {n}"} for n in range(3)] + [{"title": "Bad one"}])
+    cover = page.locator(".p-drop")
+    expect(cover).to_be_hidden()
+    page.evaluate(DROP, ["dragover", ["x.png", "", "image/png"]])
+    expect(cover).to_contain_text("can't be imported")
+    page.evaluate(DROP, ["dragover", ["x.json", "", "application/json"]])
+    expect(cover).to_contain_text("Drop to import chats")
+    files = [["many.json", many, "application/json"], ["x.png", "", "image/png"]]
+    page.evaluate(DROP, ["drop", *files])
+    expect(cover).to_be_hidden()
+    toast = page.locator(".p-toast", has_text="Imported 3 chats; 3 messages were left out, 1 chat was skipped, 1 file")
+    expect(toast).to_be_visible()
+    expect(page.locator(".p-row", has_text="Dropped")).to_have_count(3)
+    toast.get_by_role("button", name="Details").click()
+    details = page.get_by_role("dialog", name="Import")
+    for text in ("Messages without text: 3", "Skipped: Bad one (no messages with text)", "“x.png” can't be imported"):
+        expect(details).to_contain_text(text)
+
+
+def test_all_chats_are_exported_and_come_back(
+    server: ServerProcess, ids: list[str], open_page: OpenPage, tmp_path: Path
+) -> None:
+    for given in ids:
+        server.http.post(f"/api/conversations/{given}/messages", json={"content": "How?", "parent_id": None})
+    page = open_page(server.url)
+    expect(page.locator(".p-row")).to_have_count(len(ids))
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export all chats").click()
+    path = tmp_path / "chats.zip"
+    download.value.save_as(path)
+    page.locator(".p-sidebar input[type=file]").set_input_files(path)
+    expect(page.locator(".p-toast").last).to_contain_text("Imported")
+    expect(page.locator(".p-row")).to_have_count(2 * len(ids))
 
 
 def test_more_comes_while_scrolling(server: ServerProcess, ids: list[str], open_page: OpenPage) -> None:

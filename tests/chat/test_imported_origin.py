@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from app.chat.transfer.file_values import MAX_MODEL_CHARS, date_of, model_of
+from app.chat.transfer.reading.values import MAX_MODEL_CHARS, date_of, model_of
 from app.chat.transfer.transfers import Transfers
 from app.domain.messages import Conversation, Message
 from app.store import Store
+from tests.support.chat_files import MAX_BYTES, load
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 async def imported(store: Store, data: object) -> tuple[Conversation, list[Message]]:
-    made = await Transfers(store).load("local", data)
+    made = (await load(store, data)).newest
     return made, await store.read(lambda r: r.messages.all(made.id))
 
 
@@ -84,9 +85,10 @@ async def test_parleys_own_json_comes_back_with_dates_and_models(store: Store) -
     made, messages = await imported(store, file)
     expected = [(ASKED, None), (ANSWERED, "glm@int4+poet"), (ANSWERED, "")]
     assert (made.created_at, made.system_prompt, about(messages)) == (ASKED, "S", expected)
-    again, messages = await imported(store, await Transfers(store).as_json("local", made.id))
+    _, pieces = await Transfers(store, MAX_BYTES).as_json("local", made.id)
+    again, messages = await imported(store, b"".join(pieces))
     assert (again.created_at, again.system_prompt, about(messages)) == (ASKED, "S", expected)
-    assert "## Assistant" in await Transfers(store).as_markdown("local", made.id)
+    assert "## Assistant" in await Transfers(store, MAX_BYTES).as_markdown("local", made.id)
 
 
 async def test_a_reply_is_never_older_than_its_question(store: Store) -> None:

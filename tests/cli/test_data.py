@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from app.cli.data import app
 from app.domain.feedback import Verdict
 from app.domain.messages import MessageState, Role
 from app.store import Repositories, Store
+from tests.support.chat_files import found_in
 
 
 @pytest.fixture
@@ -103,3 +105,21 @@ def test_without_a_database_the_exit_code_is_2(tmp_path: Path, monkeypatch: pyte
     assert code == 2
     assert "no database" in err
     assert not (tmp_path / "empty").exists()
+
+
+@pytest.mark.usefixtures("conversation_id")
+def test_all_chats_are_written_to_an_archive_that_can_be_imported(tmp_path: Path) -> None:
+    out = tmp_path / "chats.zip"
+    result = CliRunner().invoke(app, ["export-chats", "--out", str(out)])
+    assert (result.exit_code, result.stdout.startswith("1 chats: ")) == (0, True), result.output
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    chats, unread = found_in(out.read_bytes())
+    assert [m.content for m in chats[0].messages] == ["几点了？", "三点。", "I am a model."]
+    assert [m.rating and m.rating["verdict"] for m in chats[0].messages] == [None, "up", "down"]
+    assert unread == []
+
+
+@pytest.mark.usefixtures("conversation_id")
+def test_an_archive_needs_a_place(tmp_path: Path) -> None:
+    for wrong in ([], ["--out", str(tmp_path)], ["--out", str(tmp_path / "none" / "x.zip")]):
+        assert CliRunner().invoke(app, ["export-chats", *wrong]).exit_code == 2

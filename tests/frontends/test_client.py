@@ -97,7 +97,11 @@ async def keep(client: ParleyClient) -> None:
     await client.delete_conversation(conversation["id"])
     assert (await client.conversations())["items"] == []
     assert (await client.restore_conversation(conversation["id"]))["id"] == conversation["id"]
-    imported = await client.import_conversation({"messages": [{"role": "user", "content": "From elsewhere"}]})
+    archive = b"".join([piece async for piece in client.export_all()])
+    copy = await client.import_file(archive)
+    assert len(copy["report"]["conversations"]) == 1
+    await client.delete_conversation(copy["id"])
+    imported = await client.import_file(b'{"messages": [{"role": "user", "content": "From elsewhere"}]}')
     page = await client.conversations(limit=1)
     assert (page["items"][0]["id"], bool(page["next_cursor"])) == (imported["id"], True)
     rest = await client.conversations(limit=1, cursor=page["next_cursor"])

@@ -1,13 +1,11 @@
-"""Routes of conversations: list, search, create, update, delete, restore, subscribe, export, import."""
+"""Routes of conversations: list, search, create, update, delete, restore, subscribe."""
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal, cast
-from urllib.parse import quote
+from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Body, Header, Query, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from app.api import sse
 from app.api.deps import ServicesDep, UserId
@@ -26,7 +24,6 @@ from app.domain.messages import ConversationChanges, SearchHit
 router = APIRouter(prefix="/api/conversations", tags=["conversations"])
 
 MAX_LISTED = 200
-MARKDOWN = {"content": {"text/markdown": {"schema": {"type": "string"}}}}
 
 
 @router.get("")
@@ -59,14 +56,6 @@ async def create_conversation(user_id: UserId, services: ServicesDep, body: Conv
     return ConversationPublic.of(await services.conversations.create(user_id, **body.settings()))
 
 
-@router.post("/import", status_code=201)
-async def import_conversation(
-    user_id: UserId, services: ServicesDep, body: Annotated[Any, Body()]
-) -> ConversationPublic:
-    """Import a conversation from JSON: Parley's export, ``{messages}``, ShareGPT, or Open WebUI's export of a chat."""
-    return ConversationPublic.of(await services.transfers.load(user_id, body))
-
-
 @router.get("/{conversation_id}")
 async def get_conversation(user_id: UserId, services: ServicesDep, conversation_id: Id) -> ConversationDetail:
     """Get a conversation with all messages of its tree; running replies contain their text so far."""
@@ -96,30 +85,6 @@ async def delete_conversation(user_id: UserId, services: ServicesDep, conversati
 async def restore_conversation(user_id: UserId, services: ServicesDep, conversation_id: Id) -> ConversationPublic:
     """Restore a conversation from the trash."""
     return ConversationPublic.of(await services.conversations.restore(user_id, conversation_id))
-
-
-@router.get("/{conversation_id}/export", response_model=None, responses={200: MARKDOWN})
-async def export_conversation(
-    user_id: UserId,
-    services: ServicesDep,
-    conversation_id: Id,
-    format: Literal["markdown", "json"] = "markdown",  # noqa: A002 - the query parameter's name
-    reasoning: Annotated[bool, Query(description="Markdown: with what the model thought. JSON always has it.")] = False,
-) -> Response:
-    """Export the selected path as Markdown, or the whole tree as JSON that ``import`` accepts."""
-    if format == "json":
-        data = await services.transfers.as_json(user_id, conversation_id)
-        return JSONResponse(data, headers=_attachment(data["conversation"]["title"], "json"))
-    text = await services.transfers.as_markdown(user_id, conversation_id, with_reasoning=reasoning)
-    headers = _attachment(text[2:].partition("\n")[0], "md")
-    return Response(text, media_type="text/markdown; charset=utf-8", headers=headers)
-
-
-def _attachment(title: str, extension: str) -> dict[str, str]:
-    """The file name of a download (RFC 6266): letters of any script, but no characters that file systems refuse."""
-    name = re.sub(r"[^\w\- ]+", "", title).strip()[:60] or "conversation"
-    plain = f'attachment; filename="conversation.{extension}"'
-    return {"Content-Disposition": f"{plain}; filename*=UTF-8''{quote(name)}.{extension}"}
 
 
 @router.get("/{conversation_id}/events", response_class=StreamingResponse, responses={200: sse.EVENT_STREAM})

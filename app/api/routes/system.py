@@ -25,7 +25,11 @@ async def info(user_id: UserId, services: ServicesDep, languages: Languages) -> 
         "reasons": list(REASONS),
         "default_model_id": services.models.default_model(languages),
         "default_sampling": SamplingParams().as_dict(),
-        "limits": {"message_chars": MAX_MESSAGE_CHARS, "body_bytes": services.settings.max_body_bytes},
+        "limits": {
+            "message_chars": MAX_MESSAGE_CHARS,
+            "body_bytes": services.settings.max_body_bytes,
+            "import_bytes": services.settings.max_import_bytes,
+        },
         "trash_days": services.settings.trash_days,
     }
 

@@ -1,1 +1,1 @@
-"""Export of single conversations as Markdown and JSON, and import of JSON from Parley and other programs."""
+"""Export of conversations, one as Markdown or JSON or all as an archive, and import of files of Parley and others."""

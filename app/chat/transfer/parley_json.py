@@ -8,33 +8,57 @@ keeps the model's name, as that of an imported reply.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from app.chat.transfer.reading.formats import FORMAT, VERSION
 from app.domain.feedback import Rating
 from app.domain.messages import Conversation, Message
+from app.store.repositories import Repositories
 
-FORMAT = "parley.conversation"
-VERSION = 1
+_PIECE_CHARS = 1 << 16
 
 
-def dump(conversation: Conversation, messages: Sequence[Message], ratings: Mapping[str, Rating]) -> dict[str, Any]:
-    """The whole tree, JSON-ready, oldest message first."""
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "conversation": {
-            "id": conversation.id,
-            "title": conversation.title,
-            "model_id": conversation.model_id,
-            "system_prompt": conversation.system_prompt,
-            "sampling": dict(conversation.sampling),
-            "leaf_id": conversation.leaf_id,
-            "created_at": conversation.created_at.isoformat(),
-        },
-        "messages": [_message(m, ratings.get(m.id)) for m in messages],
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A conversation with its whole tree, and one person's ratings."""
+
+    conversation: Conversation
+    messages: Sequence[Message]
+    ratings: Mapping[str, Rating]
+
+
+def read(user_id: str, conversation_id: str, r: Repositories) -> Exported:
+    """What is exported of a conversation of `user_id`. Raises :class:`~app.errors.ConversationNotFound`."""
+    conversation = r.conversations.get(user_id, conversation_id)
+    return Exported(conversation, r.messages.all(conversation.id), r.ratings.latest(conversation.id, user_id))
+
+
+def pieces(exported: Exported) -> Iterator[bytes]:
+    """The JSON, oldest message first, in pieces: a long conversation as one would stop all others meanwhile."""
+    conversation = exported.conversation
+    head = {
+        "id": conversation.id,
+        "title": conversation.title,
+        "model_id": conversation.model_id,
+        "system_prompt": conversation.system_prompt,
+        "sampling": dict(conversation.sampling),
+        "leaf_id": conversation.leaf_id,
+        "created_at": conversation.created_at.isoformat(),
     }
+    piece = f'{{"format": "{FORMAT}", "version": {VERSION},\n"conversation": {_json(head)},\n"messages": ['
+    for n, message in enumerate(exported.messages):
+        piece += f"{',' if n else ''}\n{_json(_message(message, exported.ratings.get(message.id)))}"
+        if len(piece) >= _PIECE_CHARS:
+            yield piece.encode()
+            piece = ""
+    yield f"{piece}\n]}}\n".encode()
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def _message(message: Message, rating: Rating | None) -> dict[str, Any]:

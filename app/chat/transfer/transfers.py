@@ -1,34 +1,36 @@
-"""The service for exporting and importing single conversations."""
+"""The service for exporting and importing conversations."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from functools import partial
+from typing import IO
 
 from app.chat.transfer import markdown, parley_json
-from app.chat.transfer.import_formats import read
-from app.chat.transfer.importing import store_conversation
-from app.domain.messages import Conversation, by_id, path_to
+from app.chat.transfer.archive import Archive
+from app.chat.transfer.importing import ImportReport, OnProgress, store_all
+from app.chat.transfer.reading_process import reading
+from app.domain.messages import by_id, path_to
+from app.errors import ConversationNotFound, DatabaseDamaged
 from app.store.database import Store
 from app.store.repositories import Repositories
 
+IMPORTS_AT_ONCE = 2  # each takes the memory of a process; others wait
+
 
 class Transfers:
-    """Exports from and imports into the store. One per application."""
+    """Exports from and imports into the store. One per application. `max_bytes`: of an imported file."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, max_bytes: int) -> None:
+        self._store, self._max_bytes = store, max_bytes
+        self._turn = asyncio.Semaphore(IMPORTS_AT_ONCE)
 
-    async def as_json(self, user_id: str, conversation_id: str) -> dict[str, Any]:
-        """The whole tree with the user's own ratings."""
-
-        def work(r: Repositories) -> dict[str, Any]:
-            conversation = r.conversations.get(user_id, conversation_id)
-            return parley_json.dump(
-                conversation, r.messages.all(conversation.id), r.ratings.latest(conversation.id, user_id)
-            )
-
-        return await self._store.read(work)
+    async def as_json(self, user_id: str, conversation_id: str) -> tuple[str, Iterator[bytes]]:
+        """The title, and the whole tree with the user's own ratings as pieces of a JSON text."""
+        exported = await self._store.read(partial(parley_json.read, user_id, conversation_id))
+        return exported.conversation.title, parley_json.pieces(exported)
 
     async def as_markdown(self, user_id: str, conversation_id: str, *, with_reasoning: bool = False) -> str:
         """The shown path; the reasoning of its replies if asked for."""
@@ -41,7 +43,24 @@ class Transfers:
 
         return await self._store.read(work)
 
-    async def load(self, user_id: str, data: object) -> Conversation:
-        """Store `data` as a new conversation, all of it or nothing. Raises :class:`~app.errors.InvalidImport`."""
-        found = await asyncio.to_thread(read, data)
-        return await store_conversation(self._store, user_id, found)
+    async def as_archive(self, user_id: str) -> AsyncGenerator[bytes, None]:
+        """A zip archive of all conversations, in pieces. What is deleted or damaged meanwhile is left out."""
+        archive = Archive()
+        for conversation_id in await self._store.read(lambda r: r.conversations.ids(user_id)):
+            try:
+                exported = await self._store.read(partial(parley_json.read, user_id, conversation_id))
+            except ConversationNotFound:
+                continue
+            except DatabaseDamaged:
+                archive.count_damaged()
+                continue
+            yield await asyncio.to_thread(archive.add, exported)
+        yield await asyncio.to_thread(archive.end)
+
+    async def load(self, user_id: str, file: IO[bytes], on_progress: OnProgress = lambda report: None) -> ImportReport:
+        """Store the chats in `file`, a real one. Raises :class:`~app.errors.InvalidImport` if there are none.
+
+        Each conversation is stored as a whole or not at all; what can't be taken is told in the report.
+        """
+        async with self._turn, reading(file, self._max_bytes) as lines, aclosing(lines):
+            return await store_all(self._store, user_id, lines, on_progress)

@@ -81,6 +81,13 @@ class Conversations:
         with closing(every) as found:
             return list(islice(self._damage.legible(found, conversation_from), limit))
 
+    def ids(self, user_id: str) -> Sequence[str]:
+        """The ids of all conversations of `user_id` that have messages, oldest first; not those in the trash."""
+        rows = ConversationRow
+        has_messages = select(MessageRow.id).where(MessageRow.conversation_id == rows.id).exists()
+        query = select(rows.id).where(rows.user_id == user_id, rows.deleted_at.is_(None), has_messages)
+        return self._session.scalars(query.order_by(rows.updated_at, rows.id)).all()
+
     def search(self, user_id: str, text: str, limit: int) -> Sequence[SearchHit]:
         """Conversations of `user_id` whose title or messages contain all words of `text`, newest first."""
         return self._search.find(user_id, text, limit)

@@ -124,9 +124,9 @@ class Imports:
         self._search.put_title(row.id, row.title)
         return self._damage.required(row, conversation_from)
 
-    def discard(self, messages: Sequence[ImportedMessage]) -> None:
+    def discard(self, message_ids: Sequence[str]) -> None:
         """Delete a slice of messages with their ratings; none may have a child that is left."""
-        self._session.execute(delete(MessageRow).where(MessageRow.id.in_([m.id for m in messages])))
+        self._session.execute(delete(MessageRow).where(MessageRow.id.in_(message_ids)))
 
     def end(self, conversation_id: str) -> None:
         """Delete the hidden conversation with what it still has."""

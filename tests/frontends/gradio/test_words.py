@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 import app.errors
+from app.chat.transfer.reading.report import Changed, LeftOut, Skipped
 from app.domain.feedback import REASONS
 from app.errors import ParleyError
 from app.weights.fetching import hub_errors
@@ -20,8 +21,12 @@ TEMPLATE = re.compile(r"`([a-z]+\.\w*\$\{[^`]*)`")  # `picker.state_${…}`
 PAGE_ERRORS = {"error.unknown", "error.unreachable", "error.too_large"}  # codes that the page makes itself
 
 
+def word_file(language: str) -> str:
+    return "".join((STATIC / "i18n" / f"{name}{language}.js").read_text("utf-8") for name in ("", "import_"))
+
+
 def words(language: str) -> dict[str, str]:
-    return dict(ENTRY.findall((STATIC / "i18n" / f"{language}.js").read_text("utf-8")))
+    return dict(ENTRY.findall(word_file(language)))
 
 
 def error_classes(root: type[ParleyError] = ParleyError) -> Iterator[type[ParleyError]]:
@@ -44,7 +49,7 @@ def test_both_languages_have_the_same_keys_and_placeholders() -> None:
 
 def test_every_line_of_the_word_files_is_read_by_this_test() -> None:
     for language in ("en", "zh"):
-        lines = (STATIC / "i18n" / f"{language}.js").read_text("utf-8").splitlines()
+        lines = word_file(language).splitlines()
         assert len(words(language)) == sum(line.startswith('  "') for line in lines)
 
 
@@ -79,9 +84,17 @@ def test_every_phase_has_words() -> None:
     assert {f"picker.phase_{phase}" for phase in get_args(Phase)} <= words("en").keys()
 
 
+def test_everything_that_an_import_tells_has_words() -> None:
+    kinds = {"left_out": LeftOut, "changed": Changed, "reason": Skipped}
+    told = {f"imports.{name}_{reason}" for name, reasons in kinds.items() for reason in reasons}
+    assert told <= words("en").keys()
+
+
 def scripts() -> str:
     """All scripts but the words themselves."""
-    return "".join(path.read_text("utf-8") for path in STATIC.rglob("*.js") if path.stem not in ("en", "zh"))
+    return "".join(
+        path.read_text("utf-8") for path in STATIC.rglob("*.js") if path.stem.split("_")[-1] not in ("en", "zh")
+    )
 
 
 def test_every_key_that_a_script_names_exists() -> None:

@@ -1,5 +1,9 @@
 /** Every word of the page in English. `i18n/zh.js` has the same keys (a test compares them). */
+import { enImport } from "./import_en.js";
+
 export const en = {
+  ...enImport,
+
   "app.skip": "Skip to the message box",
   "app.language": "中文",
   "app.language_label": "Switch to Chinese",
@@ -193,7 +197,8 @@ export const en = {
   "sidebar.label": "Chats",
   "sidebar.search": "Search chats",
   "sidebar.clear_search": "Clear the search",
-  "sidebar.import": "Import a chat from a file",
+  "sidebar.import": "Import chats from files",
+  "sidebar.export_all": "Export all chats (zip)",
   "sidebar.pinned": "Pinned",
   "sidebar.week": "Previous 7 days",
   "sidebar.found": "Search results",
@@ -279,7 +284,8 @@ export const en = {
   "error.invalid_request": "This request isn't valid. Change it and try again. ({message})",
   "error.invalid_sampling": "One of the chat settings is out of range ({field}). Change it in the settings.",
   "error.prompt_too_long": "This text is too long: it has {prompt_tokens} tokens, and the model can read {context_tokens}. Shorten it, or split it into several messages.",
-  "error.invalid_import": "This file can't be imported. Choose a chat exported as JSON. ({message})",
+  "error.invalid_import": "This file can't be imported. Choose chats exported as JSON or zip. ({message})",
+  "error.body_too_large": "This is too large: at most {limit_bytes} can be sent.",
   "error.conversation_refused": "The model's chat template doesn't accept this chat: {reason}. Start a new chat, or choose another model.",
   "error.unsupported_request": "Parley doesn't support this ({field}).",
   "error.forbidden": "The server refused this page. Open Parley at the address shown when the server started.",

@@ -1,5 +1,9 @@
 /** 页面上的全部中文文字。键与 `i18n/en.js` 相同（有测试比较）。 */
+import { zhImport } from "./import_zh.js";
+
 export const zh = {
+  ...zhImport,
+
   "app.skip": "跳到输入框",
   "app.language": "English",
   "app.language_label": "切换到英文",
@@ -194,6 +198,7 @@ export const zh = {
   "sidebar.search": "搜索对话",
   "sidebar.clear_search": "清除搜索",
   "sidebar.import": "从文件导入对话",
+  "sidebar.export_all": "导出全部对话（zip）",
   "sidebar.pinned": "已置顶",
   "sidebar.week": "过去 7 天",
   "sidebar.found": "搜索结果",
@@ -279,7 +284,8 @@ export const zh = {
   "error.invalid_request": "请求有误，请修改后再试。（{message}）",
   "error.invalid_sampling": "有一项对话设置超出了范围（{field}），请在设置中修改。",
   "error.prompt_too_long": "内容太长：共 {prompt_tokens} 个 token，模型最多支持 {context_tokens} 个。请缩短，或分成几条发送。",
-  "error.invalid_import": "无法导入这个文件，请选择导出为 JSON 的对话。（{message}）",
+  "error.invalid_import": "无法导入这个文件，请选择导出为 JSON 或 zip 的对话。（{message}）",
+  "error.body_too_large": "内容太大，最多可发送 {limit_bytes}。",
   "error.conversation_refused": "该模型的对话模板不接受这段对话：{reason}。请新建对话，或换一个模型。",
   "error.unsupported_request": "Parley 不支持这项功能（{field}）。",
   "error.forbidden": "服务器拒绝了这个页面。请用服务器启动时显示的地址打开 Parley。",

@@ -1,4 +1,5 @@
 /** HTTP client for the JSON API. */
+import { sendFile } from "./send_file.js";
 
 /** An error response, or an unreachable server (`code` "unreachable", `status` 0). */
 export class ApiError extends Error {
@@ -31,6 +32,7 @@ export function isRefusal(error) {
  * @property {(path: string, body?: any) => Promise<any>} patch
  * @property {(path: string, body?: any, options?: {keepalive?: boolean}) => Promise<any>} put
  * @property {(path: string) => Promise<any>} delete
+ * @property {(path: string, file: Blob, handlers: import("./send_file.js").Handlers) => Promise<any>} upload
  */
 
 /**
@@ -50,7 +52,19 @@ export function createApi() {
     patch: (path, body) => call("PATCH", path, body),
     put: (path, body, options) => call("PUT", path, body, options),
     delete: (path) => call("DELETE", path),
+    upload,
   };
+}
+
+async function upload(path, file, handlers) {
+  let answer;
+  try {
+    answer = await sendFile(address(path), file, handlers);
+  } catch (problem) {
+    throw new ApiError("unreachable", String(problem.message));
+  }
+  if (answer.told?.imported) return answer.told.imported;
+  throw refusal(answer.told, answer.status);
 }
 
 async function call(method, path, body, { signal, keepalive } = {}) {
@@ -68,9 +82,13 @@ async function call(method, path, body, { signal, keepalive } = {}) {
   const text = await response.text();
   const found = parse(text);
   if (response.ok) return found;
+  throw refusal(found, response.status);
+}
+
+function refusal(found, status) {
   const error = found?.error ?? {};
-  const code = error.code ?? (response.status === 413 ? "too_large" : "unknown");
-  throw new ApiError(code, error.message ?? `HTTP ${response.status}`, error.details, response.status);
+  const code = error.code ?? (status === 413 ? "too_large" : "unknown");
+  return new ApiError(code, error.message ?? `HTTP ${status}`, error.details, status);
 }
 
 function parse(text) {

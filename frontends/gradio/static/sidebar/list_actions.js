@@ -1,4 +1,4 @@
-/** Actions of the conversation list: rename, pin, export, delete, import. */
+/** Actions of the conversation list: rename, pin, export, delete. */
 import { address } from "../page/api.js";
 
 /** Changes are shown at once, and undone when the server refuses them. */
@@ -86,27 +86,5 @@ export class ListActions {
     } catch (error) {
       this.app.toast(this.app.errorText(error));
     }
-  }
-
-  /**
-   * Create a conversation from an exported file, and open it.
-   * @param {File} file
-   */
-  async importFile(file) {
-    try {
-      const imported = await this.app.api.post("/api/conversations/import", parsed(await file.text()));
-      this.#put(imported);
-      this.app.open(imported.id);
-    } catch (error) {
-      this.app.toast(this.app.errorText(error));
-    }
-  }
-}
-
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch (problem) {
-    throw Object.assign(new Error(problem.message), { code: "invalid_import" });
   }
 }

@@ -1,14 +1,18 @@
-/** The sidebar: new chat, search, import, and the conversation list. */
+/** The sidebar: new chat, search, import and export, and the conversation list. */
 import { address } from "../page/api.js";
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
 import { showMenu } from "../widgets/menu.js";
+import { showPopover } from "../widgets/popover.js";
+import { mountDropArea } from "./drop_area.js";
+import { Imports } from "./imports.js";
 import { ListActions } from "./list_actions.js";
 import { ListData } from "./list_data.js";
 import { grouped } from "./list_groups.js";
 import { ListKeyboard } from "./list_keyboard.js";
 import { Row } from "./list_row.js";
 
+const ACCEPTED = ".json,.jsonl,.ndjson,.zip,application/json,application/zip";
 const SEARCH_AFTER_MS = 150;
 const REFRESH_AFTER_MS = 80;
 const SKELETON_ROWS = 6;
@@ -30,6 +34,10 @@ class Sidebar {
     this.groups = new Map();
     this.data = new ListData(app);
     this.actions = new ListActions(app, this.data, () => this.draw());
+    this.imports = new Imports(app, {
+      imported: (conversation, only) => this.#imported(conversation, only),
+      showDetails: (title, lines) => this.#showDetails(title, lines),
+    });
     this.#build();
     this.keyboard = new ListKeyboard(this.list, this.rows, {
       leave: () => this.search.focus(),
@@ -48,8 +56,13 @@ class Sidebar {
       h("img", { src: address("/ui/static/icon.svg"), alt: "", width: "24", height: "24" }),
       h("span", {}, "Parley"),
     );
-    this.file = h("input", { type: "file", accept: ".json,application/json", hidden: true });
+    this.file = h("input", { type: "file", accept: ACCEPTED, multiple: true, hidden: true });
     this.importButton = h("button.p-icon", { type: "button", onclick: () => this.file.click() }, icon("upload"));
+    this.exportLink = h(
+      "a.p-icon",
+      { href: address("/api/conversations/export"), download: "" },
+      icon("download"),
+    );
     this.newText = h("span");
     this.newButton = h(
       "button.p-new",
@@ -70,7 +83,7 @@ class Sidebar {
     this.element = h(
       "nav.p-sidebar",
       {},
-      h("div.p-sidebar-head", {}, this.brand, h("span.p-spring"), this.importButton, this.file),
+      h("div.p-sidebar-head", {}, this.brand, h("span.p-spring"), this.importButton, this.exportLink, this.file),
       h(
         "div.p-sidebar-tools",
         {},
@@ -84,9 +97,10 @@ class Sidebar {
   #listen() {
     const { app } = this;
     this.file.addEventListener("change", () => {
-      if (this.file.files[0]) void this.actions.importFile(this.file.files[0]);
+      void this.imports.take(this.file.files);
       this.file.value = "";
     });
+    mountDropArea(app, (files) => void this.imports.take(files));
     // While an input method composes, the field contains unfinished characters.
     this.search.addEventListener("input", (event) => !event.isComposing && this.#searchSoon());
     this.search.addEventListener("compositionend", () => this.#searchSoon());
@@ -121,10 +135,24 @@ class Sidebar {
     for (const [button, key] of [
       [this.clear, "sidebar.clear_search"],
       [this.importButton, "sidebar.import"],
+      [this.exportLink, "sidebar.export_all"],
     ]) {
       button.title = app.t(key);
       button.setAttribute("aria-label", app.t(key));
     }
+  }
+
+  // --- import ------------------------------------------------------------------------------------
+
+  #imported(conversation, only) {
+    if (this.data.put(conversation)) this.draw();
+    void this.load();
+    if (only) this.app.open(conversation.id);
+  }
+
+  #showDetails(title, lines) {
+    const list = h("ul.p-import-lines", {}, ...lines.map((line) => h("li", { dir: "auto" }, line)));
+    showPopover(this.importButton, { title, close: this.app.t("app.close"), content: [list] });
   }
 
   // --- loading -----------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.chat.transfer.reading.values import storable
 from app.domain.limits import MAX_MESSAGE_CHARS
 from app.domain.reasoning import Said, split
 
@@ -20,15 +21,16 @@ _DETAILS = re.compile(
 )
 
 
-def reasoning_of(record: Mapping[str, Any]) -> str:
-    """The reasoning that a message of a file has as a field; ``""`` if there is none."""
-    return next((value for name in _FIELDS if isinstance(value := record.get(name), str) and value), "")
+def reasoning_of(record: Mapping[str, Any], parts: Sequence[str] = ()) -> str:
+    """The reasoning that a message of a file has as a field, else as `parts` of its content; ``""`` if none."""
+    given = next((value for name in _FIELDS if isinstance(value := record.get(name), str) and value), "")
+    return given or "\n".join(part for part in parts if part)
 
 
 def separated(content: str, reasoning: str) -> Said:
     """A reply and its reasoning, which may be the beginning of its `content`."""
     if reasoning:
-        return Said(content, reasoning[:MAX_MESSAGE_CHARS])
+        return Said(content, storable(reasoning[:MAX_MESSAGE_CHARS]))
     details = _DETAILS.match(content)
     if details is None:
         return split(content)

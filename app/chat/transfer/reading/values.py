@@ -1,4 +1,7 @@
-"""Dates and names of models in other programs' files, each written in its own way. What can't be read is left out."""
+"""Dates, names of models and texts in other programs' files, each written in its own way.
+
+What can't be read is left out.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 from app.models.references import with_adapter
 
 MAX_MODEL_CHARS = 200
-_DATES = ("created_at", "createdAt", "create_time", "timestamp")
+_DATES = ("created_at", "createdAt", "create_time", "created_date", "timestamp", "date", "send_date", "inserted_at")
 _MODELS = ("model", "model_id", "modelName", "model_name")
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # a smaller number isn't a time
 _MILLISECONDS = 100_000_000_000  # from here on a number counts milliseconds: as seconds it would be the year 5138
@@ -54,6 +57,16 @@ def parley_model_of(record: Mapping[str, Any]) -> str:
     adapter = made.get("adapter")
     name = model_of({"model": made.get("model_id")})
     return with_adapter(name, _name(adapter)) if name and isinstance(adapter, str) and _name(adapter) else name
+
+
+def storable(text: str) -> str:
+    """`text` as every database can store it: without NUL, halves of surrogate pairs replaced."""
+    text = text.replace("\0", "")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def _name(value: str) -> str:
