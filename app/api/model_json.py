@@ -56,6 +56,8 @@ def model_json(view: ModelView, languages: Sequence[str]) -> dict[str, Any]:
         "progress": asdict(view.progress) if view.progress else None,
         "error": view.error.payload() if view.error else None,
         "default": view.default,
+        "recommended": view.recommended,
+        "tier": view.tier,
         "quantizations": [_variant_json(variant) for variant in view.variants],
         "adapters": _adapters_json(view),
     }

@@ -84,11 +84,12 @@ class ConversationUpdate(_Request):
     model_id: ModelRef | None = None
     system_prompt: SystemPrompt | None = None
     sampling: SamplingOverrides | None = None
+    sampling_changes: SamplingOverrides | None = None
     pinned: bool | None = None
     leaf_id: Id | None = None
 
     def changes(self) -> dict[str, Any]:
-        """The fields that were given. ``sampling`` replaces all overrides."""
+        """The fields that were given. ``sampling`` replaces all overrides, ``sampling_changes`` those that it names."""
         given = self.model_dump(exclude_unset=True, exclude={"sampling"})
         if "sampling" in self.model_fields_set:
             given["sampling"] = _overrides(self.sampling)

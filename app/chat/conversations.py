@@ -94,7 +94,8 @@ class ConversationService:
         A change of the leaf alone is not published: each reader chooses the version shown, and the choice is stored for
         the next time the conversation is opened.
         """
-        self._must_be_usable(changes.get("model_id"), changes.get("sampling"))
+        sampling = {**changes.get("sampling", {}), **changes.get("sampling_changes", {})}
+        self._must_be_usable(changes.get("model_id"), sampling)
         updated = await self._store.write(lambda r: r.conversations.update(user_id, conversation_id, **changes))
         if changes.keys() - {"leaf_id"}:
             self._hub.channel(conversation_id).publish(ConversationUpdated(updated))

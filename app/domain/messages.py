@@ -115,7 +115,8 @@ class ConversationChanges(TypedDict, total=False):
     title: str
     model_id: str | None
     system_prompt: str
-    sampling: Mapping[str, object]
+    sampling: Mapping[str, object]  # in place of all overrides
+    sampling_changes: Mapping[str, object]  # of some overrides; None removes one
     pinned: bool
     leaf_id: str | None
 

@@ -17,6 +17,7 @@ from app.weights.formats.converted_files import GGUF_TYPES
 from app.weights.sources import WEIGHT_SUFFIXES, FolderSource, HubSource, ModelFile, WheelSource, total_bytes
 
 KINDS = ("chat", "reward")
+TUNINGS = ("chat", "none")
 SOURCES = ("folder", "hub", "wheel", "upstream")
 # The variants of a Hugging Face folder: quantizations of the torch engine (int4 only as the checkpoint's own layout),
 # and GGUF number formats for llama.cpp, the smallest and fastest first.
@@ -96,6 +97,8 @@ class Manifest:
     engine: str  # the name of its factory in app.engine
     kind: str = "chat"  # one of KINDS
     languages: tuple[str, ...] = ()  # empty: unknown
+    released: str = ""  # "2024-09": year and month; "": unknown
+    tuning: str = "chat"  # one of TUNINGS; "none": only continues texts
     licence: str = ""
     description: str = ""  # in English
     translations: Mapping[str, str] = field(default_factory=dict)  # of the description, by language

@@ -7,6 +7,8 @@ Reading is strict (an unknown key is an error) and opens no other file.
     family = "native"                   # prompt format: native, alpaca, vicuna, belle …
     engine = "llama_cpp"                # an engine of app/engine: llama_cpp, torch, openai, scripted
     languages = ["en", "zh"]
+    released = "2024-09"                # year and month; recent models are recommended
+    tuning = "chat"                     # or none: a model that only continues texts
     quantizations = ["q4_0", "nf4"]     # torch only: its variants; the first is the default
     description = "What it is good for."  # in English; other languages in [translations]: zh = "…"
 
@@ -56,6 +58,7 @@ from app.models.manifest import (
     QUANTIZATIONS,
     SOURCES,
     THINKING_SWITCHES,
+    TUNINGS,
     Adapter,
     Manifest,
     Reasoning,
@@ -73,6 +76,7 @@ _MAX_CONTEXT_TOKENS = 1 << 24
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9A-Za-z.!+_-]+")
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
@@ -103,6 +107,8 @@ def load_manifest(path: Path, engines: EngineInputs | None = None) -> Manifest:
         family=root.text("family", "native", pattern=_NAME, hint="a family's name, such as native or vicuna"),
         engine=engine,
         languages=root.texts("languages", pattern=_LANGUAGE, hint='a language code such as "en" or "zh"'),
+        released=root.text("released", "", pattern=_MONTH, hint='year and month, such as "2024-09"'),
+        tuning=root.choice("tuning", TUNINGS, "chat"),
         licence=root.text("licence", ""),
         parameters=root.text("parameters", ""),
         quantization=root.text("quantization", ""),

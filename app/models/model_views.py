@@ -12,6 +12,7 @@ from app.models.fetches import Fetches
 from app.models.loaded_models import LoadedModels
 from app.models.manifest import Manifest
 from app.models.memory import MemorySnapshot
+from app.models.recommendation import Recommendation, Tier
 from app.weights.progress import Progress
 
 ViewState = Literal["not_fetched", "fetching", "damaged", "ready", "loading", "loaded", "failed"]
@@ -43,6 +44,8 @@ class ModelView:
     progress: Progress | None  # of a running fetch
     arriving: bool  # requested by its Hub name and not in the catalog yet
     default: bool  # whether it is used if no model is chosen
+    recommended: bool  # whether it suits this computer and the reader best
+    tier: Tier | None
     variants: tuple[VariantView, ...]
     adapter_problems: Mapping[str, str]  # adapter name → why it can't be used
 
@@ -65,6 +68,8 @@ class LiveState:
     missing_extras: Mapping[str, MissingExtra]  # by engine name
     memory: MemorySnapshot
     default_id: str | None
+    recommendation: Recommendation
+    recommended_id: str | None
 
     def model_view(self, entry: CatalogEntry, *, arriving: bool) -> ModelView:
         """The view of `entry` at this moment."""
@@ -81,6 +86,8 @@ class LiveState:
             progress=progress,
             arriving=arriving,
             default=manifest.base_id == self.default_id,
+            recommended=manifest.base_id == self.recommended_id,
+            tier=self.recommendation.tier(manifest),
             variants=tuple(self._variant_view(variant) for variant in entry.variants),
             adapter_problems=entry.adapter_problems,
         )

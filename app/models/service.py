@@ -20,6 +20,7 @@ from app.models.loaded_models import LoadedModels, NothingLoaded
 from app.models.manifest import Manifest
 from app.models.model_events import ModelEvent, ModelEvents
 from app.models.model_views import Listing, LiveState, ModelView
+from app.models.recommendation import Recommendation
 from app.models.references import parse
 from app.weights.formats.checkpoint import CONFIG
 from app.weights.importing.importer import Imported, import_model
@@ -286,7 +287,10 @@ class ModelService:
         default = self.default_model(languages)
         default_id = parse(default).base if default else None
         memory = self.catalog.budget.snapshot()
-        return LiveState(self.fetches, self._loaded, self._missing_extras, memory, default_id)
+        missing = self._missing_extras
+        recommendation = Recommendation(self.catalog.entries(), memory, missing)
+        recommended_id = recommendation.model_id(languages)
+        return LiveState(self.fetches, self._loaded, missing, memory, default_id, recommendation, recommended_id)
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:

@@ -21,9 +21,9 @@ from frontends.render import highlight_css
 STATIC = Path(__file__).parent / "static"
 STYLES = (
     *("page/tokens", "page/page", "page/gradio"),
-    *("widgets/buttons", "widgets/choices", "widgets/menu", "widgets/popover", "widgets/toast"),
-    *("sidebar/sidebar", "sidebar/drop_area", "settings/settings", "models/picker"),
-    *("models/variant_choices", "models/hub_form"),
+    *("widgets/buttons", "widgets/choices", "widgets/menu", "widgets/popover", "widgets/text_area", "widgets/toast"),
+    *("sidebar/sidebar", "sidebar/drop_area", "settings/settings", "settings/enter_setting"),
+    *("models/picker", "models/variant_choices", "models/hub_form"),
     *("conversation/conversation", "conversation/question_editor", "conversation/reasoning"),
     *("conversation/rating_box", "conversation/reply_details", "conversation/markdown", "conversation/formulas"),
     *("composer/composer", "page/welcome", "page/print"),

@@ -75,6 +75,18 @@ def test_sampling_is_replaced_as_a_whole_and_can_be_cleared(api: Api) -> None:
     assert api.http.patch(url, json={"sampling": None}).json()["sampling"] == {}
 
 
+def test_changes_of_sampling_leave_the_rest_as_it_is(api: Api) -> None:
+    conversation = api.conversation(sampling={"temperature": 0.1, "seed": 7})
+    url = f"/api/conversations/{conversation}"
+    changes = {"sampling_changes": {"top_k": 3, "seed": None}}
+    assert api.http.patch(url, json=changes).json()["sampling"] == {"temperature": 0.1, "top_k": 3}
+    both = {"sampling": {"top_p": 0.5}, "sampling_changes": {"top_k": 5}}
+    assert api.http.patch(url, json=both).json()["sampling"] == {"top_p": 0.5, "top_k": 5}
+    for bad in ({"temperature": 9}, {"flavour": 1}):
+        assert api.http.patch(url, json={"sampling_changes": bad}).status_code == 422
+    assert api.http.patch(url, json={"sampling_changes": None}).json()["sampling"] == {"top_p": 0.5, "top_k": 5}
+
+
 def test_json_export_comes_back_by_import(api: Api) -> None:
     conversation = api.conversation(system_prompt="Short.", title="Original")
     first = api.answer(conversation, "One")

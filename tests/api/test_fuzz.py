@@ -76,6 +76,7 @@ def right_requests(api: Api) -> list[Request]:
         Request("GET", at),
         Request("GET", f"{at}/export"),
         Request("PATCH", at, {"title": "x", "model_id": None, "sampling": sampling, "pinned": True, "leaf_id": reply}),
+        Request("PATCH", at, {"sampling_changes": sampling}),
         Request("POST", f"{at}/messages", question),
         Request("POST", f"/api/messages/{asked['question']['id']}/edit", {"content": "x", "sampling": sampling}),
         Request("POST", f"/api/messages/{reply}/regenerate", {"model_id": "test", "sampling": sampling}),
@@ -139,10 +140,10 @@ def send(api: Api, request: Request, rng: random.Random) -> httpx.Response:
     return api.http.request(request.method, f"{request.path}{query}", content=content, headers=sent)
 
 
-@pytest.mark.parametrize("which", range(21))
+@pytest.mark.parametrize("which", range(22))
 def test_spoiled_requests_are_answered_and_break_nothing(shared_api: Api, which: int) -> None:
     requests = right_requests(shared_api)
-    assert len(requests) == 21
+    assert len(requests) == 22
     rng = random.Random(which)
     for n in range(ROUNDS):
         answer = send(shared_api, requests[which], rng)

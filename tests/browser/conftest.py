@@ -150,9 +150,12 @@ def seen(page: Page, requests: list[Any]) -> None:
 
 
 def ask(page: Page, text: str) -> None:
-    """Type and press Enter."""
+    """Type and press Enter, or on a phone the button."""
     page.fill("#parley-input", text)
-    page.press("#parley-input", "Enter")
+    if page.evaluate("matchMedia('(pointer: coarse)').matches"):
+        page.click(".p-send")
+    else:
+        page.press("#parley-input", "Enter")
 
 
 def finished(page: Page, n: int = -1) -> str:

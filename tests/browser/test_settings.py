@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import PHONE, OpenPage, scripted
+from tests.browser.conftest import PHONE, OpenPage, ask, finished, scripted, seen
 from tests.support.processes import ServerProcess
 
 CREATIVE = {"temperature": 1.1, "top_p": 0.95, "top_k": 100}
@@ -127,9 +127,72 @@ def test_every_field_has_a_name_and_fits_a_phone(server: ServerProcess, conversa
     for name in ("对话指令", "温度", "回答长度上限", "Top-p", "Top-k", "Min-p", "重复惩罚", "随机种子", "停止词"):
         assert page.locator("#parley-settings").get_by_label(name, exact=True).count() >= 1, name
     assert page.locator("#parley-settings").evaluate("(e) => e.scrollWidth - e.clientWidth") == 0
-    heights = page.locator("#parley-settings :is(button, summary, input:not(.p-choice input), .p-choice)").evaluate_all(
+    controls = "button, summary, input:not(label input), .p-choice, .p-check-row"
+    heights = page.locator(f"#parley-settings :is({controls})").evaluate_all(
         "(all) => all.map((e) => e.getBoundingClientRect()).filter((r) => r.width).map((r) => r.height)"
     )
     assert min(heights) >= 44
     page.keyboard.press("Escape")
     expect(page.locator(".p-chip-button")).to_be_focused()
+
+
+def test_a_number_out_of_range_is_shown_as_it_is_stored(
+    server: ServerProcess, conversation: str, open_page: OpenPage
+) -> None:
+    page = opened(server, conversation, open_page)
+    number = page.locator("#parley-temperature input[type=number]")
+    number.fill("9")
+    number.press("Enter")
+    expect(number).to_have_value("2")  # the box still has the focus
+    expect(page.locator(".p-settings-status")).to_have_text("Saved for this chat.")
+    assert stored(server, conversation)["sampling"] == {"temperature": 2}
+    server.http.patch(f"/api/conversations/{conversation}", json={"sampling": {"temperature": 0.4}})
+    expect(number).to_have_value("0.4")  # another tab's change: nothing was being typed
+
+
+def test_a_refused_change_shows_what_is_stored(server: ServerProcess, conversation: str, open_page: OpenPage) -> None:
+    page = opened(server, conversation, open_page)
+    number = page.locator("#parley-temperature input[type=number]")
+    before = number.input_value()
+
+    def out_of_range(route: Route) -> None:
+        route.continue_(post_data={"sampling_changes": {"temperature": 9}})
+
+    page.route(f"**/api/conversations/{conversation}", out_of_range)
+    number.fill("1.5")
+    number.press("Enter")
+    expect(page.locator(".p-settings-status")).to_contain_text("the previous value is back")
+    expect(number).to_have_value(before)
+    assert stored(server, conversation)["sampling"] == {}
+
+
+def test_an_edit_while_the_first_message_creates_the_conversation_is_saved(
+    server: ServerProcess, open_page: OpenPage
+) -> None:
+    page = open_page(server.url)
+    page.locator(".p-chip-button").click()
+    waiting: list[Route] = []
+    page.route("**/api/conversations", lambda route: waiting.append(route))
+    ask(page, "Hello")
+    seen(page, waiting)
+    page.locator("#parley-preset label").nth(2).click()
+    with page.expect_request(lambda request: request.method == "PATCH") as patched:
+        waiting[0].continue_()
+    assert patched.value.response() is not None
+    finished(page)
+    expect(page.locator("#parley-preset input").nth(2)).to_be_checked()
+    assert stored(server, page.url.partition("c=")[2])["sampling"] == CREATIVE
+
+
+def test_instructions_that_are_too_long_stay_in_the_box(
+    server: ServerProcess, conversation: str, open_page: OpenPage
+) -> None:
+    page = opened(server, conversation, open_page)
+    box = page.locator("#parley-system-prompt")
+    box.fill("Be brief.")
+    box.blur()
+    box.fill("x" * 20_001)
+    box.blur()
+    expect(page.locator("#parley-system-prompt-problem")).to_contain_text("too long")
+    assert len(box.input_value()) == 20_001
+    assert stored(server, conversation)["system_prompt"] == "Be brief."

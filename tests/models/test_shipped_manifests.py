@@ -40,6 +40,7 @@ def test_everything_is_said_in_both_languages(shipped: Manifest) -> None:
     assert shipped.description.endswith(".")
     assert set(shipped.translations) == {"zh"}
     assert re.search(r"[一-鿿].*。$", shipped.translations["zh"], re.DOTALL)
+    assert shipped.released
     assert all((shipped.licence, shipped.parameters, shipped.languages, shipped.context_tokens, shipped.title))
     assert ("zh" in shipped.languages) or "English" in shipped.description or shipped.family == "transcript"
     assert shipped.family in load_families()

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
+import { ApiError } from "../../frontends/gradio/static/page/api.js";
 import { ChangeSaver } from "../../frontends/gradio/static/settings/change_saver.js";
 import { deferred, turn } from "./fakes.js";
 
@@ -17,6 +18,7 @@ beforeEach(() => {
     },
     saved: () => told.push("saved"),
     failed: (error) => told.push(error.message),
+    refused: (parts) => told.push(`${parts} given up`),
   });
 });
 
@@ -48,7 +50,7 @@ test("it holds a part until the store has it", async () => {
 test("a failure followed by a newer change is made good by it", async () => {
   saver.put({ a: 1, b: 1 });
   saver.put({ a: 2 });
-  requests[0].reject(new Error("refused"));
+  requests[0].reject(new Error("lost"));
   await turn();
   assert.deepEqual(requests[1].changes, { a: 2, b: 1 });
   requests[1].resolve();
@@ -58,9 +60,22 @@ test("a failure followed by a newer change is made good by it", async () => {
 
 test("a failure is not tried again by itself, and nothing of it is lost", async () => {
   saver.put({ a: 1 });
-  requests[0].reject(new Error("refused"));
+  requests[0].reject(new Error("lost"));
   await turn();
-  assert.deepEqual([requests.length, told, saver.holds("a")], [1, ["refused"], true]);
+  assert.deepEqual([requests.length, told, saver.holds("a")], [1, ["lost"], true]);
   saver.put({ b: 2 });
   assert.deepEqual(requests[1].changes, { a: 1, b: 2 });
+});
+
+test("a refused change is given up, and told even if a newer one is saved", async () => {
+  saver.put({ a: 1 });
+  saver.put({ b: 2 });
+  requests[0].reject(new ApiError("invalid_request", "refused", {}, 422));
+  await turn();
+  assert.deepEqual(requests[1].changes, { b: 2 });
+  requests[1].resolve();
+  await turn();
+  assert.deepEqual(told, ["a given up", "refused"]);
+  saver.retry();
+  assert.equal(requests.length, 2);
 });

@@ -48,6 +48,7 @@ export class FakeStorage {
   constructor() {
     this.items = new Map();
     this.full = false;
+    this.written = 0; // how often
   }
 
   getItem(key) {
@@ -56,6 +57,7 @@ export class FakeStorage {
 
   setItem(key, value) {
     if (this.full) throw new Error("QuotaExceededError");
+    this.written += 1;
     this.items.set(key, value);
   }
 

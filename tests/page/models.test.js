@@ -12,13 +12,14 @@ import {
   stateLook,
 } from "../../frontends/gradio/static/models/model_state.js";
 import { addModels } from "../../frontends/gradio/static/models/models.js";
-import { FakeDocument, FakeEventSource, fakeApp } from "./fakes.js";
+import { FakeDocument, FakeEventSource, FakeStorage, fakeApp } from "./fakes.js";
 
 beforeEach(() => {
   mock.timers.reset();
   mock.timers.enable({ apis: ["setTimeout", "Date"] });
   globalThis.document = new FakeDocument();
   globalThis.EventSource = FakeEventSource;
+  globalThis.localStorage = new FakeStorage();
   FakeEventSource.opened = [];
 });
 
@@ -184,4 +185,66 @@ test("a lost stream is opened again after a while, and a hidden tab holds none",
   assert.equal(stream().closed, true);
   document.show(true);
   assert.equal(FakeEventSource.opened.length, 3);
+});
+
+// --- which model answers --------------------------------------------------------------------------
+
+const variant = (id, name, at) => ({ name, id: at ? `${id}@${name}` : id, default: !at, state: "ready" });
+const variants = (id, ...names) => names.map((name, at) => variant(id, name, at));
+
+test("the model that was chosen last answers in new chats, with its variant and adapter, while it can", async () => {
+  const adapters = [{ name: "polite" }];
+  const rich = model("rich", "ready", { quantizations: variants("rich", "q4_0", "q8_0"), adapters });
+  const app = listing([model("usual", "ready"), rich]);
+  await app.refreshModels();
+  await app.chooseModel("rich@q8_0+polite");
+  app.state.draft = {};
+  assert.equal(app.reference(), "rich@q8_0+polite");
+  const again = listing([model("usual", "ready"), rich]); // the next visit
+  await again.refreshModels();
+  assert.equal(again.reference(), "rich@q8_0+polite");
+  for (const less of [{ adapters: [] }, { quantizations: variants("rich", "q4_0") }, { quantizations: [] }]) {
+    app.items = [model("usual", "ready"), { ...rich, ...less }];
+    await app.refreshModels();
+    assert.equal(app.reference(), "usual");
+  }
+});
+
+test("a model that was chosen and needs a download now, or does not fit, answers in no new chat", async () => {
+  const app = listing([model("usual", "ready"), model("other", "ready")]);
+  await app.refreshModels();
+  await app.chooseModel("other");
+  app.state.draft = {};
+  for (const now of [model("other", "not_fetched"), model("other", "ready", { fits: false })]) {
+    app.items = [model("usual", "ready"), now];
+    await app.refreshModels();
+    assert.equal(app.reference(), "usual");
+  }
+});
+
+test("no other model takes the place of a chat's own that is gone", async () => {
+  const app = listing([model("usual", "ready", { quantizations: variants("usual", "q4_0") })]);
+  app.state.conversation = { model_id: "gone" };
+  assert.equal(app.missingModel(), null); // the list isn't known yet
+  await app.refreshModels();
+  assert.deepEqual([app.missingModel(), app.reference(), app.model()], ["gone", "gone", null]);
+  app.state.conversation = { model_id: "usual@q8_0" };
+  assert.equal(app.missingModel(), "usual@q8_0");
+  app.state.conversation = { model_id: null }; // it never had one
+  assert.deepEqual([app.missingModel(), app.reference()], [null, "usual"]);
+});
+
+test("the recommended model comes first, a model that only continues texts last", () => {
+  const groups = grouped(
+    [
+      model("base", "not_fetched", { memory_bytes: 1, tier: "base", languages: ["en"] }),
+      model("older", "not_fetched", { memory_bytes: 2, tier: "older", languages: ["en"] }),
+      model("recent", "not_fetched", { memory_bytes: 3, tier: "recent", languages: ["en"] }),
+      model("best", "not_fetched", { memory_bytes: 4, tier: "recent", recommended: true, languages: ["en"] }),
+      model("base here", "ready", { tier: "base" }),
+      model("here", "ready"),
+    ],
+    "en",
+  );
+  assert.deepEqual(groups.map(({ models }) => ids(models)), ["here,base here", "best,recent,older,base"]);
 });

@@ -10,6 +10,7 @@ import {
   readNumber,
   readSeed,
   readStop,
+  readSystemPrompt,
   readThinkingTokens,
   thinkingFor,
   valuesOf,
@@ -37,15 +38,15 @@ test("what is no setting of the panel is left out", () => {
 
 test("only what differs from the model's own sampling is an override", () => {
   const values = valuesOf(DEFAULTS, {});
-  assert.deepEqual(overridesOf(DEFAULTS, values), {});
-  const changed = { ...values, temperature: 0.7, top_k: 20, seed: 7, stop: ["###"] };
-  assert.deepEqual(overridesOf(DEFAULTS, changed), { temperature: 0.7, top_k: 20, seed: 7, stop: ["###"] });
+  assert.deepEqual(new Set(Object.values(overridesOf(DEFAULTS, values))), new Set([null]));
+  const changed = { temperature: 0.7, top_k: 20, seed: 7, stop: ["###"] };
+  assert.deepEqual(overridesOf(DEFAULTS, { ...changed, top_p: 0.9 }), { ...changed, top_p: null });
 });
 
 test("a model's own stop sequences are no override", () => {
   const defaults = { ...DEFAULTS, stop: ["</s>"] };
-  assert.deepEqual(overridesOf(defaults, valuesOf(defaults, {})), {});
-  assert.deepEqual(overridesOf(defaults, { ...valuesOf(defaults, {}), stop: [] }), { stop: [] });
+  assert.deepEqual(overridesOf(defaults, { stop: ["</s>"] }), { stop: null });
+  assert.deepEqual(overridesOf(defaults, { stop: [] }), { stop: [] });
 });
 
 test("presets are recognised by their values", () => {
@@ -81,14 +82,18 @@ test("stop sequences are lines, at most sixteen, of at most 128 characters", () 
   }
 });
 
+test("a system prompt has as many characters as the server takes", () => {
+  assert.deepEqual(readSystemPrompt("😀".repeat(20_000)), { value: "😀".repeat(20_000) });
+  assert.deepEqual(readSystemPrompt("x".repeat(20_001)), { problem: "settings.long_system_prompt" });
+});
+
 test("thinking is an override only where it differs from the model's own", () => {
   const overrides = (defaults, wanted) => {
-    const values = valuesOf(defaults, {});
-    return overridesOf(defaults, { ...values, thinking: thinkingFor(defaults, wanted) });
+    return overridesOf(defaults, { thinking: thinkingFor(defaults, wanted) });
   };
-  assert.deepEqual(overrides(DEFAULTS, true), {});
+  assert.deepEqual(overrides(DEFAULTS, true), { thinking: null });
   assert.deepEqual(overrides(DEFAULTS, false), { thinking: false });
-  assert.deepEqual(overrides({ ...DEFAULTS, thinking: false }, false), {});
+  assert.deepEqual(overrides({ ...DEFAULTS, thinking: false }, false), { thinking: null });
   assert.deepEqual(overrides({ ...DEFAULTS, thinking: false }, true), { thinking: true });
 });
 

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
+import { ApiError } from "../../frontends/gradio/static/page/api.js";
 import { SettingsState } from "../../frontends/gradio/static/settings/settings_state.js";
 import { deferred, turn } from "./fakes.js";
 
 const DEFAULTS = { temperature: 0.2, top_p: 0.9, top_k: 40, min_p: 0.05, repetition_penalty: 1, max_new_tokens: 512 };
 const EMPTY = { system_prompt: "", sampling: {} };
 const CREATIVE = { temperature: 1.1, top_p: 0.95, top_k: 100 };
+const CREATIVE_CHANGES = { ...CREATIVE, min_p: null }; // 0.05 is the model's own
 
 let state, requests, kept, told;
 
@@ -38,7 +40,7 @@ test("an edit is seen at once and saved when it is committed", async () => {
   assert.equal(state.values.temperature, 0.5);
   assert.equal(requests.length, 0);
   state.commit();
-  assert.deepEqual(requests[0].changes, { sampling: { temperature: 0.5 } });
+  assert.deepEqual(requests[0].changes, { sampling_changes: { temperature: 0.5 } });
   await answer(0);
   assert.equal(told.at(-1), "saved");
 });
@@ -50,7 +52,7 @@ test("a click that follows another is saved after it, and keeps what both change
   state.applyPreset("creative"); // for the button that is clicked
   assert.equal(requests.length, 1);
   await answer(0);
-  assert.deepEqual(requests[1].changes, { sampling: CREATIVE });
+  assert.deepEqual(requests[1].changes, { sampling_changes: CREATIVE_CHANGES });
   await answer(1);
   assert.deepEqual(state.settings, { system_prompt: "Be brief.", sampling: CREATIVE });
 });
@@ -63,7 +65,7 @@ test("only the latest of many edits is saved after the one that is under way", a
   }
   await answer(0);
   assert.deepEqual(
-    requests.map(({ changes }) => changes.sampling.temperature),
+    requests.map(({ changes }) => changes.sampling_changes.temperature),
     [0.3, 0.5],
   );
 });
@@ -100,7 +102,7 @@ test("another tab's change that comes after an own one, while that is saved, is 
   state.applyPreset("creative");
   state.receive({ ...EMPTY, sampling: CREATIVE });
   state.receive({ ...EMPTY, sampling: { seed: 5 } });
-  assert.deepEqual(state.settings.sampling, CREATIVE);
+  assert.deepEqual(state.settings.sampling, { ...CREATIVE, seed: 5 }); // the seed isn't being saved here
   await answer(0);
   assert.deepEqual(state.settings.sampling, { seed: 5 });
 });
@@ -127,18 +129,18 @@ test("another tab's change that came before an own save stays out when the answe
   assert.equal(state.settings.system_prompt, "later");
 });
 
-test("what is refused stays, is told, and is sent again with the next change", async () => {
+test("what did not reach the server stays, is told, and is sent again with the next change", async () => {
   state.open("c1", EMPTY);
   state.applyPreset("creative");
-  const refused = new Error("refused");
-  requests[0].reject(refused);
+  const lost = new Error("lost");
+  requests[0].reject(lost);
   await turn();
-  assert.equal(told.at(-1), refused);
+  assert.equal(told.at(-1), lost);
   state.receive(EMPTY); // the page loads the conversation again
   assert.deepEqual(state.settings.sampling, CREATIVE);
   state.editSystemPrompt("Be brief.");
   state.commit();
-  assert.deepEqual(requests[1].changes, { sampling: CREATIVE, system_prompt: "Be brief." });
+  assert.deepEqual(requests[1].changes, { sampling_changes: CREATIVE_CHANGES, system_prompt: "Be brief." });
   await answer(1);
   assert.equal(told.at(-1), "saved");
 });
@@ -183,4 +185,69 @@ test("overrides are of the model that answers now", () => {
   assert.deepEqual(state.settings.sampling, { temperature: 0.2 });
   state.editSampling({ temperature: 0.7 });
   assert.deepEqual(state.settings.sampling, {});
+});
+
+const refusal = () => new ApiError("invalid_sampling", "refused", {}, 422);
+
+test("what did not reach the server is sent again when it is back, or before a question is asked", async () => {
+  state.open("c1", EMPTY);
+  state.retry(); // there is nothing to send
+  state.applyPreset("creative");
+  for (const again of [() => state.retry(), () => state.settled()]) {
+    requests.at(-1).reject(new Error("lost"));
+    await turn();
+    void again();
+  }
+  assert.deepEqual(
+    requests.map(({ changes }) => changes),
+    Array(3).fill({ sampling_changes: CREATIVE_CHANGES }),
+  );
+});
+
+test("after a refusal the form shows what is stored, and the refused change is not sent again", async () => {
+  state.open("c1", { ...EMPTY, sampling: { temperature: 0.5 } });
+  state.editSampling({ temperature: 1.5 });
+  state.commit();
+  const refused = refusal();
+  requests[0].reject(refused);
+  await turn();
+  assert.deepEqual([state.settings.sampling, told.at(-1)], [{ temperature: 0.5 }, refused]);
+  state.editSampling({ top_k: 7 });
+  state.commit();
+  assert.deepEqual(requests[1].changes, { sampling_changes: { top_k: 7 } });
+});
+
+test("a refusal takes no newer edit away, and brings back what another tab changed meanwhile", async () => {
+  state.open("c1", EMPTY);
+  state.editSampling({ temperature: 1.5, top_k: 7 });
+  state.commit();
+  state.receive({ ...EMPTY, sampling: { temperature: 0.6, top_k: 9 } });
+  state.editSampling({ top_k: 8 });
+  requests[0].reject(refusal());
+  await turn();
+  assert.deepEqual(state.settings.sampling, { temperature: 0.6, top_k: 8 });
+});
+
+test("two tabs that change different settings at the same time both keep theirs", async () => {
+  state.open("c1", EMPTY);
+  state.editSampling({ temperature: 1.5 });
+  state.receive({ ...EMPTY, sampling: { top_k: 7 } });
+  state.commit();
+  assert.deepEqual(requests[0].changes, { sampling_changes: { temperature: 1.5 } });
+  assert.deepEqual(state.settings.sampling, { temperature: 1.5, top_k: 7 });
+});
+
+test("what is edited while the first message creates the conversation is saved in it", async () => {
+  state.open(null, EMPTY);
+  state.editSampling({ temperature: 0.5 });
+  state.commit();
+  const created = structuredClone(kept.at(-1)); // as it was sent
+  state.editSampling({ top_k: 7 });
+  state.editSystemPrompt("Be brief.");
+  state.created("c1", created);
+  assert.deepEqual(
+    requests.map(({ id, changes }) => [id, changes]),
+    [["c1", { system_prompt: "Be brief.", sampling_changes: { top_k: 7 } }]],
+  );
+  assert.deepEqual(state.settings, { system_prompt: "Be brief.", sampling: { temperature: 0.5, top_k: 7 } });
 });

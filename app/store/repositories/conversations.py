@@ -97,8 +97,11 @@ class Conversations:
         row = self._row(user_id, conversation_id)
         if changes.get("leaf_id") is not None:
             self._require_message(conversation_id, changes["leaf_id"])
+        if "sampling" in changes or "sampling_changes" in changes:
+            sampling = {**changes.pop("sampling", row.sampling), **changes.pop("sampling_changes", {})}
+            row.sampling = {name: value for name, value in sampling.items() if value is not None}
         for name, value in changes.items():
-            setattr(row, name, dict(changes["sampling"]) if name == "sampling" else value)
+            setattr(row, name, value)
         _check(row)
         self._session.flush()
         if "title" in changes:

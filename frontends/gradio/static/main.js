@@ -7,6 +7,7 @@ import { mountPicker } from "./models/picker.js";
 import { createApp, idInAddress } from "./page/app.js";
 import { connectionBar } from "./page/connection_bar.js";
 import { h, whenPresent } from "./page/dom.js";
+import { hideInputMethodKeys } from "./page/input_methods.js";
 import { Panels } from "./page/panels.js";
 import { RepeatedClicks } from "./page/repeated_clicks.js";
 import { createTheme } from "./page/theme.js";
@@ -17,6 +18,7 @@ import { mountSidebar } from "./sidebar/sidebar.js";
 import { createToast } from "./widgets/toast.js";
 
 async function start() {
+  hideInputMethodKeys();
   const app = createApp();
   const theme = createTheme(app);
   const basicsLoaded = loadBasics(app);

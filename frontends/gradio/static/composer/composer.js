@@ -1,14 +1,17 @@
 /** The composer: the message box with the model picker, the settings button and Send or Stop. Keeps unsent text. */
+import { isReady } from "../models/chosen_model.js";
 import { modelName } from "../models/model_name.js";
-import { isReady } from "../models/models.js";
 import { h } from "../page/dom.js";
+import { whenLeaving } from "../page/leaving.js";
 import { settingsSummary } from "../settings/summary.js";
 import { nameButton, textButton } from "../widgets/buttons.js";
+import { enterSends, isSendKey } from "../widgets/enter_key.js";
 import { icon } from "../widgets/icons.js";
-import { grow, isSendKey } from "../widgets/text_area.js";
-import { keepDraft, readDraft } from "./drafts.js";
+import { grow, trimmed } from "../widgets/text_area.js";
+import { keepDraft, keepTyped, readDraft, storeTyped } from "./drafts.js";
+import { missingModelNotice } from "./missing_model.js";
 
-const DRAWN_AFTER = ["language", "models", "model", "conversation", "conversation-updated", "draft"];
+const DRAWN_AFTER = ["language", "models", "model", "conversation", "conversation-updated", "draft", "enter-key"];
 const STOP_BECAME_SEND_MS = 400; // for so long a press may still be meant to stop the reply
 const MODEL_ERRORS = /^(model_|damaged|not_enough|worker_failed)/; // error codes that another model may not give
 
@@ -23,8 +26,9 @@ export class Composer {
     this.on = on;
     this.running = false;
     this.endedAt = -Infinity; // when the last reply ended
-    this.area = h("textarea.p-input", { rows: "1", id: "parley-input", dir: "auto", enterkeyhint: "send" });
+    this.area = h("textarea.p-input.p-grows", { rows: "1", id: "parley-input", dir: "auto" });
     this.error = h("div.p-alert", { role: "alert", hidden: true });
+    this.missing = missingModelNotice(app, () => this.openPicker());
     this.shownError = null; // {say, error}; `say` is a function, so that the line can be translated again
     this.picker = h("div.p-picker-mount");
     const settings = () => on.settings(this.settings);
@@ -37,7 +41,7 @@ export class Composer {
       this.area,
       h("div.p-composer-foot", {}, this.picker, this.settings, h("span.p-spring"), this.button),
     );
-    this.element = h("div.p-composer-frame", {}, this.error, this.form, this.hint);
+    this.element = h("div.p-composer-frame", {}, this.missing, this.error, this.form, this.hint);
     this.#listen();
     this.draw();
     this.load();
@@ -58,6 +62,7 @@ export class Composer {
       else if (this.area.value.trim()) this.tell(() => app.t("composer.wait"));
     });
     this.area.addEventListener("input", () => this.#typed());
+    whenLeaving(storeTyped);
     for (const event of DRAWN_AFTER) app.on(event, () => this.draw());
     for (const event of ["models", "model"]) app.on(event, () => this.#modelChanged());
     app.on("running", (message) => this.#setRunning(message !== null));
@@ -70,8 +75,8 @@ export class Composer {
 
   #typed() {
     this.endedAt = -Infinity; // who types has seen that the reply has ended
-    keepDraft(this.app.state.conversationId, this.area.value);
-    this.tell(null);
+    keepTyped(this.app.state.conversationId, this.area.value);
+    if (this.shownError) this.tell(null);
     this.#fit();
     void this.app.warmModel();
   }
@@ -97,6 +102,7 @@ export class Composer {
     const placeholder = app.model() ? "composer.placeholder" : "composer.placeholder_no_model";
     this.area.placeholder = app.t(placeholder, { model: modelName(app, app.reference()) });
     this.area.setAttribute("aria-label", app.t("composer.label"));
+    this.area.enterKeyHint = enterSends() ? "send" : "enter";
     const label = app.t(this.running ? "composer.stop" : "composer.send");
     nameButton(this.button, label, this.running ? "stop" : "arrow_up");
     this.button.toggleAttribute("data-running", this.running);
@@ -130,12 +136,13 @@ export class Composer {
   async submit(text = this.area.value) {
     const { app } = this;
     if (!text.trim() || this.running) return;
+    if (app.missingModel()) return this.missing.querySelector("button").focus(); // it asks; the text stays
     const from = app.state.conversationId;
     this.area.value = "";
     this.#fit();
     this.tell(null);
     try {
-      await this.on.send(text.trim());
+      await this.on.send(trimmed(text));
       keepDraft(from, "");
       if (app.state.conversationId !== from) keepDraft(app.state.conversationId, this.area.value);
     } catch (error) {

@@ -1,4 +1,5 @@
 /** Actions on the open conversation: ask, stop, regenerate, continue, edit, rate, copy. */
+import { ApiError } from "../page/api.js";
 import { copyText } from "../page/dom.js";
 import { openRatingBox } from "./rating_box.js";
 import { showDetails } from "./reply_details.js";
@@ -17,17 +18,25 @@ export class Actions {
     this.stopRequested = false;
   }
 
+  // Nothing is sent for a model that is not there any more: the composer asks for another one.
+  #requireModel() {
+    const missing = this.app.missingModel();
+    if (missing) throw new ApiError("model_not_found", "", { model_id: missing });
+    return this.app.reference();
+  }
+
   /**
    * Ask a question. It is shown at once, and removed again when the server refuses it, in which case this throws.
    * @param {string} content
    */
   async send(content) {
     const { app, conversation } = this;
+    const model_id = this.#requireModel();
     const parent = conversation.tree.leaf;
     const { optimistic } = conversation;
     const draft = app.state.draft;
     const isNew = conversation.id === null;
-    optimistic.question(parent, content, app.reference());
+    optimistic.question(parent, content, model_id);
     conversation.draw();
     this.view.follow();
     try {
@@ -68,6 +77,11 @@ export class Actions {
 
   /** Generate another reply to the same question. */
   regenerate(message) {
+    try {
+      this.#requireModel();
+    } catch (error) {
+      return void this.app.toast(this.app.errorText(error));
+    }
     void this.#again(message, "regenerate", { ...message, content: "", html: "" });
   }
 
@@ -98,7 +112,7 @@ export class Actions {
 
   /** Send a new version of a question, as a sibling of the old one. Throws when the server refuses it. */
   async edit(message, content) {
-    const body = { content, model_id: this.app.reference() };
+    const body = { content, model_id: this.#requireModel() };
     await this.#ask(`/api/messages/${message.id}/edit`, body);
   }
 

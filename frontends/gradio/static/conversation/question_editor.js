@@ -1,7 +1,8 @@
 /** The editor of a question, in its place. An edit creates a sibling: the old version stays. */
 import { h } from "../page/dom.js";
 import { textButton } from "../widgets/buttons.js";
-import { grow, isSendKey } from "../widgets/text_area.js";
+import { enterSends, isSendKey } from "../widgets/enter_key.js";
+import { grow, trimmed } from "../widgets/text_area.js";
 
 /**
  * @param {Object} app
@@ -10,7 +11,8 @@ import { grow, isSendKey } from "../widgets/text_area.js";
  * @returns {HTMLElement}
  */
 export function editor(app, content, on) {
-  const area = h("textarea.p-field", { "aria-label": app.t("message.edit_label"), rows: "1", dir: "auto" });
+  const area = h("textarea.p-field.p-grows", { "aria-label": app.t("message.edit_label"), rows: "1", dir: "auto" });
+  area.enterKeyHint = enterSends() ? "send" : "enter";
   const error = h("p.p-error", { role: "alert", hidden: true });
   const send = h("button.p-button.p-primary", { type: "submit" }, app.t("message.edit_send"));
   const cancel = textButton(app.t("message.edit_cancel"), on.close);
@@ -20,7 +22,7 @@ export function editor(app, content, on) {
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const text = area.value.trim();
+    const text = trimmed(area.value);
     if (!text) return;
     send.disabled = true;
     try {

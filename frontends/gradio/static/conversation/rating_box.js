@@ -1,5 +1,6 @@
 /** The box at a thumb: reasons and a comment, which are saved however it closes, and a button that withdraws the rating. */
 import { h } from "../page/dom.js";
+import { whenLeaving } from "../page/leaving.js";
 import { textButton } from "../widgets/buttons.js";
 import { showPopover } from "../widgets/popover.js";
 
@@ -36,17 +37,6 @@ export function openRatingBox(app, ratings, anchor, id, verdict) {
     event.preventDefault();
     popover.close();
   });
-}
-
-/** @returns {() => void} stops it */
-function whenLeaving(act) {
-  const hidden = () => document.visibilityState === "hidden" && act(); // a phone may end a hidden page without a word
-  addEventListener("pagehide", act);
-  document.addEventListener("visibilitychange", hidden);
-  return () => {
-    removeEventListener("pagehide", act);
-    document.removeEventListener("visibilitychange", hidden);
-  };
 }
 
 /** @returns {{form: HTMLElement, entered: () => {reasons: string[], comment: string}}} */

@@ -1,4 +1,5 @@
 /** The page's language and its texts. */
+import { readStored, store } from "../page/storage.js";
 import { en } from "./en.js";
 import { zh } from "./zh.js";
 
@@ -11,7 +12,7 @@ export const LOCALES = { en: "en", zh: "zh-CN" };
 
 /** @returns {"en"|"zh"} what was chosen before, else what the browser prefers */
 export function preferredLanguage() {
-  const chosen = localStorage.getItem(KEY);
+  const chosen = readStored(KEY);
   if (chosen in WORDS) return chosen;
   const known = (navigator.languages ?? []).map((tag) => tag.slice(0, 2)).find((tag) => tag in WORDS);
   return known ?? "en";
@@ -19,7 +20,7 @@ export function preferredLanguage() {
 
 /** @param {"en"|"zh"} language */
 export function rememberLanguage(language) {
-  localStorage.setItem(KEY, language);
+  store(KEY, language);
 }
 
 /**

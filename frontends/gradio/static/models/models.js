@@ -1,15 +1,16 @@
 /** The list of models, the model of the open conversation, and the progress of downloads. */
 import { same } from "../page/compare.js";
 import { throttled } from "../page/throttle.js";
+import { preferredModel, rememberModel } from "./chosen_model.js";
 import { ModelStream } from "./model_stream.js";
-import { asLoaded, bestReference, findModel, parts, variantOf } from "./reference.js";
+import { asLoaded, findModel, isKnown, variantOf } from "./reference.js";
 
 const BUSY = new Set(["fetching", "loading"]);
 const RETRY_MS = 5000;
 const MINOR_MS = 1000; // progress and free memory change often
 
 /**
- * Add to `app` the functions `model`, `reference`, `refreshModels`, `followModels`, `chooseModel`, `warmModel`.
+ * Add to `app` the functions `model`, `reference`, `missingModel`, `refreshModels`, `followModels`, `chooseModel`, `warmModel`.
  * @param {Object} app
  */
 export function addModels(app) {
@@ -61,8 +62,16 @@ export function addModels(app) {
 
   /** The reference (base@quantization+adapter) for the next reply: the conversation's, the draft's, or the best. */
   app.reference = () => {
-    const wanted = app.state.conversation?.model_id ?? (app.state.conversation ? null : app.state.draft.model_id);
-    return findModel(app.state.models, wanted) ? wanted : preferred(app);
+    const { conversation, draft, models } = app.state;
+    const wanted = conversation ? conversation.model_id : draft.model_id;
+    return isKnown(models, wanted) ? wanted : (app.missingModel() ?? preferredModel(app));
+  };
+
+  /** The open conversation's model if there is no such model any more; else null. No other one may answer unasked. */
+  app.missingModel = () => {
+    const { conversation, models, modelsKnown } = app.state;
+    const wanted = conversation?.model_id;
+    return wanted && modelsKnown && !isKnown(models, wanted) ? wanted : null;
   };
 
   /** The model of that reference, with the state of its variant. */
@@ -75,6 +84,7 @@ export function addModels(app) {
   app.chooseModel = async (reference) => {
     if (!app.state.conversationId) app.state.draft.model_id = reference;
     else await app.api.patch(`/api/conversations/${app.state.conversationId}`, { model_id: reference });
+    rememberModel(reference);
     app.emit("model", reference);
   };
 
@@ -98,15 +108,6 @@ export function addModels(app) {
   app.on("language", () => app.refreshModels()); // descriptions are in the page's language
 }
 
-/**
- * @param {Object|null} model
- * @returns {boolean} whether it can reply, at once or after loading
- */
-export function isReady(model) {
-  if (!model) return false;
-  return model.state === "ready" || model.state === "loaded" || model.state === "loading";
-}
-
 /** `models` with `next` in place of the model with its id, or appended. */
 function withModel(models, next) {
   const isKnown = models.some(({ id }) => id === next.id);
@@ -120,15 +121,4 @@ function isProgress(models, next) {
 
 function isBusy(model) {
   return BUSY.has(model.state) || (model.quantizations ?? []).some((variant) => BUSY.has(variant.state));
-}
-
-/** The server's default if it speaks the page's language, else the first ready model that does, else any ready one. */
-function preferred(app) {
-  const { models, info, language } = app.state;
-  const ready = models.filter(isReady);
-  const usual = ready.find((model) => model.id === parts(info?.default_model_id).base);
-  const speaks = (model) => model?.languages.includes(language);
-  const best = speaks(usual) ? usual : (ready.find(speaks) ?? usual ?? ready[0]);
-  if (!best) return null;
-  return best === usual ? info.default_model_id : bestReference(best);
 }

@@ -5,6 +5,7 @@ import { closePopover, showPopover } from "../widgets/popover.js";
 import { HubForm } from "./hub_form.js";
 import { grouped } from "./model_groups.js";
 import { ModelPanel } from "./model_panel.js";
+import { ModelSearch } from "./model_search.js";
 import { isUsable, listedState, shortLanguageNames, stateLook, stateText } from "./model_state.js";
 import { asLoaded, bestReference, fullName, hasChoices, parts } from "./reference.js";
 
@@ -35,9 +36,11 @@ class Picker {
       onclick: () => this.#toggle(),
     };
     this.element = h("button.p-picker", button, this.mark, this.title, this.state, icon("chevron_down"));
-    this.list = h("div.p-models", { role: "listbox", tabindex: "0" });
+    this.list = h("div.p-models", { role: "listbox", tabindex: "0", id: "parley-models" });
+    this.search = new ModelSearch(app, { changed: () => this.#searched(), key: (event) => this.#key(event) });
+    this.nothing = h("p.p-muted.p-models-nothing", { role: "status" });
     this.another = h("button.p-another", { type: "button", onclick: () => this.#showForm() });
-    this.scroller = h("div.p-models-scroll", {}, this.list, this.another);
+    this.scroller = h("div.p-models-scroll", {}, this.list, this.nothing, this.another);
     this.form = new HubForm(app, (id) => this.#started(id));
     this.naming = false; // whether the form is shown in place of the panel
     this.panel = new ModelPanel(app, {
@@ -75,10 +78,12 @@ class Picker {
 
   #drawList() {
     const { app } = this;
-    const groups = grouped(app.state.models, app.state.language);
+    this.search.draw();
+    const groups = grouped(this.search.found(app.state.models), app.state.language);
     const models = groups.flatMap((group) => group.models);
     const current = app.model()?.id;
     this.list.setAttribute("aria-label", app.t("picker.label"));
+    this.nothing.textContent = models.length ? "" : app.t("picker.nothing_found", { query: this.search.query });
     this.another.replaceChildren(icon("plus"), app.t("picker.by_name"));
     const top = this.scroller.scrollTop;
     this.list.replaceChildren(
@@ -107,6 +112,7 @@ class Picker {
   #option(model, current) {
     const { app } = this;
     const about = [model.parameters, shortLanguageNames(app, model.languages)].filter(Boolean).join(" · ");
+    const mark = model.recommended && h("span.p-model-recommended", {}, app.t("picker.recommended"));
     const option = h(
       "div.p-model",
       {
@@ -121,6 +127,7 @@ class Picker {
         {},
         h("span.p-model-title", { title: model.title }, model.title),
         h("span.p-model-about", {}, about),
+        mark,
       ),
       h("span.p-model-state", {}, listedState(app, model)),
       current ? icon("check") : h("span.p-svg"),
@@ -138,8 +145,10 @@ class Picker {
   #show(id) {
     this.shown = id;
     for (const option of this.#options) option.toggleAttribute("data-shown", option.dataset.model === id);
-    if (id) this.list.setAttribute("aria-activedescendant", `parley-model-${id}`);
-    else this.list.removeAttribute("aria-activedescendant");
+    for (const box of [this.list, this.search.field]) {
+      if (id) box.setAttribute("aria-activedescendant", `parley-model-${id}`);
+      else box.removeAttribute("aria-activedescendant");
+    }
     const model = this.#find(id);
     const reference = model && this.#referenceOf(model);
     this.another.toggleAttribute("data-shown", this.naming);
@@ -179,12 +188,13 @@ class Picker {
     if (this.#isOpen) return closePopover();
     this.shown = null;
     this.naming = false;
+    this.search.begin();
     this.#drawList();
     const { app } = this;
     this.popover = showPopover(this.element, {
       title: app.t("picker.title"),
       close: app.t("app.close"),
-      content: [this.scroller, this.panel.element, this.form.element],
+      content: [h("div.p-models-side", {}, this.search.field, this.scroller), this.panel.element, this.form.element],
       className: "p-picker-box",
     });
     this.#drawList();
@@ -208,6 +218,13 @@ class Picker {
     void this.#choose(this.#referenceOf(model), stays);
   }
 
+  #searched() {
+    this.naming = false;
+    this.shown = null;
+    this.#drawList();
+    this.scroller.scrollTop = 0;
+  }
+
   #key(event) {
     const ids = this.#options.map((option) => option.dataset.model);
     const at = ids.indexOf(this.shown);
@@ -223,7 +240,7 @@ class Picker {
       const model = found && asLoaded(found, this.#referenceOf(found));
       if (model && isUsable(model)) this.#pick(model);
       else this.panel.focus(); // downloading gigabytes needs a second key press
-    }
+    } else if (event.currentTarget === this.list) this.search.take(event);
   }
 
   async #choose(reference, stays = false) {

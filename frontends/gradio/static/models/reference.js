@@ -30,6 +30,18 @@ export function findModel(models, reference) {
 }
 
 /**
+ * @param {Object[]} models
+ * @param {string|null|undefined} reference
+ * @returns {boolean} whether there is such a model, with the variant and the adapter that are named
+ */
+export function isKnown(models, reference) {
+  const model = findModel(models, reference);
+  const { quantization, adapter } = parts(reference);
+  const hasOne = (list, wanted) => !wanted || (list ?? []).some(({ name }) => name === wanted);
+  return Boolean(model) && hasOne(model.quantizations, quantization) && hasOne(model.adapters, adapter);
+}
+
+/**
  * The variant that `reference` names: one of the model's `quantizations`, or the model itself if it has none.
  * @param {Object} model
  * @param {string} reference

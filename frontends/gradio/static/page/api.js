@@ -18,6 +18,14 @@ export class ApiError extends Error {
 }
 
 /**
+ * @param {ApiError} error
+ * @returns {boolean} whether the server has refused the request itself: sent again, it is refused again
+ */
+export function isRefusal(error) {
+  return error.status >= 400 && error.status < 500;
+}
+
+/**
  * @typedef {Object} Api
  * @property {(path: string, options?: {signal?: AbortSignal}) => Promise<any>} get
  * @property {(path: string, body?: any) => Promise<any>} post

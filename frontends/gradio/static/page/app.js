@@ -70,6 +70,7 @@ function addNavigation(app) {
     app.state.conversation = conversation;
     app.state.draft = { ...EMPTY_DRAFT };
     history.pushState(null, "", address(conversation.id));
+    app.emit("created", conversation);
     app.emit("conversation", conversation.id);
     app.emit("conversation-updated", conversation);
   };

@@ -1,5 +1,6 @@
 /** Opens and closes the panels beside the conversation: the sidebar with the chat list and the settings. */
 import { h } from "./dom.js";
+import { readStored, store } from "./storage.js";
 
 const NARROW = "(max-width: 899px)";
 const SIDEBAR_KEY = "parley.sidebar";
@@ -20,7 +21,7 @@ export class Panels {
     this.narrow.addEventListener("change", () => this.set("sidebar", !this.narrow.matches));
     document.addEventListener("keydown", (event) => event.key === "Escape" && this.#escape(event));
     this.set("settings", false);
-    this.set("sidebar", !this.narrow.matches && localStorage.getItem(SIDEBAR_KEY) !== "closed");
+    this.set("sidebar", !this.narrow.matches && readStored(SIDEBAR_KEY) !== "closed");
   }
 
   isOpen(panel) {
@@ -40,7 +41,7 @@ export class Panels {
   toggle(panel, opener) {
     this.set(panel, !this.isOpen(panel), opener);
     if (panel !== "sidebar" || this.narrow.matches) return;
-    localStorage.setItem(SIDEBAR_KEY, this.isOpen(panel) ? "open" : "closed");
+    store(SIDEBAR_KEY, this.isOpen(panel) ? "open" : "closed");
   }
 
   set(panel, open, opener) {

@@ -1,4 +1,5 @@
 /** The theme: light, dark or the system's. An early script in the page's head sets it for the first paint. */
+import { readStored, store } from "./storage.js";
 
 const KEY = "parley.theme";
 const CHOICES = ["system", "light", "dark"];
@@ -9,7 +10,7 @@ const CHOICES = ["system", "light", "dark"];
  */
 export function createTheme(app) {
   const system = matchMedia("(prefers-color-scheme: dark)");
-  const chosen = localStorage.getItem(KEY);
+  const chosen = readStored(KEY);
   app.state.theme = CHOICES.includes(chosen) ? chosen : "system";
 
   function apply() {
@@ -31,7 +32,7 @@ export function createTheme(app) {
   return {
     next() {
       app.state.theme = CHOICES[(CHOICES.indexOf(app.state.theme) + 1) % CHOICES.length];
-      localStorage.setItem(KEY, app.state.theme);
+      store(KEY, app.state.theme);
       apply();
       app.emit("theme", app.state.theme);
     },

@@ -1,7 +1,8 @@
 /** The welcome screen: four example questions, and the offer to download a model when there is none. */
 import { bytes } from "../i18n/format.js";
 import { grouped } from "../models/model_groups.js";
-import { percent, share } from "../models/model_state.js";
+import { isUsable, percent, share } from "../models/model_state.js";
+import { bestReference } from "../models/reference.js";
 import { textButton } from "../widgets/buttons.js";
 import { icon } from "../widgets/icons.js";
 import { h } from "./dom.js";
@@ -46,28 +47,51 @@ export class Welcome {
     const { app } = this;
     if (!app.state.modelsKnown) return null;
     if (!model) return this.#missing();
-    if (model.languages.length === 0 || model.languages.includes(app.state.language)) return null;
+    if (speaks(model, app.state.language)) return null;
+    return this.#otherLanguage(model);
+  }
+
+  // The model's name, and in one click one that speaks the reader's language.
+  #otherLanguage(model) {
+    const { app } = this;
+    const { models, language } = app.state;
     const see = h("button.p-link", { type: "button", onclick: this.on.openPicker }, app.t("welcome.see_models"));
-    const text = app.t("welcome.other_language", { model: model.title });
-    return h("p.p-notice", {}, icon("info"), h("span", {}, text, " ", see));
+    const text = h("span", {}, app.t("welcome.other_language", { model: model.title }), " ", see);
+    const here = models.filter((one) => isUsable(one) && one.languages.includes(language));
+    const ready = here.find((one) => one.recommended) ?? here[0];
+    const offer = ready ? null : this.#offer((one) => one.languages.includes(language));
+    const act = ready ? this.#use(ready) : offer && this.#download(offer);
+    if (!act) return h("p.p-notice", {}, icon("info"), text);
+    return h("div.p-notice.p-notice-tall", {}, text, act);
+  }
+
+  #use(model) {
+    const { app } = this;
+    const act = () => void app.chooseModel(bestReference(model));
+    return textButton(app.t("picker.use_named", { model: model.title }), act, "p-primary");
   }
 
   #missing() {
     const { app } = this;
     const model = this.#offer();
     if (!model) return h("div.p-notice", {}, icon("info"), h("span", {}, app.t("welcome.no_model_other")));
-    const act = model.state === "fetching" ? this.#progress(model) : this.#fetch(model);
-    return h("div.p-notice.p-notice-tall", {}, h("span", {}, app.t("welcome.no_model")), act);
+    return h("div.p-notice.p-notice-tall", {}, h("span", {}, app.t("welcome.no_model")), this.#download(model));
   }
 
   /** The model being downloaded, or the most suitable one for this language and this computer. */
-  #offer() {
+  #offer(suits = () => true) {
     const { models, language } = this.app.state;
-    const candidates = grouped(models, language).flatMap((group) => group.models);
+    const candidates = grouped(models, language)
+      .flatMap((group) => group.models)
+      .filter(suits);
     return (
       candidates.find((model) => model.state === "fetching") ??
-      candidates.find((model) => model.fetchable && model.size_bytes)
+      candidates.find((model) => model.fetchable && model.size_bytes && !isUsable(model))
     );
+  }
+
+  #download(model) {
+    return model.state === "fetching" ? this.#progress(model) : this.#fetch(model);
   }
 
   #fetch(model) {
@@ -92,4 +116,8 @@ export class Welcome {
     const bar = h("progress.p-fetch-bar", { max: "1", value: String(share(model)), "aria-label": text });
     return h("div.p-fetching", {}, bar, h("span.p-muted", {}, text));
   }
+}
+
+function speaks(model, language) {
+  return model.languages.length === 0 || model.languages.includes(language);
 }

@@ -1,4 +1,5 @@
 /** Saves changes in one request at a time, so that an older state can't be stored after a newer one. No DOM. */
+import { isRefusal } from "../page/api.js";
 
 /** Changes made while a request runs are collected for the next one. */
 export class ChangeSaver {
@@ -10,7 +11,8 @@ export class ChangeSaver {
    * @param {Object} on
    * @param {(changes: Object) => Promise<void>} on.save sends the changed parts, by name
    * @param {() => void} on.saved nothing is left to save
-   * @param {(error: Error) => void} on.failed unsaved changes are sent again with the next one
+   * @param {(error: Error) => void} on.failed changes that did not reach the server are sent again with the next one
+   * @param {(parts: string[]) => void} on.refused the server does not accept them, and they are given up
    */
   constructor(on) {
     this.on = on;
@@ -24,6 +26,11 @@ export class ChangeSaver {
     this.#running ??= this.#saveAll();
   }
 
+  /** Send again what did not reach the server. */
+  retry() {
+    if (Object.keys(this.pending).length > 0) this.put({});
+  }
+
   /** @returns {boolean} whether the latest change of this part is not saved yet */
   holds(part) {
     return part in this.pending || part in this.#sending;
@@ -35,19 +42,27 @@ export class ChangeSaver {
   }
 
   async #saveAll() {
-    let error = null;
+    let lost = null;
+    let refused = null;
     while (this.#isDue) {
       this.#isDue = false;
-      this.#sending = this.pending;
+      const sending = (this.#sending = this.pending);
       this.pending = {};
-      error = await this.on.save(this.#sending).then(
+      lost = await this.on.save(sending).then(
         () => null,
         (problem) => problem,
       );
-      if (error) this.pending = { ...this.#sending, ...this.pending };
       this.#sending = {};
+      if (!lost) continue;
+      if (!isRefusal(lost)) this.pending = { ...sending, ...this.pending };
+      else {
+        refused = lost;
+        lost = null;
+        this.on.refused(Object.keys(sending));
+      }
     }
     this.#running = null;
+    const error = lost ?? refused;
     if (error) this.on.failed(error);
     else this.on.saved();
   }

@@ -13,6 +13,7 @@ export class NumberSetting {
     this.app = app;
     this.field = field;
     this.on = on;
+    this.isTyping = false; // whether the box contains what was typed and not committed
     const { low, high, step } = field;
     const id = `parley-${field.name}`;
     const range = { min: low, max: high, step, "aria-describedby": `${id}-hint` };
@@ -29,13 +30,25 @@ export class NumberSetting {
     );
     for (const input of [this.slider, this.number]) {
       input.addEventListener("input", () => this.#edit(input));
-      input.addEventListener("change", () => on.commit());
+      input.addEventListener("change", () => this.#commit());
     }
-    this.number.addEventListener("blur", () => this.show(this.value));
-    this.number.addEventListener("keydown", (event) => event.key === "Enter" && on.commit());
+    this.number.addEventListener("blur", () => this.#showStored());
+    this.number.addEventListener("keydown", (event) => event.key === "Enter" && this.#commit());
+  }
+
+  #commit() {
+    this.on.commit();
+    this.#showStored();
+  }
+
+  // A number out of range was brought into it, and what is no number was ignored.
+  #showStored() {
+    this.isTyping = false;
+    this.show(this.value);
   }
 
   #edit(input) {
+    this.isTyping = input === this.number;
     const value = readNumber(this.field, input.value);
     if (value !== null) this.on.edit(value);
   }
@@ -46,12 +59,12 @@ export class NumberSetting {
     this.hint.textContent = this.app.t(`settings.${this.field.name}_hint`);
   }
 
-  /** @param {number} value shown unless the box has the focus */
+  /** @param {number} value shown unless another one is being typed */
   show(value) {
     const { low, high } = this.field;
     this.value = value;
     this.slider.value = String(value);
     this.slider.style.setProperty("--p-share", String((Math.min(value, high) - low) / (high - low)));
-    if (document.activeElement !== this.number) this.number.value = String(value);
+    if (!this.isTyping) this.number.value = String(value);
   }
 }

@@ -5,6 +5,7 @@ const MAX_SEED = 2 ** 32 - 2;
 const MAX_THINKING_TOKENS = 32768;
 const MAX_STOPS = 16;
 const MAX_STOP_CHARS = 128;
+const MAX_SYSTEM_PROMPT_CHARS = 20_000;
 
 /**
  * @typedef {Object} NumberField
@@ -44,6 +45,9 @@ const USUAL = {
   thinking_tokens: null,
 };
 
+/** The names of all settings of sampling. */
+export const SAMPLING_NAMES = Object.keys(USUAL);
+
 /**
  * @param {Object} defaults the model's sampling
  * @param {Object} overrides the conversation's
@@ -59,12 +63,14 @@ export function valuesOf(defaults, overrides) {
 
 /**
  * @param {Object} defaults
- * @param {Object} values
- * @returns {Object} the values that differ from the model's defaults
+ * @param {Object} values of some settings
+ * @returns {Object} the same settings as overrides: null for a value that is the model's own
  */
 export function overridesOf(defaults, values) {
   const usual = valuesOf(defaults, {});
-  return Object.fromEntries(Object.entries(values).filter(([name, value]) => !same(value, usual[name])));
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, same(value, usual[name]) ? null : value]),
+  );
 }
 
 /**
@@ -86,6 +92,15 @@ export function readNumber({ low, high, step }, text) {
   if (!Number.isFinite(number)) return null;
   const within = Math.min(Math.max(number, low), high);
   return Number.isInteger(step) ? Math.round(within) : Number(within.toFixed(4));
+}
+
+/**
+ * @param {string} text
+ * @returns {{value: string}|{problem: string}}
+ */
+export function readSystemPrompt(text) {
+  const fits = text.length <= MAX_SYSTEM_PROMPT_CHARS || Array.from(text).length <= MAX_SYSTEM_PROMPT_CHARS;
+  return fits ? { value: text } : { problem: "settings.long_system_prompt" };
 }
 
 /**

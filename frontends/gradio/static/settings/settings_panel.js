@@ -1,10 +1,21 @@
 /** The settings panel: instructions and sampling of the open conversation, or of the next new one. */
+import { isRefusal } from "../page/api.js";
 import { h } from "../page/dom.js";
 import { iconButton, nameButton } from "../widgets/buttons.js";
 import { choice, choiceGroup } from "../widgets/choices.js";
 import { icon } from "../widgets/icons.js";
+import { enterSetting } from "./enter_setting.js";
 import { NumberSetting } from "./number_setting.js";
-import { ADVANCED_FIELDS, BASIC_FIELDS, PRESETS, readSeed, readStop, readThinkingTokens, thinkingFor } from "./sampling.js";
+import {
+  ADVANCED_FIELDS,
+  BASIC_FIELDS,
+  PRESETS,
+  readSeed,
+  readStop,
+  readSystemPrompt,
+  readThinkingTokens,
+  thinkingFor,
+} from "./sampling.js";
 import { SettingsState } from "./settings_state.js";
 import { TextSetting } from "./text_setting.js";
 import { ThinkingSetting } from "./thinking_setting.js";
@@ -75,6 +86,7 @@ class SettingsPanel {
       this.statusLine,
     );
     this.element = h("div.p-settings", {}, h("div.p-settings-head", {}, this.title, this.closeButton), this.form);
+    this.element.append(enterSetting(this.app));
   }
 
   #number(field) {
@@ -91,7 +103,7 @@ class SettingsPanel {
       system_prompt: new TextSetting(
         app,
         { name: "system_prompt", box: box("textarea", { rows: "4" }), placeholder: true },
-        { typed: (text) => this.state.editSystemPrompt(text), commit: () => void this.state.commit() ?? null },
+        { typed: (text) => this.#typedSystemPrompt(text), commit: (text) => this.#commitSystemPrompt(text) },
       ),
       seed: new TextSetting(
         app,
@@ -104,6 +116,16 @@ class SettingsPanel {
         { commit: (text) => this.#commit("stop", readStop(text)) },
       ),
     };
+  }
+
+  #typedSystemPrompt(text) {
+    if (readSystemPrompt(text).problem) this.state.discardSystemPrompt();
+    else this.state.editSystemPrompt(text);
+  }
+
+  #commitSystemPrompt(text) {
+    this.state.commit();
+    return readSystemPrompt(text).problem ?? null;
   }
 
   #commit(name, { value, problem }) {
@@ -127,6 +149,8 @@ class SettingsPanel {
   #listen() {
     const { app } = this;
     app.on("language", () => this.#setTexts());
+    app.on("created", ({ id, ...settings }) => this.state.created(id, settings));
+    app.on("connection", (up) => up && this.state.retry());
     app.on("conversation", () => this.#opened());
     app.on("conversation-updated", () => this.#opened());
     for (const event of ["models", "model"]) app.on(event, () => this.#setDefaults());
@@ -192,6 +216,6 @@ class SettingsPanel {
     if (!status) return "";
     if (!(status instanceof Error)) return app.t(STATUS_TEXTS[status]);
     if (status.code === "unreachable") return app.t("settings.unreachable");
-    return app.t("settings.not_saved", { message: app.errorText(status) });
+    return app.t(isRefusal(status) ? "settings.refused" : "settings.not_saved", { message: app.errorText(status) });
   }
 }

@@ -15,6 +15,7 @@ export class TextSetting {
     this.hasPlaceholder = placeholder;
     this.problem = null; // the i18n key of the error shown
     this.value = "";
+    this.isTyping = false; // whether the box contains what was typed and not committed
     const id = `parley-${name.replace("_", "-")}`;
     Object.assign(box, { id });
     box.setAttribute("aria-describedby", `${id}-hint ${id}-problem`);
@@ -24,11 +25,18 @@ export class TextSetting {
     this.error = h("p.p-error", { id: `${id}-problem`, role: "alert", hidden: true });
     this.element = h("div.p-setting", {}, this.label, this.hint, box, this.error);
     box.addEventListener("input", () => {
+      this.isTyping = true;
       this.#showProblem(null);
       on.typed?.(box.value);
     });
-    box.addEventListener("change", () => this.#showProblem(on.commit(box.value)));
-    box.addEventListener("blur", () => this.show(this.value));
+    box.addEventListener("change", () => {
+      this.isTyping = false;
+      this.#showProblem(on.commit(box.value));
+    });
+    box.addEventListener("blur", () => {
+      this.isTyping = false;
+      this.show(this.value);
+    });
   }
 
   /** Set the texts in the current language. */
@@ -50,13 +58,14 @@ export class TextSetting {
 
   /** Discard what was typed, when another conversation is opened or the settings are reset. */
   clear() {
+    this.isTyping = false;
     this.#showProblem(null);
     this.box.value = this.value;
   }
 
-  /** @param {string} value shown unless the box has the focus or an error */
+  /** @param {string} value shown unless another one is being typed, or was refused */
   show(value) {
     this.value = value;
-    if (document.activeElement !== this.box && !this.problem) this.box.value = value;
+    if (!this.isTyping && !this.problem && this.box.value !== value) this.box.value = value;
   }
 }

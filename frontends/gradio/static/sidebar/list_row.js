@@ -86,7 +86,7 @@ export class Row {
     };
     field.addEventListener("keydown", (event) => {
       event.stopPropagation(); // arrow keys and Delete are for the field
-      if (event.isComposing || !["Enter", "Escape"].includes(event.key)) return;
+      if (!["Enter", "Escape"].includes(event.key)) return;
       event.preventDefault();
       done(event.key === "Enter", true);
     });

@@ -267,7 +267,6 @@ class Sidebar {
   // --- keyboard ----------------------------------------------------------------------------------
 
   #searchKey(event) {
-    if (event.isComposing) return;
     if (event.key === "Escape" && this.search.value) {
       event.preventDefault();
       event.stopPropagation();

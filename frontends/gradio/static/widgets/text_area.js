@@ -1,20 +1,29 @@
-/** Text areas: growing with their text, and the key that sends it. */
+/** Boxes for messages: they grow with their text, and stay fast with a long one. */
+
+const LONG_CHARS = 8000; // more than any screen shows
 
 /**
- * Fit a text area to its text.
- * @param {HTMLTextAreaElement} area
+ * Fit a text area to its text. To be called whenever that has changed. Its style sheet limits its height.
+ * @param {HTMLTextAreaElement} area with the class p-grows, by which newer browsers fit it themselves
  */
 export function grow(area) {
-  area.style.height = "auto";
-  area.style.height = `${area.scrollHeight}px`;
+  const isLong = area.value.length > LONG_CHARS;
+  direct(area, isLong);
+  if (CSS.supports("field-sizing", "content")) return;
+  area.style.height = isLong ? "100vh" : "auto"; // measuring a long text takes longer than drawing it
+  if (!isLong) area.style.height = `${area.scrollHeight}px`;
+}
+
+// With dir=auto the browser looks for the direction of every paragraph at each key.
+function direct(area, isLong) {
+  if (isLong && area.dir === "auto") area.dir = getComputedStyle(area).direction;
+  else if (!isLong && area.dir !== "auto") area.dir = "auto";
 }
 
 /**
- * Whether a key sends the text: Enter without modifiers, unless it confirms an input method's composition.
- * @param {KeyboardEvent} event
- * @returns {boolean}
+ * @param {string} text as typed or pasted
+ * @returns {string} without empty lines around it and spaces after it; the first line keeps its indent
  */
-export function isSendKey(event) {
-  const composing = event.isComposing || event.keyCode === 229;
-  return event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.altKey && !composing;
+export function trimmed(text) {
+  return text.trimEnd().replace(/^(?:[^\S\n]*\n)+/, "");
 }
