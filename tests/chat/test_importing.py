@@ -69,7 +69,7 @@ async def test_others_write_during_an_import(store: Store) -> None:
 def test_a_slice_is_small_whatever_its_messages_are() -> None:
     class Text:
         def __init__(self, length: int) -> None:
-            self.content = "x" * length
+            self.content, self.reasoning = "x" * (length - length // 2), "y" * (length // 2)
 
     messages = [Text(n) for n in (10, 400_000, 10, 30_000, 30_000, *([1] * 250))]
     parts = list(slices(messages))  # type: ignore[arg-type]
