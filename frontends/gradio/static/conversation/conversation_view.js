@@ -243,7 +243,8 @@ export class ConversationView {
     const button = event.target.closest("button[data-copy]");
     if (!button) return;
     const code = button.closest("figure").querySelector("code").textContent;
-    void this.handlers.copy({ content: code }, button);
+    // The last line break belongs to the fence; pasted into a terminal, it would run the command.
+    void this.handlers.copy({ content: code.replace(/\n$/, "") }, button);
   }
 
   /** Show on the button that copying succeeded. */

@@ -6,7 +6,7 @@ import { grow, isSendKey } from "../widgets/text_area.js";
 /**
  * @param {Object} app
  * @param {string} content
- * @param {{save: (text: string) => Promise<void>, close: () => void}} on
+ * @param {{typed: (text: string) => void, save: (text: string) => Promise<void>, close: () => void}} on
  * @returns {HTMLElement}
  */
 export function editor(app, content, on) {
@@ -21,7 +21,7 @@ export function editor(app, content, on) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const text = area.value.trim();
-    if (!text) return;
+    if (!text || send.disabled) return; // Enter reaches a form whose button is disabled
     send.disabled = true;
     try {
       await on.save(text);
@@ -31,7 +31,10 @@ export function editor(app, content, on) {
       send.disabled = false;
     }
   });
-  area.addEventListener("input", () => grow(area));
+  area.addEventListener("input", () => {
+    grow(area);
+    on.typed(area.value);
+  });
   area.addEventListener("keydown", (event) => {
     if (isSendKey(event)) {
       event.preventDefault();
