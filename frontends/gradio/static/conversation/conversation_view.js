@@ -29,8 +29,7 @@ export class ConversationView {
     this.found = new FoundMessage(this.scroller);
     this.element = h("div.p-log-frame", {}, this.scroller, this.scroll.button, this.live);
     this.scroller.addEventListener("click", (event) => this.#copyCode(event));
-    app.on("language", () => this.redraw());
-    app.on("models", () => this.redraw());
+    for (const event of ["language", "models", "day"]) app.on(event, () => this.redraw());
     this.label();
   }
 
