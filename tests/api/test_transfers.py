@@ -9,7 +9,7 @@ import socket
 import threading
 import zipfile
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -118,3 +118,11 @@ def test_the_limit_of_imports_is_a_setting(tmp_path: Path) -> None:
         named = api.http.post("/api/conversations", json={"title": "x" * 20_000})
         assert named.status_code == 422, "the others keep theirs"
     assert list((tmp_path / "data").glob("tmp*")) == []
+
+
+def test_exports_are_named_by_the_chat_in_any_script(api: Api) -> None:
+    made = api.conversation(title="हिन्दी: a/b")
+    exported = api.http.get(f"/api/conversations/{made}/export", params={"format": "json"})
+    assert unquote(exported.headers["content-disposition"]).endswith("''हिन्दी ab.json")
+    with zipfile.ZipFile(io.BytesIO(api.http.get("/api/conversations/export").content)) as archive:
+        assert any("हिन्दी ab" in name for name in archive.namelist())

@@ -57,7 +57,7 @@ def test_at_midnight_today_becomes_yesterday(server: ServerProcess, ids: list[st
     page = open_page(server.url)
     ask(page, "late")
     finished(page)
-    page.clock.install(time=datetime.now().replace(hour=23, minute=59, second=30))  # noqa: DTZ005 - the browser's
+    page.clock.install(time=datetime.now().replace(hour=23, minute=59, second=30))
     page.reload()
     time = page.locator(".p-reply time")
     expect(time).to_have_text(re.compile(r"^[\d:]+ [AP]M$"))
