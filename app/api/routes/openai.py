@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 
 from app.api import openai_response, sse
@@ -18,9 +18,13 @@ from app.chat.completion import Completion, WholeReply, read_whole
 from app.errors import ModelNotFound
 
 router = APIRouter(prefix="/v1", tags=["openai"])
+_ALLOWED = {"chat/completions": "POST", "models": "GET, HEAD"}
+_ADDRESSES = "POST /v1/chat/completions, GET /v1/models and GET /v1/models/{id}"
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 @router.get("/models")
+@router.get("/models/", include_in_schema=False)
 @router.head("/models", include_in_schema=False)
 async def list_models(_: UserId, services: ServicesDep) -> dict[str, Any]:
     """List downloaded chat models, with the variants and adapters to add to the id (``@nf4``, ``+adapter``)."""
@@ -39,6 +43,7 @@ async def get_model(model_id: str, _: UserId, services: ServicesDep) -> dict[str
 
 
 @router.post("/chat/completions", response_model=None, responses={200: sse.EVENT_STREAM})
+@router.post("/chat/completions/", response_model=None, include_in_schema=False)
 async def chat_completions(user_id: UserId, services: ServicesDep, request: Request, body: ChatRequest) -> Response:
     """Generate replies to the messages, as one response or as a stream."""
     body.refuse_unsupported()
@@ -101,3 +106,17 @@ async def _stream(
             completions, _offer(body), with_usage=with_usage, heartbeat_s=services.settings.heartbeat_s
         )
         return sse.OwningStream(chunks, stack.pop_all())
+
+
+@router.api_route("/{path:path}", methods=_METHODS, include_in_schema=False)
+async def refuse_other_addresses(path: str, _: UserId, request: Request) -> None:
+    """Say which addresses there are: programs are configured with half of one, or ask for more than chat.
+
+    Must be the last route. Without it the page, mounted at ``/``, would answer.
+    """
+    asked = path.strip("/")
+    allowed = _ALLOWED.get("models" if asked.startswith("models/") else asked)
+    if allowed:
+        text = f"/v1/{asked[:80]} does not take {request.method}; use {allowed}."
+        raise HTTPException(405, text, headers={"Allow": allowed})
+    raise HTTPException(404, f"There is no /v1/{asked[:80]} here. Parley's OpenAI API has {_ADDRESSES}.")
