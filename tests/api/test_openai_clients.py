@@ -306,6 +306,14 @@ def test_other_addresses_are_told_which_there_are(api: Api, method: str, path: s
     assert "POST /v1/chat/completions" in error["message"]
 
 
+def test_a_base_url_without_v1_is_told_what_it_lacks(api: Api) -> None:
+    assert "no /v1/ here" in api.http.get("/v1").json()["error"]["message"]
+    for path in ("/chat/completions", "/completions", "/embeddings", "/models"):
+        answer = api.http.post(path, json={"messages": SAY})
+        assert answer.status_code == 404
+        assert "end the base URL of your program with it" in answer.json()["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
