@@ -172,10 +172,10 @@ class ChatRequest(Lenient):
             "repetition_penalty": self.repetition_penalty or None,
             "seed": self._seed(choice),
             "stop": None if stop is None else [text for text in stop if text],
-            "max_new_tokens": limit if limit is None or limit > 0 else MAX_NEW_TOKENS,
+            "max_new_tokens": _at_most(limit if limit is None or limit > 0 else MAX_NEW_TOKENS),
             "ignore_eos": self.ignore_eos,
             "thinking": self._thinking(),
-            "thinking_tokens": None if self.thinking_budget == -1 else self.thinking_budget,
+            "thinking_tokens": None if self.thinking_budget == -1 else _at_most(self.thinking_budget),
         }
 
     def options(self) -> DecodingOptions:
@@ -219,3 +219,8 @@ class ChatRequest(Lenient):
         if self.seed is None or self.seed < 0:
             return None
         return (self.seed + choice) % (MAX_SEED + 1)
+
+
+def _at_most(tokens: int | None) -> int | None:
+    """`tokens`, within Parley's limit: clients set theirs for the largest models, and mean "at most"."""
+    return None if tokens is None else min(tokens, MAX_NEW_TOKENS)

@@ -32,11 +32,11 @@ from app.domain.messages import (
     Turn,
     by_id,
     path_to,
-    title_from,
     turns,
 )
 from app.domain.reasoning import beginning
 from app.domain.sampling import SamplingParams
+from app.domain.titles import title_from
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
 from app.errors import InvalidRequest, ReplyNotRunning, ReplyRunning

@@ -161,15 +161,3 @@ def turns(path: Iterable[Message], system_prompt: str = "") -> list[Turn]:
 def without_reasoning(turn: Turn) -> Turn:
     """`turn` without the reasoning that its text may begin with, if it is a reply."""
     return Turn(turn.role, answer_of(turn.content)) if turn.role is Role.ASSISTANT else turn
-
-
-def title_from(text: str, limit: int = 48) -> str:
-    """A title from the first words of a question; a wide (CJK) character counts as two."""
-    line = " ".join(text.split())
-    width = 0
-    for i, ch in enumerate(line):
-        width += 2 if ord(ch) > 0x2E7F else 1
-        if width > limit:
-            cut = line[:i].rsplit(" ", 1)[0] if " " in line[i // 2 : i] else line[:i]
-            return cut.rstrip(" ,.;:，。；：") + "…"
-    return line

@@ -71,6 +71,9 @@ def test_null_is_the_default(api: Api, optional: str) -> None:
         {"max_tokens": -1},
         {"max_tokens": 0},
         {"max_completion_tokens": -1},
+        {"max_tokens": 128_000},
+        {"max_completion_tokens": 2**63},
+        {"thinking_budget": 10**7},
         {"seed": -1},
         {"seed": 2**63 - 1},
         {"top_k": -1},
@@ -309,6 +312,46 @@ def test_wrong_requests_are_told_in_words(api: Api, body: object, text: str) -> 
     answer = api.http.post("/v1/chat/completions", content=json.dumps(body).encode(), headers=headers)
     assert answer.status_code == 422
     assert text in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions/", "/v1/chat/completions"])
+def test_a_slash_at_the_end_changes_nothing(api: Api, path: str) -> None:
+    assert api.http.post(path, json={"messages": SAY}).status_code == 200
+    assert api.http.get("/v1/models/").json() == api.http.get("/v1/models").json()
+
+
+@pytest.mark.parametrize("path", ["completions", "embeddings", "responses", "v1/chat/completions", "", "chat"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_other_addresses_are_told_which_there_are(api: Api, method: str, path: str) -> None:
+    answer = api.http.request(method, f"/v1/{path}", json={"model": "test", "input": "x"})
+    assert answer.status_code == 404
+    error = answer.json()["error"]
+    assert error["code"] == "not_found"
+    assert f"no /v1/{path} here" in error["message"]
+    assert "POST /v1/chat/completions" in error["message"]
+
+
+def test_a_base_url_without_v1_is_told_what_it_lacks(api: Api) -> None:
+    assert "no /v1/ here" in api.http.get("/v1").json()["error"]["message"]
+    for path in ("/chat/completions", "/completions", "/embeddings", "/models"):
+        answer = api.http.post(path, json={"messages": SAY})
+        assert answer.status_code == 404
+        assert "end the base URL of your program with it" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "chat/completions", "POST"),
+        ("OPTIONS", "chat/completions", "POST"),
+        ("POST", "models", "GET, HEAD"),
+        ("DELETE", "models/test", "GET, HEAD"),
+    ],
+)
+def test_other_methods_are_told_which_one_to_use(api: Api, method: str, path: str, allowed: str) -> None:
+    answer = api.http.request(method, f"/v1/{path}")
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert f"use {allowed}" in answer.json()["error"]["message"]
 
 
 def preflight(api: Api, origin: str, path: str = "/v1/chat/completions") -> httpx.Response:

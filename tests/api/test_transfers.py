@@ -9,7 +9,7 @@ import socket
 import threading
 import zipfile
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -136,3 +136,11 @@ def test_odd_reasoning_spoils_no_import(api: Api) -> None:
     report = api.http.post("/api/conversations/import", json=chats, timeout=60).json()["report"]
     assert sorted(one["title"] for one in report["conversations"]) == ["fine", "long", "many", "null", "tag"]
     assert report["changed"] == {"shortened": 41}
+
+
+def test_exports_are_named_by_the_chat_in_any_script(api: Api) -> None:
+    made = api.conversation(title="हिन्दी: a/b")
+    exported = api.http.get(f"/api/conversations/{made}/export", params={"format": "json"})
+    assert unquote(exported.headers["content-disposition"]).endswith("''हिन्दी ab.json")
+    with zipfile.ZipFile(io.BytesIO(api.http.get("/api/conversations/export").content)) as archive:
+        assert any("हिन्दी ab" in name for name in archive.namelist())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,21 @@ def menu(page: Page, title: str, entry: str) -> None:
     row.hover()
     row.locator(".p-row-menu").click()
     page.get_by_role("menuitem", name=entry).click()
+
+
+def test_at_midnight_today_becomes_yesterday(server: ServerProcess, ids: list[str], open_page: OpenPage) -> None:
+    """In a page that stays open, in the list and beside the messages."""
+    page = open_page(server.url)
+    ask(page, "late")
+    finished(page)
+    page.clock.install(time=datetime.now().replace(hour=23, minute=59, second=30))
+    page.reload()
+    time = page.locator(".p-reply time")
+    expect(time).to_have_text(re.compile(r"^[\d:]+ [AP]M$"))
+    assert page.locator(".p-group-name").all_inner_texts() == ["Today"]
+    page.clock.run_for(90_000)
+    expect(page.locator(".p-group-name")).to_have_text(["Yesterday"])
+    expect(time).to_have_text(re.compile(r"^[A-Z]"))
 
 
 def test_groups_open_and_current(server: ServerProcess, ids: list[str], open_page: OpenPage) -> None:

@@ -60,7 +60,8 @@ def test_reasoning_is_folded_and_streams_when_unfolded(thinker: ServerProcess, o
     expect(reasoning.locator("summary")).to_have_text("Thought for 3 s")
     expect(text).to_have_text(THOUGHT)
     page.locator('.p-reply [data-act="copy"]').click()
-    page.wait_for_function("navigator.clipboard.readText().then((text) => text === 'The **answer**.')")
+    expect(page.locator("[data-act=copy].p-done")).to_have_count(1)
+    assert page.evaluate("navigator.clipboard.readText()") == "The **answer**."
     page.reload()
     expect(page.locator(".p-reasoning summary")).to_have_text("Thought for 3 s")
     expect(page.locator(".p-reasoning-text")).to_be_hidden()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import OpenPage, ask, finished, scripted
 from tests.support.processes import ServerProcess
@@ -240,3 +240,49 @@ def test_a_server_that_is_killed_and_comes_back(tmp_path: Path, open_page: OpenP
         finished(page)
         page.press("#parley-input", "Enter")
         assert "typed meanwhile" in finished(page)
+
+
+def test_enter_pressed_twice_sends_one_edit(echo: ServerProcess, open_page: OpenPage) -> None:
+    page = open_page(echo.url)
+    ask(page, "first")
+    finished(page)
+    held: list[Route] = []
+    page.route("**/edit", lambda route: held.append(route))
+    page.locator("[data-act=edit]").click()
+    page.fill(".p-editor textarea", "second")
+    with page.expect_request("**/edit"):
+        for _ in range(2):
+            page.press(".p-editor textarea", "Enter")
+    held[0].continue_()
+    expect(page.locator(".p-question .p-versions span")).to_have_text("2/2")
+    assert "second" in finished(page)
+    assert len(held) == 1
+
+
+def test_an_edit_that_was_left_goes_on_where_it_was(echo: ServerProcess, open_page: OpenPage) -> None:
+    """Opening another chat, or a reload, loses no text; Cancel and Send end the edit."""
+    page = open_page(echo.url)
+    ask(page, "first")
+    finished(page)
+    page.locator("[data-act=edit]").click()
+    page.fill(".p-editor textarea", "a long edit")
+    page.locator(".p-new").click()
+    page.go_back()
+    page.locator("[data-act=edit]").click()
+    expect(page.locator(".p-editor textarea")).to_have_value("a long edit")
+    page.reload()
+    page.locator("[data-act=edit]").click()
+    expect(page.locator(".p-editor textarea")).to_have_value("a long edit")
+    page.press(".p-editor textarea", "Escape")
+    page.locator("[data-act=edit]").click()
+    expect(page.locator(".p-editor textarea")).to_have_value("first")
+
+
+def test_copied_code_ends_with_its_last_character(echo: ServerProcess, open_page: OpenPage) -> None:
+    """In a terminal, a line break would run the command at once."""
+    page = open_page(echo.url)
+    ask(page, "run\n\n```sh\necho '<a>' &&\n\tls\n```")
+    finished(page)
+    page.locator("figure.code button.copy").click()
+    expect(page.locator("button.copy.p-done")).to_have_count(1)
+    assert page.evaluate("navigator.clipboard.readText()") == "echo '<a>' &&\n\tls"

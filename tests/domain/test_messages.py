@@ -11,7 +11,6 @@ from app.domain.messages import (
     Turn,
     by_id,
     path_to,
-    title_from,
     turns,
 )
 from app.errors import MessageNotFound
@@ -59,18 +58,3 @@ def test_a_model_reads_no_empty_replies() -> None:
     path = [message("q1", None, "Hi"), message("a1", "q1", ""), message("q2", "a1", "Hello?")]
     assert turns(path, "Be kind.") == [Turn(Role.SYSTEM, "Be kind."), Turn(Role.USER, "Hi"), Turn(Role.USER, "Hello?")]
     assert turns(path, "  ")[0] == Turn(Role.USER, "Hi")
-
-
-@pytest.mark.parametrize(
-    ("text", "title"),
-    [
-        ("What is LoRA?", "What is LoRA?"),
-        ("  two\n\nlines ", "two lines"),
-        ("word " * 30, "word word word word word word word word word…"),
-        ("汉" * 30, "汉" * 24 + "…"),
-        ("x" * 60, "x" * 48 + "…"),
-        ("", ""),
-    ],
-)
-def test_a_title_is_the_beginning_of_the_question(text: str, title: str) -> None:
-    assert title_from(text) == title

@@ -148,3 +148,21 @@ test("a conversation that is opened after another ignores what comes for the for
   assert.equal(app.state.conversation, null);
   assert.equal(former.closed, true);
 });
+
+test("no reply runs in a chat that was deleted elsewhere, and it is not loaded again", async () => {
+  await opened();
+  server("message", { message: message("a2", "q1", { state: "pending", created_at: "2026-01-02" }) });
+  assert.equal(conversation.running.id, "a2");
+  app.emitted.length = 0;
+  const { optimistic } = conversation;
+  server("deleted");
+  assert.equal(conversation.running, undefined);
+  assert.deepEqual(
+    app.emitted.filter(([name]) => name === "running"),
+    [["running", null]],
+  );
+  assert.notEqual(conversation.optimistic, optimistic); // an answer that is still under way is not drawn
+  mock.timers.tick(5000);
+  await turn();
+  assert.equal(loads.length, 1);
+});

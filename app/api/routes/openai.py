@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 
 from app.api import openai_response, sse
@@ -17,18 +17,22 @@ from app.api.openai_request import ChatRequest
 from app.chat.completion import Completion, WholeReply, read_whole
 from app.errors import ModelNotFound
 
-router = APIRouter(prefix="/v1", tags=["openai"])
+router = APIRouter(tags=["openai"])
+_ALLOWED = {"chat/completions": "POST", "models": "GET, HEAD"}
+_ADDRESSES = "There are POST /v1/chat/completions, GET /v1/models and GET /v1/models/{id}."
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-@router.get("/models")
-@router.head("/models", include_in_schema=False)
+@router.get("/v1/models")
+@router.get("/v1/models/", include_in_schema=False)
+@router.head("/v1/models", include_in_schema=False)
 async def list_models(_: UserId, services: ServicesDep) -> dict[str, Any]:
     """List downloaded chat models, with the variants and adapters to add to the id (``@nf4``, ``+adapter``)."""
     return {"object": "list", "data": [openai_response.model_json(m) for m in services.models.ready_models()]}
 
 
-@router.get("/models/{model_id:path}")
-@router.head("/models/{model_id:path}", include_in_schema=False)
+@router.get("/v1/models/{model_id:path}")
+@router.head("/v1/models/{model_id:path}", include_in_schema=False)
 async def get_model(model_id: str, _: UserId, services: ServicesDep) -> dict[str, Any]:
     """One downloaded chat model; a variant and an adapter may be part of the id."""
     manifest = services.models.get(model_id)
@@ -38,7 +42,8 @@ async def get_model(model_id: str, _: UserId, services: ServicesDep) -> dict[str
     return openai_response.model_json(manifest) | {"id": model_id}
 
 
-@router.post("/chat/completions", response_model=None, responses={200: sse.EVENT_STREAM})
+@router.post("/v1/chat/completions", response_model=None, responses={200: sse.EVENT_STREAM})
+@router.post("/v1/chat/completions/", response_model=None, include_in_schema=False)
 async def chat_completions(user_id: UserId, services: ServicesDep, request: Request, body: ChatRequest) -> Response:
     """Generate replies to the messages, as one response or as a stream."""
     body.refuse_unsupported()
@@ -101,3 +106,27 @@ async def _stream(
             completions, _offer(body), with_usage=with_usage, heartbeat_s=services.settings.heartbeat_s
         )
         return sse.OwningStream(chunks, stack.pop_all())
+
+
+async def refuse_other_addresses(_: UserId, request: Request, path: str = "") -> None:
+    """Say which addresses there are: programs are configured with half of one, or ask for more than chat.
+
+    Without it the page, mounted at ``/``, would answer.
+    """
+    asked = path.strip("/")
+    allowed = _ALLOWED.get("models" if asked.startswith("models/") else asked)
+    if allowed:
+        text = f"/v1/{asked[:80]} does not take {request.method}; use {allowed}."
+        raise HTTPException(405, text, headers={"Allow": allowed})
+    raise HTTPException(404, f"There is no /v1/{asked[:80]} here. {_ADDRESSES}")
+
+
+async def refuse_without_version(_: UserId) -> None:
+    """Say what lacks where the base URL was set without ``/v1``, as for some other servers."""
+    raise HTTPException(404, f"Parley's OpenAI API is at /v1: end the base URL of your program with it. {_ADDRESSES}")
+
+
+for _other in ("/v1", "/v1/{path:path}"):  # after all others: the first that matches answers
+    router.add_api_route(_other, refuse_other_addresses, methods=_METHODS, include_in_schema=False)
+for _bare in ("/chat/completions", "/completions", "/embeddings", "/models"):
+    router.add_api_route(_bare, refuse_without_version, methods=_METHODS, include_in_schema=False)

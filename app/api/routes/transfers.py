@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import suppress
@@ -20,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from app.api.deps import Services, ServicesDep, UserId
 from app.api.schemas import ConversationImported, Id, imported_json
 from app.chat.transfer.importing import ImportReport
+from app.domain.titles import file_name
 from app.errors import ParleyError, StoreError, StoreFull
 from app.system.disk import DISK_FULL
 
@@ -133,6 +133,6 @@ async def export_conversation(
 
 def _attachment(title: str, extension: str) -> dict[str, str]:
     """The file name of a download (RFC 6266): letters of any script, but no characters that file systems refuse."""
-    name = re.sub(r"[^\w\- ]+", "", title).strip()[:60] or "conversation"
+    name = file_name(title, "conversation")
     plain = f'attachment; filename="conversation.{extension}"'
     return {"Content-Disposition": f"{plain}; filename*=UTF-8''{quote(name)}.{extension}"}

@@ -6,7 +6,6 @@ Nothing but the pieces not yet taken is kept. The import takes such an archive b
 from __future__ import annotations
 
 import io
-import re
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from typing import Any
 
 from app import __version__
 from app.chat.transfer import parley_json
+from app.domain.titles import file_name
 from app.errors import DatabaseDamaged
 from app.store.repositories import Repositories
 
@@ -42,7 +42,7 @@ class Archive:
         """Add a conversation; returns the next piece of the archive."""
         self.chats += 1
         conversation = exported.conversation
-        title = re.sub(r"[^\w\- ]+", "", conversation.title).strip()[:60].strip() or "chat"
+        title = file_name(conversation.title, "chat")
         name = f"{FOLDER}/conversations/{conversation.updated_at:%Y-%m-%d} {title} {conversation.id[-6:]}.json"
         with self._zip.open(_entry(name, conversation.updated_at), "w", force_zip64=True) as file:
             for piece in parley_json.pieces(exported):

@@ -8,6 +8,7 @@ import { createApp, idInAddress } from "./page/app.js";
 import { connectionBar } from "./page/connection_bar.js";
 import { h, whenPresent } from "./page/dom.js";
 import { hideInputMethodKeys } from "./page/input_methods.js";
+import { watchDay } from "./page/new_day.js";
 import { Panels } from "./page/panels.js";
 import { RepeatedClicks } from "./page/repeated_clicks.js";
 import { createTheme } from "./page/theme.js";
@@ -33,6 +34,7 @@ async function start() {
   mountPicker(composer.picker, app);
   mountSettings(settings, app, () => panels.set("settings", false));
   document.body.prepend(skipLink(app, composer));
+  watchDay(() => app.emit("day"));
   const clicks = new RepeatedClicks();
   document.addEventListener("click", (event) => clicks.drop(event), true);
   document.addEventListener("keydown", (event) => {

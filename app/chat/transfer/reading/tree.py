@@ -14,8 +14,9 @@ from typing import Any
 from app.chat.transfer.reading.report import Changed, LeftOut
 from app.chat.transfer.reading.values import storable
 from app.domain.limits import MAX_MESSAGE_CHARS, MAX_SYSTEM_PROMPT_CHARS, MAX_TITLE_CHARS
-from app.domain.messages import MessageState, Role, title_from
+from app.domain.messages import MessageState, Role
 from app.domain.sampling import check_overrides
+from app.domain.titles import title_from
 from app.errors import InvalidSampling
 
 MAX_MESSAGES = 100_000

@@ -15,7 +15,6 @@ export class Actions {
     this.app = app;
     this.conversation = conversation;
     this.view = view;
-    this.stopRequested = false;
   }
 
   // Nothing is sent for a model that is not there any more: the composer asks for another one.
@@ -36,43 +35,54 @@ export class Actions {
     const { optimistic } = conversation;
     const draft = app.state.draft;
     const isNew = conversation.id === null;
+    let { id } = conversation; // another one may be opened meanwhile
     optimistic.question(parent, content, model_id);
     conversation.draw();
     this.view.follow();
     try {
-      if (isNew) conversation.begun(await app.api.post("/api/conversations", app.newConversation()));
-      const body = { parent_id: parent, content, model_id: app.reference() };
-      await this.#ask(`/api/conversations/${conversation.id}/messages`, body);
+      if (isNew) id = await this.#create(optimistic);
+      await this.#ask(optimistic, `/api/conversations/${id}/messages`, { parent_id: parent, content, model_id });
     } catch (error) {
-      if (isNew && conversation.id !== null && error.code !== "unreachable") await this.#undoNew(draft);
+      if (isNew && id !== null && error.code !== "unreachable") await this.#undoNew(id, draft);
       throw error;
     } finally {
-      if (optimistic.clear() && optimistic === conversation.optimistic) conversation.draw();
+      if (optimistic.clear() && this.#isShown(optimistic)) conversation.draw();
     }
   }
 
+  // Whether the conversation that these messages belong to is still the one on the page.
+  #isShown(optimistic) {
+    return optimistic === this.conversation.optimistic;
+  }
+
+  async #create(optimistic) {
+    const created = await this.app.api.post("/api/conversations", this.app.newConversation());
+    if (this.#isShown(optimistic)) this.conversation.begun(created);
+    return created.id;
+  }
+
   // A refused first question must not leave an empty conversation.
-  async #undoNew(draft) {
-    await this.app.api.delete(`/api/conversations/${this.conversation.id}`).catch(() => {});
-    this.app.state.draft = draft;
-    this.app.open(null);
+  async #undoNew(id, draft) {
+    await this.app.api.delete(`/api/conversations/${id}`).catch(() => {});
+    if (this.conversation.id === id) {
+      this.app.state.draft = draft;
+      this.app.open(null);
+    }
     this.app.emit("list-changed");
   }
 
   // Sends a request with the settings as shown, and adds the response unless another conversation was opened meanwhile.
-  async #ask(path, body) {
+  async #ask(optimistic, path, body) {
     const { app, conversation } = this;
-    const { optimistic } = conversation;
-    this.stopRequested = false;
     await app.settingsSaved();
     const { question, reply } = await app.api.post(path, body);
-    if (optimistic !== conversation.optimistic) return;
+    if (optimistic.stopRequested) void this.#stop(reply.id);
+    if (!this.#isShown(optimistic)) return void app.emit("list-changed");
     if (question) optimistic.adopt(question);
     optimistic.adopt(reply);
     conversation.tree.show(reply.id);
     conversation.draw();
     this.view.follow();
-    if (this.stopRequested) void this.stop();
   }
 
   /** Generate another reply to the same question. */
@@ -99,11 +109,11 @@ export class Actions {
     conversation.draw();
     this.view.follow();
     try {
-      await this.#ask(`/api/messages/${message.id}/${what}`, body);
+      await this.#ask(optimistic, `/api/messages/${message.id}/${what}`, body);
     } catch (error) {
       app.toast(app.errorText(error));
     } finally {
-      if (optimistic.clear() && optimistic === conversation.optimistic) {
+      if (optimistic.clear() && this.#isShown(optimistic)) {
         conversation.tree.showThrough(message.id);
         conversation.draw();
       }
@@ -113,17 +123,19 @@ export class Actions {
   /** Send a new version of a question, as a sibling of the old one. Throws when the server refuses it. */
   async edit(message, content) {
     const body = { content, model_id: this.#requireModel() };
-    await this.#ask(`/api/messages/${message.id}/edit`, body);
+    await this.#ask(this.conversation.optimistic, `/api/messages/${message.id}/edit`, body);
   }
 
   /** Stop the running reply. */
   async stop() {
     const message = this.conversation.running;
-    if (!message) return;
-    this.stopRequested = message.optimistic === true; // stopped once its id is known
-    if (this.stopRequested) return;
+    if (message?.optimistic) this.conversation.optimistic.stopRequested = true; // stopped once its id is known
+    else if (message) await this.#stop(message.id);
+  }
+
+  async #stop(id) {
     try {
-      await this.app.api.post(`/api/messages/${message.id}/stop`);
+      await this.app.api.post(`/api/messages/${id}/stop`);
     } catch (error) {
       if (error.code !== "reply_not_running") this.app.toast(this.app.errorText(error));
     }

@@ -29,8 +29,7 @@ export class ConversationView {
     this.found = new FoundMessage(this.scroller);
     this.element = h("div.p-log-frame", {}, this.scroller, this.scroll.button, this.live);
     this.scroller.addEventListener("click", (event) => this.#copyCode(event));
-    app.on("language", () => this.redraw());
-    app.on("models", () => this.redraw());
+    for (const event of ["language", "models", "day"]) app.on(event, () => this.redraw());
     this.label();
   }
 
@@ -243,7 +242,8 @@ export class ConversationView {
     const button = event.target.closest("button[data-copy]");
     if (!button) return;
     const code = button.closest("figure").querySelector("code").textContent;
-    void this.handlers.copy({ content: code }, button);
+    // The last line break belongs to the fence; pasted into a terminal, it would run the command.
+    void this.handlers.copy({ content: code.replace(/\n$/, "") }, button);
   }
 
   /** Show on the button that copying succeeded. */

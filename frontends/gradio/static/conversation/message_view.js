@@ -1,4 +1,5 @@
 /** Draws one message: updates its text block by block, and redraws everything else when it changes. */
+import { keepDraft, readDraft } from "../composer/drafts.js";
 import { longTime, shortTime } from "../i18n/format.js";
 import { h, setHtml } from "../page/dom.js";
 import { iconButton } from "../widgets/buttons.js";
@@ -206,16 +207,22 @@ export class MessageView {
     return group;
   }
 
-  /** Edit the question in place. */
+  /** Edit the question in place, from where an edit was left by opening another chat or reloading the page. */
   startEdit() {
     this.handlers.hold();
     this.#reserveHeight();
-    this.editing = editor(this.app, this.message.content, {
+    const draft = `edit.${this.message.id}`;
+    const close = () => {
+      keepDraft(draft, "");
+      this.stopEdit();
+    };
+    this.editing = editor(this.app, readDraft(draft) || this.message.content, {
+      typed: (text) => keepDraft(draft, text),
       save: async (text) => {
         await this.handlers.edit(this.message, text);
-        this.stopEdit();
+        close();
       },
-      close: () => this.stopEdit(),
+      close,
     });
     this.element.dataset.editing = "";
     this.body.replaceChildren(this.editing);

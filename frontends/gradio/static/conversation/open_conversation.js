@@ -113,9 +113,14 @@ export class OpenConversation {
     void this.#lost();
   }
 
+  // Nothing runs in a chat that is gone, and what is still under way for it is not drawn.
   #gone(key) {
     this.stream?.close();
+    this.#begin(this.id);
+    this.loads += 1;
+    this.loaded = true;
     this.view.clear("gone", this.app.t(key));
+    this.#changed();
   }
 
   // The stream of a chat that is gone can't be opened either: then nothing is wrong with the connection.

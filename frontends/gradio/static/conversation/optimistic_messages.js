@@ -12,6 +12,7 @@ export class OptimisticMessages {
   constructor(tree, rename) {
     this.tree = tree;
     this.rename = rename;
+    this.stopRequested = false; // the reply is stopped as soon as the server has given it an id
   }
 
   /**
@@ -63,6 +64,7 @@ export class OptimisticMessages {
   clear() {
     const left = [REPLY, QUESTION].filter((id) => this.tree.get(id));
     for (const id of left) this.tree.remove(id);
+    this.stopRequested = false;
     return left.length > 0;
   }
 }

@@ -7,7 +7,7 @@ import { grow, trimmed } from "../widgets/text_area.js";
 /**
  * @param {Object} app
  * @param {string} content
- * @param {{save: (text: string) => Promise<void>, close: () => void}} on
+ * @param {{typed: (text: string) => void, save: (text: string) => Promise<void>, close: () => void}} on
  * @returns {HTMLElement}
  */
 export function editor(app, content, on) {
@@ -23,7 +23,7 @@ export function editor(app, content, on) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const text = trimmed(area.value);
-    if (!text) return;
+    if (!text || send.disabled) return; // Enter reaches a form whose button is disabled
     send.disabled = true;
     try {
       await on.save(text);
@@ -33,7 +33,10 @@ export function editor(app, content, on) {
       send.disabled = false;
     }
   });
-  area.addEventListener("input", () => grow(area));
+  area.addEventListener("input", () => {
+    grow(area);
+    on.typed(area.value);
+  });
   area.addEventListener("keydown", (event) => {
     if (isSendKey(event)) {
       event.preventDefault();

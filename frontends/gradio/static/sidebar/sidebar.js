@@ -123,7 +123,8 @@ class Sidebar {
     });
     app.on("list-changed", () => this.#refreshSoon());
     app.on("connection", (up) => up && this.#refreshSoon());
-    document.addEventListener("visibilitychange", () => !document.hidden && this.#refreshSoon()); // also: a new day
+    app.on("day", () => this.draw());
+    document.addEventListener("visibilitychange", () => !document.hidden && this.#refreshSoon());
   }
 
   #setTexts() {
