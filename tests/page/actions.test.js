@@ -25,6 +25,7 @@ beforeEach(() => {
   app = Object.assign(fakeApp(), {
     api: { get: request("GET"), post: request("POST"), delete: request("DELETE") },
     settingsSaved: async () => {},
+    missingModel: () => null,
     newConversation: () => ({}),
     errorText: ({ code }) => code,
     created: ({ id }) => (app.state.conversationId = id),
