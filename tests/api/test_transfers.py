@@ -140,6 +140,7 @@ def test_odd_reasoning_spoils_no_import(api: Api) -> None:
 
 def test_exports_are_named_by_the_chat_in_any_script(api: Api) -> None:
     made = api.conversation(title="हिन्दी: a/b")
+    api.answer(made, "Hi")
     exported = api.http.get(f"/api/conversations/{made}/export", params={"format": "json"})
     assert unquote(exported.headers["content-disposition"]).endswith("''हिन्दी ab.json")
     with zipfile.ZipFile(io.BytesIO(api.http.get("/api/conversations/export").content)) as archive:

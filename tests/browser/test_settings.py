@@ -30,6 +30,15 @@ def stored(server: ServerProcess, conversation: str) -> dict[str, Any]:
     return dict(server.http.get(f"/api/conversations/{conversation}").json())
 
 
+def until_stored(page: Page, server: ServerProcess, conversation: str, sampling: dict[str, Any]) -> None:
+    """Wait until the chat has these sampling parameters: what was shown as saved may be the change before."""
+    for _ in range(100):
+        if stored(server, conversation)["sampling"] == sampling:
+            return
+        page.wait_for_timeout(50)
+    assert stored(server, conversation)["sampling"] == sampling
+
+
 def opened(server: ServerProcess, conversation: str, open_page: OpenPage, *arguments: Any, **options: Any) -> Page:
     """A page with its settings open."""
     page = open_page(f"{server.url}/?c={conversation}", *arguments, **options)
@@ -100,8 +109,9 @@ def test_what_makes_no_sense_is_told_in_place_and_not_saved(
     page.locator("#parley-reset").click()
     expect(problem).to_be_hidden()
     expect(seed).to_have_value("")
+    expect(page.locator(".p-chip-button")).to_have_text("默认设置")
     expect(page.locator(".p-settings-status")).to_contain_text("已保存")
-    assert stored(server, conversation)["sampling"] == {}
+    until_stored(page, server, conversation, {})
 
 
 def test_an_unreachable_server_takes_nothing_away(

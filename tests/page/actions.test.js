@@ -108,3 +108,20 @@ test("a stop ends one reply only", async () => {
   await second;
   assert.equal(asked("POST /api/messages").length, stops);
 });
+
+test("a question that is asked while its chat is loading follows the chat's last message", async () => {
+  app.open("old");
+  mock.timers.tick(1000);
+  const sent = actions.send("And now?");
+  await turn();
+  assert.deepEqual(asked("POST"), []);
+  const reply = message("a0", "q0");
+  await answer("GET /ui/conversations/old", { ...RECORD, id: "old", leaf_id: "a0", messages: [message("q0", null), reply] });
+  assert.deepEqual(asked("POST"), ["POST /api/conversations/old/messages"]);
+  assert.equal(conversation.tree.path().at(-2).parent_id, "a0");
+  await answer("POST /api/conversations/old/messages", {
+    question: message("q1", "a0"),
+    reply: message("a1", "q1", { state: "pending" }),
+  });
+  await sent;
+});

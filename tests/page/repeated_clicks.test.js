@@ -53,6 +53,12 @@ test("later, elsewhere, or by keyboard it is meant", () => {
   assert.equal(click(other, 4100, { detail: 0 }), false);
 });
 
+test("after a key was pressed it is meant", () => {
+  click(control("copy", "q1"), 0);
+  clicks.forget();
+  assert.equal(click(control("up", "q1"), 100), false);
+});
+
 test("a click on text after a button presses nothing, and a label's click goes on to its control", () => {
   click(control("copy", "q1"), 0);
   assert.equal(click(text, 100), false);

@@ -37,6 +37,7 @@ async function start() {
   watchDay(() => app.emit("day"));
   const clicks = new RepeatedClicks();
   document.addEventListener("click", (event) => clicks.drop(event), true);
+  document.addEventListener("keydown", () => clicks.forget(), true);
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !event.defaultPrevented && conversation.running) void actions.stop();
   });

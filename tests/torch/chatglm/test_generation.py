@@ -58,7 +58,11 @@ def test_positions_can_be_given() -> None:
     assert longer.tolist() == uncached.tolist()
 
 
-@pytest.mark.parametrize("case", CHAT["chat"], ids=lambda case: f"{len(case['history'])}-{case['query'][:12]}")
+# What people say is never parsed for control tokens here; the original parses [MASK].
+TYPED = [case for case in CHAT["chat"] if "[MASK]" not in case["query"]]
+
+
+@pytest.mark.parametrize("case", TYPED, ids=lambda case: f"{len(case['history'])}-{case['query'][:12]}")
 def test_chats_are_the_originals(case: dict[str, Any]) -> None:
     """From the prompt's text to the reply's, on the real vocabulary. Prompts are tests/families/test_chatglm.py's."""
     it = tokenizer()

@@ -104,9 +104,9 @@ def test_a_folder_with_a_copy_has_adapters_in_both_engines(tmp_path: Path) -> No
 
 def test_an_adapter_among_the_models_is_told_its_place(store: Path) -> None:
     ready(store / "adapters" / "x").joinpath("adapter.gguf").rename(store / "weights" / "stray.gguf")
-    status = Catalog(store).status("stray")
-    assert status.state == "damaged"
-    assert "Put it into a folder of its own in the store's adapters folder" in status.detail
+    (problem,) = Catalog(store).problems
+    assert "is a LoRA adapter, not a chat model" in problem.message
+    assert "Put it into a folder of its own in adapters" in problem.message
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [

@@ -30,9 +30,11 @@ export class Actions {
    */
   async send(content) {
     const { app, conversation } = this;
+    const { optimistic } = conversation;
+    if (!conversation.loaded) await conversation.whenLoaded; // before, nobody knows what the question follows
+    if (!this.#isShown(optimistic)) throw new ApiError("unreachable", "another conversation was opened");
     const model_id = this.#requireModel();
     const parent = conversation.tree.leaf;
-    const { optimistic } = conversation;
     const draft = app.state.draft;
     const isNew = conversation.id === null;
     let { id } = conversation; // another one may be opened meanwhile

@@ -12,6 +12,8 @@ const LOAD_ANYWAY_MS = 800; // when the event stream is slow to open
 
 /** One conversation at a time; `open` replaces it. */
 export class OpenConversation {
+  #letAsk = () => {};
+
   /**
    * @param {Object} app
    * @param {import("./conversation_view.js").ConversationView} view
@@ -52,6 +54,8 @@ export class OpenConversation {
     this.id = id;
     this.tree = new MessageTree();
     this.optimistic = new OptimisticMessages(this.tree, (from, to) => this.view.rename(from, to));
+    this.#letAsk(); // who waits for the former conversation
+    this.whenLoaded = id === null ? Promise.resolve() : new Promise((resolve) => (this.#letAsk = resolve));
     this.loaded = id === null;
     this.loading = false;
     this.upToDate = false; // whether every event since the messages were loaded has been received
@@ -99,6 +103,7 @@ export class OpenConversation {
     this.tree.show(this.tree.newestLeaf(known));
     const first = !this.loaded;
     this.loaded = true;
+    this.#letAsk();
     this.loading = false;
     this.draw();
     this.#applyWaiting();
@@ -119,6 +124,7 @@ export class OpenConversation {
     this.#begin(this.id);
     this.loads += 1;
     this.loaded = true;
+    this.#letAsk();
     this.view.clear("gone", this.app.t(key));
     this.#changed();
   }

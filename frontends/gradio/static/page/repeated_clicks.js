@@ -26,6 +26,11 @@ export class RepeatedClicks {
     return stray;
   }
 
+  /** Forget the last click: a key was pressed since, so that the next one is no second half. */
+  forget() {
+    this.last = null;
+  }
+
   /** @param {MouseEvent} event a click that has reached nothing yet; ended here if it isn't meant */
   drop(event) {
     if (!this.isStray(event)) return;
