@@ -39,8 +39,8 @@ def chats(page: Page) -> None:
     )
 
 
-@pytest.mark.parametrize("program", ["nginx", "caddy"])
-@pytest.mark.parametrize("path", ["", "/chat"])
+@pytest.mark.parametrize("program", ["nginx", pytest.param("caddy", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("path", [pytest.param("", marks=pytest.mark.slow), "/chat"])
 def test_the_documented_block_works(
     server: ServerProcess, open_page: OpenPage, tmp_path: Path, program: str, path: str
 ) -> None:
@@ -52,7 +52,9 @@ def test_the_documented_block_works(
 
 
 @pytest.mark.parametrize(
-    "host", ["$http_host", "$host", "$proxy_host"], ids=["as sent", "without the port", "the target's"]
+    "host",
+    [pytest.param("$http_host", marks=pytest.mark.slow), pytest.param("$host", marks=pytest.mark.slow), "$proxy_host"],
+    ids=["as sent", "without the port", "the target's"],
 )
 def test_whatever_host_a_proxy_passes_on(server: ServerProcess, open_page: OpenPage, tmp_path: Path, host: str) -> None:
     need("nginx")

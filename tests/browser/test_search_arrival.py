@@ -40,7 +40,10 @@ def long_chat(server: ServerProcess, at: int) -> None:
     assert answer.status_code == 201
 
 
-@pytest.mark.parametrize(("at", "size"), [(20, WIDE), (75, WIDE), (140, PHONE)])
+@pytest.mark.parametrize(
+    ("at", "size"),
+    [pytest.param(20, WIDE, marks=pytest.mark.slow), (75, WIDE), pytest.param(140, PHONE, marks=pytest.mark.slow)],
+)
 def test_a_result_opens_at_its_words(
     server: ServerProcess, open_page: OpenPage, at: int, size: tuple[int, int]
 ) -> None:

@@ -205,4 +205,8 @@ def test_instructions_that_are_too_long_stay_in_the_box(
     box.blur()
     expect(page.locator("#parley-system-prompt-problem")).to_contain_text("too long")
     assert len(box.input_value()) == 20_001
+    for _ in range(100):
+        if stored(server, conversation)["system_prompt"]:
+            break
+        page.wait_for_timeout(50)
     assert stored(server, conversation)["system_prompt"] == "Be brief."

@@ -359,7 +359,10 @@ def test_on_a_phone(server: ServerProcess, open_page: OpenPage, language: str) -
 
 @pytest.mark.parametrize(
     ("language", "text"),
-    [("en", r"Reading [\d,]+ of 1,\d{3} tokens"), ("zh", r"正在阅读……（[\d,]+ / 1,\d{3} token）")],
+    [
+        pytest.param("en", r"Reading [\d,]+ of 1,\d{3} tokens", marks=pytest.mark.slow),
+        ("zh", r"正在阅读……（[\d,]+ / 1,\d{3} token）"),
+    ],
 )
 def test_a_long_question_says_how_far_it_is_read(
     server: ServerProcess, open_page: OpenPage, language: str, text: str

@@ -35,7 +35,7 @@ def postgres_server() -> Iterator[str]:
             yield url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def url(request: pytest.FixtureRequest, sqlite_url: str) -> Iterator[str]:
     """An empty database of each kind."""
     if request.param == "sqlite":
