@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PHONE, OpenPage, ask, finished, scripted
+from tests.browser.conftest import PHONE, OpenPage, ask, finished, scripted, until
 from tests.support.processes import ServerProcess
 
 DROP = """([name, ...files]) => {
@@ -99,9 +99,7 @@ def test_rename_in_place(server: ServerProcess, ids: list[str], open_page: OpenP
     page.keyboard.press("Enter")
     expect(page.locator(".p-row-title").first).to_have_text("Waves")
     expect(page.locator(".p-row-link").first).to_be_focused()
-    page.wait_for_function(
-        "() => fetch('/api/conversations').then((r) => r.json()).then((l) => l.items[0].title === 'Waves')"
-    )
+    until(page, "() => fetch('/api/conversations').then((r) => r.json()).then((l) => l.items[0].title === 'Waves')")
     page.keyboard.press("F2")
     page.keyboard.type("never mind")
     page.keyboard.press("Escape")

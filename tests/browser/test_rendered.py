@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PHONE, OpenPage, ask, finished, scripted
+from tests.browser.conftest import PHONE, OpenPage, ask, finished, scripted, until
 from tests.support.processes import ServerProcess
 
 
@@ -46,7 +46,7 @@ def test_formulas_have_rows_and_a_font_of_ours(echo: ServerProcess, open_page: O
     with page.expect_response(re.compile(r"/math-\w+\.woff2$")) as response:
         replied(page, "$$\n\\left(\\begin{aligned} x &= 1 \\\\ y &= 2 \\\\ z &= 3 \\end{aligned}\\right)\n$$")
     assert response.value.status == 200
-    page.wait_for_function("[...document.fonts].some((f) => f.family.includes('Parley Math') && f.status === 'loaded')")
+    until(page, "[...document.fonts].some((f) => f.family.includes('Parley Math') && f.status === 'loaded')")
     rows = page.locator(".p-reply mtr").evaluate_all("rows => rows.map((row) => row.getBoundingClientRect().top)")
     assert len(rows) == 3
     assert rows == sorted(set(rows))

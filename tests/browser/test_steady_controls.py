@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import PHONE, WIDE, OpenPage, ask, finished, scripted
+from tests.browser.conftest import PHONE, WIDE, OpenPage, ask, finished, scripted, until
 from tests.support.processes import ServerProcess
 
 SIZES = pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
@@ -208,7 +208,7 @@ def test_stop_pressed_too_late_sends_nothing(server: ServerProcess, open_page: O
     page.fill("#parley-input", "the next question, not done")
     page.evaluate(TOO_LATE)
     finished(page)
-    page.wait_for_function("window.pressed")
+    until(page, "window.pressed")
     expect(page.locator("#parley-input")).to_have_value("the next question, not done")
     expect(page.locator(".p-question")).to_have_count(1)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PHONE, OpenPage, ask, finished, scripted
+from tests.browser.conftest import PHONE, OpenPage, ask, finished, scripted, until
 from tests.support.processes import ServerProcess
 
 # Buttons, links and fields that can be seen on the screen and are less than 44 px wide or high.
@@ -47,7 +47,7 @@ def test_what_is_touched_is_large_enough(server: ServerProcess, open_page: OpenP
     assert page.evaluate(SMALL) == []
     page.locator(".p-top button").first.click()
     expect(page.get_by_role("searchbox")).to_be_visible()
-    page.wait_for_function(f"({SMALL})().length === 0")  # once the panel has moved in
+    until(page, f"({SMALL})().length === 0")  # once the panel has moved in
 
 
 @pytest.mark.parametrize("size", [PHONE, (1280, 800)])
