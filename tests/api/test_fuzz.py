@@ -9,6 +9,7 @@ import copy
 import json
 import os
 import random
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ import pytest
 from tests.support.servers import Api
 
 ROUNDS = int(os.environ.get("PARLEY_FUZZ_ROUNDS", "40"))
-SLOW_S = 10.0  # far above what a busy machine needs: only what grows without a limit takes longer
+SLOW_S = 1.0  # of CPU time, which other programs on the machine don't prolong; it is usually below a tenth of that
 
 NASTY: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1.5, 10**400, -(10**18), float("nan"), float("inf")),
@@ -146,10 +147,12 @@ def test_spoiled_requests_are_answered_and_break_nothing(shared_api: Api, which:
     assert len(requests) == 22
     rng = random.Random(which)
     for n in range(ROUNDS):
+        began_s = time.process_time()  # the server is a thread of this process
         answer = send(shared_api, requests[which], rng)
+        spent_s = time.process_time() - began_s
         told = f"{requests[which]}, round {n}: {answer.status_code} {answer.text[:300]}"
         assert answer.status_code < 500 or answer.json()["error"]["code"] == "queue_full", told
-        assert answer.elapsed.total_seconds() < SLOW_S, told
+        assert spent_s < SLOW_S, told
         if answer.status_code >= 400:
             assert set(answer.json()["error"]) == {"code", "message", "details"}, told
             assert len(answer.text) < 2000, "what was sent is not sent back"
