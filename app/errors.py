@@ -12,11 +12,14 @@
     ├── NotFound
     │   ├── ConversationNotFound
     │   ├── MessageNotFound
-    │   └── ModelNotFound
+    │   ├── ModelNotFound
+    │   ├── RankingNotFound
+    │   └── JudgementNotFound
     ├── Conflict                a valid request that the current state does not allow
     │   ├── ReplyRunning
     │   ├── ReplyNotRunning
     │   └── ModelBusy
+    ├── TooManyRequests         one person or program asks for too much at once
     ├── ModelError              a model cannot be used
     │   ├── InvalidManifest
     │   ├── ModelNotFetched
@@ -131,6 +134,14 @@ class ModelNotFound(NotFound):
     code = "model_not_found"
 
 
+class RankingNotFound(NotFound):
+    code = "ranking_not_found"
+
+
+class JudgementNotFound(NotFound):
+    code = "judgement_not_found"
+
+
 class Conflict(ParleyError):
     code = "conflict"
 
@@ -147,6 +158,12 @@ class ModelBusy(Conflict):
     """``details``: ``model_id``."""
 
     code = "model_busy"
+
+
+class TooManyRequests(ParleyError):
+    """``details``: ``retry_after_s``."""
+
+    code = "too_many_requests"
 
 
 class ModelError(ParleyError):

@@ -17,6 +17,7 @@ from app.chat.service import ChatService
 from app.chat.transfer.transfers import Transfers
 from app.config import Settings
 from app.engine.pool import ModelPool
+from app.feedback.service import FeedbackService
 from app.models.service import ModelService
 from app.system.loop_watch import LoopWatch
 
@@ -30,6 +31,7 @@ class Services:
     pool: ModelPool
     chat: ChatService
     conversations: ConversationService
+    feedback: FeedbackService
     completions: Completions
     transfers: Transfers
     loop_watch: LoopWatch
