@@ -14,11 +14,14 @@
     │   ├── MessageNotFound
     │   ├── ModelNotFound
     │   ├── RankingNotFound
-    │   └── JudgementNotFound
+    │   ├── JudgementNotFound
+    │   └── DatasetNotFound
     ├── Conflict                a valid request that the current state does not allow
     │   ├── ReplyRunning
     │   ├── ReplyNotRunning
-    │   └── ModelBusy
+    │   ├── ModelBusy
+    │   ├── DatasetExists
+    │   └── DatasetBusy         another one is being built
     ├── TooManyRequests         one person or program asks for too much at once
     ├── ModelError              a model cannot be used
     │   ├── InvalidManifest
@@ -142,6 +145,12 @@ class JudgementNotFound(NotFound):
     code = "judgement_not_found"
 
 
+class DatasetNotFound(NotFound):
+    """``details``: ``name``."""
+
+    code = "dataset_not_found"
+
+
 class Conflict(ParleyError):
     code = "conflict"
 
@@ -158,6 +167,16 @@ class ModelBusy(Conflict):
     """``details``: ``model_id``."""
 
     code = "model_busy"
+
+
+class DatasetExists(Conflict):
+    """``details``: ``name``."""
+
+    code = "dataset_exists"
+
+
+class DatasetBusy(Conflict):
+    code = "dataset_busy"
 
 
 class TooManyRequests(ParleyError):

@@ -118,13 +118,36 @@ def reading(url: str) -> Iterator[Repositories]:
 
     Raises :class:`ConfigurationError` when there is no database yet or it is from an older version.
     """
+    parsed = _existing(url)
+    with _repositories(reading_engine(parsed, readers=1)) as found:
+        yield found
+
+
+@contextmanager
+def writing(url: str) -> Iterator[Repositories]:
+    """Repositories for one short transaction of a command or a job, also while a server uses the database.
+
+    The server's replies wait meanwhile. Raises as :func:`reading`; :class:`~app.errors.StoreBusy` when it can't begin
+    within seconds.
+    """
+    parsed = _existing(url)
+    with _repositories(writing_engine(parsed)) as found:
+        yield found
+
+
+def _existing(url: str) -> URL:
     parsed = parse_url(url)
     path = sqlite_path(parsed)
     if path is not None and sqlite_files.is_new(path):
         raise ConfigurationError(
             f"There is no database at {path} yet. `parley serve` creates it. Is PARLEY_DATA_DIR set as for the server?"
         )
-    engine = reading_engine(parsed, readers=1)
+    return parsed
+
+
+@contextmanager
+def _repositories(engine: Engine) -> Iterator[Repositories]:
+    """Repositories of one transaction, committed at the end."""
     try:
         with storage_errors(), engine.begin() as connection, Session(connection) as session:
             if revision_of(connection) != head_revision():
@@ -134,5 +157,6 @@ def reading(url: str) -> Iterator[Repositories]:
                 )
             require_tables(connection)
             yield Repositories(session, DamageLog())
+            session.flush()
     finally:
         engine.dispose()

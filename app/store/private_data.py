@@ -16,7 +16,8 @@ from app.errors import ConfigurationError
 from app.system.private_files import create_folder, restrict
 
 _PAGE_FOLDER = "page"
-_EXPORT_MANIFEST = ".manifest.json"  # next to each export, see app.export.files.manifest_path
+_DATASETS_FOLDER = "datasets"  # see app.feedback.datasets.shelf
+_EXPORT_MANIFEST = ".manifest.json"  # next to each export, see app.feedback.datasets.export_file.manifest_path
 
 
 def page_folder(data_dir: Path) -> Path:
@@ -41,7 +42,8 @@ def make_private(data_dir: Path, database: Path | None) -> list[Path]:
     ours = set(_exports(data_dir))
     if database is not None:
         ours.update(database.parent.glob(f"{database.name}*"))
-    folders = [(data_dir / "backups", backups), (data_dir, ours | {data_dir / "backups", data_dir / _PAGE_FOLDER})]
+    known = {data_dir / name for name in ("backups", _PAGE_FOLDER, _DATASETS_FOLDER)}
+    folders = [(data_dir / "backups", backups), (data_dir, ours | known)]
     if database is not None and database.parent != data_dir:
         folders.append((database.parent, ours))
     private = [folder for folder, content in folders if _holds_only(folder, content)]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar, get_args
 
+from app.domain.datasets import Dataset
 from app.domain.feedback import Decision, RankedReply, Ranking, RankingSource, Rating, Review, Verdict, ranked
 from app.domain.generation import FinishReason, Usage
 from app.domain.messages import Conversation, Message, MessageState, Provenance, Role, Timing
@@ -15,6 +16,7 @@ from app.store.damage import Damaged, DamagedRow
 from app.store.tables import (
     Base,
     ConversationRow,
+    DatasetRow,
     Json,
     MessageRow,
     RankingItemRow,
@@ -38,7 +40,7 @@ def _allowed(row: type[Base]) -> tuple[tuple[str, tuple[type, ...]], ...]:
     return tuple(allowed)
 
 
-_Row = UserRow | ConversationRow | MessageRow | RatingRow | RankingRow | RankingItemRow | ReviewRow
+_Row = UserRow | ConversationRow | MessageRow | RatingRow | RankingRow | RankingItemRow | ReviewRow | DatasetRow
 _ALLOWED = {row: _allowed(row) for row in get_args(_Row)}
 
 
@@ -223,4 +225,18 @@ def review_from(row: ReviewRow) -> Review:
         decision=_one_of(Decision, row, "decision"),
         note=row.note,
         created_at=row.created_at,
+    )
+
+
+def dataset_from(row: DatasetRow) -> Dataset:
+    """The dataset of a row."""
+    require_legible(row)
+    return Dataset(
+        id=row.id,
+        user_id=row.user_id,
+        name=row.name,
+        created_at=row.created_at,
+        spec=row.spec,
+        manifest=row.manifest,
+        folder=row.folder,
     )

@@ -290,6 +290,31 @@ class ReviewRow(Base):
     created_at: Mapped[datetime]
 
 
+class DatasetRow(Base):
+    """A dataset that was built; its files are in a folder of that name."""
+
+    __tablename__ = "datasets"
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    spec: Mapped[dict[str, Any]]
+    manifest: Mapped[dict[str, Any]]
+    folder: Mapped[str]  # relative to the data folder
+
+
+class DatasetJudgementRow(Base):
+    """A rating or ranking that a dataset is made of. It stays when these are deleted, to show that they are missing."""
+
+    __tablename__ = "dataset_judgements"
+    __table_args__ = (Index(None, "judgement_id"),)
+
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True)
+    judgement_id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(String(26))
+
+
 class SearchRow(Base):
     """A document of the search index: the tokens of a title (no `message_id`) or of a finished message."""
 

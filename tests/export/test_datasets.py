@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from app.export.files import Filters, write_file
 
 from app.export.base import get_format
-from app.export.files import Filters, write_file
 
 from .rated import rated_conversation
 

@@ -9,13 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from app.export.files import Filters, manifest_path, write_file, write_rows
 
 from app import __version__
 from app.domain.feedback import ConversationFeedback
 from app.domain.training_rows import Drops
 from app.errors import StoreError
 from app.export.base import Row, get_format
-from app.export.files import Filters, manifest_path, write_file, write_rows
 
 from .rated import START, rated_conversation
 
