@@ -73,6 +73,7 @@ class ConversationCreate(Request):
     model_id: ModelRef | None = None
     system_prompt: SystemPrompt = ""
     sampling: SamplingOverrides | None = None
+    allow_training: bool = True
 
     def settings(self) -> dict[str, Any]:
         """Keyword arguments for ``ConversationService.create``."""
