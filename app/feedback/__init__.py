@@ -1,0 +1,1 @@
+"""Feedback use-cases: what people judge, and what is made of it."""
