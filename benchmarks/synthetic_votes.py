@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import combinations
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,9 +36,9 @@ class World:
     taste: float = 0.0  # standard deviation of what each rater adds to each player's strength
 
     def strengths(self) -> Floats:
-        """Of all players, strongest first: the quantiles of a normal distribution, centred."""
-        places = np.sort(np.random.default_rng(self.players).normal(0, 1, self.players))[::-1]
-        return np.asarray(self.spread * (places - places.mean()) / places.std())
+        """Of all players, strongest first: evenly spaced quantiles of a normal distribution."""
+        shares = 1 - (np.arange(self.players) + 0.5) / self.players
+        return self.spread * np.array([NormalDist().inv_cdf(share) for share in shares])
 
 
 def board(world: World, seed: int) -> Votes:
@@ -52,7 +54,9 @@ def board(world: World, seed: int) -> Votes:
     lengths = np.exp(verbosity[np.stack([left, right])] + random.normal(0, 0.5, (2, n))).astype(int) + 1
     position = random.choice([0, 1, -1], n, p=[0.4, 0.4, 0.2])  # -1: not side by side
     first = np.select([position == 0, position == 1], [1.0, -1.0], 0.0)
-    taste = random.normal(0, world.taste, (world.raters, world.players)) if world.taste else np.zeros((1, world.players))
+    taste = (
+        random.normal(0, world.taste, (world.raters, world.players)) if world.taste else np.zeros((1, world.players))
+    )
     judged = strengths + taste[rater % len(taste)]
     rows = np.arange(n)
     logit = judged[rows, left] - judged[rows, right] + world.position * first
@@ -171,6 +175,40 @@ def _disconnected(votes: Votes, random: np.random.Generator) -> Votes:
     return [vote for vote in votes if (vote.left < "p10") == (vote.right < "p10")]
 
 
+def _heavy(votes: Votes, random: np.random.Generator) -> Votes:
+    """One rater gives more than two fifths of the votes, but judges like everybody."""
+    return [replace(vote, rater_id="heavy") if random.random() < 0.42 else vote for vote in votes]
+
+
+def _flat_ties(votes: Votes, random: np.random.Generator) -> Votes:
+    """A quarter of the votes are ties, however far apart the players are: not as in Davidson's model."""
+    rated = (replace(v, outcome=random.choice(_OUTCOMES[::2])) if v.outcome is Outcome.TIE else v for v in votes)
+    return [replace(vote, outcome=Outcome.TIE) if random.random() < 0.25 else vote for vote in rated]
+
+
+def _turnover(votes: Votes, random: np.random.Generator) -> Votes:
+    """Players come and go: each is there for half a month to three months."""
+    begin = {name: random.uniform(-45, 60) for name in sorted({vote.left for vote in votes})}
+    end = {name: day + random.uniform(15, 90) for name, day in begin.items()}
+
+    def there(name: str, at: datetime) -> bool:
+        return begin[name] <= (at - BEGIN) / timedelta(days=1) <= end[name]
+
+    return [vote for vote in votes if there(vote.left, vote.at) and there(vote.right, vote.at)]
+
+
+def _rankings(votes: Votes, random: np.random.Generator) -> Votes:
+    """Rankings of four by the same strengths (Plackett and Luce's model), as pairs, in place of the votes."""
+    strengths, pairs = World().strengths(), []
+    for number, vote in enumerate(votes[: len(votes) // 4]):
+        four = random.choice(len(strengths), 4, replace=False)
+        order = four[np.argsort(-strengths[four] - random.gumbel(size=4))]
+        for better, worse in combinations((f"p{player:02}" for player in order), 2):
+            pair = replace(vote, left=better, right=worse, outcome=Outcome.LEFT, left_position_shown=None)
+            pairs.append(replace(pair, judgement_id=f"k{number}", weight=2 / 4))
+    return pairs
+
+
 Plant = Callable[[Votes, np.random.Generator], Votes]
 
 # By the defect that has to be found: the world, and what is done to its votes.
@@ -190,6 +228,28 @@ PLANTED: dict[str, tuple[World, Plant | None]] = {
 
 def planted(name: str, seed: int) -> Votes:
     """A board with one of the defects."""
-    world, plant = PLANTED[name]
+    return _made(*PLANTED[name], seed)
+
+
+# Boards without a defect, from which nothing may be reported.
+CLEAN: dict[str, tuple[World, Plant | None]] = {
+    "usual": (World(), None),
+    "few people": (World(players=6, votes=300, raters=4), None),
+    "two people": (World(players=3, votes=90, raters=2), None),
+    "far apart": (World(spread=1.8), None),
+    "tastes": (World(taste=0.3), None),
+    "one eager rater": (World(), _heavy),
+    "rankings of four": (World(), _rankings),
+    "ties everywhere": (World(), _flat_ties),
+    "turnover": (World(votes=16_000), _turnover),
+}
+
+
+def clean(name: str, seed: int) -> Votes:
+    """A board without a defect."""
+    return _made(*CLEAN[name], seed)
+
+
+def _made(world: World, plant: Plant | None, seed: int) -> Votes:
     votes = board(world, seed)
     return votes if plant is None else plant(votes, np.random.default_rng(seed + 1_000_000))

@@ -13,7 +13,7 @@ from app.feedback.leaderboard.votes import Floats, Ints, Votes
 
 AVERAGE = 1000.0
 POINTS = 400 / math.log(10)  # per unit of log-odds: 400 points are odds of ten to one, as in Elo's system
-MIN_VOTES = 20  # below, the normal approximation of the intervals is not to be trusted
+MIN_VOTES = 20  # by weight; below, the normal approximation of the intervals is not to be trusted
 
 
 def connected(votes: Votes) -> list[Ints]:
@@ -32,7 +32,7 @@ def connected(votes: Votes) -> list[Ints]:
 def rank(board: Fitted, members: Ints) -> Group:
     """One connected group, best first; those with too few votes come last, without a rank."""
     votes = board.model.votes
-    few = votes.per_player(np.ones(len(votes)))[members] < MIN_VOTES
+    few = votes.per_player(votes.weight)[members] < MIN_VOTES
     members = members[np.lexsort((members, -board.strengths[members], few))]
     ranked = len(members) - int(few.sum())
     strengths = board.strengths[members]

@@ -27,7 +27,7 @@ from app.feedback.leaderboard.votes import Floats, Ints, sums
 
 LEVEL = 0.95
 POINTWISE = NormalDist().inv_cdf((1 + LEVEL) / 2)
-MIN_RATERS = 20.0  # effective number: (Σ votes)² / Σ votes²
+MIN_RATERS = 10.0  # effective number: (Σ votes)² / Σ votes²
 _CLUSTERS = 8_192  # whose scores are in memory at a time
 _DRAWS, _CELLS = 10_000, 40_000_000  # of the simulated critical value; at most so many differences
 
