@@ -12,11 +12,12 @@ import statistics
 import time
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
 
 from app.feedback.leaderboard.compute import leaderboard
 from app.feedback.leaderboard.result import Leaderboard, Verdict
 from app.feedback.leaderboard.standings import AVERAGE, POINTS
-from benchmarks.arena_rank import rate
+from benchmarks.arena_rank import RIDGE, rate
 from benchmarks.report import Row, publish
 from benchmarks.synthetic_votes import CLEAN, PLANTED, World, board, clean, planted
 
@@ -127,24 +128,27 @@ def defects(boards: int) -> list[Row]:
 
 
 def compared() -> list[Row]:
-    """Our order and arena-rank's, of the same votes."""
+    """Our order and arena-rank's, of the same votes; with its ridge and without."""
     rows: list[Row] = []
     for votes in (*SIZES, LARGE.votes):
-        world = World(votes=votes, raters=LARGE.raters, position=LARGE.position, length=LARGE.length)
-        cast = board(world, 0)
-        ours, theirs = leaderboard(cast), [rating.player for rating in rate(cast)]
-        pairs = [p for p in ours.groups[0].neighbours if p.verdict is Verdict.SEPARABLE]
-        rows.append(
-            {
-                "votes": votes,
-                "same order": order(ours) == theirs,
-                "rank correlation": round(correlation(order(ours), theirs), 4),
-                "separable neighbours": len(pairs),
-                "of them reversed": sum(theirs.index(p.better) > theirs.index(p.worse) for p in pairs),
-                "ours with the truth": round(correlation(order(ours), list(truth(world))), 4),
-                "theirs with the truth": round(correlation(theirs, list(truth(world))), 4),
-            }
-        )
+        world = replace(LARGE, votes=votes)
+        cast, true = board(world, 0), list(truth(world))
+        ours = leaderboard(cast)
+        separable = [p for p in ours.groups[0].neighbours if p.verdict is Verdict.SEPARABLE]
+        for ridge in (RIDGE, 0.0):
+            theirs = [rating.player for rating in rate(cast, ridge)]
+            rows.append(
+                {
+                    "votes": votes,
+                    "its ridge": ridge,
+                    "same order": order(ours) == theirs,
+                    "rank correlation": round(correlation(order(ours), theirs), 4),
+                    "separable neighbours": len(separable),
+                    "of them reversed": sum(theirs.index(p.better) > theirs.index(p.worse) for p in separable),
+                    "ours with the truth": round(correlation(order(ours), true), 4),
+                    "its with the truth": round(correlation(theirs, true), 4),
+                }
+            )
     return rows
 
 

@@ -187,9 +187,9 @@ def _flat_ties(votes: Votes, random: np.random.Generator) -> Votes:
 
 
 def _turnover(votes: Votes, random: np.random.Generator) -> Votes:
-    """Players come and go: each is there for half a month to three months."""
+    """Players come and go: each is there for three weeks to three months."""
     begin = {name: random.uniform(-45, 60) for name in sorted({vote.left for vote in votes})}
-    end = {name: day + random.uniform(15, 90) for name, day in begin.items()}
+    end = {name: max(day, 0.0) + random.uniform(20, 90) for name, day in begin.items()}
 
     def there(name: str, at: datetime) -> bool:
         return begin[name] <= (at - BEGIN) / timedelta(days=1) <= end[name]
@@ -203,9 +203,20 @@ def _rankings(votes: Votes, random: np.random.Generator) -> Votes:
     for number, vote in enumerate(votes[: len(votes) // 4]):
         four = random.choice(len(strengths), 4, replace=False)
         order = four[np.argsort(-strengths[four] - random.gumbel(size=4))]
-        for better, worse in combinations((f"p{player:02}" for player in order), 2):
-            pair = replace(vote, left=better, right=worse, outcome=Outcome.LEFT, left_position_shown=None)
-            pairs.append(replace(pair, judgement_id=f"k{number}", weight=2 / 4))
+        lengths = np.exp(random.normal(6, 0.5, 4)).astype(int)
+        for better, worse in combinations(range(4), 2):
+            pair = replace(
+                vote,
+                judgement_id=f"k{number}",
+                left=f"p{order[better]:02}",
+                right=f"p{order[worse]:02}",
+                outcome=Outcome.LEFT,
+                left_position_shown=None,
+                left_length=int(lengths[better]),
+                right_length=int(lengths[worse]),
+                weight=2 / 4,
+            )
+            pairs.append(pair)
     return pairs
 
 

@@ -18,7 +18,7 @@ from app.feedback.leaderboard.votes import Floats, Ints, sums
 
 _MIN_VOTES = 50
 _LONGEST_PAUSE = 5.0  # between the last vote of one and the first of the other, in usual pauses between votes
-_COINCIDENCES = 0.25  # expected number of pairs that follow each other so closely by chance
+_COINCIDENCES = 0.1  # expected number of pairs that follow each other so closely by chance
 _SAME_PACE = 2.0  # at most so many times as many votes in the same time
 _SAME_RATING = 2.6  # standard errors: a model under two names differs more in one case out of a hundred
 _MAX_ERROR = 60 / POINTS  # a difference that is known no better says nothing
