@@ -103,6 +103,16 @@ def _flooding(votes: Votes, random: np.random.Generator) -> Votes:
     ]
 
 
+def _favourite(votes: Votes, random: np.random.Generator) -> Votes:
+    """One rater gives an eighth of the votes, all for p12, whatever it is compared with."""
+    return [
+        winner(replace(vote, rater_id="fan", left="p12"), "p12")
+        if vote.right != "p12" and random.random() < 1 / 8
+        else vote
+        for vote in votes
+    ]
+
+
 def _cycle(votes: Votes, random: np.random.Generator) -> Votes:
     """p05 beats p06, p06 beats p07, and p07 beats p05, in four fifths of their votes."""
     beats = {("p05", "p06"): "p05", ("p06", "p07"): "p06", ("p05", "p07"): "p07"}
@@ -227,6 +237,7 @@ PLANTED: dict[str, tuple[World, Plant | None]] = {
     "position_bias": (World(position=0.4), None),
     "length_bias": (World(length=0.5), None),
     "flooding": (World(), _flooding),
+    "flooding (one favourite)": (World(), _favourite),
     "cycle": (World(), _cycle),
     "copied_votes": (World(), _copies),
     "one_sided_ties": (World(), _ties),

@@ -42,9 +42,9 @@ class Finding:
 
     defect: Defect
     message: str
+    figures: Mapping[str, float]
     players: tuple[str, ...] = ()
     rater: str | None = None
-    figures: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

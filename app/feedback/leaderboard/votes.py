@@ -85,7 +85,7 @@ class _Names(dict[str, int]):
 
 
 def read(comparisons: Iterable[Comparison], where: Filter) -> tuple[Votes, Counts]:
-    """Read, filter, sort; leave out self-pairs and copies. Raises :class:`ValueError` for a weight that isn't positive.
+    """Read, filter, sort; leave out self-pairs and copies. An impossible weight or length is a :class:`ValueError`.
 
     A copy is the same vote (rater, prompt, players, lengths, positions, outcome) in another judgement, as left by a
     file that was imported twice. It counts once. Rows of one judgement are never copies of each other.
@@ -113,6 +113,8 @@ def read(comparisons: Iterable[Comparison], where: Filter) -> tuple[Votes, Count
     if not (weight > 0).all() or not np.isfinite(weight).all():
         raise ValueError("The weight of a comparison must be positive and finite.")
     left, right, result, position, left_length, right_length, rater, judgement, prompt = whole_columns
+    if (left_length < 0).any() or (right_length < 0).any():
+        raise ValueError("The length of a reply can't be negative.")
     player_names, player_places = players.in_order()
     rater_names, rater_places = raters.in_order()
     left, right = player_places[left], player_places[right]

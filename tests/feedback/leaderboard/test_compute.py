@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -112,6 +113,13 @@ def test_clean_boards_raise_no_alarm(name: str) -> None:
 def test_one_clean_board_in_a_hundred_may_raise_an_alarm(name: str) -> None:
     boards = [leaderboard(clean(name, seed)).findings for seed in range(100, 200)]
     assert sum(map(bool, boards)) <= (6 if name == "turnover" else 3)  # more have a probability below 2 %
+
+
+def test_the_result_is_plain_json_data() -> None:
+    for name in PLANTED:
+        result = asdict(leaderboard(planted(name, 0)))
+        assert result["findings"]
+        assert json.loads(json.dumps(result))["counts"]["given"] > 0
 
 
 def test_the_input_and_output_types_need_no_numpy() -> None:

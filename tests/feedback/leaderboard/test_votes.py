@@ -93,6 +93,11 @@ def test_a_weight_must_be_positive(weight: float) -> None:
         read([vote("a", "b", weight=weight)], ALL)
 
 
+def test_a_length_is_not_negative() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        read([vote("a", "b", right_length=-1)], ALL)
+
+
 def test_no_votes_are_a_table_without_rows() -> None:
     votes, counts = read([], ALL)
     assert (len(votes), votes.players, counts.given) == (0, (), 0)

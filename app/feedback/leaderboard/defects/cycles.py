@@ -70,7 +70,8 @@ def _finding(votes: Votes, cycle: tuple[int, int, int], certainty: float, count:
         f"{said[0]}, {said[1]}, and {said[2]}: no order explains this, so their ratings say little about a single pair."
         f"{others} Do these pairs see different prompts or raters?",
         players=tuple(names),
-        figures={"cycles": count, "standard_errors": certainty},
+        figures={"cycles": count, "standard_errors": certainty}
+        | {f"share_{place}": won / decided for place, (won, decided) in enumerate(shares, start=1)},
     )
 
 

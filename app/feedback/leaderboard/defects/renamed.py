@@ -22,7 +22,7 @@ _COINCIDENCES = 0.1  # expected number of pairs that follow each other so closel
 _SAME_PACE = 2.0  # at most so many times as many votes in the same time
 _SAME_RATING = 2.6  # standard errors: a model under two names differs more in one case out of a hundred
 _MAX_ERROR = 60 / POINTS  # a difference that is known no better says nothing
-_SAME_LENGTH = 0.1  # difference between the mean logarithms
+_SAME_LENGTH = 0.13  # difference between the mean logarithms
 
 
 def check(board: Board) -> Iterator[Finding]:
