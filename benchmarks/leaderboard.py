@@ -28,7 +28,7 @@ RUNS = 5
 
 def truth(world: World) -> dict[str, float]:
     """The true ratings."""
-    return {f"p{place:02}": AVERAGE + POINTS * strength for place, strength in enumerate(world.strengths())}
+    return {f"p{place:02}": AVERAGE + POINTS * float(strength) for place, strength in enumerate(world.strengths())}
 
 
 def order(result: Leaderboard) -> list[str]:

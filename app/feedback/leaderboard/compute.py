@@ -8,9 +8,9 @@ from app.feedback.leaderboard.comparison import Comparison, Filter
 from app.feedback.leaderboard.defects.board import Board
 from app.feedback.leaderboard.defects.find import find
 from app.feedback.leaderboard.fitted import fitted
+from app.feedback.leaderboard.reading import read
 from app.feedback.leaderboard.result import Leaderboard
 from app.feedback.leaderboard.standings import connected, rank
-from app.feedback.leaderboard.votes import read
 
 COVARIATES = frozenset({"position", "length"})
 _EVERYTHING = Filter()

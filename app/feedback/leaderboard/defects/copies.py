@@ -11,7 +11,7 @@ _MIN, _MIN_SHARE = 5, 0.005  # of the votes; a few double clicks are no finding
 
 
 def check(board: Board) -> Iterator[Finding]:
-    """Count what :func:`app.feedback.leaderboard.votes.read` has left out."""
+    """Count what :func:`app.feedback.leaderboard.reading.read` has left out."""
     copies, whole = board.counts.copies, board.counts.copies + board.counts.used + board.counts.both_bad
     if copies < _MIN or copies < _MIN_SHARE * whole:
         return

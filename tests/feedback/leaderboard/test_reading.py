@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.feedback.leaderboard.comparison import Comparison, Filter, Outcome
-from app.feedback.leaderboard.votes import read
+from app.feedback.leaderboard.reading import read
 from tests.feedback.leaderboard.votes_by_hand import vote
 
 ALL = Filter()
