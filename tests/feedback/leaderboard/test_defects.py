@@ -81,6 +81,14 @@ def test_a_rater_who_decides_most_verdicts_alone_is_named_even_if_the_others_agr
     assert found.figures["share"] == pytest.approx(0.9, abs=0.02)
 
 
+def test_a_rater_with_a_taste_like_others_have_is_no_flood() -> None:
+    """Each of 16 raters has a strong taste of their own, and one gives a quarter of the votes."""
+    for seed in range(10):
+        votes = board(World(players=8, votes=8_000, raters=16, taste=0.7), seed)
+        eager = [vote for number, vote in enumerate(votes) if vote.rater_id == "r000" or number % 6 == 0]
+        assert findings(eager, Defect.FLOODING) == []
+
+
 def test_two_or_three_people_who_share_the_votes_are_no_flood() -> None:
     votes = board(World(players=6, votes=2_000, raters=3), 0)
     assert findings(votes, Defect.FLOODING) == []
