@@ -16,9 +16,9 @@ from app.store import sqlite_files
 from app.store.connections import parse_url, reading_engine, sqlite_path
 from app.store.damage import DamagedRow
 from app.store.migrate import head_revision, require_tables, revision_of
-from app.store.row_mapping import conversation_from, message_from, rating_from, require_legible
+from app.store.row_mapping import conversation_from, job_from, message_from, rating_from, require_legible
 from app.store.storage_errors import storage_errors
-from app.store.tables import ConversationRow, MessageRow, RatingRow, UserRow
+from app.store.tables import ConversationRow, JobRow, MessageRow, RatingRow, UserRow
 
 NAMED = 20  # damaged rows; more are only counted
 _READ: dict[Any, Callable[[Any], object]] = {
@@ -26,8 +26,15 @@ _READ: dict[Any, Callable[[Any], object]] = {
     ConversationRow: conversation_from,
     MessageRow: message_from,
     RatingRow: rating_from,
+    JobRow: job_from,
 }
-_COUNTED = {"users": UserRow, "conversations": ConversationRow, "messages": MessageRow, "ratings": RatingRow}
+_COUNTED = {
+    "users": UserRow,
+    "conversations": ConversationRow,
+    "messages": MessageRow,
+    "ratings": RatingRow,
+    "jobs": JobRow,
+}
 
 
 @dataclass(slots=True)

@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 from app.domain.feedback import Rating, Verdict
 from app.domain.generation import FinishReason, Usage
+from app.domain.jobs import Job, JobError, JobProgress, JobState
 from app.domain.messages import Conversation, Message, MessageState, Provenance, Role, Timing
 from app.errors import DatabaseDamaged
 from app.store.damage import Damaged, DamagedRow
-from app.store.tables import Base, ConversationRow, Json, MessageRow, RatingRow, UserRow, UtcDateTime
+from app.store.tables import Base, ConversationRow, JobRow, Json, MessageRow, RatingRow, UserRow, UtcDateTime
 from app.store.text_checks import checked, checked_json
 
 E = TypeVar("E", bound=StrEnum)
@@ -27,10 +28,10 @@ def _allowed(row: type[Base]) -> tuple[tuple[str, tuple[type, ...]], ...]:
     return tuple(allowed)
 
 
-_ALLOWED = {row: _allowed(row) for row in (UserRow, ConversationRow, MessageRow, RatingRow)}
+_ALLOWED = {row: _allowed(row) for row in (UserRow, ConversationRow, MessageRow, RatingRow, JobRow)}
 
 
-def require_legible(row: UserRow | ConversationRow | MessageRow | RatingRow) -> None:
+def require_legible(row: UserRow | ConversationRow | MessageRow | RatingRow | JobRow) -> None:
     """Raise :class:`DamagedRow` if a value of `row` is not what its column holds."""
     for name, types in _ALLOWED[type(row)]:
         value = getattr(row, name)
@@ -39,7 +40,7 @@ def require_legible(row: UserRow | ConversationRow | MessageRow | RatingRow) -> 
             raise DamagedRow(row.__tablename__, row.id, name, reason)
 
 
-def _one_of(kind: type[E], row: MessageRow | RatingRow, name: str) -> E:
+def _one_of(kind: type[E], row: MessageRow | RatingRow | JobRow, name: str) -> E:
     value = getattr(row, name)
     try:
         return kind(value)
@@ -172,3 +173,33 @@ def rating_from(row: RatingRow) -> Rating:
         score=row.score,
         created_at=row.created_at,
     )
+
+
+def job_from(row: JobRow) -> Job:
+    """The job of a row."""
+    require_legible(row)
+    error = row.error_code and JobError(row.error_code, row.error_message or "", row.error_details or {})
+    return Job(
+        id=row.id,
+        user_id=row.user_id,
+        kind=row.kind,
+        parameters=row.parameters,
+        state=_one_of(JobState, row, "state"),
+        created_at=row.created_at,
+        progress=_progress_from(row),
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        cancel_requested=row.cancel_requested,
+        error=error or None,
+        result=row.result,
+        log=row.log,
+    )
+
+
+def _progress_from(row: JobRow) -> JobProgress | None:
+    if row.progress is None:
+        return None
+    try:
+        return JobProgress(**row.progress)
+    except TypeError:
+        raise DamagedRow(row.__tablename__, row.id, "progress", "it has other fields") from None

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from app.store.damage import DamageLog
 from app.store.repositories.conversations import Conversations
 from app.store.repositories.imports import Imports
+from app.store.repositories.jobs import Jobs
 from app.store.repositories.messages import Messages
 from app.store.repositories.ratings import Ratings
 from app.store.repositories.users import Users
@@ -23,3 +24,4 @@ class Repositories:
         self.messages = Messages(session, damage)
         self.ratings = Ratings(session, damage)
         self.imports = Imports(session, damage)
+        self.jobs = Jobs(session, damage)
