@@ -74,6 +74,18 @@ def watch_the_models(api: Api) -> None:
     assert names[0] == "models"
 
 
+def run_a_job(api: Api) -> None:
+    """A download of a model that has nothing to download."""
+    with api.http.stream("GET", "/api/jobs/events") as response:
+        assert api.http.post("/api/models/test/pull").status_code == 202
+        for event in read_events(response):
+            if event.name == "job" and event.data["job"]["state"] == "done":
+                job_id = event.data["job"]["id"]
+                break
+    assert api.http.get(f"/api/jobs/{job_id}").json()["log"]
+    assert api.http.delete(f"/api/jobs/{job_id}").status_code == 204
+
+
 def load_and_unload(api: Api) -> None:
     for todo in ("unload", "load"):
         assert api.http.post(f"/api/models/test/{todo}").status_code == 204
@@ -101,6 +113,7 @@ USES: dict[str, Callable[[Api], object]] = {
     "rate": rate,
     "events of a conversation": watch_a_conversation,
     "events of the models": watch_the_models,
+    "a job": run_a_job,
 }
 
 

@@ -109,8 +109,8 @@ class Jobs:
         for job_id, one in progress.items():
             self._change(job_id, (JobState.RUNNING,), {"progress": asdict(one)})
 
-    def end(self, job_id: str, outcome: JobOutcome, progress: JobProgress | None = None) -> None:
-        """Store how an active job ended, and its last progress if there was any."""
+    def end(self, job_id: str, outcome: JobOutcome, progress: JobProgress | None = None) -> Job | None:
+        """Store how an active job ended, and its last progress if there was any; ``None`` if it is not active."""
         error = outcome.error
         values = {
             "state": outcome.state,
@@ -121,7 +121,9 @@ class Jobs:
             "error_details": error and storable_details(error.details),
             **({"progress": asdict(progress)} if progress else {}),
         }
-        self._change(job_id, ACTIVE, values)
+        if not self._change(job_id, ACTIVE, values):
+            return None
+        return next(iter(self._all(select(JobRow).where(JobRow.id == job_id))), None)
 
     def interrupt_running(self) -> int:
         """Mark what the last server left running; returns their number. What was to be cancelled is cancelled."""
