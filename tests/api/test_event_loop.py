@@ -113,7 +113,6 @@ USES: dict[str, Callable[[Api], object]] = {
     "rate": rate,
     "events of a conversation": watch_a_conversation,
     "events of the models": watch_the_models,
-    "a job": run_a_job,
 }
 
 
@@ -126,6 +125,17 @@ def test_nothing_blocks_the_loop(
         for _ in range(N_CALLS):
             use(api)
     assert watch.blocking == []
+    assert watch.longest_ms < MAX_BLOCK_MS, watch.longest
+
+
+def test_a_job_blocks_it_only_to_start_its_process(
+    api: Api, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_a_job(api)
+    with watched(loop, monkeypatch) as watch:
+        for _ in range(N_CALLS):
+            run_a_job(api)
+    assert [call for call in watch.blocking if "create_subprocess_exec" not in call] == []
     assert watch.longest_ms < MAX_BLOCK_MS, watch.longest
 
 
