@@ -31,7 +31,7 @@ bench:  ## Run the benchmarks; several minutes on an otherwise idle machine.
 	@$(BIN)/parley models pull $(DEFAULT_MODEL)
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
-soak:  ## Run the long tests of crashes, damage and attacks, with figures; most of an hour on an otherwise idle machine.
+soak:  ## Run the long tests of crashes, damage and attacks, with figures; about twenty minutes on an otherwise idle machine.
 	@$(SETUP) dev programs
 	@$(BIN)/parley models pull $(DEFAULT_MODEL)
 	@PARLEY_TEST_KILLS=200 $(BIN)/pytest -m '' --timeout 3600 --durations 10 $(SOAK)

@@ -13,7 +13,9 @@
     │   ├── ConversationNotFound
     │   ├── MessageNotFound
     │   ├── ModelNotFound
-    │   └── JobNotFound
+    │   ├── JobNotFound
+    │   ├── RankingNotFound
+    │   └── JudgementNotFound
     ├── Conflict                a valid request that the current state does not allow
     │   ├── ReplyRunning
     │   ├── ReplyNotRunning
@@ -21,6 +23,7 @@
     │   ├── JobRunning
     │   ├── JobNotRunning
     │   └── JobNotResumable
+    ├── TooManyRequests         one person or program asks for too much at once
     ├── ModelError              a model cannot be used
     │   ├── InvalidManifest
     │   ├── ModelNotFetched
@@ -142,6 +145,14 @@ class JobNotFound(NotFound):
     code = "job_not_found"
 
 
+class RankingNotFound(NotFound):
+    code = "ranking_not_found"
+
+
+class JudgementNotFound(NotFound):
+    code = "judgement_not_found"
+
+
 class Conflict(ParleyError):
     code = "conflict"
 
@@ -170,6 +181,12 @@ class JobNotRunning(Conflict):
 
 class JobNotResumable(Conflict):
     code = "job_not_resumable"
+
+
+class TooManyRequests(ParleyError):
+    """``details``: ``retry_after_s``."""
+
+    code = "too_many_requests"
 
 
 class ModelError(ParleyError):

@@ -18,10 +18,11 @@ from app import __version__
 from app.api import errors
 from app.api.deps import Services
 from app.api.guard import BodyLimit, HostAndOriginCheck, RootPath, SecurityHeaders, cors
-from app.api.routes import chatglm, conversations, jobs, messages, models, openai, system, transfers
+from app.api.routes import chatglm, conversations, feedback, jobs, messages, models, openai, system, transfers
 from app.chat.completion import Completions
 from app.chat.conversations import ConversationService
 from app.chat.event_hub import EventHub
+from app.chat.feedback_announcements import FeedbackAnnouncements
 from app.chat.reply_tasks import ReplyTasks
 from app.chat.service import ChatService
 from app.chat.transfer.transfers import Transfers
@@ -29,6 +30,7 @@ from app.config import Settings
 from app.engine.factories import EngineFactories, engine_inputs
 from app.engine.pool import ModelPool
 from app.errors import ParleyError
+from app.feedback.service import FeedbackService
 from app.jobs.context import Places
 from app.jobs.kind import find_kinds
 from app.jobs.model_jobs import ModelJobs
@@ -75,7 +77,7 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
         redoc_url=None,
         responses=errors.ERROR_RESPONSES,
     )
-    for module in (system, transfers, conversations, messages, models, jobs, openai):
+    for module in (system, transfers, conversations, messages, feedback, models, jobs, openai):
         app.include_router(module.router)
     if settings.chatglm_api:
         app.include_router(chatglm.router)
@@ -155,6 +157,7 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
             pool=pool,
             chat=chat,
             conversations=ConversationService(store, model_service, hub, reply_tasks),
+            feedback=FeedbackService(store, FeedbackAnnouncements(hub)),
             completions=Completions(model_service, pool),
             transfers=Transfers(store, settings.max_import_bytes),
             loop_watch=loop_watch,

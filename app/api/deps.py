@@ -17,6 +17,7 @@ from app.chat.service import ChatService
 from app.chat.transfer.transfers import Transfers
 from app.config import Settings
 from app.engine.pool import ModelPool
+from app.feedback.service import FeedbackService
 from app.jobs.model_jobs import ModelJobs
 from app.jobs.service import JobService
 from app.models.service import ModelService
@@ -34,6 +35,7 @@ class Services:
     pool: ModelPool
     chat: ChatService
     conversations: ConversationService
+    feedback: FeedbackService
     completions: Completions
     transfers: Transfers
     loop_watch: LoopWatch

@@ -30,6 +30,7 @@ STATUSES: dict[type[errors.ParleyError], int] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.TooManyRequests: 429,
     errors.ModelError: 409,
     errors.NotEnoughMemory: 503,
     errors.FetchFailed: 502,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from app.api.schemas import Text
+from app.api.schemas import Request, Text
 from app.models.gguf_conversion import ConvertTo
 from app.models.hub_references import MAX_REFERENCE_CHARS
 
@@ -14,11 +14,7 @@ MAX_PATH_CHARS = 4096
 _MAX_NAME_CHARS = 64
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class PullByName(_Request):
+class PullByName(Request):
     """A model on the Hugging Face Hub to download: ``hub:OWNER/NAME[:FILE][@REVISION]``."""
 
     source: Annotated[Text, Field(min_length=1, max_length=MAX_REFERENCE_CHARS)]
@@ -30,13 +26,13 @@ class PullStarted(BaseModel):
     id: str
 
 
-class ConvertModel(_Request):
+class ConvertModel(Request):
     """A conversion to GGUF; ``to`` is the number format, the smallest first."""
 
     to: Literal["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "f16", "bf16", "f32"] = "q4_0"
 
 
-class ImportModel(_Request):
+class ImportModel(Request):
     """A model or an adapter to import, as ``parley models import`` does; ``source`` is a path on the server's disk."""
 
     source: Annotated[Text, Field(min_length=1, max_length=MAX_PATH_CHARS)]

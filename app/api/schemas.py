@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from app.chat.transfer.importing import ImportReport
 from app.domain import messages as domain
-from app.domain.feedback import REASONS, Rating, Verdict
+from app.domain.feedback import Ranking, Rating, Verdict
 from app.domain.limits import MAX_COMMENT_CHARS, MAX_MESSAGE_CHARS, MAX_SYSTEM_PROMPT_CHARS, MAX_TITLE_CHARS
 from app.models.references import MAX_REFERENCE_CHARS, with_adapter
 
@@ -32,15 +31,18 @@ Text = Annotated[str, AfterValidator(_storable)]
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS), AfterValidator(_storable)]
 ModelRef = Annotated[str, Field(min_length=1, max_length=MAX_REFERENCE_CHARS), AfterValidator(_storable)]
 Content = Annotated[str, Field(max_length=MAX_MESSAGE_CHARS), AfterValidator(_storable)]
+ShortText = Annotated[str, Field(max_length=MAX_COMMENT_CHARS), AfterValidator(_storable)]  # a comment or note
 Title = Annotated[str, Field(max_length=MAX_TITLE_CHARS), AfterValidator(_storable)]
 SystemPrompt = Annotated[str, Field(max_length=MAX_SYSTEM_PROMPT_CHARS), AfterValidator(_storable)]
 
 
-class _Request(BaseModel):
+class Request(BaseModel):
+    """A request body: unknown fields are refused."""
+
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-class SamplingOverrides(_Request):
+class SamplingOverrides(Request):
     """Sampling parameters that override the model's defaults; ranges are those of ``SamplingParams``."""
 
     temperature: float | None = None
@@ -63,7 +65,7 @@ def _overrides(sampling: SamplingOverrides | None) -> dict[str, object]:
     return sampling.overrides() if sampling else {}
 
 
-class ConversationCreate(_Request):
+class ConversationCreate(Request):
     """A new conversation; all fields are optional."""
 
     title: Title = ""
@@ -76,7 +78,7 @@ class ConversationCreate(_Request):
         return {**self.model_dump(exclude={"sampling"}), "sampling": _overrides(self.sampling)}
 
 
-class ConversationUpdate(_Request):
+class ConversationUpdate(Request):
     """Changes to a conversation; omitted fields stay unchanged."""
 
     title: Title | None = None
@@ -85,6 +87,7 @@ class ConversationUpdate(_Request):
     sampling: SamplingOverrides | None = None
     sampling_changes: SamplingOverrides | None = None
     pinned: bool | None = None
+    allow_training: bool | None = None
     leaf_id: Id | None = None
 
     def changes(self) -> dict[str, Any]:
@@ -96,7 +99,7 @@ class ConversationUpdate(_Request):
         return {k: v for k, v in given.items() if v is not None or k in nullable}
 
 
-class Ask(_Request):
+class Ask(Request):
     """A user message to answer, after the reply `parent_id` (null for the first message)."""
 
     content: Content
@@ -105,7 +108,7 @@ class Ask(_Request):
     sampling: SamplingOverrides | None = None
 
 
-class Edit(_Request):
+class Edit(Request):
     """The new text of a question."""
 
     content: Content
@@ -113,20 +116,11 @@ class Edit(_Request):
     sampling: SamplingOverrides | None = None
 
 
-class Regenerate(_Request):
+class Regenerate(Request):
     """Options for another version of a reply; defaults are the conversation's settings."""
 
     model_id: ModelRef | None = None
     sampling: SamplingOverrides | None = None
-
-
-class Rate(_Request):
-    """A rating of a reply."""
-
-    verdict: Verdict
-    reasons: list[Literal[REASONS]] = Field(default=[], max_length=len(REASONS))  # type: ignore[valid-type]
-    comment: Annotated[str, Field(max_length=MAX_COMMENT_CHARS), AfterValidator(_storable)] = ""
-    score: int | None = Field(None, ge=1, le=10)
 
 
 class ConversationPublic(BaseModel):
@@ -139,6 +133,7 @@ class ConversationPublic(BaseModel):
     sampling: dict[str, Any]
     leaf_id: str | None
     pinned: bool
+    allow_training: bool
     created_at: datetime
     updated_at: datetime
 
@@ -146,39 +141,6 @@ class ConversationPublic(BaseModel):
     def of(cls, c: domain.Conversation) -> ConversationPublic:
         """From a domain conversation."""
         return cls(**conversation_json(c))
-
-
-class NamedChat(BaseModel):
-    """A conversation by id and title."""
-
-    id: str
-    title: str
-
-
-class SkippedItem(BaseModel):
-    """A chat or file of an import that was skipped; `name` is the file's inside an archive."""
-
-    reason: str
-    name: str
-    title: str
-
-
-class ImportReportPublic(BaseModel):
-    """What an import took, and by reason the numbers of what it did not."""
-
-    conversations: list[NamedChat]
-    messages: int
-    left_out: dict[str, int]  # messages
-    changed: dict[str, int]
-    skipped: dict[str, int]  # chats and files; the first hundred are in `skipped_items`
-    skipped_items: list[SkippedItem]
-    stopped: dict[str, Any] | None  # the error after which nothing more was stored
-
-
-class ConversationImported(ConversationPublic):
-    """The conversation with the newest message of an import, and the report about all of them."""
-
-    report: ImportReportPublic
 
 
 class ErrorPublic(BaseModel):
@@ -199,6 +161,30 @@ class RatingPublic(BaseModel):
     score: int | None
 
 
+class RankingItemPublic(BaseModel):
+    """A reply's place in a ranking, and what was shown of its model and settings."""
+
+    message_id: str
+    rank: int | None
+    position: int | None
+    settings: dict[str, Any]
+
+
+class RankingPublic(BaseModel):
+    """A ranking; `open`: shown side by side, and not ranked yet."""
+
+    id: str
+    conversation_id: str
+    prompt_id: str | None
+    source: str
+    items: list[RankingItemPublic]
+    blind: bool
+    both_bad: bool
+    open: bool
+    withdrawn: bool
+    created_at: datetime
+
+
 class MessagePublic(BaseModel):
     """A message with its provenance, finish reason and rating."""
 
@@ -213,6 +199,7 @@ class MessagePublic(BaseModel):
     finish_reason: str | None
     error: ErrorPublic | None
     continues_id: str | None
+    corrects_id: str | None
     model_id: str | None
     imported_model: str | None
     dropped_turns: int
@@ -227,6 +214,7 @@ class ConversationDetail(ConversationPublic):
 
     event_id: str
     messages: list[MessagePublic]
+    rankings: list[RankingPublic]  # the reader's own
 
 
 class Asked(BaseModel):
@@ -252,23 +240,10 @@ def conversation_json(c: domain.Conversation) -> dict[str, Any]:
         "sampling": dict(c.sampling),
         "leaf_id": c.leaf_id,
         "pinned": c.pinned,
+        "allow_training": c.allow_training,
         "created_at": c.created_at.isoformat(),
         "updated_at": c.updated_at.isoformat(),
     }
-
-
-def imported_json(report: ImportReport) -> dict[str, Any]:
-    """The fields of :class:`ConversationImported` as a JSON-ready dictionary."""
-    told = {
-        "conversations": [{"id": c.id, "title": c.title} for c in report.conversations],
-        "messages": report.messages,
-        "left_out": dict(report.left_out),
-        "changed": dict(report.changed),
-        "skipped": dict(report.skipped),
-        "skipped_items": list(report.named),
-        "stopped": report.stopped.payload() if report.stopped else None,
-    }
-    return {**conversation_json(report.newest), "report": told}
 
 
 def rating_json(rating: Rating) -> dict[str, Any]:
@@ -279,6 +254,25 @@ def rating_json(rating: Rating) -> dict[str, Any]:
         "reasons": list(rating.reasons),
         "comment": rating.comment,
         "score": rating.score,
+    }
+
+
+def ranking_json(ranking: Ranking) -> dict[str, Any]:
+    """The fields of :class:`RankingPublic` as a JSON-ready dictionary."""
+    return {
+        "id": ranking.id,
+        "conversation_id": ranking.conversation_id,
+        "prompt_id": ranking.prompt_id,
+        "source": ranking.source.value,
+        "items": [
+            {"message_id": x.message_id, "rank": x.rank, "position": x.position, "settings": dict(x.settings)}
+            for x in ranking.items
+        ],
+        "blind": ranking.blind,
+        "both_bad": ranking.both_bad,
+        "open": ranking.is_open,
+        "withdrawn": ranking.withdrawn,
+        "created_at": ranking.created_at.isoformat(),
     }
 
 
@@ -297,6 +291,7 @@ def message_json(m: domain.Message, rating: Rating | None = None) -> dict[str, A
         "finish_reason": m.finish_reason.value if m.finish_reason else None,
         "error": _error_json(m) if m.error_code else None,
         "continues_id": m.continues_id,
+        "corrects_id": m.corrects_id,
         "model_id": with_adapter(origin.model_id, origin.adapter) if origin else None,
         "imported_model": m.imported_model,
         "dropped_turns": origin.dropped_turns if origin else 0,

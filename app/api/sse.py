@@ -11,7 +11,7 @@ from typing import Any
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from app.api.schemas import conversation_json, message_json, rating_json
+from app.api.schemas import conversation_json, message_json, ranking_json, rating_json
 from app.chat import events
 from app.chat.resumable_events import EventStream
 
@@ -48,6 +48,8 @@ def event_json(event: events.Event) -> tuple[str, dict[str, Any]]:
             return "error", {"message_id": message.id, "error": error.payload(), "message": message_json(message)}
         case events.MessageRated(rating):
             return "rated", {"message_id": rating.message_id, "rating": rating_json(rating)}
+        case events.RepliesRanked(ranking):
+            return "ranked", {"ranking": ranking_json(ranking)}
         case events.ConversationUpdated(conversation):
             return "updated", {"conversation": conversation_json(conversation)}
         case events.ConversationDeleted():

@@ -9,7 +9,7 @@ from app.chat.event_hub import EventHub
 from app.chat.events import ConversationDeleted, ConversationUpdated
 from app.chat.reply_tasks import ReplyTasks
 from app.chat.resumable_events import Channel, EventStream
-from app.domain.feedback import Rating
+from app.domain.feedback import Ranking, Rating
 from app.domain.messages import Conversation, ConversationChanges, Message, SearchHit
 from app.domain.sampling import SamplingParams
 from app.models.service import ModelService
@@ -32,6 +32,7 @@ class OpenedConversation:
     conversation: Conversation
     messages: Sequence[Message]  # running replies with their text so far
     ratings: Mapping[str, Rating]  # the user's own, by message id
+    rankings: Sequence[Ranking]  # the user's own, also open ones
     event_id: str
 
 
@@ -63,14 +64,16 @@ class ConversationService:
     async def open(self, user_id: str, conversation_id: str) -> OpenedConversation:
         """The conversation and its whole tree. Raises :class:`~app.errors.ConversationNotFound`."""
 
-        def work(r: Repositories) -> tuple[Conversation, list[Message], dict[str, Rating]]:
+        def work(r: Repositories) -> tuple[Conversation, list[Message], dict[str, Rating], list[Ranking]]:
             conversation = r.conversations.get(user_id, conversation_id)
-            return conversation, r.messages.all(conversation.id), r.ratings.latest(conversation.id, user_id)
+            messages, ratings = r.messages.all(conversation.id), r.ratings.latest(conversation.id, user_id)
+            return conversation, messages, ratings, r.rankings.current(conversation.id, user_id)
 
         channel = await self._channel(user_id, conversation_id)
         event_id = channel.event_id  # before the read: receiving an event twice does no harm, missing one would
-        conversation, messages, ratings = await self._store.read(work)
-        return OpenedConversation(conversation, [_up_to_date(m, channel) for m in messages], ratings, event_id)
+        conversation, messages, ratings, rankings = await self._store.read(work)
+        shown = [_up_to_date(message, channel) for message in messages]
+        return OpenedConversation(conversation, shown, ratings, rankings, event_id)
 
     async def subscribe(self, user_id: str, conversation_id: str, last_event_id: str | None) -> EventStream:
         """The conversation's events after `last_event_id`. Raises :class:`~app.errors.ConversationNotFound`."""
@@ -89,7 +92,7 @@ class ConversationService:
         )
 
     async def update(self, user_id: str, conversation_id: str, changes: ConversationChanges) -> Conversation:
-        """Change title, model, system prompt, sampling, pin or shown leaf.
+        """Change title, model, system prompt, sampling, pin, consent to training or shown leaf.
 
         A change of the leaf alone is not published: each reader chooses the version shown, and the choice is stored for
         the next time the conversation is opened.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.domain.feedback import Rating
+from app.domain.feedback import Ranking, Rating
 from app.domain.messages import Conversation, Message
 from app.errors import ParleyError
 
@@ -113,6 +113,13 @@ class MessageRated:
 
 
 @dataclass(frozen=True, slots=True)
+class RepliesRanked:
+    """Replies were shown side by side or ranked, or their ranking was withdrawn."""
+
+    ranking: Ranking
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationUpdated:
     """Title, model, settings, pin or time of the last message changed."""
 
@@ -124,6 +131,14 @@ class ConversationDeleted:
     """The conversation is in the trash."""
 
 
-StoredEvent = MessageAdded | ReplyFinished | ReplyFailed | MessageRated | ConversationUpdated | ConversationDeleted
+StoredEvent = (
+    MessageAdded
+    | ReplyFinished
+    | ReplyFailed
+    | MessageRated
+    | RepliesRanked
+    | ConversationUpdated
+    | ConversationDeleted
+)
 RunningEvent = ReplyQueued | ReplyStarted | ReplyReading | ReasoningDelta | ReasoningEnded | ReplyDelta
 Event = StoredEvent | RunningEvent | Snapshot | Reset

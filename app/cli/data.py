@@ -103,7 +103,7 @@ def export_chats(
 
 def _write(chosen: Format, target: str, filters: Filters) -> dict[str, Any]:
     with reading(Settings().resolved_database_url) as store:
-        rated = store.ratings.rated_conversations(filters.conversation_ids)
+        rated = store.feedback.conversations(filters.conversation_ids)
         if target == "-":
             return write_rows(sys.stdout.buffer, chosen, rated, filters)
         return write_file(_writable(Path(target)), chosen, rated, filters)

@@ -1,21 +1,16 @@
-"""Feedback on replies, and the rules that turn it into training data.
+"""The feedback log: ratings and rankings of replies. Append-only: what is changed or withdrawn is written anew.
 
-Only finished replies on which the majority of raters agree become data. The others are dropped and counted.
+Which judgements count now is decided here, what becomes of them in :mod:`app.domain.training_rows`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from app.domain.messages import Conversation, Message, MessageState, Role, Turn, by_id, path_to, turns
-from app.errors import MessageNotFound
+from app.domain.messages import Conversation, Message
 
 
 class Verdict(StrEnum):
@@ -26,13 +21,16 @@ class Verdict(StrEnum):
     RETRACTED = "retracted"
 
 
-# Reasons of a thumb down. Front ends translate them.
-REASONS = ("wrong", "off_topic", "too_long", "too_short", "unsafe", "repeats", "language", "format", "other")
+# Reasons of a thumb. Front ends translate them.
+REASONS_UP = ("correct", "helpful", "clear", "concise", "thorough", "creative")
+REASONS_DOWN = ("wrong", "off_topic", "too_long", "too_short", "unsafe", "repeats", "language", "format", "other")
+REASONS = (*REASONS_UP, *REASONS_DOWN)
+MAX_SCORE = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """One rating of one message. Append-only: the latest per rater and message counts."""
+    """One rating of one message. The latest per rater and message counts."""
 
     id: str
     message_id: str
@@ -44,166 +42,132 @@ class Rating:
     created_at: datetime  # UTC
 
 
+class RankingSource(StrEnum):
+    """On which occasion replies were ranked."""
+
+    REGENERATE = "regenerate"  # better, same or worse than the version before
+    SIDE_BY_SIDE = "side_by_side"
+    RANKING = "ranking"  # several samples of one prompt
+    CORRECTION = "correction"  # a person's edited reply above the original
+    BEST_OF_N = "best_of_n"
+    IMPORT = "import"
+
+
 @dataclass(frozen=True, slots=True)
-class RatedConversation:
-    """A conversation with all its messages, and all its ratings in the order in which they were given."""
+class RankedReply:
+    """A reply's place in a ranking."""
+
+    message_id: str
+    rank: int | None  # 1 is best, equal ranks are ties; None: shown, not yet ranked
+    position: int | None = None  # where it was shown, from 0 (left or first); None: not shown side by side
+    settings: Mapping[str, object] = field(default_factory=dict)  # what was shown of the model and its settings
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """One order of replies to the same prompt. The latest per rater and set of replies counts.
+
+    Without ranks it is *open*: the replies were shown side by side, and nobody has chosen yet.
+    """
+
+    id: str
+    user_id: str
+    conversation_id: str
+    prompt_id: str | None  # the message that the replies answer
+    source: RankingSource
+    items: tuple[RankedReply, ...]  # best first, equal ones by position
+    blind: bool  # the models were hidden until the choice
+    both_bad: bool  # none of them is good; not the same as a tie
+    withdrawn: bool
+    created_at: datetime  # UTC
+
+    @property
+    def message_ids(self) -> frozenset[str]:
+        """The replies that were ranked."""
+        return frozenset(item.message_id for item in self.items)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the replies still wait to be ranked."""
+        return not self.withdrawn and not self.both_bad and any(item.rank is None for item in self.items)
+
+
+Judgement = Rating | Ranking
+
+
+class Decision(StrEnum):
+    """What an administrator decided about a judgement. ``open`` cancels an earlier decision."""
+
+    ACCEPTED = "accepted"
+    EXCLUDED = "excluded"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One decision about a rating or a ranking. The latest one per judgement counts."""
+
+    id: str
+    judgement_id: str  # of a rating or a ranking
+    reviewer_id: str
+    decision: Decision
+    note: str
+    created_at: datetime  # UTC
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationFeedback:
+    """A conversation with all its messages, and all judgements of its replies in the order in which they were given."""
 
     conversation: Conversation
     messages: tuple[Message, ...]
-    ratings: tuple[Rating, ...]
+    ratings: tuple[Rating, ...] = ()
+    rankings: tuple[Ranking, ...] = ()
+    reviews: tuple[Review, ...] = ()
+
+    @property
+    def newest_at(self) -> datetime | None:
+        """When the latest judgement was given; ``None`` if there is none."""
+        times = [rating.created_at for rating in self.ratings] + [ranking.created_at for ranking in self.rankings]
+        return max(times, default=None)
 
 
-class Drop(StrEnum):
-    """Why a rated reply, or a pair of replies, does not become a training row. Exports count them by reason."""
-
-    RETRACTED = "retracted"  # all raters retracted their ratings
-    CONTRADICTED = "contradicted"  # as many thumbs up as down
-    UNFINISHED = "unfinished"  # cancelled, failed, interrupted or still running: the model did not end it
-    EMPTY = "empty"  # no text, or no question before it
-    BROKEN = "broken"  # messages before it are missing, so the prompt cannot be rebuilt
-    NO_RIVAL = "no_rival"  # no sibling with the same prompt has the opposite majority
-    IDENTICAL = "identical"  # chosen and rejected have the same text
-    DUPLICATE = "duplicate"  # the same row already exists
+def current_ratings(ratings: Iterable[Rating]) -> list[Rating]:
+    """The latest rating of each rater and message, in the order in which they were given; retracted ones too."""
+    latest: dict[tuple[str, str], Rating] = {}
+    for rating in ratings:
+        key = rating.message_id, rating.user_id
+        latest.pop(key, None)
+        latest[key] = rating
+    return list(latest.values())
 
 
-Drops = Counter[Drop]
+def current_rankings(rankings: Iterable[Ranking]) -> list[Ranking]:
+    """The latest ranking of each rater and set of replies, oldest first; withdrawn ones, too."""
+    latest: dict[tuple[str, frozenset[str]], Ranking] = {}
+    for ranking in rankings:
+        key = ranking.user_id, ranking.message_ids
+        latest.pop(key, None)
+        latest[key] = ranking
+    return list(latest.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A finished reply with a majority of thumbs up or down."""
-
-    message: Message
-    prompt: tuple[Turn, ...]  # as the model read it, with the system prompt
-    liked: bool
-    rating: Rating  # the latest one of the majority
-    votes_up: int
-    votes_down: int
+def current_reviews(reviews: Iterable[Review]) -> dict[str, Review]:
+    """The latest review of each judgement, by its id; without those that were cancelled."""
+    latest = {review.judgement_id: review for review in reviews}
+    return {key: review for key, review in latest.items() if review.decision is not Decision.OPEN}
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two siblings, one preferred over the other. The weights of a prompt's pairs add up to 1."""
+def ranked(items: Sequence[RankedReply]) -> tuple[RankedReply, ...]:
+    """`items` as a ranking stores them: dense ranks from 1, best first, equal ones by position.
 
-    chosen: Judged
-    rejected: Judged
-    weight: float
-
-
-def rated_since(conversations: Iterable[RatedConversation], since: datetime) -> Iterator[RatedConversation]:
-    """Conversations with a rating given at `since` or later; whole ones, so that pairs keep both sides."""
-    return (c for c in conversations if any(r.created_at >= since for r in c.ratings))
-
-
-def split_of(conversation_id: str, test_share: float) -> str:
-    """``train`` or ``test``, by the id alone: a conversation is in the same split in every export with this share.
-
-    Splitting by conversation keeps similar prompts in the same split.
+    Ranks ``[3, 1, 3]`` become ``[2, 1, 2]``. Items without rank come last.
     """
-    number = int.from_bytes(hashlib.sha256(conversation_id.encode()).digest()[:8], "big")
-    return "test" if number < test_share * 2**64 else "train"
-
-
-def prompt_of(messages: Mapping[str, Message], reply: Message, conversation: Conversation) -> tuple[Turn, ...]:
-    """The turns that the model read for `reply`: with the system prompt of that time, without dropped turns.
-
-    Raises :class:`MessageNotFound` when one of its ancestors is missing.
-    """
-    origin = reply.provenance
-    read = turns(path_to(messages, reply.parent_id), origin.system_prompt if origin else conversation.system_prompt)
-    system = [t for t in read[:1] if t.role is Role.SYSTEM]
-    dropped = origin.dropped_turns if origin else 0
-    return (*system, *read[len(system) + dropped :])
-
-
-def unpaired(conversations: Iterable[RatedConversation], drops: Drops) -> Iterator[Judged]:
-    """Every rated reply on its own; dropped ones are counted in `drops`."""
-    seen: set[str] = set()
-    for conversation in conversations:
-        for judged in _judged(conversation, drops):
-            digest = _digest(judged.prompt, judged.message.content, str(judged.liked))
-            if digest in seen:
-                drops[Drop.DUPLICATE] += 1
-                continue
-            seen.add(digest)
-            yield judged
-
-
-def pairs(conversations: Iterable[RatedConversation], drops: Drops) -> Iterator[Pair]:
-    """Every liked reply paired with every disliked one to the same prompt; dropped ones are counted in `drops`.
-
-    Siblings with different prompts (another system prompt, other turns dropped) are not compared.
-    """
-    seen: set[str] = set()
-    for conversation in conversations:
-        groups: dict[tuple[str | None, tuple[Turn, ...]], list[Judged]] = {}
-        for judged in _judged(conversation, drops):
-            groups.setdefault((judged.message.parent_id, judged.prompt), []).append(judged)
-        for group in groups.values():
-            found = _pairs_within(group, seen, drops)
-            yield from (Pair(chosen, rejected, 1 / len(found)) for chosen, rejected in found)
-
-
-def _pairs_within(group: Sequence[Judged], seen: set[str], drops: Drops) -> list[tuple[Judged, Judged]]:
-    liked = [j for j in group if j.liked]
-    disliked = [j for j in group if not j.liked]
-    if not liked or not disliked:
-        drops[Drop.NO_RIVAL] += len(group)
-    found: list[tuple[Judged, Judged]] = []
-    for chosen, rejected in itertools.product(liked, disliked):
-        texts = chosen.message.content, rejected.message.content
-        digest = _digest(chosen.prompt, *texts)
-        if _normal(texts[0]) == _normal(texts[1]):
-            drops[Drop.IDENTICAL] += 1
-        elif digest in seen:
-            drops[Drop.DUPLICATE] += 1
-        else:
-            seen.add(digest)
-            found.append((chosen, rejected))
-    return found
-
-
-def _judged(rated: RatedConversation, drops: Drops) -> Iterator[Judged]:
-    """The conversation's replies with a majority, oldest first."""
-    latest: dict[str, dict[str, Rating]] = {}
-    for rating in rated.ratings:
-        latest.setdefault(rating.message_id, {})[rating.user_id] = rating
-    messages = by_id(rated.messages)
-    for message in sorted(rated.messages, key=lambda m: (m.created_at, m.id)):
-        if message.id in latest:
-            found = _judge(message, messages, rated.conversation, list(latest[message.id].values()))
-            if isinstance(found, Drop):
-                drops[found] += 1
-            else:
-                yield found
-
-
-def _judge(
-    message: Message, messages: Mapping[str, Message], conversation: Conversation, ratings: Sequence[Rating]
-) -> Judged | Drop:
-    up = [r for r in ratings if r.verdict is Verdict.UP]
-    down = [r for r in ratings if r.verdict is Verdict.DOWN]
-    if not up and not down:
-        return Drop.RETRACTED
-    if len(up) == len(down):
-        return Drop.CONTRADICTED
-    if message.state is not MessageState.COMPLETE:
-        return Drop.UNFINISHED
-    try:
-        prompt = prompt_of(messages, message, conversation)
-    except MessageNotFound:
-        return Drop.BROKEN
-    if not message.content.strip() or not any(t.role is Role.USER for t in prompt):
-        return Drop.EMPTY
-    majority = max(up, down, key=len)
-    return Judged(message, prompt, majority is up, max(majority, key=lambda r: r.created_at), len(up), len(down))
-
-
-def _digest(prompt: Iterable[Turn], *texts: str) -> str:
-    """A digest of a row that ignores spaces, case and the width of letters."""
-    parts = [f"{t.role}\0{_normal(t.content)}" for t in prompt] + [_normal(t) for t in texts]
-    return hashlib.sha256("\0\0".join(parts).encode()).hexdigest()
-
-
-def _normal(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    given = sorted({item.rank for item in items if item.rank is not None})
+    dense = {rank: place for place, rank in enumerate(given, 1)}
+    found = [
+        RankedReply(item.message_id, dense[item.rank] if item.rank is not None else None, item.position, item.settings)
+        for item in items
+    ]
+    last = len(found) + 1
+    return tuple(sorted(found, key=lambda item: (item.rank or last, item.position or 0, item.message_id)))

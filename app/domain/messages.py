@@ -85,6 +85,7 @@ class Message:
     error_message: str | None = None
     error_details: Mapping[str, object] = field(default_factory=dict)  # as in ``ParleyError.details``
     continues_id: str | None = None  # the interrupted reply whose text this one begins with
+    corrects_id: str | None = None  # the reply of which this one is a person's corrected text
     provenance: Provenance | None = None
     imported_model: str | None = None  # of an imported reply: the model that its file names, not verified; or ""
     usage: Usage = field(default_factory=Usage)
@@ -107,6 +108,7 @@ class Conversation:
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None = None
+    allow_training: bool = True  # its owner's consent that judgements of its replies become training data
 
 
 class ConversationChanges(TypedDict, total=False):
@@ -119,6 +121,7 @@ class ConversationChanges(TypedDict, total=False):
     sampling_changes: Mapping[str, object]  # of some overrides; None removes one
     pinned: bool
     leaf_id: str | None
+    allow_training: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
 
 import app.export
-from app.domain.feedback import Drops, RatedConversation
+from app.domain.feedback import ConversationFeedback
 from app.domain.messages import Message, Turn
+from app.domain.training_rows import Drops
 from app.errors import ConfigurationError, InvalidRequest
 
 Row = dict[str, Any]
@@ -29,7 +30,7 @@ class Format(Protocol):
     def description(self) -> str:
         """What the rows contain and what they are for."""
 
-    def rows(self, conversations: Iterable[RatedConversation], drops: Drops) -> Iterator[Row]:
+    def rows(self, conversations: Iterable[ConversationFeedback], drops: Drops) -> Iterator[Row]:
         """JSON-compatible rows in an order that depends only on the data; dropped replies are counted in `drops`."""
 
 

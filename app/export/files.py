@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from app import __version__
-from app.domain.feedback import Drops, RatedConversation, rated_since, split_of
+from app.domain.feedback import ConversationFeedback
+from app.domain.splits import split_of
+from app.domain.training_rows import Drops
 from app.errors import StoreError
 from app.export.base import Format, time
 from app.system.disk import replacing
@@ -23,16 +25,16 @@ class Filters:
     """Which conversations are exported; recorded in the manifest."""
 
     conversation_ids: tuple[str, ...] = ()  # empty: all
-    since: datetime | None = None  # only those with a rating at this time or later
+    since: datetime | None = None  # only those with a judgement at this time or later
     split: str | None = None  # "train" or "test"
     test_share: float = 0.1
 
-    def apply(self, conversations: Iterable[RatedConversation]) -> Iterator[RatedConversation]:
+    def apply(self, conversations: Iterable[ConversationFeedback]) -> Iterator[ConversationFeedback]:
         """The conversations that match."""
-        if self.since is not None:
-            conversations = rated_since(conversations, self.since)
         for conversation in conversations:
-            given = conversation.conversation.id
+            given, newest_at = conversation.conversation.id, conversation.newest_at
+            if self.since is not None and (newest_at is None or newest_at < self.since):
+                continue
             if self.conversation_ids and given not in self.conversation_ids:
                 continue
             if self.split is None or split_of(given, self.test_share) == self.split:
@@ -56,7 +58,7 @@ class _Counted:
     rows: int = 0
     drops: Drops = field(default_factory=Drops)
 
-    def count(self, conversations: Iterable[RatedConversation]) -> Iterator[RatedConversation]:
+    def count(self, conversations: Iterable[ConversationFeedback]) -> Iterator[ConversationFeedback]:
         for conversation in conversations:
             self.conversations += 1
             self.rated_messages += len({r.message_id for r in conversation.ratings})
@@ -69,7 +71,7 @@ def manifest_path(path: Path) -> Path:
 
 
 def write_file(
-    path: Path, made: Format, conversations: Iterable[RatedConversation], filters: Filters
+    path: Path, made: Format, conversations: Iterable[ConversationFeedback], filters: Filters
 ) -> dict[str, Any]:
     """Write `path` and its manifest, which is returned. An older file stays until the new one is complete.
 
@@ -87,7 +89,7 @@ def write_file(
 
 
 def write_rows(
-    file: IO[bytes], made: Format, conversations: Iterable[RatedConversation], filters: Filters
+    file: IO[bytes], made: Format, conversations: Iterable[ConversationFeedback], filters: Filters
 ) -> dict[str, Any]:
     """Write the rows as UTF-8 JSON lines; returns the manifest, with filters, counts and the SHA-256."""
     counted, digest, size = _Counted(), hashlib.sha256(), 0

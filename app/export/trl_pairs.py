@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from app.domain.feedback import Drops, Pair, RatedConversation, pairs
+from app.domain.derivation import derive
+from app.domain.feedback import ConversationFeedback
+from app.domain.training_rows import Drops, Pair, RowKind, Seen
 from app.export.base import Row, chat, origin, reply, time
 
 
@@ -21,26 +23,33 @@ class TrlPairs:
     name: str = "trl_pairs"
     description: str = "Liked and disliked versions of a reply: prompt, chosen, rejected. For reward models and DPO."
 
-    def rows(self, conversations: Iterable[RatedConversation], drops: Drops) -> Iterator[Row]:
+    def rows(self, conversations: Iterable[ConversationFeedback], drops: Drops) -> Iterator[Row]:
         """One row per pair, by conversation, time of the chosen and time of the rejected reply."""
-        return (_row(pair) for pair in pairs(conversations, drops))
+        seen = Seen()
+        for conversation in conversations:
+            rows = derive(conversation, seen)
+            drops.update(rows.drops(RowKind.PAIR))
+            yield from map(_row, rows.pairs)
 
 
 def _row(pair: Pair) -> Row:
-    chosen, rejected = pair.chosen, pair.rejected
+    chosen, rejected = pair.chosen.message, pair.rejected.message
     return {
-        "prompt": chat(chosen.prompt),
-        "chosen": reply(chosen.message),
-        "rejected": reply(rejected.message),
+        "prompt": chat(pair.chosen.prompt),
+        "chosen": reply(chosen),
+        "rejected": reply(rejected),
         "weight": pair.weight,
-        "conversation_id": chosen.message.conversation_id,
-        "chosen_id": chosen.message.id,
-        "rejected_id": rejected.message.id,
-        **origin(chosen.message, "chosen_"),
-        **origin(rejected.message, "rejected_"),
-        "rated_at": time(max(chosen.rating.created_at, rejected.rating.created_at)),
-        "reasons": ",".join(rejected.rating.reasons),
-        "comment": rejected.rating.comment,
+        "source": pair.source,
+        "votes_for": pair.votes_for,
+        "votes_against": pair.votes_against,
+        "conversation_id": chosen.conversation_id,
+        "chosen_id": chosen.id,
+        "rejected_id": rejected.id,
+        **origin(chosen, "chosen_"),
+        **origin(rejected, "rejected_"),
+        "rated_at": time(pair.judged_at),
+        "reasons": ",".join(pair.reasons),
+        "comment": pair.comment,
     }
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from app.domain.feedback import Drops, Judged, RatedConversation, unpaired
+from app.domain.derivation import derive
+from app.domain.feedback import ConversationFeedback
+from app.domain.training_rows import Drops, Label, RowKind, Seen
 from app.export.base import Row, chat, origin, reply, time
 
 
@@ -21,24 +23,28 @@ class TrlUnpaired:
     name: str = "trl_unpaired"
     description: str = "Thumbs, one rated reply per row: prompt, completion, label. For TRL's KTO."
 
-    def rows(self, conversations: Iterable[RatedConversation], drops: Drops) -> Iterator[Row]:
+    def rows(self, conversations: Iterable[ConversationFeedback], drops: Drops) -> Iterator[Row]:
         """One row per rated reply, by conversation and time."""
-        return (_row(judged) for judged in unpaired(conversations, drops))
+        seen = Seen()
+        for conversation in conversations:
+            rows = derive(conversation, seen)
+            drops.update(rows.drops(RowKind.LABEL))
+            yield from map(_row, rows.labels)
 
 
-def _row(judged: Judged) -> Row:
-    message, rating = judged.message, judged.rating
+def _row(label: Label) -> Row:
+    message, rating = label.reply.message, label.rating
     return {
-        "prompt": chat(judged.prompt),
+        "prompt": chat(label.reply.prompt),
         "completion": reply(message),
-        "label": judged.liked,
+        "label": label.liked,
         "message_id": message.id,
         "conversation_id": message.conversation_id,
         **origin(message),
         "finish_reason": message.finish_reason or "",
         "rated_at": time(rating.created_at),
-        "votes_up": judged.votes_up,
-        "votes_down": judged.votes_down,
+        "votes_up": label.votes_up,
+        "votes_down": label.votes_down,
         "score": rating.score or 0,  # 1 … 10; 0: none was given
         "reasons": ",".join(rating.reasons),
         "comment": rating.comment,

@@ -16,9 +16,26 @@ from app.store import sqlite_files
 from app.store.connections import parse_url, reading_engine, sqlite_path
 from app.store.damage import DamagedRow
 from app.store.migrate import head_revision, require_tables, revision_of
-from app.store.row_mapping import conversation_from, job_from, message_from, rating_from, require_legible
+from app.store.row_mapping import (
+    conversation_from,
+    job_from,
+    message_from,
+    ranking_from,
+    rating_from,
+    require_legible,
+    review_from,
+)
 from app.store.storage_errors import storage_errors
-from app.store.tables import ConversationRow, JobRow, MessageRow, RatingRow, UserRow
+from app.store.tables import (
+    ConversationRow,
+    JobRow,
+    MessageRow,
+    RankingItemRow,
+    RankingRow,
+    RatingRow,
+    ReviewRow,
+    UserRow,
+)
 
 NAMED = 20  # damaged rows; more are only counted
 _READ: dict[Any, Callable[[Any], object]] = {
@@ -26,6 +43,9 @@ _READ: dict[Any, Callable[[Any], object]] = {
     ConversationRow: conversation_from,
     MessageRow: message_from,
     RatingRow: rating_from,
+    RankingRow: lambda row: ranking_from(row, ()),
+    RankingItemRow: require_legible,
+    ReviewRow: review_from,
     JobRow: job_from,
 }
 _COUNTED = {
@@ -33,6 +53,7 @@ _COUNTED = {
     "conversations": ConversationRow,
     "messages": MessageRow,
     "ratings": RatingRow,
+    "rankings": RankingRow,
     "jobs": JobRow,
 }
 

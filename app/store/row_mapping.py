@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
-from app.domain.feedback import Rating, Verdict
+from app.domain.feedback import Decision, RankedReply, Ranking, RankingSource, Rating, Review, Verdict, ranked
 from app.domain.generation import FinishReason, Usage
 from app.domain.jobs import Job, JobError, JobProgress, JobState
 from app.domain.messages import Conversation, Message, MessageState, Provenance, Role, Timing
 from app.errors import DatabaseDamaged
 from app.store.damage import Damaged, DamagedRow
-from app.store.tables import Base, ConversationRow, JobRow, Json, MessageRow, RatingRow, UserRow, UtcDateTime
+from app.store.tables import (
+    Base,
+    ConversationRow,
+    JobRow,
+    Json,
+    MessageRow,
+    RankingItemRow,
+    RankingRow,
+    RatingRow,
+    ReviewRow,
+    UserRow,
+    UtcDateTime,
+)
 from app.store.text_checks import checked, checked_json
 
 E = TypeVar("E", bound=StrEnum)
@@ -28,19 +40,24 @@ def _allowed(row: type[Base]) -> tuple[tuple[str, tuple[type, ...]], ...]:
     return tuple(allowed)
 
 
-_ALLOWED = {row: _allowed(row) for row in (UserRow, ConversationRow, MessageRow, RatingRow, JobRow)}
+_Row = UserRow | ConversationRow | MessageRow | RatingRow | RankingRow | RankingItemRow | ReviewRow | JobRow
+_ALLOWED = {row: _allowed(row) for row in get_args(_Row)}
 
 
-def require_legible(row: UserRow | ConversationRow | MessageRow | RatingRow | JobRow) -> None:
+def require_legible(row: _Row) -> None:
     """Raise :class:`DamagedRow` if a value of `row` is not what its column holds."""
     for name, types in _ALLOWED[type(row)]:
         value = getattr(row, name)
         if not isinstance(value, types):
             reason = value.reason if isinstance(value, Damaged) else f"it is a {type(value).__name__}"
-            raise DamagedRow(row.__tablename__, row.id, name, reason)
+            raise DamagedRow(row.__tablename__, _id_of(row), name, reason)
 
 
-def _one_of(kind: type[E], row: MessageRow | RatingRow | JobRow, name: str) -> E:
+def _id_of(row: _Row) -> str:
+    return row.ranking_id if isinstance(row, RankingItemRow) else row.id
+
+
+def _one_of(kind: type[E], row: MessageRow | RatingRow | RankingRow | ReviewRow | JobRow, name: str) -> E:
     value = getattr(row, name)
     try:
         return kind(value)
@@ -63,6 +80,7 @@ def conversation_from(row: ConversationRow) -> Conversation:
         created_at=row.created_at,
         updated_at=row.updated_at,
         deleted_at=row.deleted_at,
+        allow_training=row.allow_training,
     )
 
 
@@ -83,6 +101,7 @@ def message_from(row: MessageRow) -> Message:
         error_details=row.error_details or {},
         imported_model=row.imported_model,
         continues_id=row.continues_id,
+        corrects_id=row.corrects_id,
         provenance=_provenance_from(row),
         usage=Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens),
         timing=Timing(row.queued_ms, row.first_token_ms, row.duration_ms, row.thinking_ms),
@@ -171,6 +190,40 @@ def rating_from(row: RatingRow) -> Rating:
         reasons=tuple(row.reasons),
         comment=row.comment,
         score=row.score,
+        created_at=row.created_at,
+    )
+
+
+def ranking_from(row: RankingRow, items: Iterable[RankingItemRow]) -> Ranking:
+    """The ranking of a row and of its items."""
+    require_legible(row)
+    found = []
+    for item in items:
+        require_legible(item)
+        found.append(RankedReply(item.message_id, item.rank, item.position, item.settings))
+    return Ranking(
+        id=row.id,
+        user_id=row.user_id,
+        conversation_id=row.conversation_id,
+        prompt_id=row.prompt_id,
+        source=_one_of(RankingSource, row, "source"),
+        items=ranked(found),
+        blind=row.blind,
+        both_bad=row.both_bad,
+        withdrawn=row.withdrawn,
+        created_at=row.created_at,
+    )
+
+
+def review_from(row: ReviewRow) -> Review:
+    """The review of a row."""
+    require_legible(row)
+    return Review(
+        id=row.id,
+        judgement_id=row.rating_id or row.ranking_id or "",
+        reviewer_id=row.reviewer_id,
+        decision=_one_of(Decision, row, "decision"),
+        note=row.note,
         created_at=row.created_at,
     )
 

@@ -24,10 +24,11 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     text,
+    true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from app.domain.feedback import Verdict
+from app.domain.feedback import Decision, RankingSource, Verdict
 from app.domain.generation import FinishReason
 from app.domain.jobs import JobState
 from app.domain.messages import MessageState, Role
@@ -143,6 +144,7 @@ class ConversationRow(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
+    allow_training: Mapped[bool] = mapped_column(server_default=true())
 
 
 class MessageRow(Base):
@@ -208,6 +210,9 @@ class MessageRow(Base):
     reasoning: Mapped[str] = mapped_column(server_default="")  # before the content; not indexed for search
     thinking_ms: Mapped[int | None]
 
+    # the reply of which this one is a person's corrected text; checked by the repository, like `leaf_id`
+    corrects_id: Mapped[str | None] = mapped_column(String(26))
+
 
 class RatingRow(Base):
     """One rating, never changed; `sequence` orders the ratings, independently of the clock."""
@@ -227,6 +232,62 @@ class RatingRow(Base):
     reasons: Mapped[list[str]]
     comment: Mapped[str]
     score: Mapped[int | None]
+    created_at: Mapped[datetime]
+
+
+class RankingRow(Base):
+    """One ranking, never changed; `sequence` orders the rankings, independently of the clock."""
+
+    __tablename__ = "rankings"
+    __table_args__ = (_one_of("source", RankingSource), Index(None, "conversation_id", "sequence"))
+
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(26), unique=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    prompt_id: Mapped[str | None] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"))
+    source: Mapped[str] = mapped_column(String(16))
+    blind: Mapped[bool]
+    both_bad: Mapped[bool]
+    withdrawn: Mapped[bool]
+    created_at: Mapped[datetime]
+
+
+class RankingItemRow(Base):
+    """A reply's place in a ranking; no `rank` while nobody has chosen."""
+
+    __tablename__ = "ranking_items"
+    __table_args__ = (
+        CheckConstraint("rank >= 1", name="rank"),
+        CheckConstraint("position >= 0", name="position"),
+        Index(None, "message_id"),
+    )
+
+    ranking_id: Mapped[str] = mapped_column(ForeignKey("rankings.id", ondelete="CASCADE"), primary_key=True)
+    message_id: Mapped[str] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
+    rank: Mapped[int | None]
+    position: Mapped[int | None]
+    settings: Mapped[dict[str, Any]]
+
+
+class ReviewRow(Base):
+    """An administrator's decision about a rating or a ranking, never changed; `sequence` orders them."""
+
+    __tablename__ = "reviews"
+    __table_args__ = (
+        _one_of("decision", Decision),
+        CheckConstraint("(rating_id IS NULL) <> (ranking_id IS NULL)", name="judgement"),
+        Index(None, "rating_id"),
+        Index(None, "ranking_id"),
+    )
+
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(26), unique=True)
+    rating_id: Mapped[str | None] = mapped_column(ForeignKey("ratings.id", ondelete="CASCADE"))
+    ranking_id: Mapped[str | None] = mapped_column(ForeignKey("rankings.id", ondelete="CASCADE"))
+    reviewer_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    decision: Mapped[str] = mapped_column(String(16))
+    note: Mapped[str]
     created_at: Mapped[datetime]
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from app.domain.feedback import RatedConversation, Rating, Verdict
+from app.domain.feedback import ConversationFeedback, Rating, Verdict
 from app.domain.generation import FinishReason
 from app.domain.messages import Conversation, Message, MessageState, Provenance, Role
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def rated_conversation(id_: str = "C1") -> RatedConversation:
+def rated_conversation(id_: str = "C1") -> ConversationFeedback:
     """One question with a liked, a disliked, a cancelled and an unrated reply, under a system prompt."""
     conversation = Conversation(id_, "local", "Tea", None, "Changed since.", {}, None, False, START, START)
     question = _message(id_, 0, None, Role.USER, "泡绿茶用多热的水？")
@@ -24,7 +24,7 @@ def rated_conversation(id_: str = "C1") -> RatedConversation:
         _rating(1, bad, Verdict.DOWN, reasons=("wrong", "language"), comment="Wrong, and not Chinese."),
         _rating(2, half, Verdict.DOWN),
     )
-    return RatedConversation(conversation, (question, good, bad, half, unrated), ratings)
+    return ConversationFeedback(conversation, (question, good, bad, half, unrated), ratings)
 
 
 def _message(

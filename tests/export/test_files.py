@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from app import __version__
-from app.domain.feedback import Drops, RatedConversation
+from app.domain.feedback import ConversationFeedback
+from app.domain.training_rows import Drops
 from app.errors import StoreError
 from app.export.base import Row, get_format
 from app.export.files import Filters, manifest_path, write_file, write_rows
@@ -25,7 +26,7 @@ class Failing:
     name = "failing"
     description = ""
 
-    def rows(self, conversations: Iterable[RatedConversation], drops: Drops) -> Iterator[Row]:
+    def rows(self, conversations: Iterable[ConversationFeedback], drops: Drops) -> Iterator[Row]:
         yield {"first": True}
         raise RuntimeError("no second row")
 
@@ -33,7 +34,7 @@ class Failing:
 class Unplugged(Failing):
     """The disk goes away."""
 
-    def rows(self, conversations: Iterable[RatedConversation], drops: Drops) -> Iterator[Row]:
+    def rows(self, conversations: Iterable[ConversationFeedback], drops: Drops) -> Iterator[Row]:
         yield {"first": True}
         raise OSError(28, "No space left on device")
 

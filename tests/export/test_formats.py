@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.feedback import Drop, Drops
+from app.domain.training_rows import Drop, Drops
 from app.errors import ConfigurationError, InvalidRequest
 from app.export.base import Format, find_formats, get_format
 
@@ -65,6 +65,9 @@ GOLDEN = {
             "chosen": GOOD,
             "rejected": BAD,
             "weight": 1.0,
+            "source": "ratings",
+            "votes_for": 2,
+            "votes_against": 0,
             "conversation_id": "C1",
             "chosen_id": "C1M1",
             "rejected_id": "C1M2",

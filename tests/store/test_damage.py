@@ -105,7 +105,7 @@ def test_damaged_rows_are_no_training_data(on_sqlite: Opened) -> None:
             on_sqlite.write(lambda r, m=reply.id, v=verdict: r.ratings.add("local", m, v))
     damage(on_sqlite, f"UPDATE messages SET content = {BAD_UTF8} WHERE id = ?", first.id)
     damage(on_sqlite, "UPDATE ratings SET reasons = '{}' WHERE verdict = 'down'")
-    (rated,) = on_sqlite.write(lambda r: list(r.ratings.rated_conversations()))
+    (rated,) = on_sqlite.write(lambda r: list(r.feedback.conversations()))
     assert first.id not in {m.id for m in rated.messages}
     assert second.id in {m.id for m in rated.messages}
     assert {r.verdict for r in rated.ratings} == {Verdict.UP}

@@ -148,7 +148,7 @@ def use(url: str, folder: Path) -> ParleyError | None:
 def read_all(r: Repositories) -> None:
     for conversation in r.conversations.list("local", limit=50):
         r.messages.all(conversation.id)
-    list(r.ratings.rated_conversations())
+    list(r.feedback.conversations())
 
 
 def write_one(r: Repositories) -> None:

@@ -18,7 +18,7 @@ def test_the_latest_rating_counts_and_earlier_ones_stay(opened: Opened) -> None:
     assert opened.write(lambda r: r.ratings.latest(conversation.id, "local"))[reply.id] == latest
     opened.write(lambda r: r.ratings.add("local", reply.id, Verdict.RETRACTED))
     assert set(opened.write(lambda r: r.ratings.latest(conversation.id, "local"))) == {other.id}
-    (rated,) = opened.write(lambda r: list(r.ratings.rated_conversations()))
+    (rated,) = opened.write(lambda r: list(r.feedback.conversations()))
     assert [(x.message_id, x.verdict) for x in rated.ratings] == [
         (reply.id, Verdict.DOWN),
         (other.id, Verdict.UP),
@@ -58,13 +58,13 @@ def test_ratings_that_make_no_sense_are_refused(opened: Opened, given: dict[str,
     assert opened.write(lambda r: r.ratings.latest(conversation.id, "local")) == {}
 
 
-def test_rated_conversations_leave_out_the_unrated_and_the_deleted(opened: Opened) -> None:
+def test_conversations_with_feedback_leave_out_the_unrated_and_the_deleted(opened: Opened) -> None:
     rated, unrated, deleted = (opened.conversation(title=t) for t in ("rated", "unrated", "deleted"))
     for c in (rated, deleted):
         reply = opened.reply(opened.question(c, "Hi"), "Hello")
         opened.write(lambda r, reply=reply: r.ratings.add("local", reply.id, Verdict.UP))
     opened.question(unrated, "Hi")
     opened.write(lambda r: r.conversations.delete("local", deleted.id))
-    found = opened.write(lambda r: list(r.ratings.rated_conversations()))
+    found = opened.write(lambda r: list(r.feedback.conversations()))
     assert [(c.conversation.title, len(c.messages), len(c.ratings)) for c in found] == [("rated", 2, 1)]
-    assert opened.write(lambda r: list(r.ratings.rated_conversations([unrated.id]))) == []
+    assert opened.write(lambda r: list(r.feedback.conversations([unrated.id]))) == []

@@ -18,6 +18,7 @@ from app.api.schemas import (
     Text,
     conversation_json,
     message_json,
+    ranking_json,
 )
 from app.domain.messages import ConversationChanges, SearchHit
 
@@ -60,8 +61,12 @@ async def create_conversation(user_id: UserId, services: ServicesDep, body: Conv
 async def get_conversation(user_id: UserId, services: ServicesDep, conversation_id: Id) -> ConversationDetail:
     """Get a conversation with all messages of its tree; running replies contain their text so far."""
     opened = await services.conversations.open(user_id, conversation_id)
-    messages = [message_json(message, opened.ratings.get(message.id)) for message in opened.messages]
-    return ConversationDetail(**conversation_json(opened.conversation), event_id=opened.event_id, messages=messages)
+    return ConversationDetail(
+        **conversation_json(opened.conversation),
+        event_id=opened.event_id,
+        messages=[message_json(message, opened.ratings.get(message.id)) for message in opened.messages],
+        rankings=[ranking_json(ranking) for ranking in opened.rankings],
+    )
 
 
 @router.patch("/{conversation_id}")

@@ -1,4 +1,4 @@
-"""Routes of messages: ask, edit, regenerate, continue, stop, rate."""
+"""Routes of messages: ask, edit, regenerate, continue, stop."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from app.api.schemas import (
     Edit,
     Id,
     MessagePublic,
-    Rate,
-    RatingPublic,
     Regenerate,
     Replied,
     SamplingOverrides,
     message_json,
-    rating_json,
 )
-from app.chat.service import ReplyOptions, StartedReply
+from app.chat.service import StartedReply
+from app.chat.starting import ReplyOptions
 
 router = APIRouter(prefix="/api", tags=["messages"])
 
@@ -88,13 +86,6 @@ async def continue_reply(
 async def stop(user_id: UserId, services: ServicesDep, message_id: Id) -> MessagePublic:
     """Stop a running reply. Returns when it has ended and is stored."""
     return MessagePublic(**message_json(await services.chat.stop(user_id, message_id)))
-
-
-@router.put("/messages/{message_id}/rating")
-async def rate(user_id: UserId, services: ServicesDep, message_id: Id, body: Rate) -> RatingPublic:
-    """Rate a reply: ``up``, ``down``, or ``retracted`` to withdraw the rating. The latest rating counts."""
-    rating = await services.chat.rate(user_id, message_id, body.verdict, body.reasons, body.comment, body.score)
-    return RatingPublic(**rating_json(rating))
 
 
 def _options(model_id: str | None, sampling: SamplingOverrides | None, languages: tuple[str, ...]) -> ReplyOptions:

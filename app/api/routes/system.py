@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from app import __version__
 from app.api.deps import Anyone, Languages, ServicesDep, UserId
-from app.domain.feedback import REASONS
+from app.domain.feedback import REASONS_DOWN, REASONS_UP
 from app.domain.limits import MAX_MESSAGE_CHARS
 from app.domain.sampling import SamplingParams
 
@@ -22,7 +22,7 @@ async def info(user_id: UserId, services: ServicesDep, languages: Languages) -> 
     return {
         "version": __version__,
         "user": {"id": user_id},
-        "reasons": list(REASONS),
+        "reasons": {"up": REASONS_UP, "down": REASONS_DOWN},
         "default_model_id": services.models.default_model(languages),
         "default_sampling": SamplingParams().as_dict(),
         "limits": {

@@ -17,7 +17,8 @@ from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from app.api.deps import Services, ServicesDep, UserId
-from app.api.schemas import ConversationImported, Id, imported_json
+from app.api.schemas import Id
+from app.api.transfer_schemas import ConversationImported, imported_json
 from app.chat.transfer.importing import ImportReport
 from app.domain.titles import file_name
 from app.errors import ParleyError, StoreError, StoreFull

@@ -6,9 +6,11 @@ from sqlalchemy.orm import Session
 
 from app.store.damage import DamageLog
 from app.store.repositories.conversations import Conversations
+from app.store.repositories.feedback import Feedback
 from app.store.repositories.imports import Imports
 from app.store.repositories.jobs import Jobs
 from app.store.repositories.messages import Messages
+from app.store.repositories.rankings import Rankings
 from app.store.repositories.ratings import Ratings
 from app.store.repositories.users import Users
 
@@ -23,5 +25,7 @@ class Repositories:
         self.conversations = Conversations(session, damage)
         self.messages = Messages(session, damage)
         self.ratings = Ratings(session, damage)
+        self.rankings = Rankings(session, damage)
+        self.feedback = Feedback(session, damage)
         self.imports = Imports(session, damage)
         self.jobs = Jobs(session, damage)

@@ -51,12 +51,13 @@ class Messages:
         error_message: str | None = None,
         error_details: Mapping[str, object] | None = None,
         continues_id: str | None = None,
+        corrects_id: str | None = None,
         provenance: Provenance | None = None,
         usage: Usage = _NEW_USAGE,
         timing: Timing = _NEW_TIMING,
         reasoning: str = "",
     ) -> Message:
-        """Add a message below `parent_id`, which like `continues_id` must be in the same conversation.
+        """Add a message below `parent_id`. This one, `continues_id` and `corrects_id` must be in the same conversation.
 
         Raises :class:`MessageNotFound` when one of them isn't, :class:`ConversationNotFound`, and
         :class:`~app.errors.InvalidRequest` for text that cannot be stored. `created_at` is for imported messages.
@@ -65,7 +66,7 @@ class Messages:
         if conversation is None:
             raise ConversationNotFound("This conversation was deleted.", conversation_id=conversation_id)
         self._damage.required(conversation, conversation_from)
-        for other in (parent_id, continues_id):
+        for other in (parent_id, continues_id, corrects_id):
             if other is not None and self._row(other).conversation_id != conversation_id:
                 raise _no_message(other)
         row = MessageRow(
@@ -82,6 +83,7 @@ class Messages:
             error_message=checked(error_message, "error message") if error_message else None,
             error_details=storable_details(error_details),
             continues_id=continues_id,
+            corrects_id=corrects_id,
             **provenance_columns(provenance),
             **usage_columns(usage),
             **timing_columns(timing),

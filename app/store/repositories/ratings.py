@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.domain.feedback import REASONS, RatedConversation, Rating, Verdict
+from app.domain.feedback import REASONS, Rating, Verdict
 from app.domain.ids import new_id
 from app.domain.limits import MAX_COMMENT_CHARS
 from app.domain.messages import Role
 from app.errors import InvalidRequest
 from app.store.damage import DamageLog
 from app.store.repositories.messages import Messages
-from app.store.row_mapping import conversation_from, rating_from
-from app.store.tables import ConversationRow, MessageRow, RatingRow
+from app.store.row_mapping import rating_from
+from app.store.tables import MessageRow, RatingRow
 from app.store.text_checks import checked
 
 
@@ -60,28 +60,16 @@ class Ratings:
 
     def latest(self, conversation_id: str, user_id: str) -> dict[str, Rating]:
         """The current ratings of `user_id` by message id, without retracted ones."""
-        latest = {r.message_id: r for r in self._of(conversation_id) if r.user_id == user_id}
+        latest = {r.message_id: r for r in self.of(conversation_id) if r.user_id == user_id}
         return {k: r for k, r in latest.items() if r.verdict is not Verdict.RETRACTED}
 
-    def rated_conversations(self, conversation_ids: Collection[str] = ()) -> Iterator[RatedConversation]:
-        """Every conversation with a rating, of all users, oldest first, with one in memory at a time.
+    def count_since(self, user_id: str, at: datetime) -> int:
+        """How many ratings `user_id` gave since `at`."""
+        query = select(func.count()).where(RatingRow.user_id == user_id, RatingRow.created_at >= at)
+        return self._session.scalar(query) or 0
 
-        Limited to `conversation_ids` if given; without deleted conversations, and without damaged rows.
-        """
-        rated = select(MessageRow.conversation_id).join(RatingRow, RatingRow.message_id == MessageRow.id)
-        query = (
-            select(ConversationRow.id)
-            .where(ConversationRow.deleted_at.is_(None), ConversationRow.id.in_(rated))
-            .order_by(ConversationRow.id)
-        )
-        if conversation_ids:
-            query = query.where(ConversationRow.id.in_(conversation_ids))
-        for conversation_id in list(self._session.scalars(query)):
-            row = self._session.get_one(ConversationRow, conversation_id)
-            for found in self._damage.legible([row], conversation_from):
-                yield RatedConversation(found, tuple(self._messages.legible(row.id)), tuple(self._of(row.id)))
-
-    def _of(self, conversation_id: str) -> list[Rating]:
+    def of(self, conversation_id: str) -> list[Rating]:
+        """All ratings in a conversation, of all users, in the order in which they were given; no damaged ones."""
         query = (
             select(RatingRow)
             .join(MessageRow, MessageRow.id == RatingRow.message_id)

@@ -46,16 +46,16 @@ function ratingForm(app, verdict, { reasons, comment }) {
   field.value = comment;
   const save = h("button.p-button.p-primary", { type: "submit" }, app.t("rating.save"));
   const hint = h("span.p-muted", {}, app.t("rating.optional"));
-  const chips = verdict === "down" ? h("div.p-chips", {}, ...reasonChips(app, reasons)) : null;
+  const chips = h("div.p-chips", {}, ...reasonChips(app, verdict, reasons));
   const form = h("form.p-why", {}, chips, field, hint, h("div.p-why-foot", {}, save));
   const checked = () => [...form.querySelectorAll("input:checked")].map((box) => box.value);
-  // Reasons that have no box here, as those of a thumb up, stay as they are.
+  // Reasons that have no box here, as those of the other thumb, stay as they are.
   const others = reasons.filter((name) => !form.querySelector(`input[value="${CSS.escape(name)}"]`));
   return { form, entered: () => ({ reasons: [...checked(), ...others], comment: field.value.trim() }) };
 }
 
-function reasonChips(app, reasons) {
-  return (app.state.info?.reasons ?? []).map((name) => {
+function reasonChips(app, verdict, reasons) {
+  return (app.state.info?.reasons[verdict] ?? []).map((name) => {
     const box = h("input", { type: "checkbox", name: "reason", value: name, checked: reasons.includes(name) });
     return h("label.p-chip", {}, box, h("span", {}, app.t(`rating.reason_${name}`)));
   });

@@ -1,9 +1,11 @@
 /** Every word of the page in English. `i18n/zh.js` has the same keys (a test compares them). */
+import { enFeedback } from "./feedback_en.js";
 import { enHub } from "./hub_en.js";
 import { enImport } from "./import_en.js";
 import { enJobs } from "./jobs_en.js";
 
 export const en = {
+  ...enFeedback,
   ...enImport,
   ...enJobs,
   ...enHub,
@@ -160,25 +162,6 @@ export const en = {
   "reasoning.minutes": "Thought for {minutes} min {seconds} s",
   "message.empty": "The model returned an empty reply.",
 
-  "rating.title_down": "What was wrong?",
-  "rating.title_up": "What was good?",
-  "rating.optional": "Optional, and saved when you close this.",
-  "rating.comment": "Add a comment",
-  "rating.save": "Save",
-  "rating.thanks": "Thanks for your feedback.",
-  "rating.withdraw": "Withdraw rating",
-  "rating.withdrawn": "Rating withdrawn.",
-  "rating.gone": "Not saved: this rating was withdrawn or changed elsewhere.",
-  "rating.reason_wrong": "Incorrect",
-  "rating.reason_off_topic": "Off topic",
-  "rating.reason_too_long": "Too long",
-  "rating.reason_too_short": "Too short",
-  "rating.reason_unsafe": "Harmful",
-  "rating.reason_repeats": "Repetitive",
-  "rating.reason_language": "Wrong language",
-  "rating.reason_format": "Poor formatting",
-  "rating.reason_other": "Other",
-
   "details.title": "About this reply",
   "details.source": "Source",
   "details.imported": "Imported from a file",
@@ -296,6 +279,9 @@ export const en = {
   "error.not_found": "This no longer exists. Reload the page.",
   "error.conversation_not_found": "This chat no longer exists.",
   "error.message_not_found": "This message no longer exists. Reload the page.",
+  "error.ranking_not_found": "This comparison doesn't exist any more. Reload the page.",
+  "error.judgement_not_found": "This judgement doesn't exist any more. Reload the page.",
+  "error.too_many_requests": "Too many at once. Wait {retry_after_s} s, then go on.",
   "error.model_not_found": "{model} is no longer available on this server. Choose another one.",
   "error.conflict": "This isn't possible right now. Try again in a moment.",
   "error.reply_running": "A reply is still being written in this chat. Wait for it, or stop it.",

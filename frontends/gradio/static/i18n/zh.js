@@ -1,9 +1,11 @@
 /** 页面上的全部中文文字。键与 `i18n/en.js` 相同（有测试比较）。 */
+import { zhFeedback } from "./feedback_zh.js";
 import { zhHub } from "./hub_zh.js";
 import { zhImport } from "./import_zh.js";
 import { zhJobs } from "./jobs_zh.js";
 
 export const zh = {
+  ...zhFeedback,
   ...zhImport,
   ...zhJobs,
   ...zhHub,
@@ -160,25 +162,6 @@ export const zh = {
   "message.length": "回答达到了长度上限。",
   "message.empty": "模型返回了空的回答。",
 
-  "rating.title_down": "哪里不满意？",
-  "rating.title_up": "哪里让你满意？",
-  "rating.optional": "选填，关闭时自动保存。",
-  "rating.comment": "补充说明",
-  "rating.save": "保存",
-  "rating.thanks": "感谢你的反馈。",
-  "rating.withdraw": "撤回评价",
-  "rating.withdrawn": "评价已撤回。",
-  "rating.gone": "未保存：这条评价已在别处撤回或修改。",
-  "rating.reason_wrong": "内容有误",
-  "rating.reason_off_topic": "答非所问",
-  "rating.reason_too_long": "太长",
-  "rating.reason_too_short": "太短",
-  "rating.reason_unsafe": "有害",
-  "rating.reason_repeats": "内容重复",
-  "rating.reason_language": "语言不对",
-  "rating.reason_format": "排版混乱",
-  "rating.reason_other": "其他",
-
   "details.title": "关于这条回答",
   "details.source": "来源",
   "details.imported": "从文件导入",
@@ -296,6 +279,9 @@ export const zh = {
   "error.not_found": "内容已不存在，请刷新页面。",
   "error.conversation_not_found": "这个对话已不存在。",
   "error.message_not_found": "这条消息已不存在，请刷新页面。",
+  "error.ranking_not_found": "这次比较已不存在，请刷新页面。",
+  "error.judgement_not_found": "这条评价已不存在，请刷新页面。",
+  "error.too_many_requests": "操作过于频繁，请 {retry_after_s} 秒后再试。",
   "error.model_not_found": "服务器上已没有 {model}，请换一个模型。",
   "error.conflict": "暂时无法执行此操作，请稍后再试。",
   "error.reply_running": "这个对话还有一条回答正在生成。请等它完成，或先停止。",

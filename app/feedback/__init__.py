@@ -1,0 +1,1 @@
+"""The use cases of feedback: rate, rank, correct, review, compare models, build datasets."""

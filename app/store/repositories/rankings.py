@@ -1,0 +1,148 @@
+"""Repository of rankings. They are append-only: the latest per rater and set of replies counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.domain.feedback import RankedReply, Ranking, RankingSource, current_rankings, ranked
+from app.domain.ids import new_id
+from app.domain.limits import MAX_RANKED_REPLIES
+from app.domain.messages import Message, MessageState, Role
+from app.errors import InvalidRequest, RankingNotFound, ReplyRunning
+from app.store.damage import DamageLog
+from app.store.repositories.messages import Messages
+from app.store.row_mapping import ranking_from
+from app.store.tables import ConversationRow, RankingItemRow, RankingRow
+from app.store.text_checks import checked, checked_json
+
+
+class Rankings:
+    """Rankings of replies."""
+
+    def __init__(self, session: Session, damage: DamageLog) -> None:
+        self._session, self._damage = session, damage
+        self._messages = Messages(session, damage)
+
+    def add(
+        self,
+        user_id: str,
+        source: RankingSource,
+        items: Sequence[RankedReply],
+        *,
+        blind: bool = False,
+        both_bad: bool = False,
+        withdrawn: bool = False,
+    ) -> Ranking:
+        """Add a ranking of replies to one prompt in the user's own conversation. It supersedes earlier ones of them.
+
+        Items without ranks make it open; their replies may still be running. Raises
+        :class:`~app.errors.MessageNotFound`, :class:`ReplyRunning`, and :class:`InvalidRequest` for an invalid ranking.
+        """
+        _check(items, both_bad=both_bad)
+        messages = [self._messages.get(user_id, item.message_id) for item in items]
+        _check_replies(messages, decided=both_bad or items[0].rank is not None)
+        row = RankingRow(
+            id=new_id(),
+            user_id=user_id,
+            conversation_id=messages[0].conversation_id,
+            prompt_id=messages[0].parent_id,
+            source=source,
+            blind=blind,
+            both_bad=both_bad,
+            withdrawn=withdrawn,
+            created_at=datetime.now(UTC),
+        )
+        self._session.add(row)
+        self._session.flush()
+        rows = [
+            RankingItemRow(
+                ranking_id=row.id,
+                message_id=item.message_id,
+                rank=None if both_bad else item.rank,
+                position=item.position,
+                settings=dict(item.settings),
+            )
+            for item in ranked(items)
+        ]
+        self._session.add_all(rows)
+        self._session.flush()
+        return ranking_from(row, rows)
+
+    def withdraw(self, user_id: str, ranking_id: str) -> Ranking:
+        """Withdraw a ranking of one's own; withdrawing it again changes nothing. Raises :class:`RankingNotFound`."""
+        row = self._own(user_id, ranking_id)
+        ranking = self._damage.required(row, self._ranking)
+        current = {r.message_ids: r for r in self.current(row.conversation_id, user_id)}
+        latest = current.get(ranking.message_ids)
+        if latest is None:
+            return ranking
+        return self.add(user_id, latest.source, latest.items, blind=latest.blind, withdrawn=True)
+
+    def current(self, conversation_id: str, user_id: str) -> list[Ranking]:
+        """The current rankings of `user_id` in a conversation, also open ones, without withdrawn ones."""
+        own = [r for r in self.of(conversation_id) if r.user_id == user_id]
+        return [r for r in current_rankings(own) if not r.withdrawn]
+
+    def of(self, conversation_id: str) -> list[Ranking]:
+        """All rankings of a conversation, of all users, in the order in which they were given; no damaged ones."""
+        rows = RankingRow
+        query = select(rows).where(rows.conversation_id == conversation_id).order_by(rows.sequence)
+        found = list(self._session.scalars(query))
+        items = self._items(row.id for row in found if isinstance(row.id, str))
+        return list(self._damage.legible(found, lambda row: ranking_from(row, items.get(row.id, []))))
+
+    def count_since(self, user_id: str, at: datetime) -> int:
+        """How many rankings `user_id` gave since `at`."""
+        query = select(func.count()).where(RankingRow.user_id == user_id, RankingRow.created_at >= at)
+        return self._session.scalar(query) or 0
+
+    def _items(self, ranking_ids: Iterable[str]) -> dict[str, list[RankingItemRow]]:
+        query = select(RankingItemRow).where(RankingItemRow.ranking_id.in_(list(ranking_ids)))
+        found: dict[str, list[RankingItemRow]] = {}
+        for item in self._session.scalars(query):
+            found.setdefault(item.ranking_id, []).append(item)
+        return found
+
+    def _ranking(self, row: RankingRow) -> Ranking:
+        return ranking_from(row, self._items([row.id]).get(row.id, []))
+
+    def _own(self, user_id: str, ranking_id: str) -> RankingRow:
+        query = select(RankingRow).where(RankingRow.id == checked(ranking_id, "ranking id"))
+        row = self._session.scalar(query)
+        conversation = self._session.get(ConversationRow, row.conversation_id) if row is not None else None
+        gone = conversation is None or conversation.user_id != user_id or conversation.deleted_at is not None
+        if row is None or row.user_id != user_id or gone:
+            raise RankingNotFound("This comparison doesn't exist. Reload the page.", ranking_id=ranking_id)
+        return row
+
+
+def _check(items: Sequence[RankedReply], *, both_bad: bool) -> None:
+    ids = [item.message_id for item in items]
+    if not 2 <= len(ids) <= MAX_RANKED_REPLIES:
+        raise InvalidRequest(f"Rank between 2 and {MAX_RANKED_REPLIES} replies.", field="items")
+    if len(set(ids)) < len(ids):
+        raise InvalidRequest("The same reply appears twice. Name each reply once.", field="items")
+    without = sum(item.rank is None for item in items)
+    if not both_bad and 0 < without < len(items):
+        raise InvalidRequest("Give every reply a rank, or none.", field="items")
+    if any(item.rank is not None and (isinstance(item.rank, bool) or item.rank < 1) for item in items):
+        raise InvalidRequest("A rank must be a whole number from 1.", field="items")
+    for item in items:
+        checked_json(dict(item.settings), "settings")
+    positions = [item.position for item in items if item.position is not None]
+    if len(set(positions)) < len(positions) or any(position < 0 for position in positions):
+        raise InvalidRequest("Each position must be a different whole number from 0.", field="items")
+
+
+def _check_replies(messages: Sequence[Message], *, decided: bool) -> None:
+    if any(message.role is not Role.ASSISTANT for message in messages):
+        raise InvalidRequest("Only replies can be ranked.", field="items")
+    if len({(message.conversation_id, message.parent_id) for message in messages}) > 1:
+        raise InvalidRequest("Only replies to the same question can be ranked.", field="items")
+    for message in messages:
+        if decided and message.state is MessageState.PENDING:
+            raise ReplyRunning("A reply is still being written. Wait for it, or stop it first.", message_id=message.id)
