@@ -18,6 +18,7 @@ from app.store.damage import DamagedRow
 from app.store.migrate import head_revision, require_tables, revision_of
 from app.store.row_mapping import (
     conversation_from,
+    job_from,
     message_from,
     ranking_from,
     rating_from,
@@ -25,7 +26,16 @@ from app.store.row_mapping import (
     review_from,
 )
 from app.store.storage_errors import storage_errors
-from app.store.tables import ConversationRow, MessageRow, RankingItemRow, RankingRow, RatingRow, ReviewRow, UserRow
+from app.store.tables import (
+    ConversationRow,
+    JobRow,
+    MessageRow,
+    RankingItemRow,
+    RankingRow,
+    RatingRow,
+    ReviewRow,
+    UserRow,
+)
 
 NAMED = 20  # damaged rows; more are only counted
 _READ: dict[Any, Callable[[Any], object]] = {
@@ -36,6 +46,7 @@ _READ: dict[Any, Callable[[Any], object]] = {
     RankingRow: lambda row: ranking_from(row, ()),
     RankingItemRow: require_legible,
     ReviewRow: review_from,
+    JobRow: job_from,
 }
 _COUNTED = {
     "users": UserRow,
@@ -43,6 +54,7 @@ _COUNTED = {
     "messages": MessageRow,
     "ratings": RatingRow,
     "rankings": RankingRow,
+    "jobs": JobRow,
 }
 
 

@@ -8,6 +8,7 @@ from app.store.damage import DamageLog
 from app.store.repositories.conversations import Conversations
 from app.store.repositories.feedback import Feedback
 from app.store.repositories.imports import Imports
+from app.store.repositories.jobs import Jobs
 from app.store.repositories.messages import Messages
 from app.store.repositories.rankings import Rankings
 from app.store.repositories.ratings import Ratings
@@ -27,3 +28,4 @@ class Repositories:
         self.rankings = Rankings(session, damage)
         self.feedback = Feedback(session, damage)
         self.imports = Imports(session, damage)
+        self.jobs = Jobs(session, damage)

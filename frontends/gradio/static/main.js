@@ -51,6 +51,7 @@ async function start() {
 async function loadBasics(app) {
   const info = app.api.get("/api/info").catch(() => null);
   const models = app.refreshModels();
+  void app.refreshJobs();
   app.state.info = await info;
   await models;
 }

@@ -24,7 +24,8 @@ PAGE_ERRORS = {"error.unknown", "error.unreachable", "error.too_large"}  # codes
 
 def word_file(language: str) -> str:
     return "".join(
-        (STATIC / "i18n" / f"{name}{language}.js").read_text("utf-8") for name in ("", "feedback_", "import_")
+        (STATIC / "i18n" / f"{name}{language}.js").read_text("utf-8")
+        for name in ("", "feedback_", "hub_", "import_", "jobs_")
     )
 
 
