@@ -13,6 +13,7 @@
     │   ├── ConversationNotFound
     │   ├── MessageNotFound
     │   ├── ModelNotFound
+    │   ├── JobNotFound
     │   ├── RankingNotFound
     │   ├── JudgementNotFound
     │   └── DatasetNotFound
@@ -21,7 +22,10 @@
     │   ├── ReplyNotRunning
     │   ├── ModelBusy
     │   ├── DatasetExists
-    │   └── DatasetBusy         another one is being built
+    │   ├── DatasetBusy         another one is being built
+    │   ├── JobRunning
+    │   ├── JobNotRunning
+    │   └── JobNotResumable
     ├── TooManyRequests         one person or program asks for too much at once
     ├── ModelError              a model cannot be used
     │   ├── InvalidManifest
@@ -45,6 +49,8 @@
     │   ├── DatabaseGone        its file was deleted or replaced while it was open
     │   ├── DatabaseTooNew
     │   └── DatabaseDamaged
+    ├── JobFailed               a job ended without saying why
+    ├── JobCancelled
     └── ConfigurationError      settings or command line: exit code 2
 
 A message says what happened and what to do next, in English. ``code`` is unique per class and never
@@ -54,6 +60,7 @@ HTTP statuses live in :mod:`app.api.errors` only.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 
@@ -137,6 +144,10 @@ class ModelNotFound(NotFound):
     code = "model_not_found"
 
 
+class JobNotFound(NotFound):
+    code = "job_not_found"
+
+
 class RankingNotFound(NotFound):
     code = "ranking_not_found"
 
@@ -167,6 +178,18 @@ class ModelBusy(Conflict):
     """``details``: ``model_id``."""
 
     code = "model_busy"
+
+
+class JobRunning(Conflict):
+    code = "job_running"
+
+
+class JobNotRunning(Conflict):
+    code = "job_not_running"
+
+
+class JobNotResumable(Conflict):
+    code = "job_not_resumable"
 
 
 class DatasetExists(Conflict):
@@ -297,5 +320,29 @@ class DatabaseDamaged(StoreError):
     code = "database_damaged"
 
 
+class JobFailed(ParleyError):
+    """``details``: ``job_id``, ``exit_code``."""
+
+    code = "job_failed"
+
+
+class JobCancelled(ParleyError):
+    """Raised inside a job that has been cancelled."""
+
+    code = "job_cancelled"
+
+
 class ConfigurationError(ParleyError):
     code = "configuration_error"
+
+
+def error_of(code: str, message: str, details: Mapping[str, object]) -> ParleyError:
+    """The error of this payload, such as one that another process reported; the base class if `code` is unknown."""
+    found = next((cls for cls in _classes(ParleyError) if cls.code == code), ParleyError)
+    return found(message, **details)
+
+
+def _classes(base: type[ParleyError]) -> Iterator[type[ParleyError]]:
+    yield base
+    for cls in base.__subclasses__():
+        yield from _classes(cls)

@@ -14,6 +14,7 @@ BENCHMARKS = (
     "page_scale",
     "first_load",
     "two_models",
+    "leaderboard",
 )
 
 

@@ -19,6 +19,7 @@ from app.store.migrate import head_revision, require_tables, revision_of
 from app.store.row_mapping import (
     conversation_from,
     dataset_from,
+    job_from,
     message_from,
     ranking_from,
     rating_from,
@@ -29,6 +30,7 @@ from app.store.storage_errors import storage_errors
 from app.store.tables import (
     ConversationRow,
     DatasetRow,
+    JobRow,
     MessageRow,
     RankingItemRow,
     RankingRow,
@@ -46,6 +48,7 @@ _READ: dict[Any, Callable[[Any], object]] = {
     RankingRow: lambda row: ranking_from(row, ()),
     RankingItemRow: require_legible,
     ReviewRow: review_from,
+    JobRow: job_from,
     DatasetRow: dataset_from,
 }
 _COUNTED = {
@@ -54,6 +57,7 @@ _COUNTED = {
     "messages": MessageRow,
     "ratings": RatingRow,
     "rankings": RankingRow,
+    "jobs": JobRow,
     "datasets": DatasetRow,
 }
 

@@ -119,23 +119,24 @@ def reading(url: str) -> Iterator[Repositories]:
     Raises :class:`ConfigurationError` when there is no database yet or it is from an older version.
     """
     parsed = _existing(url)
-    with _repositories(reading_engine(parsed, readers=1)) as found:
-        yield found
+    with _transaction(reading_engine(parsed, readers=1)) as repositories:
+        yield repositories
 
 
 @contextmanager
-def writing(url: str) -> Iterator[Repositories]:
-    """Repositories for one short transaction of a command or a job, also while a server uses the database.
+def changing(url: str) -> Iterator[Repositories]:
+    """Like :func:`reading`, for one small change by a command, committed at the end of the context.
 
-    The server's replies wait meanwhile. Raises as :func:`reading`; :class:`~app.errors.StoreBusy` when it can't begin
-    within seconds.
+    A server may be running: what it keeps in memory must not depend on what is changed. It finds changed jobs by
+    looking for them.
     """
     parsed = _existing(url)
-    with _repositories(writing_engine(parsed)) as found:
-        yield found
+    with _transaction(writing_engine(parsed)) as repositories:
+        yield repositories
 
 
 def _existing(url: str) -> URL:
+    """The URL of a database that exists."""
     parsed = parse_url(url)
     path = sqlite_path(parsed)
     if path is not None and sqlite_files.is_new(path):
@@ -146,8 +147,7 @@ def _existing(url: str) -> URL:
 
 
 @contextmanager
-def _repositories(engine: Engine) -> Iterator[Repositories]:
-    """Repositories of one transaction, committed at the end."""
+def _transaction(engine: Engine) -> Iterator[Repositories]:
     try:
         with storage_errors(), engine.begin() as connection, Session(connection) as session:
             if revision_of(connection) != head_revision():

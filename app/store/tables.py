@@ -30,6 +30,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.domain.feedback import Decision, RankingSource, Verdict
 from app.domain.generation import FinishReason
+from app.domain.jobs import JobState
 from app.domain.messages import MessageState, Role
 from app.store.damage import Damaged
 
@@ -325,3 +326,26 @@ class SearchRow(Base):
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
     message_id: Mapped[str | None] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), unique=True)
     text: Mapped[str]
+
+
+class JobRow(Base):
+    """A job. `cancel_requested` is how other processes reach the server that runs it."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (_one_of("state", JobState), Index(None, "user_id", "id"), Index(None, "state", "id"))
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(32))
+    parameters: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(16))
+    progress: Mapped[dict[str, Any] | None] = mapped_column(Json(dict, none_as_null=True))
+    cancel_requested: Mapped[bool]
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    error_code: Mapped[str | None]
+    error_message: Mapped[str | None]
+    error_details: Mapped[dict[str, Any] | None] = mapped_column(Json(dict, none_as_null=True))
+    result: Mapped[dict[str, Any] | None] = mapped_column(Json(dict, none_as_null=True))
+    log: Mapped[str | None]

@@ -127,6 +127,30 @@ async def manage(client: ParleyClient) -> None:
     await client.cancel_pull("test")
 
 
+async def work(client: ParleyClient) -> None:
+    """Every method of jobs, and what starts them."""
+    await client.pull_model("test")  # which has nothing to download
+    async with aclosing(client.job_events()) as events:
+        async for event in events:
+            jobs = event.data.get("items") or [event.data["job"]] if event.name in ("jobs", "job") else []
+            if jobs and jobs[0]["state"] == "done":
+                break
+    [job] = (await client.jobs())["items"]
+    assert (await client.job(job["id"]))["log"]
+    for refuse in (client.cancel_job, client.resume_job):
+        with pytest.raises(ApiError) as refused:
+            await refuse(job["id"])
+        assert refused.value.status == 409
+    await client.forget_job(job["id"])
+    assert (await client.jobs())["items"] == []
+    with pytest.raises(ApiError) as refused:
+        await client.convert_model("test", "q8_0")
+    assert refused.value.code == "invalid_import"
+    with pytest.raises(ApiError) as refused:
+        await client.import_model("/nowhere")
+    assert refused.value.code == "invalid_import"
+
+
 @pytest.mark.anyio
 async def test_each_route_has_a_method_that_works(
     server: servers.Api, client: ParleyClient, seen: list[tuple[str, str]]
@@ -135,6 +159,7 @@ async def test_each_route_has_a_method_that_works(
     await talk(client)
     await keep(client)
     await manage(client)
+    await work(client)
     schema = server.http.get("/openapi.json").json()["paths"]
     routes = {
         (method.upper(), path) for path, methods in schema.items() if path.startswith("/api/") for method in methods

@@ -14,7 +14,7 @@ from app.domain.datasets import Dataset
 from app.errors import DatasetBusy, DatasetExists, StoreError, StoreFull
 from app.feedback.datasets.build import MANIFEST, USED_JUDGEMENTS, Check, OnProgress, build
 from app.feedback.datasets.spec import DatasetSpec
-from app.store import reading, writing
+from app.store import changing, reading
 from app.system.disk import DISK_FULL, sync
 from app.system.locks import locked
 from app.system.private_files import create_folder
@@ -54,7 +54,7 @@ class Shelf:
         with reading(self._url) as r:
             r.datasets.get(user_id, name)
         with self._changing(), _disk_errors():
-            with writing(self._url) as r:
+            with changing(self._url) as r:
                 r.datasets.delete(user_id, name)
             shutil.rmtree(self._root / name, ignore_errors=True)
 
@@ -73,7 +73,7 @@ class Shelf:
             manifest = build(r.feedback.conversations(wanted), total, spec, part, on_progress, check)
         used, target = part / USED_JUDGEMENTS, self._root / spec.name
         try:
-            with writing(self._url) as r:
+            with changing(self._url) as r:
                 made = r.datasets.add(
                     user_id, spec.name, f"{FOLDER}/{spec.name}", spec.as_dict(), manifest, _pairs(used)
                 )

@@ -9,6 +9,7 @@ from app.store.repositories.conversations import Conversations
 from app.store.repositories.datasets import Datasets
 from app.store.repositories.feedback import Feedback
 from app.store.repositories.imports import Imports
+from app.store.repositories.jobs import Jobs
 from app.store.repositories.messages import Messages
 from app.store.repositories.rankings import Rankings
 from app.store.repositories.ratings import Ratings
@@ -29,3 +30,4 @@ class Repositories:
         self.feedback = Feedback(session, damage)
         self.datasets = Datasets(session, damage)
         self.imports = Imports(session, damage)
+        self.jobs = Jobs(session, damage)

@@ -191,6 +191,11 @@ export class ConversationView {
     this.earlyReasoning.set(id, [...(this.earlyReasoning.get(id) ?? []), piece]);
   }
 
+  /** Edit a question, or correct a reply, in its place. */
+  edit(id) {
+    this.views.get(id)?.startEdit();
+  }
+
   reading(id, done, total) {
     this.views.get(id)?.reading({ done, total });
   }

@@ -1,10 +1,14 @@
 /** Every word of the page in English. `i18n/zh.js` has the same keys (a test compares them). */
 import { enFeedback } from "./feedback_en.js";
+import { enHub } from "./hub_en.js";
 import { enImport } from "./import_en.js";
+import { enJobs } from "./jobs_en.js";
 
 export const en = {
   ...enFeedback,
   ...enImport,
+  ...enJobs,
+  ...enHub,
 
   "app.skip": "Skip to the message box",
   "app.language": "中文",
@@ -217,7 +221,7 @@ export const en = {
   "picker.variant_parts": "Weights {weights}, KV cache {cache}",
   "picker.why_smallest_gguf": "runs in llama.cpp, the fastest on this computer",
   "picker.why_gpu": "runs on the GPU",
-  "picker.why_no_gguf": "runs in PyTorch; a GGUF conversion would be faster (parley models quantize)",
+  "picker.why_no_gguf": "runs in PyTorch; a GGUF conversion would be faster",
   "picker.state_ready": "ready",
   "picker.state_loaded": "ready",
   "picker.state_loading": "loading…",
@@ -290,31 +294,6 @@ export const en = {
   "error.not_enough_memory": "{model} needs {needed_bytes} of memory, but only {available_bytes} is free. Choose a smaller model.",
   "error.fetch_failed": "{model} couldn't be downloaded. Check your internet connection and try again. ({message})",
   "error.fetch_cancelled": "The download was stopped. What has been downloaded so far is kept.",
-  "error.hub_reference": "This isn't a model name. Write OWNER/NAME, as in the address of the model's page, or OWNER/NAME:FILE.gguf for a single file.",
-  "error.hub_several": "{repo} has several models. Choose one; Q4_K_M is a good choice for most:",
-  "error.hub_no_file": "This repository has no file {file}. Leave out the file name to see what there is.",
-  "error.hub_no_weights": "This repository has no weights that Parley can use. Choose another one.",
-  "error.hub_adapter": "This is an adapter, not a complete model. Download it with “hf download”, then run: parley models import FOLDER",
-  "error.hub_hostile": "This repository has a file whose name points outside its folder. Nothing was downloaded. Don't trust this repository.",
-  "error.hub_gated": "You need to accept the licence of {repo} first. Accept it on {page}, run “hf auth login” on the computer that runs Parley, then download it again.",
-  "error.hub_login": "{hub} shows no {repo} without a login. Check the name. If it is correct, accept the licence on {page} and run “hf auth login” on the computer that runs Parley.",
-  "error.hub_token": "{hub} rejected your login. Create a new token in your account settings there, run “hf auth login” on the computer that runs Parley, then try again.",
-  "error.hub_repo": "{hub} has no model {repo}. Check the name.",
-  "error.hub_revision": "{repo} has no version {revision}. Leave out the @ and what follows it.",
-  "error.hub_file": "{repo} no longer has the file {file}. See {page}",
-  "error.hub_pip": "pip could not download {requirement}. Check your internet connection and pip's package index (pip config list), or put the file there by hand: {path}",
-  "error.hub_unreachable": "{hub} can't be reached. Check your internet connection, or set HF_ENDPOINT to a mirror and restart Parley. What has been downloaded so far is kept.",
-  "error.hub_cut": "The connection to {hub} kept breaking. What has been downloaded so far is kept; download again to resume.",
-  "error.hub_slow": "Hugging Face didn't answer in time. Check your internet connection and try again.",
-  "error.hub_offline": "Parley was started with HF_HUB_OFFLINE, so it can't download from Hugging Face. Restart it without that setting.",
-  "error.hub_busy": "{hub} has received too many requests from your network. Wait a few minutes, then download again; what has been downloaded so far is kept.",
-  "error.hub_down": "{hub} is having problems. Wait a few minutes, then download again; what has been downloaded so far is kept.",
-  "error.hub_no_hub": "{hub} doesn't answer like a Hugging Face server. Check HF_ENDPOINT, and whether a login page or proxy is in the way.",
-  "error.hub_ended": "The download ended unexpectedly. Is there enough memory? Download again to resume.",
-  "error.hub_refused": "{hub} refused this request. See {page}",
-  "error.hub_wrong": "The checksum of {file} is wrong, so it was deleted. Download it again. If this keeps happening, something between here and the server is changing files.",
-  "error.hub_room": "There isn't enough disk space: {needed_bytes} is needed, {free_bytes} is free. Free some space, then download again.",
-  "error.hub_base": "{model} is published as delta weights only. Download {base} first.",
   "error.missing_extra": "This needs a component that isn't installed ({extra}). {message}",
   "error.engine_error": "The model couldn't answer: {message}",
   "error.queue_full": "The model is busy. Try again in {retry_after_s} seconds; your text is kept.",

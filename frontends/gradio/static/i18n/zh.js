@@ -1,10 +1,14 @@
 /** 页面上的全部中文文字。键与 `i18n/en.js` 相同（有测试比较）。 */
 import { zhFeedback } from "./feedback_zh.js";
+import { zhHub } from "./hub_zh.js";
 import { zhImport } from "./import_zh.js";
+import { zhJobs } from "./jobs_zh.js";
 
 export const zh = {
   ...zhFeedback,
   ...zhImport,
+  ...zhJobs,
+  ...zhHub,
 
   "app.skip": "跳到输入框",
   "app.language": "English",
@@ -217,7 +221,7 @@ export const zh = {
   "picker.variant_parts": "权重 {weights}，KV 缓存 {cache}",
   "picker.why_smallest_gguf": "用 llama.cpp 运行，在这台电脑上最快",
   "picker.why_gpu": "在 GPU 上运行",
-  "picker.why_no_gguf": "用 PyTorch 运行；转换为 GGUF 后更快（parley models quantize）",
+  "picker.why_no_gguf": "用 PyTorch 运行；转换为 GGUF 后更快",
   "picker.state_ready": "可用",
   "picker.state_loaded": "可用",
   "picker.state_loading": "加载中……",
@@ -290,31 +294,6 @@ export const zh = {
   "error.not_enough_memory": "{model} 需要 {needed_bytes} 内存，目前只有 {available_bytes} 可用。请换一个更小的模型。",
   "error.fetch_failed": "{model} 下载失败，请检查网络后重试。（{message}）",
   "error.fetch_cancelled": "下载已停止，已下载的部分会保留。",
-  "error.hub_reference": "这不是模型名称。请按模型页面的网址填写 作者/名称；只要其中一个文件时填写 作者/名称:文件.gguf。",
-  "error.hub_several": "{repo} 里有多个模型，请选择一个；一般选 Q4_K_M 就好：",
-  "error.hub_no_file": "这个仓库里没有文件 {file}。去掉文件名，就能看到有哪些文件。",
-  "error.hub_no_weights": "这个仓库里没有 Parley 支持的权重，请换一个。",
-  "error.hub_adapter": "这是适配器，不是完整的模型。请用“hf download”下载，然后运行：parley models import 文件夹",
-  "error.hub_hostile": "这个仓库里有指向文件夹之外的文件名，因此没有下载任何内容。请不要信任它。",
-  "error.hub_gated": "需要先接受 {repo} 的许可协议。请在 {page} 接受协议，在运行 Parley 的电脑上执行“hf auth login”，然后重新下载。",
-  "error.hub_login": "未登录时无法在 {hub} 上找到 {repo}。请检查名称；如果名称无误，请在 {page} 接受许可协议，并在运行 Parley 的电脑上执行“hf auth login”。",
-  "error.hub_token": "{hub} 拒绝了你的登录。请在账号设置中新建令牌，在运行 Parley 的电脑上执行“hf auth login”，然后重试。",
-  "error.hub_repo": "{hub} 上没有模型 {repo}，请检查名称。",
-  "error.hub_revision": "{repo} 没有版本 {revision}，请去掉 @ 及后面的内容。",
-  "error.hub_file": "{repo} 里已没有文件 {file}，请查看 {page}",
-  "error.hub_pip": "pip 无法下载 {requirement}。请检查网络和 pip 的软件源设置（pip config list），也可以手动把文件放到：{path}",
-  "error.hub_unreachable": "无法连接 {hub}。请检查网络，或将 HF_ENDPOINT 设为镜像地址后重启 Parley。已下载的部分会保留。",
-  "error.hub_cut": "与 {hub} 的连接多次中断。已下载的部分会保留，重新下载即可继续。",
-  "error.hub_slow": "模型社区没有及时响应，请检查网络后重试。",
-  "error.hub_offline": "Parley 启动时设置了 HF_HUB_OFFLINE，无法从模型社区下载。请取消该设置后重启。",
-  "error.hub_busy": "你的网络向 {hub} 发送的请求过多。请等几分钟再下载，已下载的部分会保留。",
-  "error.hub_down": "{hub} 暂时出现故障。请等几分钟再下载，已下载的部分会保留。",
-  "error.hub_no_hub": "{hub} 的响应不像模型社区。请检查 HF_ENDPOINT，以及中间是否有登录页面或代理。",
-  "error.hub_ended": "下载意外终止。内存是否足够？重新下载即可继续。",
-  "error.hub_refused": "{hub} 拒绝了这个请求，请查看 {page}",
-  "error.hub_wrong": "{file} 的校验和不对，已删除。请重新下载；如果一直这样，说明传输途中文件被改动了。",
-  "error.hub_room": "磁盘空间不足：需要 {needed_bytes}，可用 {free_bytes}。请清理磁盘后重新下载。",
-  "error.hub_base": "{model} 只发布了差值权重，请先下载 {base}。",
   "error.missing_extra": "需要一个尚未安装的组件（{extra}）。{message}",
   "error.engine_error": "模型无法回答：{message}",
   "error.queue_full": "模型正忙，请在 {retry_after_s} 秒后重试，你输入的内容会保留。",

@@ -48,9 +48,10 @@ class Picker {
       refine: (reference) => void this.#choose(reference, true),
       fetch: (model) => void this.#fetch(model),
       cancel: (model) => void this.#call(() => app.api.delete(`/api/models/${model.id}/pull`)),
+      convert: (model) => void this.#convert(model),
     });
     this.list.addEventListener("keydown", (event) => this.#key(event));
-    for (const event of ["models", "memory", "model", "language", "conversation", "conversation-updated"])
+    for (const event of ["models", "jobs", "memory", "model", "language", "conversation", "conversation-updated"])
       app.on(event, () => this.draw());
     app.on("models", () => this.#announceFetched());
     this.draw();
@@ -255,6 +256,13 @@ class Picker {
       this.requested.add(model.id); // not earlier: a list requested before doesn't show the download yet
     });
     this.#announceFetched();
+  }
+
+  async #convert(model) {
+    const { base } = parts(model.id);
+    if (!(await this.#call(() => this.app.api.post(`/api/models/${base}/convert`, {})))) return;
+    this.app.toast(this.app.t("jobs.converting_model", { model: model.title }));
+    await this.app.refreshJobs();
   }
 
   async #call(work) {

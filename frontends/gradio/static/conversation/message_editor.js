@@ -1,4 +1,4 @@
-/** The editor of a question, in its place. An edit creates a sibling: the old version stays. */
+/** The editor of a question or of a reply, in its place. It creates another version: the old one stays. */
 import { h } from "../page/dom.js";
 import { textButton } from "../widgets/buttons.js";
 import { enterSends, isSendKey } from "../widgets/enter_key.js";
@@ -8,15 +8,17 @@ import { grow, trimmed } from "../widgets/text_area.js";
  * @param {Object} app
  * @param {string} content
  * @param {{typed: (text: string) => void, save: (text: string) => Promise<void>, close: () => void}} on
+ * @param {{words: "edit"|"correct"}} options a question is sent with Enter, a reply has many lines
  * @returns {HTMLElement}
  */
-export function editor(app, content, on) {
-  const area = h("textarea.p-field.p-grows", { "aria-label": app.t("message.edit_label"), rows: "1", dir: "auto" });
-  area.enterKeyHint = enterSends() ? "send" : "enter";
+export function editor(app, content, on, { words }) {
+  const isQuestion = words === "edit";
+  const area = h("textarea.p-field.p-grows", { "aria-label": app.t(`message.${words}_label`), rows: "1", dir: "auto" });
+  area.enterKeyHint = isQuestion && enterSends() ? "send" : "enter";
   const error = h("p.p-error", { role: "alert", hidden: true });
-  const send = h("button.p-button.p-primary", { type: "submit" }, app.t("message.edit_send"));
+  const send = h("button.p-button.p-primary", { type: "submit" }, app.t(`message.${words}_send`));
   const cancel = textButton(app.t("message.edit_cancel"), on.close);
-  const hint = h("span.p-muted", {}, app.t("message.edit_hint"));
+  const hint = h("span.p-muted", {}, app.t(`message.${words}_hint`));
   const form = h("form.p-editor", {}, area, error, h("div.p-editor-foot", {}, send, cancel, hint));
   area.value = content;
 
@@ -38,7 +40,7 @@ export function editor(app, content, on) {
     on.typed(area.value);
   });
   area.addEventListener("keydown", (event) => {
-    if (isSendKey(event)) {
+    if (isQuestion ? isSendKey(event) : isSaveKey(event)) {
       event.preventDefault();
       form.requestSubmit();
     }
@@ -53,4 +55,8 @@ export function editor(app, content, on) {
     area.setSelectionRange(area.value.length, area.value.length);
   });
   return form;
+}
+
+function isSaveKey(event) {
+  return event.key === "Enter" && (event.ctrlKey || event.metaKey);
 }
