@@ -20,8 +20,8 @@ class Personal(StrEnum):
     KEY = "key"  # API keys, tokens, private keys, passwords in addresses
     EMAIL = "email"
     ID_CARD = "id_card"  # Chinese resident identity cards
-    CREDIT_CARD = "credit_card"
     PHONE = "phone"
+    CREDIT_CARD = "credit_card"
     IP_ADDRESS = "ip_address"
 
 
@@ -79,7 +79,7 @@ def _is_address(text: str) -> bool:
     return not (address.is_loopback or address.is_unspecified)
 
 
-_NO_DIGIT_BEFORE, _NO_DIGIT_AFTER = r"(?<![\d.])", r"(?![\d])"
+_NO_DIGIT_BEFORE, _NO_DIGIT_AFTER = r"(?<![\d.])(?<!\d[ -])", r"(?!\d)"
 _KEYS = (
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]{1,10000}?-----END [A-Z ]*PRIVATE KEY-----",
     r"\b(?:sk|pk|rk)[-_](?:[a-z]+[-_]){0,2}[A-Za-z0-9_-]{20,200}",  # OpenAI, Anthropic, DeepSeek, Stripe
@@ -114,7 +114,7 @@ _RULES: tuple[tuple[Personal, re.Pattern[str], re.Pattern[str], Callable[[str], 
     (Personal.KEY, re.compile(r"[-_]|AKI|ASIA|LTAI|AIza|eyJ|@"), re.compile("|".join(_KEYS)), _any),
     (Personal.EMAIL, re.compile("@"), re.compile(_EMAIL), _any),
     (Personal.ID_CARD, re.compile(r"\d{17}"), re.compile(_ID_CARD, re.ASCII), _is_id_card),
-    (Personal.CREDIT_CARD, re.compile(r"\d{3}"), re.compile(_CARD, re.ASCII), _is_card_number),
     (Personal.PHONE, re.compile(r"\d{3}|\+\d"), re.compile(_PHONE, re.ASCII), _is_phone),
+    (Personal.CREDIT_CARD, re.compile(r"\d{3}"), re.compile(_CARD, re.ASCII), _is_card_number),
     (Personal.IP_ADDRESS, re.compile(r"\d\.\d|:[0-9A-Fa-f]"), re.compile(_IP, re.ASCII), _is_address),
 )

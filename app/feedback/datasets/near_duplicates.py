@@ -67,9 +67,9 @@ class NearDuplicates:
         """Join the groups of similar prompts among those that have the same values in this band."""
         order = np.argsort(band, kind="stable")
         starts = np.flatnonzero(np.diff(band[order], prepend=~band[order[:1]]))
-        for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
-            if end - start > 1:
-                self._link_bucket(order[start:end])
+        for bucket in np.split(order, starts[1:]):
+            if len(bucket) > 1:
+                self._link_bucket(bucket)
 
     def _link_bucket(self, bucket: npt.NDArray[np.intp]) -> None:
         """Join the groups of those prompts in a bucket that are similar to one of the first ones."""

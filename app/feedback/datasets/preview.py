@@ -15,7 +15,7 @@ from app.feedback.datasets.spec import DatasetSpec
 from app.feedback.datasets.tally import Tally
 
 EXAMPLES = 3  # of each format
-MAX_CONVERSATIONS = 5_000  # read for a preview
+MAX_CONVERSATIONS = 2_000  # read for a preview: a few seconds
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class Preview:
 
 
 def preview(conversations: Iterable[ConversationFeedback], spec: DatasetSpec, check: Check) -> Preview:
-    """Read at most 5,000 `conversations`. `check` is called often and may raise to stop."""
+    """Read at most 2,000 `conversations`. `check` is called often and may raise to stop."""
     spec.check()
     made = Preview(examples={chosen.name: [] for chosen in spec.chosen()})
     left = iter(conversations)

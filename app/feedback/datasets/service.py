@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.domain.datasets import Dataset, Stale
+from app.domain.jobs import Job
 from app.errors import DatasetNotFound, StoreError
 from app.feedback.datasets.archive import archive
 from app.feedback.datasets.build import MANIFEST
 from app.feedback.datasets.preview import Preview, preview
 from app.feedback.datasets.shelf import Shelf
 from app.feedback.datasets.spec import DatasetSpec
+from app.feedback.job_kinds.build_dataset import BUILD_DATASET
+from app.jobs.service import JobService
 from app.store import Repositories, Store, reading
 
 
@@ -30,13 +33,13 @@ class ShownDataset:
 class DatasetService:
     """Everything about datasets. One per application."""
 
-    def __init__(self, store: Store, data_dir: Path, database_url: str) -> None:
-        self._store, self._url = store, database_url
+    def __init__(self, store: Store, jobs: JobService, data_dir: Path, database_url: str) -> None:
+        self._store, self._jobs, self._url = store, jobs, database_url
         self._shelf = Shelf(data_dir, database_url)
         self._closing = threading.Event()
 
     async def close(self) -> None:
-        """End running builds and previews. Idempotent."""
+        """End running previews. Idempotent."""
         self._closing.set()
 
     async def preview(self, spec: DatasetSpec) -> Preview:
@@ -49,10 +52,12 @@ class DatasetService:
         spec.check()
         return await asyncio.to_thread(work)
 
-    async def build(self, user_id: str, spec: DatasetSpec) -> ShownDataset:
-        """Build a dataset; see :meth:`Shelf.build`."""
-        made = await asyncio.to_thread(self._shelf.build, user_id, spec, lambda *_: None, self._check)
-        return ShownDataset(made, {})
+    async def build(self, user_id: str, spec: DatasetSpec) -> Job:
+        """Start a job that builds a dataset. Raises :class:`InvalidRequest` and :class:`~app.errors.DatasetExists`."""
+        spec.check()
+        await self._store.read(lambda r: r.datasets.require_free(spec.name))
+        parameters = {"user_id": user_id, "title": spec.name, "spec": spec.as_dict()}
+        return await self._jobs.add(user_id, BUILD_DATASET, parameters)
 
     async def list(self, user_id: str) -> Sequence[ShownDataset]:
         """The datasets of a user, newest first."""
@@ -87,7 +92,7 @@ class DatasetService:
 
     def _check(self) -> None:
         if self._closing.is_set():
-            raise StoreError("Parley is shutting down. Nothing was built.")
+            raise StoreError("Parley is shutting down.")
 
 
 def file_names(dataset: Dataset) -> list[str]:
