@@ -24,7 +24,7 @@ from app.feedback.datasets.spec import DEFAULT_FORMATS, DatasetSpec, Filters
 from app.store import reading
 from app.store.repositories.users import LOCAL_USER
 
-_NAME = typer.Argument(help="Name of the dataset.")
+_NAME = typer.Argument(metavar="NAME", help="Name of the dataset.")
 _SPLITS = ("train", "validation", "test")
 _PAUSE_S = 2.0  # between two lines of progress
 

@@ -6,22 +6,18 @@ small migration.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import (
-    JSON,
     CheckConstraint,
-    DateTime,
-    Dialect,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     MetaData,
     String,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
     true,
@@ -32,7 +28,7 @@ from app.domain.feedback import Decision, RankingSource, Verdict
 from app.domain.generation import FinishReason
 from app.domain.jobs import JobState
 from app.domain.messages import MessageState, Role
-from app.store.damage import Damaged
+from app.store.column_types import Json, UtcDateTime
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -41,62 +37,6 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """Timezone-aware datetimes, read as UTC; SQLite stores them as text that sorts by time."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-    kind = datetime
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert to UTC; for SQLite, which has no time zones, without one."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a time zone cannot be stored")
-        at = value.astimezone(UTC)
-        return at.replace(tzinfo=None) if dialect.name == "sqlite" else at
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert from the database's time to UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
-        """As usual, but what is not a time is returned as :class:`~app.store.damage.Damaged`."""
-        return _tolerant(super().result_processor(dialect, coltype))
-
-
-class Json(TypeDecorator[Any]):
-    """JSON objects (`kind` is ``dict``) or arrays (``list``)."""
-
-    impl = JSON
-    cache_ok = True
-
-    def __init__(self, kind: type = dict, **options: Any) -> None:
-        super().__init__(**options)
-        self.kind = kind
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        """Refuse JSON of another kind."""
-        return value if value is None or isinstance(value, self.kind) else Damaged("JSON of another kind")
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
-        """As usual, but what is not JSON is returned as :class:`~app.store.damage.Damaged`."""
-        return _tolerant(super().result_processor(dialect, coltype))
-
-
-def _tolerant(process: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
-    def read(value: Any) -> Any:
-        try:
-            return process(value) if process else value
-        except (ValueError, TypeError, RecursionError) as error:
-            return value if isinstance(value, Damaged) else Damaged(str(error)[:80])
-
-    return read
 
 
 def _one_of(column: str, values: Iterable[str]) -> CheckConstraint:

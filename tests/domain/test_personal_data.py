@@ -87,7 +87,9 @@ def test_scrubbing_again_changes_nothing(text: str) -> None:
     assert scrub(once)[0] == once
 
 
-@pytest.mark.parametrize("piece", ["1", "1 ", "a@", "a.", "+1 ", "1.", "1:", "sk-a-", "eyJ", "://a:", "-----BEGIN PRIVATE KEY-----", "(1)"])
+@pytest.mark.parametrize(
+    "piece", ["1", "1 ", "a@", "a.", "+1 ", "1.", "1:", "sk-a-", "eyJ", "://a:", "-----BEGIN PRIVATE KEY-----", "(1)"]
+)
 def test_hostile_texts_take_no_longer(piece: str) -> None:
     text = piece * (100_000 // len(piece))
     began = time.process_time()

@@ -58,6 +58,14 @@ def rows_of(made: Format, *conversations: ConversationFeedback, options: Options
     return [row for source in found for row in made.rows(source, options)]
 
 
+def complete_rows_of(made: Format, *conversations: ConversationFeedback, options: Options = Options()) -> list[Row]:  # noqa: B008
+    """The rows of a format, which can express all of them."""
+    found = rows_of(made, *conversations, options=options)
+    rows = [row for row in found if row is not None]
+    assert len(rows) == len(found)
+    return rows
+
+
 def _message(
     conversation_id: str,
     minute: int,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+
 import pytest
 
 from app.errors import ConfigurationError, InvalidRequest
 from app.export.base import Format, Layout, Options, Row, encoded, find_formats, get_format
 
-from .rated import long_conversation, rated_conversation, rows_of
+from .rated import complete_rows_of, long_conversation, rated_conversation, rows_of
 
 SYSTEM, ASKED = "Be brief.", "泡绿茶用多热的水？"
 GOOD, BAD = "八十度。🍵\n别用沸水。", 'Just "boil" it.'
@@ -176,14 +177,12 @@ def test_rows(name: str) -> None:
 
 
 def test_markdown_is_for_people() -> None:
-    (row,) = rows_of(get_format("markdown"), rated_conversation())
-    assert row is not None
+    (row,) = complete_rows_of(get_format("markdown"), rated_conversation())
     assert encoded(row, Layout.TEXT).decode() == MARKDOWN
 
 
 def test_meta_says_where_a_row_comes_from() -> None:
-    row = rows_of(get_format("trl_unpaired"), rated_conversation())[1]
-    assert row is not None
+    row = complete_rows_of(get_format("trl_unpaired"), rated_conversation())[1]
     assert json.loads(row["meta"]) == {
         "kind": "label",
         "source": "ratings",
@@ -229,27 +228,24 @@ def test_columns_are_safe_for_trainers(made: Format) -> None:
 def test_longer_conversations_keep_their_turns() -> None:
     first, answer, second = "Which tea is green?", "Longjing is.", "How hot?"
     chat = long_conversation()
-    pairs = rows_of(get_format("trl_pairs"), chat)
-    assert all(
-        row and row["prompt"] == [*said("user", first), *said("assistant", answer), *said("user", second)]
-        for row in pairs
-    )
-    assert [(row["chosen"][0]["content"], row["rejected"][0]["content"]) for row in pairs if row] == [
+    pairs = complete_rows_of(get_format("trl_pairs"), chat)
+    prompt = [*said("user", first), *said("assistant", answer), *said("user", second)]
+    assert [row["prompt"] for row in pairs] == [prompt] * 3
+    assert [(row["chosen"][0]["content"], row["rejected"][0]["content"]) for row in pairs] == [
         ("80 °C.", "Boiling."),
         ("80 °C.", "Warm."),
         ("75 to 80 °C.", "80 °C."),
     ]
-    (shown,) = rows_of(get_format("belle"), chat)
-    assert shown and [each["value"] for each in shown["conversations"]] == [first, answer, second, "75 to 80 °C."]
-    (tuned,) = rows_of(get_format("chatglm_ptuning"), chat)
-    assert tuned and (tuned["history"], tuned["prompt"]) == ([[first, answer]], second)
-    (asked,) = rows_of(get_format("chatllama_rlhf"), chat)
-    assert asked and asked["user_input"] == f"Human: {first}\n\nAssistant: {answer}\n\nHuman: {second}"
+    (shown,) = complete_rows_of(get_format("belle"), chat)
+    assert [each["value"] for each in shown["conversations"]] == [first, answer, second, "75 to 80 °C."]
+    (tuned,) = complete_rows_of(get_format("chatglm_ptuning"), chat)
+    assert (tuned["history"], tuned["prompt"]) == ([[first, answer]], second)
+    (asked,) = complete_rows_of(get_format("chatllama_rlhf"), chat)
+    assert asked["user_input"] == f"Human: {first}\n\nAssistant: {answer}\n\nHuman: {second}"
 
 
 def test_a_ranking_keeps_its_ties() -> None:
-    ranked, corrected = rows_of(get_format("rankings"), long_conversation())
-    assert ranked and corrected
+    ranked, corrected = complete_rows_of(get_format("rankings"), long_conversation())
     assert [each[0]["content"] for each in ranked["completions"]] == ["80 °C.", "Warm.", "Boiling."]
     assert (ranked["ranks"], ranked["both_bad"]) == ([1, 2, 2], False)
     assert corrected["ranks"] == [1, 2]
@@ -257,8 +253,7 @@ def test_a_ranking_keeps_its_ties() -> None:
 
 
 def test_open_assistant_ranks_by_how_many_others_are_worse() -> None:
-    (tree,) = rows_of(get_format("open_assistant"), long_conversation())
-    assert tree
+    (tree,) = complete_rows_of(get_format("open_assistant"), long_conversation())
     answered = tree["prompt"]["replies"][0]["replies"][0]["replies"]
     assert {each["text"]: each["rank"] for each in answered} == {
         "75 to 80 °C.": 0,
@@ -279,11 +274,10 @@ def test_reasoning_is_in_a_column_of_its_own_if_asked_for() -> None:
         plain = json.dumps(rows_of(made, rated_conversation()), ensure_ascii=False)
         assert "绿茶怕烫" not in plain, made.name
     with_it = Options(reasoning=True)
-    (pair,) = rows_of(get_format("trl_pairs"), rated_conversation(), options=with_it)
-    assert pair and (pair["chosen_reasoning"], pair["rejected_reasoning"]) == ("绿茶怕烫。", "")
-    (shown,) = rows_of(get_format("trl_sft"), rated_conversation(), options=with_it)
-    assert shown and shown["reasoning"] == "绿茶怕烫。"
-    assert without_meta([{**shown, "reasoning": ""}]) == [{**GOLDEN["trl_sft"][0], "reasoning": ""}]
+    (pair,) = complete_rows_of(get_format("trl_pairs"), rated_conversation(), options=with_it)
+    assert (pair["chosen_reasoning"], pair["rejected_reasoning"]) == ("绿茶怕烫。", "")
+    (shown,) = complete_rows_of(get_format("trl_sft"), rated_conversation(), options=with_it)
+    assert (shown["reasoning"], shown["messages"]) == ("绿茶怕烫。", GOLDEN["trl_sft"][0]["messages"])
 
 
 def test_an_unknown_format_names_those_there_are() -> None:

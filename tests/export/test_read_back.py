@@ -40,7 +40,9 @@ def test_with_the_system_prompt_in_the_first_question(name: str) -> None:
     assert [message.content for message in chat.messages] == [f"{SYSTEM}\n\n{ASKED}", GOOD]
 
 
-@pytest.mark.parametrize("name", ["trl_sft", "sharegpt", "llama_factory_sft", "belle", "colossalai_sft", "chatglm_ptuning"])
+@pytest.mark.parametrize(
+    "name", ["trl_sft", "sharegpt", "llama_factory_sft", "belle", "colossalai_sft", "chatglm_ptuning"]
+)
 def test_with_all_turns(name: str) -> None:
     (chat,) = read_back(name, long_conversation())
     assert [(message.role.value, message.content) for message in chat.messages] == [

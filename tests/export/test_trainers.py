@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.domain.splits import Shares
 from app.export.base import find_formats
 from app.feedback.datasets.build import build
 from app.feedback.datasets.spec import DatasetSpec
-from app.domain.splits import Shares
 
 from .rated import long_conversation, rated_conversation
 
@@ -40,14 +39,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def load(folder: Path, tmp_path: Path) -> Iterator[Any]:
+def load(folder: Path, tmp_path: Path) -> Any:
     import datasets
 
     def loaded(name: str) -> Any:
         (path,) = folder.glob(f"{name}-train.*")
         return datasets.load_dataset("json", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache"))
 
-    yield loaded
+    return loaded
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,8 @@ class Shelf:
         with reading(self._url) as r:
             wanted = spec.filters.conversations
             total = len(r.feedback.conversation_ids(wanted))
-            manifest = build(r.feedback.conversations(wanted), total, spec, part, on_progress, check)
+            with _disk_errors():  # here, since the store takes them for its own
+                manifest = build(r.feedback.conversations(wanted), total, spec, part, on_progress, check)
         used, target = part / USED_JUDGEMENTS, self._root / spec.name
         try:
             with changing(self._url) as r:

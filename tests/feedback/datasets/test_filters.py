@@ -15,7 +15,7 @@ from app.feedback.datasets.spec import DatasetSpec, Filters
 from app.feedback.datasets.tally import Tally
 from tests.domain.test_derivation import START
 
-from .chats import DOWN, UP, Chat, judged
+from .chats import UP, Chat, judged
 
 FORMATS = ("trl_pairs", "trl_sft", "trl_unpaired", "rankings")
 
@@ -117,7 +117,9 @@ def test_a_row_that_was_filtered_does_not_hide_its_duplicate() -> None:
 
 
 def test_a_preview_has_counts_and_examples() -> None:
-    shown = preview([judged(f"C{n}", f"question {n}").done() for n in range(5)], DatasetSpec("p", FORMATS), lambda: None)
+    shown = preview(
+        [judged(f"C{n}", f"question {n}").done() for n in range(5)], DatasetSpec("p", FORMATS), lambda: None
+    )
     found_ = shown.as_dict()
     assert found_["complete"] is True
     assert found_["rows"] == {"label": 10, "pair": 5, "demonstration": 5, "prompt": 5}

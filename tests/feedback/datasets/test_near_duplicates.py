@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 
 from app.feedback.datasets.near_duplicates import SIMILARITY, NearDuplicates
 
-WORDS = "tea water leaf green hot cold pot cup spring mountain farmer harvest dry steam roast pan brew taste bitter".split()
+WORDS = (
+    *("tea", "water", "leaf", "green", "hot", "cold", "pot", "cup", "spring", "mountain"),
+    *("farmer", "harvest", "dry", "steam", "roast", "pan", "brew", "taste", "bitter", "sweet"),
+)
 
 
 def clusters(*groups: list[str]) -> list[int]:
@@ -44,7 +47,10 @@ def test_short_and_empty_texts() -> None:
 
 
 def test_groups_are_joined_through_others() -> None:
-    one, two = "What is the capital of France and why is it Paris?", "Explain how a sorting algorithm works, step by step."
+    one, two = (
+        "What is the capital of France and why is it Paris?",
+        "Explain how a sorting algorithm works, step by step.",
+    )
     assert clusters([one], [two], ["another question entirely, of course"], [one, two]) == [0, 0, 2, 0]
 
 
