@@ -21,6 +21,15 @@ class Stale(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class LogPosition:
+    """How much of the feedback log there was: the last rating, ranking and review."""
+
+    rating_sequence: int
+    ranking_sequence: int
+    review_sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """A dataset that was built. `spec` is what was asked for, `manifest` what it contains."""
 
@@ -31,3 +40,4 @@ class Dataset:
     spec: Mapping[str, Any]
     manifest: Mapping[str, Any]
     folder: str  # relative to the data folder
+    read_until: LogPosition

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar, get_args
 
-from app.domain.datasets import Dataset
+from app.domain.datasets import Dataset, LogPosition
 from app.domain.feedback import Decision, RankedReply, Ranking, RankingSource, Rating, Review, Verdict, ranked
 from app.domain.generation import FinishReason, Usage
 from app.domain.jobs import Job, JobError, JobProgress, JobState
@@ -271,4 +271,5 @@ def dataset_from(row: DatasetRow) -> Dataset:
         spec=row.spec,
         manifest=row.manifest,
         folder=row.folder,
+        read_until=LogPosition(row.rating_sequence, row.ranking_sequence, row.review_sequence),
     )

@@ -65,11 +65,17 @@ class UserRow(Base):
     created_at: Mapped[datetime]
 
 
+_WITHHELD = text("deleted_at IS NOT NULL OR NOT allow_training")  # from training
+
+
 class ConversationRow(Base):
     """A conversation without its messages."""
 
     __tablename__ = "conversations"
-    __table_args__ = (Index(None, "user_id", "pinned", "updated_at", "id"),)
+    __table_args__ = (
+        Index(None, "user_id", "pinned", "updated_at", "id"),
+        Index("ix_conversations_withheld", "id", sqlite_where=_WITHHELD, postgresql_where=_WITHHELD),
+    )
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
@@ -244,16 +250,31 @@ class DatasetRow(Base):
     manifest: Mapped[dict[str, Any]]
     folder: Mapped[str]  # relative to the data folder
 
+    # the last of each that was read: only later ones can make the dataset stale
+    rating_sequence: Mapped[int]
+    ranking_sequence: Mapped[int]
+    review_sequence: Mapped[int]
+
+
+_GONE = text("rating_id IS NULL AND ranking_id IS NULL")
+
 
 class DatasetJudgementRow(Base):
     """A rating or ranking that a dataset is made of. It stays when these are deleted, to show that they are missing."""
 
     __tablename__ = "dataset_judgements"
-    __table_args__ = (Index(None, "judgement_id"),)
+    __table_args__ = (
+        Index(None, "dataset_id", "conversation_id"),
+        Index(None, "rating_id"),
+        Index(None, "ranking_id"),
+        Index("ix_dataset_judgements_gone", "dataset_id", sqlite_where=_GONE, postgresql_where=_GONE),
+    )
 
-    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True)
-    judgement_id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"))
     conversation_id: Mapped[str] = mapped_column(String(26))
+    rating_id: Mapped[str | None] = mapped_column(ForeignKey("ratings.id", ondelete="SET NULL"))
+    ranking_id: Mapped[str | None] = mapped_column(ForeignKey("rankings.id", ondelete="SET NULL"))
 
 
 class SearchRow(Base):

@@ -103,4 +103,4 @@ def file_names(dataset: Dataset) -> list[str]:
 def shown(r: Repositories, shelf: Shelf, dataset: Dataset) -> ShownDataset:
     """The dataset with what has happened to its judgements since."""
     missing = Counter() if shelf.has_files(dataset) else Counter({Stale.FILES_MISSING: 1})
-    return ShownDataset(dataset, missing + r.datasets.stale(dataset.id))
+    return ShownDataset(dataset, missing + r.datasets.stale(dataset))

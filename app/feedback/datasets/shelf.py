@@ -69,15 +69,15 @@ class Shelf:
     def _build(self, user_id: str, spec: DatasetSpec, part: Path, on_progress: OnProgress, check: Check) -> Dataset:
         with reading(self._url) as r:
             wanted = spec.filters.conversations
+            read_until = r.datasets.position()
             total = len(r.feedback.conversation_ids(wanted))
             with _disk_errors():  # here, since the store takes them for its own
                 manifest = build(r.feedback.conversations(wanted), total, spec, part, on_progress, check)
         used, target = part / USED_JUDGEMENTS, self._root / spec.name
         try:
             with changing(self._url) as r:
-                made = r.datasets.add(
-                    user_id, spec.name, f"{FOLDER}/{spec.name}", spec.as_dict(), manifest, _pairs(used)
-                )
+                folder = f"{FOLDER}/{spec.name}"
+                made = r.datasets.add(user_id, spec.name, folder, spec.as_dict(), manifest, read_until, _pairs(used))
                 used.unlink()
                 part.rename(target)
                 sync(self._root)
