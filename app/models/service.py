@@ -87,7 +87,10 @@ class ModelService:
         async def get_listing() -> Listing:
             return await asyncio.to_thread(self.listing, languages)
 
-        subscription = self.events.subscribe(get_listing, self.fetches.any_running, heartbeat_s)
+        def has_progress() -> bool:
+            return self.fetches.any_running() or self._loaded.any_loading()
+
+        subscription = self.events.subscribe(get_listing, has_progress, heartbeat_s)
         async with contextlib.aclosing(subscription):
             async for event in subscription:
                 yield event

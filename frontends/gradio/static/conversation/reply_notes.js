@@ -1,6 +1,7 @@
 /** Notes below a reply that waits, was stopped, was cut off or failed, with a button to continue or retry. */
 import { number } from "../i18n/format.js";
 import { modelName } from "../models/model_name.js";
+import { loadedPercent } from "../models/model_state.js";
 import { findModel, variantOf } from "../models/reference.js";
 import { h } from "../page/dom.js";
 import { textButton } from "../widgets/buttons.js";
@@ -55,15 +56,21 @@ function waiting(app, message, { started, position, read, reasoning }) {
   return h("p.p-note.p-waiting", { role: "status" }, dots, h("span", {}, waitingText(app, message, position, read)));
 }
 
+function loadingText(app, model, variant) {
+  const percent = loadedPercent(app, variant);
+  return percent ? app.t("chat.loading_share", { model, percent }) : app.t("chat.loading_model", { model });
+}
+
 function waitingText(app, message, position, read) {
   if (position > 1) return app.t("chat.queued", { count: position - 1 });
   if (position === 1) return app.t("chat.queued_next");
   const reference = message.model_id ?? app.reference();
   const model = findModel(app.state.models, reference);
-  const state = model && variantOf(model, reference).state;
+  const variant = model && variantOf(model, reference);
+  const state = variant?.state;
   // A question is not stored before its model is in memory.
   const loading = state === "loading" || (message.optimistic && state === "ready");
-  if (loading) return app.t("chat.loading_model", { model: modelName(app, reference) });
+  if (loading) return loadingText(app, modelName(app, reference), variant);
   if (message.optimistic) return app.t("chat.sending");
   if (read && read.total >= LONG_TOKENS && read.done < read.total)
     return app.t("chat.reading", { done: number(app, read.done), total: number(app, read.total) });
