@@ -26,7 +26,7 @@ STYLES = (
     *("models/picker", "models/variant_choices", "models/hub_form"),
     *("conversation/conversation", "conversation/question_editor", "conversation/reasoning"),
     *("conversation/rating_box", "conversation/reply_details", "conversation/markdown", "conversation/formulas"),
-    *("composer/composer", "page/welcome", "page/print"),
+    *("comparison/comparison", "composer/composer", "page/welcome", "comparison/compare_row", "page/print"),
 )
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"
