@@ -58,7 +58,8 @@ export class ComparisonView {
     this.shown = comparison;
     const isAnother = before?.ranking?.id !== comparison.ranking?.id || before?.isChange !== comparison.isChange;
     if (isAnother) {
-      this.verdict.style.bottom = "";
+      this.verdict.style.position = "";
+      this.grid.style.minHeight = "";
       this.order = comparison.ranking && orderOf(itemsAsShown(comparison));
     }
     this.#drawColumns();
@@ -112,6 +113,9 @@ export class ComparisonView {
 
   #article(message, at) {
     const view = this.viewOf(message);
+    if (view.element.parentElement !== this.columns[at].body) {
+      for (const reserved of [view.element, view.body]) reserved.style.minHeight = ""; // by how it was shown before
+    }
     view.mask(this.shown.isMasked ? this.app.t("compare.reply", { letter: letter(at) }) : null);
     return view.element;
   }
@@ -165,13 +169,15 @@ export class ComparisonView {
   }
 
   /**
-   * Move its buttons up if one has come to a place where another was pressed.
+   * Move its buttons down if one has come to a place where another was pressed.
    * @param {import("./keep_clear.js").Place} place
    */
   keepClear(place) {
     if (!isTaken(place, this.verdict)) return;
-    const { bottom } = this.element.parentElement.parentElement.getBoundingClientRect(); // of what scrolls
-    this.verdict.style.bottom = `${Math.ceil(bottom - place.top)}px`;
+    this.verdict.style.position = "static";
+    if (!isTaken(place, this.verdict)) return;
+    const missing = Math.ceil(place.bottom - this.verdict.getBoundingClientRect().top);
+    this.grid.style.minHeight = `${this.grid.offsetHeight + Math.max(0, missing)}px`;
   }
 
   /** Scroll to its beginning. */

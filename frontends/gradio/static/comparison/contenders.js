@@ -46,7 +46,7 @@ export function parseSetup(text) {
   if (typeof stored.blind === "boolean") setup.blind = stored.blind;
   if (typeof stored.second === "string") setup.second = stored.second;
   if (MODES.includes(stored.mode)) setup.mode = stored.mode;
-  if (stored.settings in SETTINGS) setup.settings = stored.settings;
+  if (Object.hasOwn(SETTINGS, stored.settings)) setup.settings = stored.settings;
   if (SAMPLES.includes(stored.samples)) setup.samples = stored.samples;
   return setup;
 }
