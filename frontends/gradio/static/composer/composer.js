@@ -20,10 +20,12 @@ export class Composer {
   /**
    * @param {Object} app
    * @param {{send: (text: string) => Promise<void>, stop: () => void, settings: (button: HTMLElement) => void}} on
+   * @param {{element: HTMLElement, toggle: HTMLElement}} compare what the next question compares, and its button
    */
-  constructor(app, on) {
+  constructor(app, on, compare) {
     this.app = app;
     this.on = on;
+    this.isComparing = false; // whether replies wait for a choice
     this.running = false;
     this.endedAt = -Infinity; // when the last reply ended
     this.area = h("textarea.p-input.p-grows", { rows: "1", id: "parley-input", dir: "auto" });
@@ -39,9 +41,9 @@ export class Composer {
       "form.p-composer",
       {},
       this.area,
-      h("div.p-composer-foot", {}, this.picker, this.settings, h("span.p-spring"), this.button),
+      h("div.p-composer-foot", {}, this.picker, this.settings, compare.toggle, h("span.p-spring"), this.button),
     );
-    this.element = h("div.p-composer-frame", {}, this.missing, this.error, this.form, this.hint);
+    this.element = h("div.p-composer-frame", {}, this.missing, this.error, compare.element, this.form, this.hint);
     this.#listen();
     this.draw();
     this.load();
@@ -66,6 +68,7 @@ export class Composer {
     for (const event of DRAWN_AFTER) app.on(event, () => this.draw());
     for (const event of ["models", "model"]) app.on(event, () => this.#modelChanged());
     app.on("running", (message) => this.#setRunning(message !== null));
+    app.on("comparison", (comparison) => this.#setComparing(Boolean(comparison?.ranking?.open)));
   }
 
   // A usable model may resolve the error.
@@ -96,6 +99,13 @@ export class Composer {
     this.draw();
   }
 
+  // Told in place of the usual hint, so that nothing moves.
+  #setComparing(isComparing) {
+    if (isComparing === this.isComparing) return;
+    this.isComparing = isComparing;
+    this.draw();
+  }
+
   /** Draw texts and buttons in the current language. */
   draw() {
     const { app } = this;
@@ -107,7 +117,7 @@ export class Composer {
     nameButton(this.button, label, this.running ? "stop" : "arrow_up");
     this.button.toggleAttribute("data-running", this.running);
     this.button.dataset.act = this.running ? "stop" : "send";
-    this.hint.textContent = app.t("composer.hint");
+    this.hint.textContent = app.t(this.isComparing && !this.running ? "compare.next_follows" : "composer.hint");
     this.#drawSettings();
     this.#drawError();
     this.#fit();
