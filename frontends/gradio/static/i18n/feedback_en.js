@@ -127,4 +127,8 @@ export const enFeedback = {
 
   "error.compare_needs_model": "There is no second model to compare with. Choose or download one above the message box.",
   "error.compare_same_model": "Both models are the same. Choose another second one above the message box.",
+  "better.question": "Compared with the version before:",
+  "better.better": "Better",
+  "better.same": "Same",
+  "better.worse": "Worse",
 };

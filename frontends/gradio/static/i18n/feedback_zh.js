@@ -127,4 +127,8 @@ export const zhFeedback = {
 
   "error.compare_needs_model": "没有可以对比的第二个模型，请在输入框上方选择或下载一个。",
   "error.compare_same_model": "两个模型相同，请在输入框上方另选第二个模型。",
+  "better.question": "与上一版相比：",
+  "better.better": "更好",
+  "better.same": "差不多",
+  "better.worse": "更差",
 };
