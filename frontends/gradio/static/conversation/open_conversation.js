@@ -67,7 +67,8 @@ export class OpenConversation {
     this.id = id;
     this.tree = new MessageTree();
     this.optimistic = new OptimisticMessages(this.tree, (from, to) => this.view.rename(from, to));
-    this.comparing = new CurrentComparison(this.app, this.tree, () => this.id === id && this.draw());
+    const comparing = new CurrentComparison(this.app, this.tree, () => this.comparing === comparing && this.draw());
+    this.comparing = comparing;
     this.#letAsk(); // who waits for the former conversation
     this.whenLoaded = id === null ? Promise.resolve() : new Promise((resolve) => (this.#letAsk = resolve));
     this.loaded = id === null;
