@@ -10,6 +10,7 @@ import { isUsable, listedState, shortLanguageNames, stateLook, stateText } from 
 import { asLoaded, bestReference, findModel, fullName, hasChoices, parts } from "./reference.js";
 
 const GAP = 6;
+const LOWEST = 320; // px of height that the list needs
 const TALLEST = 560;
 
 /**
@@ -317,13 +318,19 @@ class Picker {
   }
 }
 
-/** Place the popover below or above its button, where there is more space, and limit its height to that space. */
+/**
+ * Place the popover below or above its button, where there is more space, and limit its height to that space. In a low
+ * window (a phone on its side, 200 % zoom) it takes the whole height, over the button.
+ */
 function place(box, anchor) {
   const at = anchor.getBoundingClientRect();
   const above = at.top - 2 * GAP;
   const below = innerHeight - at.bottom - 2 * GAP;
   const under = below >= Math.min(above, box.scrollHeight);
-  box.style.top = under ? `${at.bottom + GAP}px` : "auto";
-  box.style.bottom = under ? "auto" : `${innerHeight - at.top + GAP}px`;
-  box.style.maxHeight = `${Math.min(TALLEST, under ? below : above)}px`;
+  const space = under ? below : above;
+  const isLow = space < Math.min(LOWEST, box.scrollHeight);
+  const from = isLow ? GAP : at.bottom + GAP;
+  box.style.top = under || isLow ? `${from}px` : "auto";
+  box.style.bottom = under || isLow ? "auto" : `${innerHeight - at.top + GAP}px`;
+  box.style.maxHeight = `${isLow ? innerHeight - 2 * GAP : Math.min(TALLEST, space)}px`;
 }
