@@ -55,27 +55,32 @@ function note(kind, text, button) {
 function waiting(app, message, { started, position, read, reasoning, alias }) {
   if (started || (reasoning.begun && !alias)) return null; // a comparison hides the reasoning, too
   const dots = h("span.p-dots", { "aria-hidden": "true" }, h("i"), h("i"), h("i"));
-  return h("p.p-note.p-waiting", { role: "status" }, dots, h("span", {}, waitingText(app, message, { position, read, alias })));
+  const { text, isCount } = waitingFor(app, message, { position, read, alias });
+  const live = isCount ? "off" : null; // a count that grows would be read out again and again
+  return h("p.p-note.p-waiting", { role: "status", "aria-live": live }, dots, h("span", {}, text));
 }
 
-function loadingText(app, model, variant) {
+function loading(app, model, variant) {
   const percent = loadedPercent(app, variant);
-  return percent ? app.t("chat.loading_share", { model, percent }) : app.t("chat.loading_model", { model });
+  if (percent) return { text: app.t("chat.loading_share", { model, percent }), isCount: true };
+  return { text: app.t("chat.loading_model", { model }) };
 }
 
-function waitingText(app, message, { position, read, alias }) {
-  if (position > 1) return app.t("chat.queued", { count: position - 1 });
-  if (position === 1) return app.t("chat.queued_next");
-  if (alias) return app.t("chat.thinking");
+function waitingFor(app, message, { position, read, alias }) {
+  if (position > 1) return { text: app.t("chat.queued", { count: position - 1 }) };
+  if (position === 1) return { text: app.t("chat.queued_next") };
+  if (alias) return { text: app.t("chat.thinking") };
   const reference = message.model_id ?? app.reference();
   const model = findModel(app.state.models, reference);
   const variant = model && variantOf(model, reference);
   const state = variant?.state;
   // A question is not stored before its model is in memory.
-  const loading = state === "loading" || (message.optimistic && state === "ready");
-  if (loading) return loadingText(app, modelName(app, reference), variant);
-  if (message.optimistic) return app.t("chat.sending");
-  if (read && read.total >= LONG_TOKENS && read.done < read.total)
-    return app.t("chat.reading", { done: number(app, read.done), total: number(app, read.total) });
-  return app.t("chat.thinking");
+  const isLoading = state === "loading" || (message.optimistic && state === "ready");
+  if (isLoading) return loading(app, modelName(app, reference), variant);
+  if (message.optimistic) return { text: app.t("chat.sending") };
+  if (read && read.total >= LONG_TOKENS && read.done < read.total) {
+    const counts = { done: number(app, read.done), total: number(app, read.total) };
+    return { text: app.t("chat.reading", counts), isCount: true };
+  }
+  return { text: app.t("chat.thinking") };
 }

@@ -50,6 +50,8 @@ export const en = {
   "composer.stop": "Stop",
   "composer.wait": "A reply is still being written. Stop it, or send this when it's done.",
   "composer.missing_model": "This chat's model “{model}” is no longer available. Choose which model answers from now on.",
+  "composer.kept_elsewhere": "Not sent: {error} The text is kept in its chat.",
+  "composer.only_text": "Only text can be sent. Describe the picture or paste its text.",
   "composer.hint": "Models make mistakes. Check important information.",
 
   "settings.title": "Chat settings",

@@ -50,6 +50,8 @@ export const zh = {
   "composer.stop": "停止",
   "composer.wait": "正在生成回答。可以先停止，或等生成完再发送。",
   "composer.missing_model": "这个对话使用的模型“{model}”已不可用。请选择接下来由哪个模型回答。",
+  "composer.kept_elsewhere": "未发送：{error} 内容已保留在原对话中。",
+  "composer.only_text": "只能发送文字。请描述图片内容，或粘贴其中的文字。",
   "composer.hint": "模型可能会出错，重要信息请自行核实。",
 
   "settings.title": "对话设置",
