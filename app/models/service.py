@@ -87,7 +87,10 @@ class ModelService:
         async def get_listing() -> Listing:
             return await asyncio.to_thread(self.listing, languages)
 
-        subscription = self.events.subscribe(get_listing, self.fetches.any_running, heartbeat_s)
+        def has_progress() -> bool:
+            return self.fetches.any_running() or self._loaded.any_loading()
+
+        subscription = self.events.subscribe(get_listing, has_progress, heartbeat_s)
         async with contextlib.aclosing(subscription):
             async for event in subscription:
                 yield event
@@ -160,6 +163,11 @@ class ModelService:
                 if usable and variant.manifest.engine not in self._missing_extras:
                     return variant.manifest.id
         return None
+
+    @property
+    def configured_model(self) -> str | None:
+        """The model in the settings, which answers whatever the user's language is; ``None`` if none is set."""
+        return self._settings.model or None
 
     def require_default_model(self, languages: Sequence[str] = ()) -> str:
         """Like :meth:`default_model`; raises :class:`ModelNotFetched` when there is none."""

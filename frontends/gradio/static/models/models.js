@@ -119,9 +119,11 @@ function withModel(models, next) {
   return isKnown ? models.map((model) => (model.id === next.id ? next : model)) : [...models, next];
 }
 
-/** Whether `next` differs only in the progress of its download. */
+/** Whether `next` differs only in how far it is downloaded or loaded. */
 function isProgress(models, next) {
-  return next.state === "fetching" && models.some(({ id, state }) => id === next.id && state === "fetching");
+  const known = models.find(({ id }) => id === next.id);
+  const states = ({ state, quantizations = [] }) => [state, ...quantizations.map((variant) => variant.state)];
+  return Boolean(known) && isBusy(next) && same(states(known), states(next));
 }
 
 function isBusy(model) {
