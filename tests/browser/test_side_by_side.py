@@ -14,7 +14,6 @@ from tests.browser.steady import press, taken
 from tests.support.processes import ServerProcess
 from tests.support.servers import scripted_settings
 
-SIZES = pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 NAMES = {"Scripted test", "Scripted other"}
 LONG = "one two three four five six seven eight nine ten " * 6
 
@@ -395,8 +394,15 @@ def test_in_chinese_on_a_phone(server: ServerProcess, open_page: OpenPage) -> No
     assert (page.locator("[data-act=withdraw]").bounding_box() or {})["height"] >= 44
 
 
-@SIZES
-@pytest.mark.parametrize("text", ["Short", LONG], ids=["short", "long"])
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        pytest.param("Short", PHONE, id="short-phone"),
+        pytest.param(LONG, WIDE, id="long-wide"),
+        pytest.param("Short", WIDE, id="short-wide", marks=pytest.mark.slow),  # these are tried in .ci/run
+        pytest.param(LONG, PHONE, id="long-phone", marks=pytest.mark.slow),
+    ],
+)
 def test_nothing_comes_under_the_pointer(
     server: ServerProcess, open_page: OpenPage, text: str, size: tuple[int, int]
 ) -> None:
