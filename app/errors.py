@@ -13,12 +13,19 @@
     │   ├── ConversationNotFound
     │   ├── MessageNotFound
     │   ├── ModelNotFound
+    │   ├── JobNotFound
     │   ├── RankingNotFound
-    │   └── JudgementNotFound
+    │   ├── JudgementNotFound
+    │   └── DatasetNotFound
     ├── Conflict                a valid request that the current state does not allow
     │   ├── ReplyRunning
     │   ├── ReplyNotRunning
-    │   └── ModelBusy
+    │   ├── ModelBusy
+    │   ├── DatasetExists
+    │   ├── DatasetBusy         another one is being built
+    │   ├── JobRunning
+    │   ├── JobNotRunning
+    │   └── JobNotResumable
     ├── TooManyRequests         one person or program asks for too much at once
     ├── ModelError              a model cannot be used
     │   ├── InvalidManifest
@@ -42,6 +49,8 @@
     │   ├── DatabaseGone        its file was deleted or replaced while it was open
     │   ├── DatabaseTooNew
     │   └── DatabaseDamaged
+    ├── JobFailed               a job ended without saying why
+    ├── JobCancelled
     └── ConfigurationError      settings or command line: exit code 2
 
 A message says what happened and what to do next, in English. ``code`` is unique per class and never
@@ -51,6 +60,7 @@ HTTP statuses live in :mod:`app.api.errors` only.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 
@@ -134,12 +144,22 @@ class ModelNotFound(NotFound):
     code = "model_not_found"
 
 
+class JobNotFound(NotFound):
+    code = "job_not_found"
+
+
 class RankingNotFound(NotFound):
     code = "ranking_not_found"
 
 
 class JudgementNotFound(NotFound):
     code = "judgement_not_found"
+
+
+class DatasetNotFound(NotFound):
+    """``details``: ``name``."""
+
+    code = "dataset_not_found"
 
 
 class Conflict(ParleyError):
@@ -158,6 +178,28 @@ class ModelBusy(Conflict):
     """``details``: ``model_id``."""
 
     code = "model_busy"
+
+
+class JobRunning(Conflict):
+    code = "job_running"
+
+
+class JobNotRunning(Conflict):
+    code = "job_not_running"
+
+
+class JobNotResumable(Conflict):
+    code = "job_not_resumable"
+
+
+class DatasetExists(Conflict):
+    """``details``: ``name``."""
+
+    code = "dataset_exists"
+
+
+class DatasetBusy(Conflict):
+    code = "dataset_busy"
 
 
 class TooManyRequests(ParleyError):
@@ -278,5 +320,29 @@ class DatabaseDamaged(StoreError):
     code = "database_damaged"
 
 
+class JobFailed(ParleyError):
+    """``details``: ``job_id``, ``exit_code``."""
+
+    code = "job_failed"
+
+
+class JobCancelled(ParleyError):
+    """Raised inside a job that has been cancelled."""
+
+    code = "job_cancelled"
+
+
 class ConfigurationError(ParleyError):
     code = "configuration_error"
+
+
+def error_of(code: str, message: str, details: Mapping[str, object]) -> ParleyError:
+    """The error of this payload, such as one that another process reported; the base class if `code` is unknown."""
+    found = next((cls for cls in _classes(ParleyError) if cls.code == code), ParleyError)
+    return found(message, **details)
+
+
+def _classes(base: type[ParleyError]) -> Iterator[type[ParleyError]]:
+    yield base
+    for cls in base.__subclasses__():
+        yield from _classes(cls)

@@ -18,7 +18,7 @@ from app import __version__
 from app.api import errors
 from app.api.deps import Services
 from app.api.guard import BodyLimit, HostAndOriginCheck, RootPath, SecurityHeaders, cors
-from app.api.routes import chatglm, conversations, feedback, messages, models, openai, system, transfers
+from app.api.routes import chatglm, conversations, datasets, feedback, jobs, messages, models, openai, system, transfers
 from app.chat.completion import Completions
 from app.chat.conversations import ConversationService
 from app.chat.event_hub import EventHub
@@ -30,7 +30,12 @@ from app.config import Settings
 from app.engine.factories import EngineFactories, engine_inputs
 from app.engine.pool import ModelPool
 from app.errors import ParleyError
+from app.feedback.datasets.service import DatasetService
 from app.feedback.service import FeedbackService
+from app.jobs.context import Places
+from app.jobs.kind import find_kinds
+from app.jobs.model_jobs import ModelJobs
+from app.jobs.service import JobService
 from app.models.catalog import Catalog
 from app.models.service import ModelService
 from app.store.database import Store
@@ -40,6 +45,8 @@ from app.store.repositories.users import LOCAL_USER
 from app.system.loop_watch import LoopWatch
 
 log = logging.getLogger(__name__)
+
+JOB_KINDS = ("app.jobs.kinds", "app.feedback.job_kinds")  # the packages that define kinds of jobs
 
 
 def create_app(settings: Settings, engines: EngineFactories | None = None) -> FastAPI:
@@ -71,7 +78,7 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
         redoc_url=None,
         responses=errors.ERROR_RESPONSES,
     )
-    for module in (system, transfers, conversations, messages, feedback, models, openai):
+    for module in (system, transfers, conversations, messages, feedback, datasets, models, jobs, openai):
         app.include_router(module.router)
     if settings.chatglm_api:
         app.include_router(chatglm.router)
@@ -108,6 +115,8 @@ def _report(opening: Opening, settings: Settings) -> None:
     """Log what the store's opening found and changed."""
     if opening.interrupted:
         log.warning("%d replies were interrupted when the server last stopped", opening.interrupted)
+    if opening.interrupted_jobs:
+        log.warning("%d jobs were interrupted; see `parley jobs list`", opening.interrupted_jobs)
     if opening.made_private:
         changed, data_dir = len(opening.made_private), settings.data_dir
         log.warning("other accounts could read %d files or folders of %s; now only yours can", changed, data_dir)
@@ -129,18 +138,29 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
         pool = ModelPool(settings, catalog, engines)
         stack.push_async_callback(pool.close)
         pool.warm_up()
-        model_service = ModelService(settings, catalog, pool)
+        job_service = JobService(store, find_kinds(JOB_KINDS), Places.of(settings))
+        stack.push_async_callback(job_service.close)
+        model_jobs = ModelJobs(job_service, catalog)
+        stack.callback(model_jobs.close)
+        model_service = ModelService(settings, catalog, pool, model_jobs)
         stack.push_async_callback(model_service.close)
         await model_service.start()
+        await model_jobs.open()
+        await job_service.start()
         hub, reply_tasks = EventHub(settings.heartbeat_s), ReplyTasks()
         chat = ChatService(store, model_service, pool, hub, reply_tasks)
         stack.push_async_callback(chat.close)
+        dataset_service = DatasetService(store, job_service, settings.data_dir, settings.resolved_database_url)
+        stack.push_async_callback(dataset_service.close)
         yield Services(
             settings=settings,
             models=model_service,
+            model_jobs=model_jobs,
+            jobs=job_service,
             pool=pool,
             chat=chat,
             conversations=ConversationService(store, model_service, hub, reply_tasks),
+            datasets=dataset_service,
             feedback=FeedbackService(store, FeedbackAnnouncements(hub)),
             completions=Completions(model_service, pool),
             transfers=Transfers(store, settings.max_import_bytes),

@@ -14,6 +14,8 @@ BENCHMARKS = (
     "page_scale",
     "first_load",
     "two_models",
+    "leaderboard",
+    "voting",
 )
 
 

@@ -26,6 +26,8 @@ OUTERMOST = {
     "app/cli/__init__.py",
     "app/engine/torch/scheduler.py",
     "app/engine/torch/worker.py",
+    "app/jobs/child.py",
+    "app/jobs/runner.py",
     "app/store/writer.py",
 }
 

@@ -17,7 +17,10 @@ from app.chat.service import ChatService
 from app.chat.transfer.transfers import Transfers
 from app.config import Settings
 from app.engine.pool import ModelPool
+from app.feedback.datasets.service import DatasetService
 from app.feedback.service import FeedbackService
+from app.jobs.model_jobs import ModelJobs
+from app.jobs.service import JobService
 from app.models.service import ModelService
 from app.system.loop_watch import LoopWatch
 
@@ -28,9 +31,12 @@ class Services:
 
     settings: Settings
     models: ModelService
+    model_jobs: ModelJobs
+    jobs: JobService
     pool: ModelPool
     chat: ChatService
     conversations: ConversationService
+    datasets: DatasetService
     feedback: FeedbackService
     completions: Completions
     transfers: Transfers

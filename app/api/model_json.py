@@ -107,6 +107,7 @@ def _memory_fields(view: ModelView | VariantView) -> dict[str, Any]:
         "cache_bytes": estimate.kv_bytes if estimate else None,
         "device": view.device,
         "fits": view.fits,
+        "load_share": view.load_share,
     }
 
 

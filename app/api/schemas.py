@@ -11,7 +11,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from app.domain import messages as domain
 from app.domain.feedback import Ranking, Rating, Verdict
 from app.domain.limits import MAX_COMMENT_CHARS, MAX_MESSAGE_CHARS, MAX_SYSTEM_PROMPT_CHARS, MAX_TITLE_CHARS
-from app.models.hub_references import MAX_REFERENCE_CHARS as MAX_HUB_REFERENCE_CHARS
 from app.models.references import MAX_REFERENCE_CHARS, with_adapter
 
 MAX_ID_CHARS = 64
@@ -73,6 +72,7 @@ class ConversationCreate(Request):
     model_id: ModelRef | None = None
     system_prompt: SystemPrompt = ""
     sampling: SamplingOverrides | None = None
+    allow_training: bool = True
 
     def settings(self) -> dict[str, Any]:
         """Keyword arguments for ``ConversationService.create``."""
@@ -122,18 +122,6 @@ class Regenerate(Request):
 
     model_id: ModelRef | None = None
     sampling: SamplingOverrides | None = None
-
-
-class PullByName(Request):
-    """A model on the Hugging Face Hub to download: ``hub:OWNER/NAME[:FILE][@REVISION]``."""
-
-    source: Annotated[str, Field(min_length=1, max_length=MAX_HUB_REFERENCE_CHARS), AfterValidator(_storable)]
-
-
-class PullStarted(BaseModel):
-    """A download that has started; ``id`` is the model's id in the list of models, which shows the progress."""
-
-    id: str
 
 
 class ConversationPublic(BaseModel):

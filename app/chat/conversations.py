@@ -81,13 +81,25 @@ class ConversationService:
         return channel.subscribe(last_event_id, self._hub.heartbeat_s)
 
     async def create(
-        self, user_id: str, *, title: str, model_id: str | None, system_prompt: str, sampling: Mapping[str, object]
+        self,
+        user_id: str,
+        *,
+        title: str,
+        model_id: str | None,
+        system_prompt: str,
+        sampling: Mapping[str, object],
+        allow_training: bool = True,
     ) -> Conversation:
         """Create an empty conversation."""
         self._must_be_usable(model_id, sampling)
         return await self._store.write(
             lambda r: r.conversations.create(
-                user_id, title=title, model_id=model_id, system_prompt=system_prompt, sampling=sampling
+                user_id,
+                title=title,
+                model_id=model_id,
+                system_prompt=system_prompt,
+                sampling=sampling,
+                allow_training=allow_training,
             )
         )
 

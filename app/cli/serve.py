@@ -14,6 +14,7 @@ from app.api.deps import Services
 from app.cli import uvicorn_server
 from app.cli.errors import reported
 from app.config import Settings
+from app.errors import ParleyError
 from app.main import create_app, mount_frontend
 
 # Downloaded at the first start when there is no model at all.
@@ -65,8 +66,7 @@ def serve(
         uvicorn_server.exempt_start_from_gc()
         _print_addresses(services, url, ui)
         if fetch and services.models.default_model() is None:
-            services.models.start_fetch(EMBEDDED_DEFAULT)
-            app.state.fetching = asyncio.ensure_future(_print_progress(services, EMBEDDED_DEFAULT))
+            app.state.fetching = asyncio.ensure_future(_fetch_default(services))
 
     running = uvicorn_server.Server(app, started)
     running.run(sockets=[listening])
@@ -83,10 +83,16 @@ def _print_addresses(services: Services, url: str, ui: UI) -> None:
     print("Press Ctrl-C to stop.", flush=True)
 
 
-async def _print_progress(services: Services, model_id: str) -> None:
-    """Print the progress of the first download, a line per 10 %; if it fails, the server keeps running."""
+async def _fetch_default(services: Services) -> None:
+    """Download the default model; a line per 10 %. If that fails, the server keeps running."""
+    model_id = EMBEDDED_DEFAULT
     manifest, printed_percent = services.models.get(model_id), -1
     print(f"Downloading {manifest.title} …", flush=True)
+    try:
+        await services.model_jobs.start_fetch(services.local_user_id, model_id)
+    except ParleyError as err:  # nothing can be stored
+        print(err.message, flush=True)
+        return
     while (progress := services.models.fetches.progress(model_id)) is not None:
         percent = 100 * progress.done_bytes // max(1, progress.total_bytes or 1)
         if progress.total_bytes and percent // 10 > printed_percent // 10:

@@ -149,6 +149,15 @@ class ModelPool:
             return "loading" if entry.model is None else "loaded"
         return "failed" if model_id in self._errors else "unloaded"
 
+    def load_share(self, model_id: str) -> float | None:
+        """How much of a model that is being loaded is in memory, 0 … 0.99; ``None`` if unknown. Reads a file."""
+        entry = self._entries.get(model_id)
+        return self.budget.load_share(entry) if entry is not None and entry.model is None else None
+
+    def any_loading(self) -> bool:
+        """Whether any model is being loaded."""
+        return any(entry.model is None for entry in tuple(self._entries.values()))
+
     def error(self, model_id: str) -> ParleyError | None:
         """The error of the last load, until it is tried again."""
         return self._errors.get(model_id)

@@ -8,8 +8,11 @@ from typing import Literal, get_args
 
 from app.errors import InvalidImport
 from app.models import placement
+from app.models.manifest import Manifest
 from app.models.memory import gpus
+from app.models.model_files import ModelFiles
 from app.weights.checksums import Checksums
+from app.weights.converting.model_types import require_convertible
 from app.weights.formats.checkpoint import CONFIG, listing, read_config
 from app.weights.formats.sha256sums import read_checksums
 from app.weights.progress import Cancelled, OnProgress
@@ -24,6 +27,19 @@ def parse_convert_to(text: str) -> ConvertTo:
         if choice == text:
             return choice  # type: ignore[no-any-return]
     raise InvalidImport(f"There is no GGUF conversion {text[:40]!r}. Choose one of {', '.join(get_args(ConvertTo))}.")
+
+
+def convertible_folder(manifest: Manifest, files: ModelFiles) -> Path:
+    """The folder of a Hugging Face model that can be converted. Blocks.
+
+    Raises :class:`~app.errors.ModelNotFetched`, and :class:`InvalidImport` for a model of another kind or architecture.
+    """
+    folder = files.folder(manifest)
+    if not (folder / CONFIG).is_file():
+        files.present(manifest)
+        raise InvalidImport(f"{manifest.base_id} is not a Hugging Face model, so there is nothing to convert.")
+    require_convertible(read_config(folder))
+    return folder
 
 
 def convert_where_wanted(

@@ -16,6 +16,12 @@ class LoadedModels(Protocol):
     def state(self, model_id: str) -> LoadState:
         """The load state of a model; for ``failed``, :meth:`error` gives the reason."""
 
+    def load_share(self, model_id: str) -> float | None:
+        """How much of a model that is being loaded is in memory, 0 … 0.99; ``None`` if unknown. Reads a file."""
+
+    def any_loading(self) -> bool:
+        """Whether any model is being loaded."""
+
     def error(self, model_id: str) -> ParleyError | None:
         """The error of the last load attempt, until the next one."""
 
@@ -38,6 +44,14 @@ class NothingLoaded:
     def state(self, model_id: str) -> LoadState:
         """Always unloaded."""
         return "unloaded"
+
+    def load_share(self, model_id: str) -> float | None:
+        """None."""
+        return None
+
+    def any_loading(self) -> bool:
+        """Nothing is."""
+        return False
 
     def error(self, model_id: str) -> ParleyError | None:
         """None."""

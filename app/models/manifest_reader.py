@@ -92,7 +92,17 @@ def load_manifest(path: Path, engines: EngineInputs | None = None) -> Manifest:
 
     `engines` are the available ones; with ``None``, the engine and whether it accepts such a model are not checked.
     """
-    root = Table(path, "", _read_toml(path))
+    return _manifest(path, _read_toml(path), engines)
+
+
+def parse_manifest(text: str, name: str) -> Manifest:
+    """A manifest that was kept as text; `name` is for messages. Raises :class:`InvalidManifest`."""
+    path = Path(f"{name}.toml")
+    return _manifest(path, _parse_toml(path, text), None)
+
+
+def _manifest(path: Path, toml: dict[str, Any], engines: EngineInputs | None) -> Manifest:
+    root = Table(path, "", toml)
     if engines is None:
         engine = root.text("engine", pattern=_NAME, hint="an engine's name, such as llama_cpp")
     else:
@@ -138,11 +148,16 @@ def _read_toml(path: Path) -> dict[str, Any]:
             raise InvalidManifest(
                 f"{path}: larger than {_MAX_MANIFEST_BYTES // 1024} KiB; this can't be a manifest.", path=str(path)
             )
-        return tomllib.loads(raw.decode("utf-8"))
+        return _parse_toml(path, raw.decode("utf-8"))
     except OSError as err:
         raise InvalidManifest(f"{path}: cannot be read ({err.strerror}).", path=str(path)) from err
     except UnicodeDecodeError as err:
         raise InvalidManifest(f"{path}: not UTF-8 text (byte {err.start}).", path=str(path)) from err
+
+
+def _parse_toml(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as err:
         raise InvalidManifest(f"{path}: not valid TOML: {err}.", path=str(path)) from err
     except RecursionError as err:  # brackets nested a thousand deep

@@ -62,11 +62,11 @@ class ModelEvents:
         self.notify()
 
     async def subscribe(
-        self, get_listing: Callable[[], Awaitable[Listing]], is_fetching: Callable[[], bool], heartbeat_s: float
+        self, get_listing: Callable[[], Awaitable[Listing]], has_progress: Callable[[], bool], heartbeat_s: float
     ) -> AsyncGenerator[ModelEvent | None, None]:
         """Yield events until :meth:`close`; ``None`` is a heartbeat after `heartbeat_s` without events.
 
-        `get_listing` makes the listing for this subscriber. It is called every quarter of a second while `is_fetching`
+        `get_listing` makes the listing for this subscriber. It is called every quarter of a second while `has_progress`
         returns true, else after changes.
         """
         loop = asyncio.get_running_loop()
@@ -76,7 +76,7 @@ class ModelEvents:
         last_event_s = loop.time()
         while not self._closed:
             await asyncio.sleep(MIN_INTERVAL_S)
-            if not is_fetching():
+            if not has_progress():
                 await _wait_for(changed, min(heartbeat_s, _MEMORY_INTERVAL_S))
             changed = self._changed
             now = await get_listing()

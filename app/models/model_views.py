@@ -28,6 +28,7 @@ class VariantView:
     status: ModelStatus
     fits: bool | None  # into the memory that is free now; None if what it needs is unknown
     device: Device
+    load_share: float | None  # how much of it is in memory while it loads, 0 … 0.99; None if unknown
     error: ParleyError | None  # why it can't be loaded, or why the last load failed
 
 
@@ -40,6 +41,7 @@ class ModelView:
     status: ModelStatus
     fits: bool | None
     device: Device  # the device whose memory it needs
+    load_share: float | None
     error: ParleyError | None
     progress: Progress | None  # of a running fetch
     arriving: bool  # requested by its Hub name and not in the catalog yet
@@ -82,6 +84,7 @@ class LiveState:
             status=usual.status,
             fits=usual.fits,
             device=usual.device,
+            load_share=usual.load_share,
             error=self.fetches.last_error(manifest.base_id) or usual.error,
             progress=progress,
             arriving=arriving,
@@ -98,8 +101,9 @@ class LiveState:
         missing = self.missing_extras.get(manifest.engine) if status.state == "ready" else None
         on_gpu = self.memory.vram is not None and status.memory is not None and status.memory.on_gpu
         device: Device = "gpu" if on_gpu else "cpu"
-        error = missing or self.loaded.error(manifest.id)
-        return VariantView(manifest, self._state(entry, missing), status, fits, device, error)
+        state, error = self._state(entry, missing), missing or self.loaded.error(manifest.id)
+        load_share = self.loaded.load_share(manifest.id) if state == "loading" else None
+        return VariantView(manifest, state, status, fits, device, load_share, error)
 
     def _state(self, entry: CatalogEntry, missing: MissingExtra | None) -> ViewState:
         """The state of the files; for downloaded models, the state in memory."""

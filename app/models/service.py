@@ -13,8 +13,8 @@ from app.errors import InvalidImport, InvalidManifest, MissingExtra, ModelNotFet
 from app.models.catalog import Catalog
 from app.models.engine_input import EngineInputs
 from app.models.fetch_model import fetch_model
-from app.models.fetches import Fetches
-from app.models.gguf_conversion import ConvertTo, convert_folder, convert_where_wanted
+from app.models.fetches import Fetches, NoFetches
+from app.models.gguf_conversion import ConvertTo, convert_folder, convert_where_wanted, convertible_folder
 from app.models.hub_references import is_hub_reference, resolve
 from app.models.loaded_models import LoadedModels, NothingLoaded
 from app.models.manifest import Manifest
@@ -22,7 +22,6 @@ from app.models.model_events import ModelEvent, ModelEvents
 from app.models.model_views import Listing, LiveState, ModelView
 from app.models.recommendation import Recommendation
 from app.models.references import parse
-from app.weights.formats.checkpoint import CONFIG
 from app.weights.importing.importer import Imported, import_model
 from app.weights.progress import Cancelled, OnProgress, Progress
 
@@ -38,10 +37,17 @@ class ModelService:
     :meth:`from_settings`; a server calls :meth:`start` and :meth:`close`.
     """
 
-    def __init__(self, settings: Settings, catalog: Catalog, loaded: LoadedModels | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        loaded: LoadedModels | None = None,
+        fetches: Fetches | None = None,
+    ) -> None:
         self.catalog = catalog
         self.events = ModelEvents()
-        self.fetches = Fetches(catalog, self.events.notify)
+        self.fetches = fetches or NoFetches()
+        self.fetches.on_change(self.events.notify)
         self._settings = settings
         self._loaded = loaded or NothingLoaded()
         self._loaded.on_change(self.events.notify)
@@ -69,12 +75,11 @@ class ModelService:
         self._refresh_task.add_done_callback(_log_failure)
 
     async def close(self) -> None:
-        """Cancel all fetches and end all subscriptions. Idempotent."""
+        """End all subscriptions. Idempotent."""
         self.events.close()
         if self._refresh_task is not None:
             self._refresh_task.cancel()
             await asyncio.wait([self._refresh_task])
-        await self.fetches.close()
 
     async def subscribe(self, languages: Sequence[str], heartbeat_s: float) -> AsyncGenerator[ModelEvent | None, None]:
         """Yield all models, then changes; ``None`` is a heartbeat. See :mod:`app.models.model_events`."""
@@ -82,25 +87,13 @@ class ModelService:
         async def get_listing() -> Listing:
             return await asyncio.to_thread(self.listing, languages)
 
-        subscription = self.events.subscribe(get_listing, self.fetches.any_running, heartbeat_s)
+        def has_progress() -> bool:
+            return self.fetches.any_running() or self._loaded.any_loading()
+
+        subscription = self.events.subscribe(get_listing, has_progress, heartbeat_s)
         async with contextlib.aclosing(subscription):
             async for event in subscription:
                 yield event
-
-    def start_fetch(self, reference: str) -> None:
-        """Start fetching a model in the background, unless that is running. Raises :class:`ModelNotFound`."""
-        self.fetches.start(self._arriving_or_known(reference).base_id)
-
-    async def start_fetch_by_name(self, name: str) -> str:
-        """Start fetching ``hub:OWNER/NAME[:FILE][@REVISION]``; returns the model's id once the Hub has answered.
-
-        Raises as :func:`~app.models.hub_references.resolve` does.
-        """
-        return await self.fetches.start_by_name(name)
-
-    def cancel_fetch(self, reference: str) -> None:
-        """Cancel the fetch of a model, or forget a failed fetch by name. Raises :class:`ModelNotFound`."""
-        self.fetches.cancel(self._arriving_or_known(reference).base_id)
 
     async def load(self, reference: str) -> None:
         """Load a model into memory; returns once it is ready."""
@@ -171,6 +164,11 @@ class ModelService:
                     return variant.manifest.id
         return None
 
+    @property
+    def configured_model(self) -> str | None:
+        """The model in the settings, which answers whatever the user's language is; ``None`` if none is set."""
+        return self._settings.model or None
+
     def require_default_model(self, languages: Sequence[str] = ()) -> str:
         """Like :meth:`default_model`; raises :class:`ModelNotFetched` when there is none."""
         found = self.default_model(languages)
@@ -217,11 +215,7 @@ class ModelService:
 
         Raises :class:`ModelNotFound`, :class:`ModelNotFetched`, :class:`InvalidImport`.
         """
-        manifest = self.catalog.get(model_id)
-        folder = self.catalog.files.folder(manifest)
-        if not (folder / CONFIG).is_file():
-            self.catalog.files.present(manifest)
-            raise InvalidImport(f"{manifest.base_id} is not a Hugging Face model, so there is nothing to convert.")
+        folder = convertible_folder(self.catalog.get(model_id), self.catalog.files)
         path = convert_folder(folder, self.catalog.store_dir, to, on_progress, cancelled)
         self.catalog.refresh()
         return path

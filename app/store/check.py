@@ -18,6 +18,8 @@ from app.store.damage import DamagedRow
 from app.store.migrate import head_revision, require_tables, revision_of
 from app.store.row_mapping import (
     conversation_from,
+    dataset_from,
+    job_from,
     message_from,
     ranking_from,
     rating_from,
@@ -25,7 +27,17 @@ from app.store.row_mapping import (
     review_from,
 )
 from app.store.storage_errors import storage_errors
-from app.store.tables import ConversationRow, MessageRow, RankingItemRow, RankingRow, RatingRow, ReviewRow, UserRow
+from app.store.tables import (
+    ConversationRow,
+    DatasetRow,
+    JobRow,
+    MessageRow,
+    RankingItemRow,
+    RankingRow,
+    RatingRow,
+    ReviewRow,
+    UserRow,
+)
 
 NAMED = 20  # damaged rows; more are only counted
 _READ: dict[Any, Callable[[Any], object]] = {
@@ -36,6 +48,8 @@ _READ: dict[Any, Callable[[Any], object]] = {
     RankingRow: lambda row: ranking_from(row, ()),
     RankingItemRow: require_legible,
     ReviewRow: review_from,
+    JobRow: job_from,
+    DatasetRow: dataset_from,
 }
 _COUNTED = {
     "users": UserRow,
@@ -43,6 +57,8 @@ _COUNTED = {
     "messages": MessageRow,
     "ratings": RatingRow,
     "rankings": RankingRow,
+    "jobs": JobRow,
+    "datasets": DatasetRow,
 }
 
 

@@ -118,13 +118,36 @@ def reading(url: str) -> Iterator[Repositories]:
 
     Raises :class:`ConfigurationError` when there is no database yet or it is from an older version.
     """
+    parsed = _existing(url)
+    with _transaction(reading_engine(parsed, readers=1)) as repositories:
+        yield repositories
+
+
+@contextmanager
+def changing(url: str) -> Iterator[Repositories]:
+    """Like :func:`reading`, for one small change by a command, committed at the end of the context.
+
+    A server may be running: what it keeps in memory must not depend on what is changed. It finds changed jobs by
+    looking for them.
+    """
+    parsed = _existing(url)
+    with _transaction(writing_engine(parsed)) as repositories:
+        yield repositories
+
+
+def _existing(url: str) -> URL:
+    """The URL of a database that exists."""
     parsed = parse_url(url)
     path = sqlite_path(parsed)
     if path is not None and sqlite_files.is_new(path):
         raise ConfigurationError(
             f"There is no database at {path} yet. `parley serve` creates it. Is PARLEY_DATA_DIR set as for the server?"
         )
-    engine = reading_engine(parsed, readers=1)
+    return parsed
+
+
+@contextmanager
+def _transaction(engine: Engine) -> Iterator[Repositories]:
     try:
         with storage_errors(), engine.begin() as connection, Session(connection) as session:
             if revision_of(connection) != head_revision():
@@ -134,5 +157,6 @@ def reading(url: str) -> Iterator[Repositories]:
                 )
             require_tables(connection)
             yield Repositories(session, DamageLog())
+            session.flush()
     finally:
         engine.dispose()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import URL
@@ -34,6 +34,7 @@ class Opening:
     interrupted: int = 0  # replies that a crash left running
     purged: int = 0  # conversations deleted permanently
     backup: Path | None = None  # made before a migration
+    interrupted_jobs: int = 0  # that were running when the last server ended
     made_private: Sequence[Path] = ()  # files and folders that other accounts could read before
     read_only: StoreError | None = None  # raised by every write
 
@@ -58,9 +59,9 @@ def open_to_write(
         if path is not None and not sqlite_files.is_new(path):
             _require_usable(path, writable=True)
         backup = migrate(url, data_dir)
-        interrupted, purged = _tidy(url, damage, trash_days, busy_timeout_s)
+        tidied = _tidy(url, damage, trash_days, busy_timeout_s)
         undo.pop_all()
-    return lock, Opening(interrupted, purged, backup, made_private)
+    return lock, replace(tidied, backup=backup, made_private=made_private)
 
 
 def open_to_read(url: URL, reason: StoreReadOnly | StoreFull) -> tuple[ServerLock, Opening]:
@@ -102,7 +103,7 @@ def _require_usable(path: Path, *, writable: bool) -> None:
     require_known(sqlite_files.revision_in(path, writable=writable))
 
 
-def _tidy(url: URL, damage: DamageLog, trash_days: int, busy_timeout_s: float) -> tuple[int, int]:
+def _tidy(url: URL, damage: DamageLog, trash_days: int, busy_timeout_s: float) -> Opening:
     engine = writing_engine(url, busy_timeout_s=busy_timeout_s)
     try:
         with engine.begin() as connection, Session(connection) as session:
@@ -111,8 +112,9 @@ def _tidy(url: URL, damage: DamageLog, trash_days: int, busy_timeout_s: float) -
             repositories.users.ensure_local()
             interrupted = repositories.messages.interrupt_pending()
             purged = repositories.conversations.purge(trash_days)
+            interrupted_jobs = repositories.jobs.interrupt_running()
             session.flush()
-            return interrupted, purged
+            return Opening(interrupted, purged, interrupted_jobs=interrupted_jobs)
     except (IntegrityError, StaleDataError) as error:  # rows contradict each other
         raise DatabaseDamaged(DAMAGED) from error
     finally:

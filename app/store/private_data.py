@@ -16,7 +16,9 @@ from app.errors import ConfigurationError
 from app.system.private_files import create_folder, restrict
 
 _PAGE_FOLDER = "page"
-_EXPORT_MANIFEST = ".manifest.json"  # next to each export, see app.export.files.manifest_path
+_JOBS_FOLDER = "jobs"  # logs, see app.jobs.logs
+_DATASETS_FOLDER = "datasets"  # see app.feedback.datasets.shelf
+_EXPORT_MANIFEST = ".manifest.json"  # next to each export, see app.feedback.datasets.export_file.manifest_path
 
 
 def page_folder(data_dir: Path) -> Path:
@@ -39,13 +41,15 @@ def make_private(data_dir: Path, database: Path | None) -> list[Path]:
     data_dir = data_dir.resolve()
     backups = set((data_dir / "backups").glob("parley-*.db*"))
     ours = set(_exports(data_dir))
+    logs = set((data_dir / _JOBS_FOLDER).glob("*.log"))
     if database is not None:
         ours.update(database.parent.glob(f"{database.name}*"))
-    folders = [(data_dir / "backups", backups), (data_dir, ours | {data_dir / "backups", data_dir / _PAGE_FOLDER})]
+    known = {data_dir / name for name in ("backups", _PAGE_FOLDER, _JOBS_FOLDER, _DATASETS_FOLDER)}
+    folders = [(data_dir / "backups", backups), (data_dir / _JOBS_FOLDER, logs), (data_dir, ours | known)]
     if database is not None and database.parent != data_dir:
         folders.append((database.parent, ours))
     private = [folder for folder, content in folders if _holds_only(folder, content)]
-    return [path for path in (*private, *sorted(backups | ours)) if restrict(path)]
+    return [path for path in (*private, *sorted(backups | logs | ours)) if restrict(path)]
 
 
 def require_own(database: Path) -> None:

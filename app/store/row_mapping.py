@@ -7,22 +7,25 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar, get_args
 
+from app.domain.datasets import Dataset, LogPosition
 from app.domain.feedback import Decision, RankedReply, Ranking, RankingSource, Rating, Review, Verdict, ranked
 from app.domain.generation import FinishReason, Usage
+from app.domain.jobs import Job, JobError, JobProgress, JobState
 from app.domain.messages import Conversation, Message, MessageState, Provenance, Role, Timing
 from app.errors import DatabaseDamaged
+from app.store.column_types import Json, UtcDateTime
 from app.store.damage import Damaged, DamagedRow
 from app.store.tables import (
     Base,
     ConversationRow,
-    Json,
+    DatasetRow,
+    JobRow,
     MessageRow,
     RankingItemRow,
     RankingRow,
     RatingRow,
     ReviewRow,
     UserRow,
-    UtcDateTime,
 )
 from app.store.text_checks import checked, checked_json
 
@@ -38,7 +41,8 @@ def _allowed(row: type[Base]) -> tuple[tuple[str, tuple[type, ...]], ...]:
     return tuple(allowed)
 
 
-_Row = UserRow | ConversationRow | MessageRow | RatingRow | RankingRow | RankingItemRow | ReviewRow
+_Feedback = RatingRow | RankingRow | RankingItemRow | ReviewRow
+_Row = UserRow | ConversationRow | MessageRow | _Feedback | JobRow | DatasetRow
 _ALLOWED = {row: _allowed(row) for row in get_args(_Row)}
 
 
@@ -55,7 +59,7 @@ def _id_of(row: _Row) -> str:
     return row.ranking_id if isinstance(row, RankingItemRow) else row.id
 
 
-def _one_of(kind: type[E], row: MessageRow | RatingRow | RankingRow | ReviewRow, name: str) -> E:
+def _one_of(kind: type[E], row: MessageRow | RatingRow | RankingRow | ReviewRow | JobRow, name: str) -> E:
     value = getattr(row, name)
     try:
         return kind(value)
@@ -223,4 +227,49 @@ def review_from(row: ReviewRow) -> Review:
         decision=_one_of(Decision, row, "decision"),
         note=row.note,
         created_at=row.created_at,
+    )
+
+
+def job_from(row: JobRow) -> Job:
+    """The job of a row."""
+    require_legible(row)
+    error = row.error_code and JobError(row.error_code, row.error_message or "", row.error_details or {})
+    return Job(
+        id=row.id,
+        user_id=row.user_id,
+        kind=row.kind,
+        parameters=row.parameters,
+        state=_one_of(JobState, row, "state"),
+        created_at=row.created_at,
+        progress=_progress_from(row),
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        cancel_requested=row.cancel_requested,
+        error=error or None,
+        result=row.result,
+        log=row.log,
+    )
+
+
+def _progress_from(row: JobRow) -> JobProgress | None:
+    if row.progress is None:
+        return None
+    try:
+        return JobProgress(**row.progress)
+    except TypeError:
+        raise DamagedRow(row.__tablename__, row.id, "progress", "it has other fields") from None
+
+
+def dataset_from(row: DatasetRow) -> Dataset:
+    """The dataset of a row."""
+    require_legible(row)
+    return Dataset(
+        id=row.id,
+        user_id=row.user_id,
+        name=row.name,
+        created_at=row.created_at,
+        spec=row.spec,
+        manifest=row.manifest,
+        folder=row.folder,
+        read_until=LogPosition(row.rating_sequence, row.ranking_sequence, row.review_sequence),
     )

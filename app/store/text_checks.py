@@ -45,3 +45,8 @@ def storable_details(details: Mapping[str, object] | None) -> dict[str, Any] | N
             continue
         found[name] = value
     return found or None
+
+
+def storable_text(text: str) -> str:
+    """`text` with what can't be stored replaced: an error must be kept whatever file name it quotes."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

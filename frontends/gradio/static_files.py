@@ -23,10 +23,18 @@ STYLES = (
     *("page/tokens", "page/page", "page/gradio"),
     *("widgets/buttons", "widgets/choices", "widgets/menu", "widgets/popover", "widgets/text_area", "widgets/toast"),
     *("sidebar/sidebar", "sidebar/drop_area", "settings/settings", "settings/enter_setting"),
-    *("models/picker", "models/variant_choices", "models/hub_form"),
-    *("conversation/conversation", "conversation/question_editor", "conversation/reasoning"),
-    *("conversation/rating_box", "conversation/reply_details", "conversation/markdown", "conversation/formulas"),
-    *("comparison/comparison", "composer/composer", "page/welcome", "comparison/compare_row", "page/print"),
+    *("models/picker", "models/variant_choices", "models/hub_form", "jobs/jobs"),
+    *("conversation/conversation", "conversation/message_editor", "conversation/reasoning"),
+    *("conversation/correction", "conversation/rating_box", "conversation/reply_details"),
+    *("conversation/markdown", "conversation/formulas"),
+    *(
+        "comparison/comparison",
+        "comparison/better_line",
+        "composer/composer",
+        "page/welcome",
+        "comparison/compare_row",
+        "page/print",
+    ),
 )
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"

@@ -74,6 +74,18 @@ def watch_the_models(api: Api) -> None:
     assert names[0] == "models"
 
 
+def run_a_job(api: Api) -> None:
+    """A download of a model that has nothing to download."""
+    with api.http.stream("GET", "/api/jobs/events") as response:
+        assert api.http.post("/api/models/test/pull").status_code == 202
+        for event in read_events(response):
+            if event.name == "job" and event.data["job"]["state"] == "done":
+                job_id = event.data["job"]["id"]
+                break
+    assert api.http.get(f"/api/jobs/{job_id}").json()["log"]
+    assert api.http.delete(f"/api/jobs/{job_id}").status_code == 204
+
+
 def load_and_unload(api: Api) -> None:
     for todo in ("unload", "load"):
         assert api.http.post(f"/api/models/test/{todo}").status_code == 204
@@ -113,6 +125,17 @@ def test_nothing_blocks_the_loop(
         for _ in range(N_CALLS):
             use(api)
     assert watch.blocking == []
+    assert watch.longest_ms < MAX_BLOCK_MS, watch.longest
+
+
+def test_a_job_blocks_it_only_to_start_its_process(
+    api: Api, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_a_job(api)
+    with watched(loop, monkeypatch) as watch:
+        for _ in range(N_CALLS):
+            run_a_job(api)
+    assert [call for call in watch.blocking if "create_subprocess_exec" not in call] == []
     assert watch.longest_ms < MAX_BLOCK_MS, watch.longest
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,7 +99,8 @@ def test_two_models_are_compared_blind_and_named_once_one_is_chosen(server: Serv
         [letter, "You", "said:", "Hello", "there"] for letter in "AB"
     ]
     left, right = (column.bounding_box() or {} for column in columns.all())
-    assert left["y"] == right["y"] and right["x"] >= left["x"] + left["width"]
+    assert left["y"] == right["y"]
+    assert right["x"] >= left["x"] + left["width"]
     told = page.locator(".p-comparison").evaluate(
         "(element) => [...element.querySelectorAll('*')].map((one) => one.ariaLabel ?? one.title ?? '').join(' ')"
     )
@@ -324,7 +324,7 @@ def test_two_settings_are_named_by_what_differs(server: ServerProcess, open_page
 
 def rows(page: Page) -> list[str]:
     found: list[str] = page.locator(".p-order-row").evaluate_all(
-        "(all) => all.map((row) => row.querySelector('.p-order-rank').textContent + row.querySelector('.p-letter').textContent)"
+        "(all) => all.map((row) => ['.p-order-rank', '.p-letter'].map((name) => row.querySelector(name).textContent).join(''))"
     )
     return found
 

@@ -189,3 +189,20 @@ async def test_one_look_at_the_machine_is_enough_for_all_models(store: Path) -> 
     assert verdicts == [True] * len(SIZES_MIB)
     assert machine.readings == 1
     await house.pool.close()
+
+
+async def test_the_pool_tells_how_much_of_a_loading_model_is_in_memory(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpus, "has_gpu", lambda: False)
+    house = House(store, FakeMachine(Amount(4000 * MIB)), 0, random.Random(1))
+    loading = asyncio.create_task(house.pool.load("b"))
+    await house.started.wait()
+    share = house.pool.load_share("b")
+    assert share is not None
+    assert 0 < share < 1
+    assert house.pool.any_loading()
+    house.may_load.set()
+    await loading
+    assert (house.pool.load_share("b"), house.pool.any_loading()) == (None, False)
+    await house.pool.close()

@@ -4,8 +4,8 @@ import { beforeEach, test } from "node:test";
 import { Ratings } from "../../frontends/gradio/static/conversation/ratings.js";
 import { deferred, fakeApp, turn } from "./fakes.js";
 
-const NOTHING = { reasons: [], comment: "" };
-const TOO_LONG = { reasons: ["too_long"], comment: "half of it would do" };
+const NOTHING = { reasons: [], comment: "", score: null };
+const TOO_LONG = { reasons: ["too_long"], comment: "half of it would do", score: null };
 
 let app, shown, sent, toasts, ratings;
 
@@ -121,10 +121,10 @@ test("what could not be saved is sent when its box is closed again", async () =>
 
 test("undoing a withdrawal restores all of it, with what was typed and the score", async () => {
   shown.a1 = { verdict: "down", reasons: [], comment: "", score: 3 };
-  const undo = await ratings.withdraw("a1", TOO_LONG);
+  const undo = await ratings.withdraw("a1", { ...TOO_LONG, score: 3 });
   assert.equal(shown.a1, null);
   await undo();
-  assert.deepEqual(sent.at(-1)[1], { verdict: "down", score: 3, ...TOO_LONG });
+  assert.deepEqual(sent.at(-1)[1], { verdict: "down", ...TOO_LONG, score: 3 });
   await undo();
   assert.deepEqual(verdicts(), ["retracted", "down"]);
 });

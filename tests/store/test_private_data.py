@@ -42,6 +42,15 @@ def test_a_new_data_folder_and_all_in_it_are_private(on_sqlite: Opened) -> None:
     }
 
 
+def test_logs_of_jobs_that_others_could_read_become_private(tmp_path: Path) -> None:
+    log = tmp_path / "data" / "jobs" / "1.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("secret")
+    Store.open(f"sqlite:///{tmp_path / 'data' / 'parley.db'}", tmp_path / "data").close_now()
+    found = modes(tmp_path / "data")
+    assert (found["data"], found["jobs"], found["1.log"]) == ("700", "700", "600")
+
+
 def test_so_is_what_the_page_keeps_there(tmp_path: Path) -> None:
     folder = page_folder(tmp_path / "data")  # made before the store is opened
     Store.open(f"sqlite:///{tmp_path / 'data' / 'parley.db'}", tmp_path / "data").close_now()

@@ -97,6 +97,16 @@ class MemoryBudget:
         estimate = self._promises.get(holder)
         return estimate.total_bytes if estimate else 0
 
+    def load_share(self, holder: MemoryHolder) -> float | None:
+        """How much of a loading model's weights is in RAM, 0 … 0.99; ``None`` if that can't be told. Reads a file.
+
+        In whole hundredths. On a GPU, the weights leave the RAM again.
+        """
+        estimate, pid = self._promises.get(holder), holder.pid
+        if estimate is None or estimate.on_gpu or pid is None or not estimate.weights_bytes:
+            return None
+        return min(99, 100 * self._machine.resident_bytes(pid) // estimate.weights_bytes) / 100
+
     def promise(self, holder: MemoryHolder, estimate: MemoryEstimate) -> None:
         """Reserve the estimate for `holder`. The caller checks with a snapshot that it fits."""
         self._promises[holder] = estimate

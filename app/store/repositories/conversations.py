@@ -38,6 +38,7 @@ class Conversations:
         system_prompt: str = "",
         sampling: Mapping[str, object] | None = None,
         created_at: datetime | None = None,
+        allow_training: bool = True,
     ) -> Conversation:
         """Create a conversation of `user_id`; `created_at` is for imported ones."""
         now = created_at or datetime.now(UTC)
@@ -53,6 +54,7 @@ class Conversations:
             created_at=now,
             updated_at=now,
             deleted_at=None,
+            allow_training=allow_training,
         )
         _check(row)
         self._session.add(row)

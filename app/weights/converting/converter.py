@@ -60,15 +60,7 @@ class Converter(Protocol):
 
 def converter_for(config: Config) -> Converter:
     """The converter for a model's ``config.json``. Raises :class:`InvalidImport` for an unsupported architecture."""
-    kind = config.get("model_type")
-    if not isinstance(kind, str) or kind not in model_types.convertible():
-        known = ", ".join(sorted(model_types.convertible()))
-        raise InvalidImport(
-            f"Models of the architecture {str(kind)[:40]!r} can't be converted for llama.cpp; only {known} can. "
-            "It runs in PyTorch as it is, or from a GGUF file if one is published.",
-            architecture=str(kind)[:40],
-        )
-    return _converter(kind)
+    return _converter(model_types.require_convertible(config))
 
 
 def converter_for_gguf(architecture: str) -> Converter | None:

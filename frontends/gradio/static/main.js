@@ -6,6 +6,7 @@ import { Composer } from "./composer/composer.js";
 import { Actions } from "./conversation/actions.js";
 import { ConversationView } from "./conversation/conversation_view.js";
 import { OpenConversation } from "./conversation/open_conversation.js";
+import { replyMeant, verdictOf } from "./conversation/rating_keys.js";
 import { mountPicker } from "./models/picker.js";
 import { createApp, idInAddress } from "./page/app.js";
 import { connectionBar } from "./page/connection_bar.js";
@@ -53,6 +54,7 @@ async function start() {
 async function loadBasics(app) {
   const info = app.api.get("/api/info").catch(() => null);
   const models = app.refreshModels();
+  void app.refreshJobs();
   app.state.info = await info;
   await models;
 }
@@ -65,6 +67,7 @@ function mountConversation(app, main, { theme, panels }) {
   const compareRow = new CompareRow(app, setup);
   const comparing = new CompareActions(app, { conversation, actions, view, setup, row: compareRow });
   view.handlers = { ...handlersOf(actions), compare: (question, button) => comparing.offer(question, button) };
+  document.addEventListener("keydown", (event) => rateByKey(event, view.column));
   const on = {
     send: (text) => (setup.isOn ? comparing.ask(text) : actions.send(text)),
     stop: () => void actions.stop(),
@@ -91,9 +94,17 @@ function mountConversation(app, main, { theme, panels }) {
   return { conversation, actions, composer };
 }
 
+function rateByKey(event, column) {
+  const verdict = verdictOf(event);
+  const thumb = verdict && replyMeant(column, event.target)?.querySelector(`[data-act="${verdict}"]`);
+  if (!thumb) return;
+  event.preventDefault();
+  thumb.click();
+}
+
 /** The methods of `actions` that a message's buttons call, bound. */
 function handlersOf(actions) {
-  const names = ["copy", "edit", "regenerate", "continue", "version", "rate", "details", "hold"];
+  const names = ["copy", "edit", "correct", "original", "regenerate", "continue", "version", "rate", "details", "hold"];
   return Object.fromEntries(names.map((name) => [name, actions[name].bind(actions)]));
 }
 

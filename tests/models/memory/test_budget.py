@@ -180,3 +180,19 @@ def test_a_refusal_tells_what_is_missing_and_what_to_do(on_gpu: MemoryBudget, ma
     assert "in use: busy" in refused(estimate(600 * mib)).message
     details = refused(estimate(600 * mib, cache=mib, slots=4)).details
     assert details == {"model_id": "two", "needed_bytes": 601 * mib, "available_bytes": 500 * mib}
+
+
+def test_how_much_of_a_loading_model_is_in_memory(budget: MemoryBudget, machine: FakeMachine) -> None:
+    holder = Holder("one", loaded=False)
+    assert budget.load_share(holder) is None  # nothing is promised yet
+    budget.promise(holder, estimate(400, cache=100))
+    assert budget.load_share(holder) is None  # its worker has not started
+    holder.pid = 7
+    shares = []
+    for resident in (0, 101, 399, 600):
+        machine.workers[7] = Amount(resident)
+        shares.append(budget.load_share(holder))
+    assert shares == [0, 0.25, 0.99, 0.99]
+    on_gpu = Holder("two", pid=7, loaded=False)
+    budget.promise(on_gpu, estimate(400, gpu=True))
+    assert budget.load_share(on_gpu) is None

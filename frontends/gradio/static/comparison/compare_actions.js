@@ -2,6 +2,7 @@
 import { modelName } from "../models/model_name.js";
 import { showMenu } from "../widgets/menu.js";
 import { winnerOf, withChoice, withRanks } from "./judgement.js";
+import { rankingOf } from "./regenerated.js";
 import { verdictText } from "./verdict_line.js";
 
 const SAMPLES = { mode: "samples", samples: 3 };
@@ -22,6 +23,7 @@ export class CompareActions {
     this.focusComposer = () => {}; // set by main.js
     view.comparison.handlers = this;
     view.verdicts.handlers = this;
+    view.better.handlers = this;
   }
 
   // --- asking -------------------------------------------------------------------------------------
@@ -116,6 +118,27 @@ export class CompareActions {
     conversation.draw();
     if (place) view.keepClear(conversation.tree.path()[index].id, place);
     this.focusComposer();
+  }
+
+  // --- after Regenerate ---------------------------------------------------------------------------
+
+  /**
+   * Say whether a new version is better than the one before.
+   * @param {string} id
+   * @param {string} beforeId
+   * @param {import("./regenerated.js").Step} step
+   */
+  step(id, beforeId, step) {
+    this.view.hold();
+    void this.conversation.comparing.rankings.choose(rankingOf(id, beforeId, step));
+  }
+
+  /** Withdraw what was said of it. */
+  takeBack(id, beforeId) {
+    const { rankings } = this.conversation.comparing;
+    const ranking = rankings.between([id, beforeId]);
+    this.view.hold();
+    if (ranking) void rankings.withdraw(ranking);
   }
 
   // --- afterwards ---------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 /** Which replies of the open conversation are shown side by side: those that wait for a choice. No DOM. */
 import { asShown } from "./judgement.js";
 import { Rankings } from "./rankings.js";
+import { versionBefore } from "./regenerated.js";
 
 /** The rankings of one conversation, and what of them is shown. */
 export class CurrentComparison {
@@ -55,6 +56,18 @@ export class CurrentComparison {
   #messages(ranking) {
     const messages = asShown(ranking).map((item) => this.tree.get(item.message_id));
     return messages.every(Boolean) ? messages : null;
+  }
+
+  /**
+   * What can be said of a new version of a reply: whether it is better than the one before. Not of replies that were
+   * shown side by side, which were compared there.
+   * @param {import("../conversation/message_tree.js").Message} message
+   * @returns {{id: string, beforeId: string, ranking: import("./judgement.js").Ranking|null}|null}
+   */
+  regenerated(message) {
+    const before = versionBefore(message, this.tree.versions(message));
+    if (!before || this.rankings.decidedAt(message.id) || this.rankings.openAt(message.id)) return null;
+    return { id: message.id, beforeId: before.id, ranking: this.rankings.between([message.id, before.id]) };
   }
 
   /**

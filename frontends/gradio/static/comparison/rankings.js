@@ -50,6 +50,15 @@ export class Rankings {
     return this.#shownWith(messageId, (ranking) => !ranking.open);
   }
 
+  /**
+   * @param {string[]} messageIds
+   * @returns {import("./judgement.js").Ranking|null} what was chosen between these replies
+   */
+  between(messageIds) {
+    const found = this.known.get([...messageIds].sort().join());
+    return found && !found.withdrawn && !found.open ? found : null;
+  }
+
   #shownWith(messageId, isWanted) {
     const has = (ranking) => ranking.items.some((item) => item.message_id === messageId);
     const found = [...this.known.values()].filter((one) => !one.withdrawn && has(one) && wasShown(one) && isWanted(one));

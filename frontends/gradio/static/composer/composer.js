@@ -65,9 +65,13 @@ export class Composer {
       else if (this.area.value.trim()) this.tell(() => app.t("composer.wait"));
     });
     this.area.addEventListener("input", () => this.#typed());
+    this.area.addEventListener("paste", (event) => {
+      if (hasOnlyFiles(event.clipboardData)) this.tell(() => app.t("composer.only_text"));
+    });
     whenLeaving(storeTyped);
     for (const event of DRAWN_AFTER) app.on(event, () => this.draw());
     for (const event of ["models", "model"]) app.on(event, () => this.#modelChanged());
+    app.on("created", ({ id }) => (this.created = id));
     app.on("running", (message) => this.#setRunning(message !== null));
     app.on("comparison", (comparison) => this.#setComparing(Boolean(comparison?.ranking?.open)));
   }
@@ -149,6 +153,7 @@ export class Composer {
     if (!text.trim() || this.running) return;
     if (app.missingModel()) return this.missing.querySelector("button").focus(); // it asks; the text stays
     const from = app.state.conversationId;
+    this.created = null; // the chat that this question begins
     this.area.value = "";
     this.#fit();
     this.tell(null);
@@ -157,8 +162,16 @@ export class Composer {
       keepDraft(from, "");
       if (app.state.conversationId !== from) keepDraft(app.state.conversationId, this.area.value);
     } catch (error) {
-      this.#restore(text, error);
+      if ([from, this.created].includes(app.state.conversationId)) this.#restore(text, error);
+      else this.#restoreElsewhere(from, text, error);
     }
+  }
+
+  // Another chat was opened meanwhile: the text belongs to the one in which it was written.
+  #restoreElsewhere(from, text, error) {
+    const draft = readDraft(from).trim();
+    keepDraft(from, draft && draft !== text.trim() ? `${text}\n${draft}` : text);
+    this.app.toast(this.app.t("composer.kept_elsewhere", { error: this.app.errorText(error) }));
   }
 
   #restore(text, error) {
@@ -197,4 +210,10 @@ export class Composer {
   focus() {
     this.area.focus({ preventScroll: true });
   }
+}
+
+/** @returns {boolean} whether what is pasted has no text: an image, or other files */
+function hasOnlyFiles(data) {
+  const types = [...(data?.types ?? [])];
+  return types.includes("Files") && !types.some((type) => type.startsWith("text/"));
 }

@@ -135,6 +135,20 @@ export class Actions {
     await this.#ask(this.conversation.optimistic, `/api/messages/${message.id}/edit`, body);
   }
 
+  /** Save a person's corrected text of a reply as another version, and show it. Throws when the server refuses it. */
+  async correct(message, content) {
+    const { app, conversation } = this;
+    const { tree } = conversation;
+    const corrected = await app.api.post(`/api/messages/${message.id}/correction`, { content });
+    if (conversation.tree === tree) conversation.showWhenAdded(corrected.message.id);
+    app.toast(app.t("correction.saved"));
+  }
+
+  /** @returns {Object|undefined} the reply that a corrected one corrects */
+  original(message) {
+    return this.conversation.tree.get(message.corrects_id);
+  }
+
   /** Answer a question again, side by side. The reply that was shown is shown again when the server refuses it. */
   async compareAgain(question, contest) {
     const { conversation } = this;
@@ -198,7 +212,9 @@ export class Actions {
     const { ratings } = this.conversation;
     const isGiven = message.rating?.verdict === verdict;
     if (!isGiven) void ratings.give(message.id, verdict);
-    if (isGiven || verdict === "down") openRatingBox(app, ratings, button, message.id, verdict);
+    if (isGiven || verdict === "down") {
+      openRatingBox(app, ratings, button, message.id, verdict, () => this.view.edit(message.id));
+    }
   }
 
   details(message, button) {

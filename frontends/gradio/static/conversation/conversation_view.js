@@ -1,4 +1,5 @@
 /** Draws the open conversation: one column of messages. Its only state is what it has drawn. */
+import { BetterLines } from "../comparison/better_line.js";
 import { ComparisonView } from "../comparison/comparison_view.js";
 import { isTaken } from "../comparison/keep_clear.js";
 import { VerdictLines } from "../comparison/verdict_line.js";
@@ -26,6 +27,7 @@ export class ConversationView {
     this.tree = null; // that was drawn last
     this.comparison = new ComparisonView(app, (message) => this.#view(message, this.tree));
     this.verdicts = new VerdictLines(app);
+    this.better = new BetterLines(app);
     this.column = h("div.p-column", { role: "log", "aria-live": "off" });
     this.status = h("div.p-status", { role: "status" });
     this.live = h("div.p-offscreen", { "aria-live": "polite", role: "status" });
@@ -98,7 +100,10 @@ export class ConversationView {
       if (comparison?.index === at) return this.comparison.show(comparison);
       const view = this.#view(message, tree);
       view.mask(null);
-      if (view.isReply) this.verdicts.show(view.element, ...comparing.verdictOn(message.id));
+      if (view.isReply) {
+        this.verdicts.show(view.element, ...comparing.verdictOn(message.id));
+        this.better.show(view.element, comparing.regenerated(message));
+      }
       return view.element;
     });
   }
@@ -220,6 +225,11 @@ export class ConversationView {
     const view = this.views.get(id);
     if (view) return view.think(piece);
     this.earlyReasoning.set(id, [...(this.earlyReasoning.get(id) ?? []), piece]);
+  }
+
+  /** Edit a question, or correct a reply, in its place. */
+  edit(id) {
+    this.views.get(id)?.startEdit();
   }
 
   reading(id, done, total) {

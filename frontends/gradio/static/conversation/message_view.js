@@ -4,7 +4,8 @@ import { longTime, shortTime } from "../i18n/format.js";
 import { h, setHtml } from "../page/dom.js";
 import { iconButton } from "../widgets/buttons.js";
 import { authorName } from "./author.js";
-import { editor } from "./question_editor.js";
+import { correctionNote } from "./correction.js";
+import { editor } from "./message_editor.js";
 import { ReasoningView } from "./reasoning.js";
 import { Blocks, labelCopyButtons } from "./reply_blocks.js";
 import { replyNotes } from "./reply_notes.js";
@@ -16,6 +17,7 @@ const ACTIONS = {
   up: { iconName: "thumb_up", label: "message.up" },
   down: { iconName: "thumb_down", label: "message.down" },
   regenerate: { iconName: "refresh", label: "message.regenerate" },
+  correct: { iconName: "edit", label: "message.correct" },
   details: { iconName: "info", label: "message.details" },
 };
 
@@ -23,6 +25,8 @@ const ACTIONS = {
  * @typedef {Object} Handlers of a message's buttons
  * @property {(message: Object, button: HTMLElement) => void} copy
  * @property {(message: Object, content: string) => Promise<void>} edit
+ * @property {(message: Object, content: string) => Promise<void>} correct
+ * @property {(message: Object) => Object|undefined} original the reply that a corrected one corrects
  * @property {(message: Object, button: HTMLElement) => void} compare
  * @property {(message: Object) => void} regenerate
  * @property {(message: Object) => void} continue
@@ -159,7 +163,10 @@ export class MessageView {
   }
 
   #drawNotes() {
-    if (this.isReply) this.notes.replaceChildren(...replyNotes(this.app, this.message, this, this.handlers));
+    const { app, message, handlers } = this;
+    if (!this.isReply) return;
+    if (message.corrects_id) this.notes.replaceChildren(correctionNote(app, message, handlers.original(message)));
+    else this.notes.replaceChildren(...replyNotes(app, message, this, handlers));
   }
 
   // All buttons have their places from the beginning: none may come under a pointer that was about to press another one.
@@ -190,6 +197,7 @@ export class MessageView {
       copy,
       button("up", (shown, thumb) => handlers.rate(shown, "up", thumb)),
       button("down", (shown, thumb) => handlers.rate(shown, "down", thumb)),
+      button("correct", () => this.startEdit()),
       button("regenerate", handlers.regenerate),
       button("details", handlers.details),
     ];
@@ -222,7 +230,7 @@ export class MessageView {
     return group;
   }
 
-  /** Edit the question in place, from where an edit was left by opening another chat or reloading the page. */
+  /** Edit the question or correct the reply in place, from where an edit was left by opening another chat or reloading the page. */
   startEdit() {
     this.handlers.hold();
     this.#reserveHeight();
@@ -234,24 +242,27 @@ export class MessageView {
     this.editing = editor(this.app, readDraft(draft) || this.message.content, {
       typed: (text) => keepDraft(draft, text),
       save: async (text) => {
-        await this.handlers.edit(this.message, text);
+        await (this.isReply ? this.handlers.correct(this.message, text) : this.handlers.edit(this.message, text));
         close();
       },
       close,
-    });
+    }, { words: this.isReply ? "correct" : "edit" });
     this.element.dataset.editing = "";
-    this.body.replaceChildren(this.editing);
+    if (this.isReply) this.body.after(this.editing); // the blocks of its text stay, hidden
+    else this.body.replaceChildren(this.editing);
   }
 
-  /** Show the question again as it is. */
+  /** Show the message again as it is. */
   stopEdit() {
     if (!this.editing) return;
     this.#reserveHeight();
+    this.editing.remove();
     this.editing = null;
     delete this.element.dataset.editing;
     this.#drawBody();
-    this.actions.querySelector('[data-act="edit"]').focus({ preventScroll: true });
+    this.actions.querySelector(`[data-act="${this.isReply ? "correct" : "edit"}"]`).focus({ preventScroll: true });
   }
+
   // What is below must not come under the pointer that opens or closes the editor.
   #reserveHeight() {
     this.element.style.minHeight = `${this.element.offsetHeight}px`;

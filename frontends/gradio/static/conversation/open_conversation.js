@@ -74,6 +74,7 @@ export class OpenConversation {
     this.loaded = id === null;
     this.loading = false;
     this.upToDate = false; // whether every event since the messages were loaded has been received
+    this.expected = null; // the id of a message that is shown as soon as it is there
     this.waiting = []; // events received before the messages were loaded
   }
 
@@ -218,8 +219,19 @@ export class OpenConversation {
     this.app.emit("conversation-updated", conversation);
   }
 
+  /**
+   * Show a message of which the server's answer has told, now or when its event arrives.
+   * @param {string} id
+   */
+  showWhenAdded(id) {
+    this.expected = id;
+    if (!this.tree.get(id)) return;
+    this.tree.showThrough(id);
+    this.draw();
+  }
+
   #added(message) {
-    const follows = this.#isNext(message);
+    const follows = this.#isNext(message) || message.id === this.expected;
     this.optimistic.adopt(message);
     if (follows) this.tree.show(message.id);
     this.draw();

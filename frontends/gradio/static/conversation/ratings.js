@@ -6,7 +6,14 @@ import { same } from "../page/compare.js";
  * @property {"up"|"down"|"retracted"} verdict
  * @property {string[]} reasons
  * @property {string} comment
- * @property {number|null} [score]
+ * @property {number|null} [score] 1 … 10
+ */
+
+/**
+ * @typedef {Object} Entered what the box at a thumb contains
+ * @property {string[]} reasons
+ * @property {string} comment
+ * @property {number|null} score
  */
 
 /** Sends the ratings of the person at this page. */
@@ -19,7 +26,7 @@ export class Ratings {
   constructor(app, current, show) {
     Object.assign(this, { app, current, show });
     this.sending = new Map(); // message id → {last request, what is stored as far as known}, until all are answered
-    this.unsaved = new Map(); // message id → {verdict, reasons, comment} that could not be saved
+    this.unsaved = new Map(); // message id → rating that could not be saved
   }
 
   /** @returns {boolean} whether a rating of this reply is still being sent: what others tell meanwhile is older */
@@ -34,50 +41,48 @@ export class Ratings {
    */
   async give(id, verdict) {
     if (this.current(id)?.verdict === verdict) return;
-    await this.#send(id, { verdict, reasons: [], comment: "" });
+    await this.#send(id, { verdict, reasons: [], comment: "", score: null });
   }
 
   /**
    * What the box of a thumb shows: what is stored, or what could not be saved.
    * @param {string} id
    * @param {"up"|"down"} verdict
-   * @returns {{reasons: string[], comment: string}}
+   * @returns {Entered}
    */
   entered(id, verdict) {
     const known = [this.unsaved.get(id), this.current(id)].find((rating) => rating?.verdict === verdict);
-    const { reasons = [], comment = "" } = known ?? {};
-    return { reasons, comment };
+    return enteredIn(known);
   }
 
   /**
-   * Save reasons and comment of a thumb. Nothing is sent if they are stored already, or if the thumb is no longer given.
+   * Save reasons, comment and score of a thumb. Nothing is sent if they are stored already, or if the thumb is no longer given.
    * @param {string} id
    * @param {"up"|"down"} verdict
-   * @param {{reasons: string[], comment: string}} entered
+   * @param {Entered} entered
    * @param {{opened?: Object, leaving?: boolean}} [options] `opened`: what was entered already when the box opened, which
    *   may be older than what is stored by now; `leaving`: the page may end at once, so that nothing is waited for
    * @returns {Promise<"saved"|"unchanged"|"withdrawn"|"failed">}
    */
   async explain(id, verdict, entered, { opened = null, leaving = false } = {}) {
     if (same(entered, opened) && !this.unsaved.has(id)) return "unchanged";
-    const current = this.current(id) ?? {};
-    const { reasons = [], comment = "" } = current;
-    if (same(entered, { reasons, comment })) return "unchanged";
-    const given = current.verdict === verdict || this.unsaved.get(id)?.verdict === verdict;
+    const current = this.current(id);
+    if (same(entered, enteredIn(current))) return "unchanged";
+    const given = current?.verdict === verdict || this.unsaved.get(id)?.verdict === verdict;
     if (!given) return "withdrawn";
-    return (await this.#send(id, { ...scoreOf(current), verdict, ...entered }, leaving)) ? "saved" : "failed";
+    return (await this.#send(id, { verdict, ...entered }, leaving)) ? "saved" : "failed";
   }
 
   /**
    * Withdraw a rating.
    * @param {string} id
-   * @param {{reasons: string[], comment: string}} entered what the box contains, for the case that it is undone
+   * @param {Entered} entered what the box contains, for the case that it is undone
    * @returns {Promise<(() => Promise<void>)|null>} undoes it; null if there was nothing to withdraw, or that failed
    */
   async withdraw(id, entered) {
     const current = this.current(id);
     if (!current) return null;
-    const before = { ...scoreOf(current), verdict: current.verdict, ...entered };
+    const before = { verdict: current.verdict, ...entered };
     if (!(await this.#send(id, { verdict: "retracted" }))) return null;
     return async () => {
       if (!this.current(id)) await this.#send(id, before); // unless it was rated again
@@ -115,6 +120,7 @@ export class Ratings {
   }
 }
 
-function scoreOf({ score }) {
-  return typeof score === "number" ? { score } : {};
+function enteredIn(rating) {
+  const { reasons = [], comment = "", score = null } = rating ?? {};
+  return { reasons, comment, score };
 }

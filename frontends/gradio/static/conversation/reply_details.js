@@ -2,8 +2,9 @@
 import { longTime, number } from "../i18n/format.js";
 import { modelName } from "../models/model_name.js";
 import { h } from "../page/dom.js";
-import { showPopover } from "../widgets/popover.js";
+import { placePopover, showPopover } from "../widgets/popover.js";
 import { isImported } from "./author.js";
+import { judgementLines } from "./reply_judgements.js";
 
 const SAMPLING = ["temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_new_tokens"];
 
@@ -15,7 +16,19 @@ const SAMPLING = ["temperature", "top_p", "top_k", "min_p", "repetition_penalty"
 export function showDetails(app, anchor, message) {
   const rows = detailRows(app, message).filter(([, value]) => value);
   const list = h("dl.p-details", {}, ...rows.flatMap(([key, value]) => [h("dt", {}, app.t(key)), h("dd", {}, value)]));
-  showPopover(anchor, { title: app.t("details.title"), close: app.t("app.close"), content: [list] });
+  const judgements = h("dl.p-details.p-judgements", { "aria-live": "polite" });
+  const content = [list, judgements];
+  const { element } = showPopover(anchor, { title: app.t("details.title"), close: app.t("app.close"), content });
+  void showJudgements(app, message, judgements).then(() => placePopover(element, anchor));
+}
+
+// What became of the reader's judgements. Without connection the details are shown without them.
+async function showJudgements(app, message, list) {
+  const judgements = await app.api.get(`/api/messages/${message.id}/judgements`).catch(() => []);
+  const lines = judgementLines(app.t, judgements);
+  if (!lines.length) return;
+  list.before(h("h3.p-details-title", {}, app.t("judgement.title")));
+  list.append(...lines.flatMap(([what, became]) => [h("dt", {}, what), h("dd", {}, became)]));
 }
 
 function detailRows(app, message) {

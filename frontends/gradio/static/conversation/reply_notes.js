@@ -1,6 +1,7 @@
 /** Notes below a reply that waits, was stopped, was cut off or failed, with a button to continue or retry. */
 import { number } from "../i18n/format.js";
 import { modelName } from "../models/model_name.js";
+import { loadedPercent } from "../models/model_state.js";
 import { findModel, variantOf } from "../models/reference.js";
 import { h } from "../page/dom.js";
 import { textButton } from "../widgets/buttons.js";
@@ -54,21 +55,32 @@ function note(kind, text, button) {
 function waiting(app, message, { started, position, read, reasoning, alias }) {
   if (started || (reasoning.begun && !alias)) return null; // a comparison hides the reasoning, too
   const dots = h("span.p-dots", { "aria-hidden": "true" }, h("i"), h("i"), h("i"));
-  return h("p.p-note.p-waiting", { role: "status" }, dots, h("span", {}, waitingText(app, message, { position, read, alias })));
+  const { text, isCount } = waitingFor(app, message, { position, read, alias });
+  const live = isCount ? "off" : null; // a count that grows would be read out again and again
+  return h("p.p-note.p-waiting", { role: "status", "aria-live": live }, dots, h("span", {}, text));
 }
 
-function waitingText(app, message, { position, read, alias }) {
-  if (position > 1) return app.t("chat.queued", { count: position - 1 });
-  if (position === 1) return app.t("chat.queued_next");
-  if (alias) return app.t("chat.thinking");
+function loading(app, model, variant) {
+  const percent = loadedPercent(app, variant);
+  if (percent) return { text: app.t("chat.loading_share", { model, percent }), isCount: true };
+  return { text: app.t("chat.loading_model", { model }) };
+}
+
+function waitingFor(app, message, { position, read, alias }) {
+  if (position > 1) return { text: app.t("chat.queued", { count: position - 1 }) };
+  if (position === 1) return { text: app.t("chat.queued_next") };
+  if (alias) return { text: app.t("chat.thinking") };
   const reference = message.model_id ?? app.reference();
   const model = findModel(app.state.models, reference);
-  const state = model && variantOf(model, reference).state;
+  const variant = model && variantOf(model, reference);
+  const state = variant?.state;
   // A question is not stored before its model is in memory.
-  const loading = state === "loading" || (message.optimistic && state === "ready");
-  if (loading) return app.t("chat.loading_model", { model: modelName(app, reference) });
-  if (message.optimistic) return app.t("chat.sending");
-  if (read && read.total >= LONG_TOKENS && read.done < read.total)
-    return app.t("chat.reading", { done: number(app, read.done), total: number(app, read.total) });
-  return app.t("chat.thinking");
+  const isLoading = state === "loading" || (message.optimistic && state === "ready");
+  if (isLoading) return loading(app, modelName(app, reference), variant);
+  if (message.optimistic) return { text: app.t("chat.sending") };
+  if (read && read.total >= LONG_TOKENS && read.done < read.total) {
+    const counts = { done: number(app, read.done), total: number(app, read.total) };
+    return { text: app.t("chat.reading", counts), isCount: true };
+  }
+  return { text: app.t("chat.thinking") };
 }

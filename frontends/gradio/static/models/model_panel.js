@@ -1,11 +1,13 @@
 /** The panel with the details of one model and the button to use or download it. */
 import { bytes, joined, number } from "../i18n/format.js";
+import { isActive } from "../jobs/job_state.js";
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
 import { fetchingText, isTooLarge, isUsable, languageNames, share } from "./model_state.js";
 import { VariantChoices } from "./variant_choices.js";
 
 const IGNORED_SHOWN = 3;
+const HERE = new Set(["ready", "loading", "loaded", "failed"]);
 const KNOWN_REASONS = new Set(["smallest_gguf", "gpu", "no_gguf"]);
 
 /** The lower half of the picker. Redrawn once a second while a model is downloaded, and keeps the focus. */
@@ -17,6 +19,7 @@ export class ModelPanel {
    * @param {(reference: string) => void} on.refine choose another variant or adapter of the model in use
    * @param {(model: Object) => void} on.fetch
    * @param {(model: Object) => void} on.cancel
+   * @param {(model: Object) => void} on.convert
    */
   constructor(app, on) {
     this.app = app;
@@ -25,6 +28,7 @@ export class ModelPanel {
     this.progress = h("progress.p-progress", { max: "1", hidden: true });
     this.button = h("button.p-button.p-small", { type: "button", onclick: () => this.act() });
     this.forget = h("button.p-button.p-small", { type: "button", onclick: () => on.cancel(this.model) });
+    this.convert = h("button.p-button.p-small", { type: "button", onclick: () => on.convert(this.model) });
     this.choices = new VariantChoices(app, on.refine);
     this.element = h(
       "div.p-model-panel",
@@ -51,6 +55,7 @@ export class ModelPanel {
     this.progress.value = share(model);
     this.progress.setAttribute("aria-label", fetchingText(this.app, model));
     this.#drawForget(Boolean(model.arriving) && model.state !== "fetching");
+    this.#drawConvert();
     this.#drawButton(current);
   }
 
@@ -124,6 +129,18 @@ export class ModelPanel {
     this.forget.textContent = this.app.t("picker.forget");
     if (!offered) this.forget.remove();
     else if (!this.forget.isConnected) this.button.before(this.forget);
+  }
+
+  /** A model that would be faster after a conversion can be converted, once at a time. */
+  #drawConvert() {
+    const { app, model, convert } = this;
+    const isConverting = app.state.jobs.some(
+      (job) => job.kind === "convert" && isActive(job) && job.parameters.model_id === model.id,
+    );
+    convert.textContent = app.t("jobs.convert_model");
+    convert.disabled = isConverting;
+    if (model.why !== "no_gguf" || !HERE.has(model.state)) convert.remove();
+    else if (!convert.isConnected) this.button.after(convert);
   }
 
   #action(current) {

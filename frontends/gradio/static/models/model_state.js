@@ -28,7 +28,14 @@ export function stateText(app, model) {
   if (model.state === "fetching") return fetchingText(app, model);
   if (model.state === "not_fetched" && model.size_bytes)
     return app.t("picker.not_fetched", { size: bytes(app, model.size_bytes) });
+  if (model.state === "loading" && model.load_share)
+    return app.t("picker.loading_share", { percent: loadedPercent(app, model) });
   return app.t(`picker.state_${model.state}`);
+}
+
+/** @returns {string} how much of a model that is being loaded is in memory, e.g. "40%"; "" if that is not known */
+export function loadedPercent(app, { load_share }) {
+  return load_share ? number(app, load_share, { style: "percent" }) : "";
 }
 
 /** @returns {number} bytes available for loading a model on its device */

@@ -1,8 +1,8 @@
 /** The list of models, the model of the open conversation, and the progress of downloads. */
 import { same } from "../page/compare.js";
+import { NeededStream } from "../page/needed_stream.js";
 import { throttled } from "../page/throttle.js";
 import { preferredModel, rememberModel } from "./chosen_model.js";
-import { ModelStream } from "./model_stream.js";
 import { asLoaded, findModel, isKnown, variantOf } from "./reference.js";
 
 const BUSY = new Set(["fetching", "loading"]);
@@ -17,7 +17,12 @@ export function addModels(app) {
   let timer = 0;
   let isFollowed = () => false; // whether the list is visible
   const isNeeded = () => isFollowed() || app.state.models.some(isBusy);
-  const stream = new ModelStream(() => app.state.language, isNeeded, received);
+  const stream = new NeededStream({
+    path: () => `/api/models/events?language=${app.state.language}`,
+    names: ["models", "model", "removed", "memory"],
+    isNeeded,
+    onEvent: received,
+  });
   const drawProgress = throttled(() => app.emit("models", app.state.models), MINOR_MS);
   const drawMemory = throttled(() => app.emit("memory", app.state.memory), MINOR_MS);
 
@@ -114,9 +119,11 @@ function withModel(models, next) {
   return isKnown ? models.map((model) => (model.id === next.id ? next : model)) : [...models, next];
 }
 
-/** Whether `next` differs only in the progress of its download. */
+/** Whether `next` differs only in how far it is downloaded or loaded. */
 function isProgress(models, next) {
-  return next.state === "fetching" && models.some(({ id, state }) => id === next.id && state === "fetching");
+  const known = models.find(({ id }) => id === next.id);
+  const states = ({ state, quantizations = [] }) => [state, ...quantizations.map((variant) => variant.state)];
+  return Boolean(known) && isBusy(next) && same(states(known), states(next));
 }
 
 function isBusy(model) {

@@ -10,6 +10,7 @@ import { isUsable, listedState, shortLanguageNames, stateLook, stateText } from 
 import { asLoaded, bestReference, findModel, fullName, hasChoices, parts } from "./reference.js";
 
 const GAP = 6;
+const LOWEST = 320; // px of height that the list needs
 const TALLEST = 560;
 
 /**
@@ -62,9 +63,10 @@ class Picker {
       refine: (reference) => void this.#choose(reference, true),
       fetch: (model) => void this.#fetch(model),
       cancel: (model) => void this.#call(() => app.api.delete(`/api/models/${model.id}/pull`)),
+      convert: (model) => void this.#convert(model),
     });
     this.list.addEventListener("keydown", (event) => this.#key(event));
-    const events = ["models", "memory", "model", "language", "conversation", "conversation-updated", choice.changed];
+    const events = ["models", "jobs", "memory", "model", "language", "conversation", "conversation-updated", choice.changed];
     for (const event of events.filter(Boolean)) app.on(event, () => this.draw());
     app.on("models", () => this.#announceFetched());
     this.draw();
@@ -278,6 +280,13 @@ class Picker {
     this.#announceFetched();
   }
 
+  async #convert(model) {
+    const { base } = parts(model.id);
+    if (!(await this.#call(() => this.app.api.post(`/api/models/${base}/convert`, {})))) return;
+    this.app.toast(this.app.t("jobs.converting_model", { model: model.title }));
+    await this.app.refreshJobs();
+  }
+
   async #call(work) {
     try {
       await work();
@@ -309,13 +318,19 @@ class Picker {
   }
 }
 
-/** Place the popover below or above its button, where there is more space, and limit its height to that space. */
+/**
+ * Place the popover below or above its button, where there is more space, and limit its height to that space. In a low
+ * window (a phone on its side, 200 % zoom) it takes the whole height, over the button.
+ */
 function place(box, anchor) {
   const at = anchor.getBoundingClientRect();
   const above = at.top - 2 * GAP;
   const below = innerHeight - at.bottom - 2 * GAP;
   const under = below >= Math.min(above, box.scrollHeight);
-  box.style.top = under ? `${at.bottom + GAP}px` : "auto";
-  box.style.bottom = under ? "auto" : `${innerHeight - at.top + GAP}px`;
-  box.style.maxHeight = `${Math.min(TALLEST, under ? below : above)}px`;
+  const space = under ? below : above;
+  const isLow = space < Math.min(LOWEST, box.scrollHeight);
+  const from = isLow ? GAP : at.bottom + GAP;
+  box.style.top = under || isLow ? `${from}px` : "auto";
+  box.style.bottom = under || isLow ? "auto" : `${innerHeight - at.top + GAP}px`;
+  box.style.maxHeight = `${isLow ? innerHeight - 2 * GAP : Math.min(TALLEST, space)}px`;
 }

@@ -63,8 +63,9 @@ export function bestReference(model) {
 
 /** @returns {Object} `model` with the state and memory of the variant that `reference` names */
 export function asLoaded(model, reference) {
-  const { state, memory_bytes, fits, error, why } = variantOf(model, reference);
-  return model.state === "fetching" ? model : { ...model, state, memory_bytes, fits, why, error: model.error ?? error };
+  const { state, memory_bytes, fits, load_share, error, why } = variantOf(model, reference);
+  if (model.state === "fetching") return model;
+  return { ...model, state, memory_bytes, fits, load_share, why, error: model.error ?? error };
 }
 
 /** @returns {boolean} whether it has several variants, or adapters */

@@ -1,5 +1,6 @@
 /** The `app` object: state, events and services shared by all parts of the page, and navigation. */
 import { createTranslate, LOCALES, preferredLanguage, rememberLanguage } from "../i18n/language.js";
+import { addJobs } from "../jobs/jobs.js";
 import { addModels } from "../models/models.js";
 import { createApi } from "./api.js";
 import { errorText } from "./error_text.js";
@@ -41,6 +42,7 @@ export function createApp() {
   useLanguage(app, app.state.language); // without an event, since nothing is drawn yet
   app.t = createTranslate(() => app.state.language);
   addModels(app);
+  addJobs(app);
   addNavigation(app);
   return app;
 }

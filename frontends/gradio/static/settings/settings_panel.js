@@ -19,6 +19,7 @@ import {
 import { SettingsState } from "./settings_state.js";
 import { TextSetting } from "./text_setting.js";
 import { ThinkingSetting } from "./thinking_setting.js";
+import { trainingSetting } from "./training_setting.js";
 
 const STATUS_TEXTS = { saved: "settings.saved", kept: "settings.kept" };
 
@@ -84,6 +85,7 @@ class SettingsPanel {
       h("details.p-advanced", { id: "parley-advanced" }, this.advanced, advanced),
       this.reset,
       this.statusLine,
+      trainingSetting(this.app),
     );
     this.element = h("div.p-settings", {}, h("div.p-settings-head", {}, this.title, this.closeButton), this.form);
     this.element.append(enterSetting(this.app));

@@ -1,4 +1,5 @@
 /** The sidebar: new chat, search, import and export, and the conversation list. */
+import { jobsButton } from "../jobs/jobs_button.js";
 import { address } from "../page/api.js";
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
@@ -83,7 +84,16 @@ class Sidebar {
     this.element = h(
       "nav.p-sidebar",
       {},
-      h("div.p-sidebar-head", {}, this.brand, h("span.p-spring"), this.importButton, this.exportLink, this.file),
+      h(
+        "div.p-sidebar-head",
+        {},
+        this.brand,
+        h("span.p-spring"),
+        jobsButton(this.app),
+        this.importButton,
+        this.exportLink,
+        this.file,
+      ),
       h(
         "div.p-sidebar-tools",
         {},

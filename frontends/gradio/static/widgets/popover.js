@@ -28,7 +28,7 @@ export function showPopover(anchor, { title, close, content, className = "", onC
     handle.close();
   });
   document.body.append(element);
-  place(element, anchor);
+  placePopover(element, anchor);
   anchor.setAttribute("aria-expanded", "true");
   document.addEventListener("pointerdown", outside, true);
   element.focus({ preventScroll: true });
@@ -53,7 +53,12 @@ function shut(handle, anchor, outside) {
   return true;
 }
 
-function place(element, anchor) {
+/**
+ * Put a popover at its anchor, also after its content has grown.
+ * @param {HTMLElement} element
+ * @param {HTMLElement} anchor
+ */
+export function placePopover(element, anchor) {
   const at = anchor.getBoundingClientRect();
   const box = element.getBoundingClientRect();
   const gap = 6;

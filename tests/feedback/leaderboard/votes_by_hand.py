@@ -1,0 +1,25 @@
+"""Comparisons written out by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from app.feedback.leaderboard.comparison import Comparison, Outcome
+
+_numbers = count()
+
+
+def vote(left: str, right: str, outcome: Outcome = Outcome.LEFT, **rest: Any) -> Comparison:
+    """One vote, of its own rater, prompt and judgement unless told otherwise."""
+    number = next(_numbers)
+    at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=number % 100_000)
+    own = {"judgement_id": f"j{number}", "rater_id": f"r{number}", "prompt_id": f"q{number}", "at": at}
+    return Comparison(left=left, right=right, outcome=outcome, **own | rest)
+
+
+def record(left: str, right: str, wins: int, losses: int, ties: int = 0, **rest: Any) -> list[Comparison]:
+    """So many votes for the left one, for the right one, and ties."""
+    outcomes = [Outcome.LEFT] * wins + [Outcome.RIGHT] * losses + [Outcome.TIE] * ties
+    return [vote(left, right, outcome, **rest) for outcome in outcomes]
