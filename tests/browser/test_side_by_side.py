@@ -54,12 +54,12 @@ def stored(server: ServerProcess, page: Page) -> dict[str, Any]:
     return dict(found)
 
 
-def ranking(server: ServerProcess, page: Page, *, is_open: bool = False) -> dict[str, Any]:
-    """The conversation's only ranking, once it is open or not."""
+def ranking(server: ServerProcess, page: Page, *, is_open: bool = False, count: int = 1) -> dict[str, Any]:
+    """The latest of the conversation's rankings, once there are so many and it is open or not."""
     for _ in range(100):
         found = stored(server, page)["rankings"]
-        if len(found) == 1 and found[0]["open"] is is_open:
-            return dict(found[0])
+        if len(found) == count and found[-1]["open"] is is_open:
+            return dict(found[-1])
         page.wait_for_timeout(50)
     raise AssertionError(f"{found}")
 
@@ -279,10 +279,26 @@ def test_an_earlier_question_is_answered_again(server: ServerProcess, open_page:
     page.locator(".p-question [data-act=compare]").click()
     page.get_by_role("menuitem", name="three").click()
     expect(page.locator(".p-order-row")).to_have_count(3)
+    expect(page.locator(".p-verdict-foot button").last).to_be_enabled()
     page.locator(".p-question").hover()
     page.locator(".p-question [data-act=compare]").click()  # again, while the three wait: they are skipped
+    page.get_by_role("menuitem", name="Compare Scripted test").click()
+    expect(page.locator(".p-contender")).to_have_count(2)
+    waiting = ranking(server, page, is_open=True, count=2)
+    assert len(waiting["items"]) == 2
+
+
+def test_another_model_to_compare_with_is_chosen_from_the_list(server: ServerProcess, open_page: OpenPage) -> None:
+    page = comparing(open_page(server.url), on=False)
+    ask(page, "Hello there")
+    finished(page)
+    page.locator(".p-question").hover()
+    page.locator(".p-question [data-act=compare]").click()
     page.get_by_role("menuitem", name="Choose another model").click()
-    expect(page.locator(".p-picker-box")).to_be_visible()
+    page.locator(".p-picker-box .p-model[data-model=other]").click()
+    expect(page.locator(".p-picker-box")).to_have_count(0)
+    expect(page.locator("[data-act=compare_next]")).to_contain_text("vs Scripted other")
+    expect(page.locator(".p-composer .p-picker")).to_contain_text("Scripted test")  # the chat's own stays
 
 
 def test_a_second_model_that_is_the_first_is_refused_in_words(server: ServerProcess, open_page: OpenPage) -> None:
@@ -385,8 +401,8 @@ def test_in_chinese_on_a_phone(server: ServerProcess, open_page: OpenPage) -> No
     assert below["y"] > above["y"] + above["height"] - 1
     expect(page.locator(".p-verdict-status")).to_have_text("哪个回答更好？")
     expect(page.get_by_role("button", name="都不好", exact=True)).to_be_visible()
-    for button in page.locator(".p-verdict button:visible, .p-compare :is(select, button, label)").all():
-        assert (button.bounding_box() or {})["height"] >= 44 or not button.is_visible()
+    for button in page.locator(":is(.p-verdict, .p-compare) :is(select, button, label):visible").all():
+        assert (button.bounding_box() or {})["height"] >= 44
     assert page.evaluate("document.querySelector('.p-log').scrollWidth <= innerWidth")
     assert page.evaluate("document.querySelector('.p-compare-controls').scrollWidth <= innerWidth")
     choice(page, "left").tap()
