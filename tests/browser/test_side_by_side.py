@@ -323,7 +323,8 @@ def test_two_settings_are_named_by_what_differs(server: ServerProcess, open_page
 
 def rows(page: Page) -> list[str]:
     found: list[str] = page.locator(".p-order-row").evaluate_all(
-        "(all) => all.map((row) => ['.p-order-rank', '.p-letter'].map((name) => row.querySelector(name).textContent).join(''))"
+        "(all) => all.map((row) => row.querySelector('.p-order-rank').textContent"
+        " + row.querySelector('.p-letter').textContent)"
     )
     return found
 
