@@ -14,7 +14,6 @@ from tests.browser.steady import press, taken
 from tests.support.processes import ServerProcess
 from tests.support.servers import scripted_settings
 
-SIZES = pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 NAMES = {"Scripted test", "Scripted other"}
 LONG = "one two three four five six seven eight nine ten " * 6
 
@@ -55,12 +54,12 @@ def stored(server: ServerProcess, page: Page) -> dict[str, Any]:
     return dict(found)
 
 
-def ranking(server: ServerProcess, page: Page, *, is_open: bool = False) -> dict[str, Any]:
-    """The conversation's only ranking, once it is open or not."""
+def ranking(server: ServerProcess, page: Page, *, is_open: bool = False, count: int = 1) -> dict[str, Any]:
+    """The latest of the conversation's rankings, once there are so many and it is open or not."""
     for _ in range(100):
         found = stored(server, page)["rankings"]
-        if len(found) == 1 and found[0]["open"] is is_open:
-            return dict(found[0])
+        if len(found) == count and found[-1]["open"] is is_open:
+            return dict(found[-1])
         page.wait_for_timeout(50)
     raise AssertionError(f"{found}")
 
@@ -280,10 +279,26 @@ def test_an_earlier_question_is_answered_again(server: ServerProcess, open_page:
     page.locator(".p-question [data-act=compare]").click()
     page.get_by_role("menuitem", name="three").click()
     expect(page.locator(".p-order-row")).to_have_count(3)
+    expect(page.locator(".p-verdict-foot button").last).to_be_enabled()
     page.locator(".p-question").hover()
     page.locator(".p-question [data-act=compare]").click()  # again, while the three wait: they are skipped
+    page.get_by_role("menuitem", name="Compare Scripted test").click()
+    expect(page.locator(".p-contender")).to_have_count(2)
+    waiting = ranking(server, page, is_open=True, count=2)
+    assert len(waiting["items"]) == 2
+
+
+def test_another_model_to_compare_with_is_chosen_from_the_list(server: ServerProcess, open_page: OpenPage) -> None:
+    page = comparing(open_page(server.url), on=False)
+    ask(page, "Hello there")
+    finished(page)
+    page.locator(".p-question").hover()
+    page.locator(".p-question [data-act=compare]").click()
     page.get_by_role("menuitem", name="Choose another model").click()
-    expect(page.locator(".p-picker-box")).to_be_visible()
+    page.locator(".p-picker-box .p-model[data-model=other]").click()
+    expect(page.locator(".p-picker-box")).to_have_count(0)
+    expect(page.locator("[data-act=compare_next]")).to_contain_text("vs Scripted other")
+    expect(page.locator(".p-composer .p-picker")).to_contain_text("Scripted test")  # the chat's own stays
 
 
 def test_a_second_model_that_is_the_first_is_refused_in_words(server: ServerProcess, open_page: OpenPage) -> None:
@@ -308,7 +323,8 @@ def test_two_settings_are_named_by_what_differs(server: ServerProcess, open_page
 
 def rows(page: Page) -> list[str]:
     found: list[str] = page.locator(".p-order-row").evaluate_all(
-        "(all) => all.map((row) => ['.p-order-rank', '.p-letter'].map((name) => row.querySelector(name).textContent).join(''))"
+        "(all) => all.map((row) => row.querySelector('.p-order-rank').textContent"
+        " + row.querySelector('.p-letter').textContent)"
     )
     return found
 
@@ -386,8 +402,8 @@ def test_in_chinese_on_a_phone(server: ServerProcess, open_page: OpenPage) -> No
     assert below["y"] > above["y"] + above["height"] - 1
     expect(page.locator(".p-verdict-status")).to_have_text("哪个回答更好？")
     expect(page.get_by_role("button", name="都不好", exact=True)).to_be_visible()
-    for button in page.locator(".p-verdict button:visible, .p-compare :is(select, button, label)").all():
-        assert (button.bounding_box() or {})["height"] >= 44 or not button.is_visible()
+    for button in page.locator(":is(.p-verdict, .p-compare) :is(select, button, label):visible").all():
+        assert (button.bounding_box() or {})["height"] >= 44
     assert page.evaluate("document.querySelector('.p-log').scrollWidth <= innerWidth")
     assert page.evaluate("document.querySelector('.p-compare-controls').scrollWidth <= innerWidth")
     choice(page, "left").tap()
@@ -395,8 +411,15 @@ def test_in_chinese_on_a_phone(server: ServerProcess, open_page: OpenPage) -> No
     assert (page.locator("[data-act=withdraw]").bounding_box() or {})["height"] >= 44
 
 
-@SIZES
-@pytest.mark.parametrize("text", ["Short", LONG], ids=["short", "long"])
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        pytest.param("Short", PHONE, id="short-phone"),
+        pytest.param(LONG, WIDE, id="long-wide"),
+        pytest.param("Short", WIDE, id="short-wide", marks=pytest.mark.slow),  # these are tried in .ci/run
+        pytest.param(LONG, PHONE, id="long-phone", marks=pytest.mark.slow),
+    ],
+)
 def test_nothing_comes_under_the_pointer(
     server: ServerProcess, open_page: OpenPage, text: str, size: tuple[int, int]
 ) -> None:

@@ -26,7 +26,7 @@ export class CompareRow {
     this.blindText = h("span");
     this.blind = h("label.p-compare-blind", {}, this.blindBox, this.blindText);
     this.warning = h("p.p-compare-warning", { role: "status" });
-    const controls = h("div.p-compare-controls", {}, this.mode, this.picker, this.settings, this.samples, this.blind);
+    const controls = h("div.p-compare-controls", {}, this.mode, this.settings, this.samples, this.blind);
     this.element = h("div.p-compare", { role: "group" }, controls, this.warning);
     mountPicker(this.picker, app, {
       reference: () => setup.second(),
@@ -47,7 +47,8 @@ export class CompareRow {
     this.element.hidden = !on;
     this.element.setAttribute("aria-label", app.t("compare.title"));
     this.mode.value = mode;
-    this.picker.hidden = mode !== "models";
+    if (!on || mode !== "models") this.picker.remove();
+    else if (!this.picker.isConnected) this.mode.after(this.picker);
     this.settings.hidden = mode !== "settings";
     this.samples.hidden = mode !== "samples";
     this.blind.hidden = mode === "samples"; // there is nothing to hide

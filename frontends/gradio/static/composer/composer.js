@@ -34,7 +34,8 @@ export class Composer {
     this.shownError = null; // {say, error}; `say` is a function, so that the line can be translated again
     this.picker = h("div.p-picker-mount");
     const settings = () => on.settings(this.settings);
-    this.settings = h("button.p-chip-button", { type: "button", "aria-haspopup": "dialog", onclick: settings });
+    const button = { type: "button", "aria-haspopup": "dialog", dataset: { act: "settings" }, onclick: settings };
+    this.settings = h("button.p-chip-button", button);
     this.button = h("button.p-send", { type: "submit" });
     this.hint = h("p.p-hint");
     this.form = h(
