@@ -284,6 +284,7 @@ def test_an_earlier_question_is_answered_again(server: ServerProcess, open_page:
     page.locator(".p-question [data-act=compare]").click()  # again, while the three wait: they are skipped
     page.get_by_role("menuitem", name="Compare Scripted test").click()
     expect(page.locator(".p-contender")).to_have_count(2)
+    expect(choice(page, "left")).to_be_enabled()
     waiting = ranking(server, page, is_open=True, count=2)
     assert len(waiting["items"]) == 2
 
@@ -322,10 +323,8 @@ def test_two_settings_are_named_by_what_differs(server: ServerProcess, open_page
 
 
 def rows(page: Page) -> list[str]:
-    found: list[str] = page.locator(".p-order-row").evaluate_all(
-        "(all) => all.map((row) => row.querySelector('.p-order-rank').textContent"
-        " + row.querySelector('.p-letter').textContent)"
-    )
+    shown = "(row) => row.querySelector('.p-order-rank').textContent + row.querySelector('.p-letter').textContent"
+    found: list[str] = page.locator(".p-order-row").evaluate_all(f"(all) => all.map({shown})")
     return found
 
 
