@@ -15,6 +15,18 @@ from tests.support.processes import ServerProcess
 SIZES = pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 SHORT = "Short."
 LONG = "\n\n".join(f"Paragraph {n} of a long reply." for n in range(30))
+# The others are tried in .ci/run.
+SIZED_TEXTS = pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        pytest.param(SHORT, PHONE, id="short-phone"),
+        pytest.param(LONG, WIDE, id="long-wide"),
+        pytest.param(SHORT, WIDE, id="short-wide", marks=pytest.mark.slow),
+        pytest.param(LONG, PHONE, id="long-phone", marks=pytest.mark.slow),
+        pytest.param(LONG[:400], WIDE, id="some-wide", marks=pytest.mark.slow),
+        pytest.param(LONG[:400], PHONE, id="some-phone", marks=pytest.mark.slow),
+    ],
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +53,7 @@ def versions(page: Page, kind: str = "reply") -> Locator:
     return page.locator(f".p-{kind} .p-versions").last
 
 
-@SIZES
-@pytest.mark.parametrize("text", [SHORT, LONG], ids=["short", "long"])
+@SIZED_TEXTS
 def test_regenerate_can_be_pressed_again_and_again(
     server: ServerProcess, open_page: OpenPage, text: str, size: tuple[int, int]
 ) -> None:
@@ -81,8 +92,7 @@ def test_the_switch_of_versions_stays_under_the_pointer(
         expect(page.locator(f".p-reply [data-act={act}]").first).to_be_in_viewport()
 
 
-@SIZES
-@pytest.mark.parametrize("text", ["Hello", LONG[:400], LONG], ids=["short", "some", "long"])
+@SIZED_TEXTS
 def test_editing_a_question(server: ServerProcess, open_page: OpenPage, text: str, size: tuple[int, int]) -> None:
     chat = imported(server, ("q1", None, "user", text), ("a1", "q1", "assistant", "`a`"), shown="a1")
     page = open_page(chat, size=size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -300,3 +301,12 @@ def test_one_name_in_two_files_names_both(tmp_path: Path, monkeypatch: pytest.Mo
     finally:
         for name in [m for m in sys.modules if m.startswith("some_formats")]:
             del sys.modules[name]
+
+
+def test_the_docs_show_an_example_of_every_format() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "feedback.md").read_text("utf-8")
+    shown = dict(re.findall(r"^\*\*`(\w+)`\*\*.*\n\n```json\n(.*)\n```$", page, flags=re.MULTILINE))
+    assert shown.keys() | {"markdown"} == find_formats().keys()
+    for name, line in shown.items():
+        rows = [row for row in rows_of(get_format(name), rated_conversation(), long_conversation()) if row]
+        assert json.loads(line).keys() == rows[0].keys(), name

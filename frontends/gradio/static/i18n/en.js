@@ -1,10 +1,12 @@
 /** Every word of the page in English. `i18n/zh.js` has the same keys (a test compares them). */
+import { enDatasets } from "./datasets_en.js";
 import { enFeedback } from "./feedback_en.js";
 import { enHub } from "./hub_en.js";
 import { enImport } from "./import_en.js";
 import { enJobs } from "./jobs_en.js";
 
 export const en = {
+  ...enDatasets,
   ...enFeedback,
   ...enImport,
   ...enJobs,
