@@ -17,6 +17,7 @@ from app.chat.service import ChatService
 from app.chat.transfer.transfers import Transfers
 from app.config import Settings
 from app.engine.pool import ModelPool
+from app.feedback.datasets.service import DatasetService
 from app.feedback.service import FeedbackService
 from app.jobs.model_jobs import ModelJobs
 from app.jobs.service import JobService
@@ -35,6 +36,7 @@ class Services:
     pool: ModelPool
     chat: ChatService
     conversations: ConversationService
+    datasets: DatasetService
     feedback: FeedbackService
     completions: Completions
     transfers: Transfers

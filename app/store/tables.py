@@ -6,22 +6,18 @@ small migration.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import (
-    JSON,
     CheckConstraint,
-    DateTime,
-    Dialect,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     MetaData,
     String,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     false,
     text,
@@ -33,7 +29,7 @@ from app.domain.feedback import Decision, RankingSource, Verdict
 from app.domain.generation import FinishReason
 from app.domain.jobs import JobState
 from app.domain.messages import MessageState, Role
-from app.store.damage import Damaged
+from app.store.column_types import Json, UtcDateTime
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -42,62 +38,6 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """Timezone-aware datetimes, read as UTC; SQLite stores them as text that sorts by time."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-    kind = datetime
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert to UTC; for SQLite, which has no time zones, without one."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a time zone cannot be stored")
-        at = value.astimezone(UTC)
-        return at.replace(tzinfo=None) if dialect.name == "sqlite" else at
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert from the database's time to UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
-        """As usual, but what is not a time is returned as :class:`~app.store.damage.Damaged`."""
-        return _tolerant(super().result_processor(dialect, coltype))
-
-
-class Json(TypeDecorator[Any]):
-    """JSON objects (`kind` is ``dict``) or arrays (``list``)."""
-
-    impl = JSON
-    cache_ok = True
-
-    def __init__(self, kind: type = dict, **options: Any) -> None:
-        super().__init__(**options)
-        self.kind = kind
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        """Refuse JSON of another kind."""
-        return value if value is None or isinstance(value, self.kind) else Damaged("JSON of another kind")
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
-        """As usual, but what is not JSON is returned as :class:`~app.store.damage.Damaged`."""
-        return _tolerant(super().result_processor(dialect, coltype))
-
-
-def _tolerant(process: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
-    def read(value: Any) -> Any:
-        try:
-            return process(value) if process else value
-        except (ValueError, TypeError, RecursionError) as error:
-            return value if isinstance(value, Damaged) else Damaged(str(error)[:80])
-
-    return read
 
 
 def _one_of(column: str, values: Iterable[str]) -> CheckConstraint:
@@ -127,6 +67,9 @@ class UserRow(Base):
     imported: Mapped[bool] = mapped_column(server_default=false())  # a rater whom an imported file names
 
 
+_WITHHELD = text("deleted_at IS NOT NULL OR NOT allow_training")  # from training
+
+
 class ConversationRow(Base):
     """A conversation without its messages."""
 
@@ -140,6 +83,7 @@ class ConversationRow(Base):
         ),
         Index(None, "user_id", "import_digest", unique=True),
         Index(None, "user_id", "dataset_file"),
+        Index("ix_conversations_withheld", "id", sqlite_where=_WITHHELD, postgresql_where=_WITHHELD),
     )
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True)
@@ -302,6 +246,46 @@ class ReviewRow(Base):
     decision: Mapped[str] = mapped_column(String(16))
     note: Mapped[str]
     created_at: Mapped[datetime]
+
+
+class DatasetRow(Base):
+    """A dataset that was built; its files are in a folder of that name."""
+
+    __tablename__ = "datasets"
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    spec: Mapped[dict[str, Any]]
+    manifest: Mapped[dict[str, Any]]
+    folder: Mapped[str]  # relative to the data folder
+
+    # the last of each that was read: only later ones can make the dataset stale
+    rating_sequence: Mapped[int]
+    ranking_sequence: Mapped[int]
+    review_sequence: Mapped[int]
+
+
+_GONE = text("rating_id IS NULL AND ranking_id IS NULL")
+
+
+class DatasetJudgementRow(Base):
+    """A rating or ranking that a dataset is made of. It stays when these are deleted, to show that they are missing."""
+
+    __tablename__ = "dataset_judgements"
+    __table_args__ = (
+        Index(None, "dataset_id", "conversation_id"),
+        Index(None, "rating_id"),
+        Index(None, "ranking_id"),
+        Index("ix_dataset_judgements_gone", "dataset_id", sqlite_where=_GONE, postgresql_where=_GONE),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"))
+    conversation_id: Mapped[str] = mapped_column(String(26))
+    rating_id: Mapped[str | None] = mapped_column(ForeignKey("ratings.id", ondelete="SET NULL"))
+    ranking_id: Mapped[str | None] = mapped_column(ForeignKey("rankings.id", ondelete="SET NULL"))
 
 
 class SearchRow(Base):

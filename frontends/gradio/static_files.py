@@ -24,10 +24,18 @@ STYLES = (
     *("widgets/buttons", "widgets/choices", "widgets/menu", "widgets/popover", "widgets/text_area", "widgets/toast"),
     *("sidebar/sidebar", "sidebar/drop_area", "settings/settings", "settings/enter_setting"),
     *("models/picker", "models/variant_choices", "models/hub_form", "jobs/jobs"),
+    *("datasets/datasets",),
     *("conversation/conversation", "conversation/message_editor", "conversation/reasoning"),
     *("conversation/correction", "conversation/rating_box", "conversation/reply_details"),
     *("conversation/markdown", "conversation/formulas"),
-    *("composer/composer", "page/welcome", "page/print"),
+    *(
+        "comparison/comparison",
+        "comparison/better_line",
+        "composer/composer",
+        "page/welcome",
+        "comparison/compare_row",
+        "page/print",
+    ),
 )
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.store.damage import DamageLog
 from app.store.repositories.conversations import Conversations
+from app.store.repositories.datasets import Datasets
 from app.store.repositories.feedback import Feedback
 from app.store.repositories.imports import Imports
 from app.store.repositories.jobs import Jobs
@@ -27,5 +28,6 @@ class Repositories:
         self.ratings = Ratings(session, damage)
         self.rankings = Rankings(session, damage)
         self.feedback = Feedback(session, damage)
+        self.datasets = Datasets(session, damage)
         self.imports = Imports(session, damage)
         self.jobs = Jobs(session, damage)
