@@ -17,6 +17,7 @@ from app.chat.service import ChatService
 from app.chat.transfer.transfers import Transfers
 from app.config import Settings
 from app.engine.pool import ModelPool
+from app.feedback.review import ReviewService
 from app.feedback.service import FeedbackService
 from app.jobs.model_jobs import ModelJobs
 from app.jobs.service import JobService
@@ -36,6 +37,7 @@ class Services:
     chat: ChatService
     conversations: ConversationService
     feedback: FeedbackService
+    review: ReviewService
     completions: Completions
     transfers: Transfers
     loop_watch: LoopWatch

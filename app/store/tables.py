@@ -6,22 +6,18 @@ small migration.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import (
-    JSON,
     CheckConstraint,
-    DateTime,
-    Dialect,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     MetaData,
     String,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
     true,
@@ -32,7 +28,7 @@ from app.domain.feedback import Decision, RankingSource, Verdict
 from app.domain.generation import FinishReason
 from app.domain.jobs import JobState
 from app.domain.messages import MessageState, Role
-from app.store.damage import Damaged
+from app.store.column_types import Json, UtcDateTime
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -43,60 +39,7 @@ NAMING = {
 }
 
 
-class UtcDateTime(TypeDecorator[datetime]):
-    """Timezone-aware datetimes, read as UTC; SQLite stores them as text that sorts by time."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-    kind = datetime
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert to UTC; for SQLite, which has no time zones, without one."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a time zone cannot be stored")
-        at = value.astimezone(UTC)
-        return at.replace(tzinfo=None) if dialect.name == "sqlite" else at
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert from the database's time to UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
-        """As usual, but what is not a time is returned as :class:`~app.store.damage.Damaged`."""
-        return _tolerant(super().result_processor(dialect, coltype))
-
-
-class Json(TypeDecorator[Any]):
-    """JSON objects (`kind` is ``dict``) or arrays (``list``)."""
-
-    impl = JSON
-    cache_ok = True
-
-    def __init__(self, kind: type = dict, **options: Any) -> None:
-        super().__init__(**options)
-        self.kind = kind
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        """Refuse JSON of another kind."""
-        return value if value is None or isinstance(value, self.kind) else Damaged("JSON of another kind")
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
-        """As usual, but what is not JSON is returned as :class:`~app.store.damage.Damaged`."""
-        return _tolerant(super().result_processor(dialect, coltype))
-
-
-def _tolerant(process: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
-    def read(value: Any) -> Any:
-        try:
-            return process(value) if process else value
-        except (ValueError, TypeError, RecursionError) as error:
-            return value if isinstance(value, Damaged) else Damaged(str(error)[:80])
-
-    return read
+WITHHELD = "deleted_at IS NOT NULL OR NOT allow_training"  # a conversation whose judgements do not count
 
 
 def _one_of(column: str, values: Iterable[str]) -> CheckConstraint:
@@ -129,7 +72,10 @@ class ConversationRow(Base):
     """A conversation without its messages."""
 
     __tablename__ = "conversations"
-    __table_args__ = (Index(None, "user_id", "pinned", "updated_at", "id"),)
+    __table_args__ = (
+        Index(None, "user_id", "pinned", "updated_at", "id"),
+        Index("ix_conversations_withheld", "id", sqlite_where=text(WITHHELD), postgresql_where=text(WITHHELD)),
+    )
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
@@ -164,6 +110,12 @@ class MessageRow(Base):
         _one_of("finish_reason", FinishReason),
         Index(None, "conversation_id", "parent_id"),
         Index(None, "conversation_id", "continues_id"),
+        Index(
+            "ix_messages_replies",
+            *("model_id", "adapter"),
+            sqlite_where=text("role = 'assistant'"),
+            postgresql_where=text("role = 'assistant'"),
+        ),
         Index(
             "ix_messages_pending",
             "id",
@@ -289,6 +241,62 @@ class ReviewRow(Base):
     decision: Mapped[str] = mapped_column(String(16))
     note: Mapped[str]
     created_at: Mapped[datetime]
+
+
+class JudgedReplyRow(Base):
+    """A reply in a current judgement: kept beside the log, so that lists and counts read neither it nor texts.
+
+    ``AUTOINCREMENT`` never gives an id again, so that the number of rows and the highest id tell of every change.
+    """
+
+    __tablename__ = "judged_replies"
+    __table_args__ = (
+        _one_of("decision", Decision),
+        UniqueConstraint("judgement_id", "message_id"),
+        Index(None, "judged_at", "judgement_id"),
+        *(Index(None, name, "judged_at", "judgement_id") for name in ("kind", "user_id", "player", "language")),
+        Index(None, "decision", "judged_at", "judgement_id"),
+        Index(
+            "ix_judged_replies_adapter",
+            *("adapter", "judged_at", "judgement_id"),
+            sqlite_where=text("adapter IS NOT NULL"),
+            postgresql_where=text("adapter IS NOT NULL"),
+        ),
+        Index(
+            "ix_judged_replies_disputed",
+            *("judged_at", "judgement_id"),
+            sqlite_where=text("disputed = 1"),
+            postgresql_where=text("disputed"),
+        ),
+        Index(None, "prompt_id", "user_id"),
+        Index(None, "message_id"),
+        Index(None, "conversation_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    judgement_id: Mapped[str] = mapped_column(String(26))  # of a rating or a ranking
+    kind: Mapped[str] = mapped_column(String(16))  # "up", "down", or the source of a ranking
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))  # the rater
+    judged_at: Mapped[datetime]
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    prompt_id: Mapped[str | None] = mapped_column(String(26))  # the message that the reply answers
+    message_id: Mapped[str] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"))
+    rank: Mapped[int | None]
+    position: Mapped[int | None]
+    blind: Mapped[bool]
+    both_bad: Mapped[bool]
+
+    # see ``ReplyFacts``
+    player: Mapped[str | None]
+    adapter: Mapped[str | None]
+    complete: Mapped[bool]
+    characters: Mapped[int]
+    language: Mapped[str] = mapped_column(String(8))
+    prompt: Mapped[str] = mapped_column(String(32))
+
+    decision: Mapped[str] = mapped_column(String(16))  # the latest review's
+    disputed: Mapped[bool]  # another rater says the opposite
 
 
 class SearchRow(Base):

@@ -7,8 +7,10 @@ from sqlalchemy.orm import Session
 from app.store.damage import DamageLog
 from app.store.repositories.conversations import Conversations
 from app.store.repositories.feedback import Feedback
+from app.store.repositories.feedback_statistics import FeedbackStatistics
 from app.store.repositories.imports import Imports
 from app.store.repositories.jobs import Jobs
+from app.store.repositories.judgements import Judgements
 from app.store.repositories.messages import Messages
 from app.store.repositories.rankings import Rankings
 from app.store.repositories.ratings import Ratings
@@ -27,5 +29,7 @@ class Repositories:
         self.ratings = Ratings(session, damage)
         self.rankings = Rankings(session, damage)
         self.feedback = Feedback(session, damage)
+        self.judgements = Judgements(session)
+        self.statistics = FeedbackStatistics(session)
         self.imports = Imports(session, damage)
         self.jobs = Jobs(session, damage)
