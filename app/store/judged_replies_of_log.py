@@ -7,6 +7,7 @@ A migration fills the table with the same code, so it names its columns itself: 
 from __future__ import annotations
 
 import itertools
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from app.domain.feedback import Decision, Verdict
 from app.domain.judged_replies import player_of, prompt_key
 from app.domain.languages import language_of
 from app.domain.messages import MessageState
-from app.store.column_types import UtcDateTime
+from app.store.table_base import UtcDateTime
 
 _MESSAGES = table(
     "messages",
@@ -29,7 +30,9 @@ _MESSAGES = table(
     *map(column, ("system_prompt", "dropped_turns")),
 )
 _RATINGS = table(
-    "ratings", *map(column, ("sequence", "id", "message_id", "user_id", "verdict")), column("created_at", UtcDateTime())
+    "ratings",
+    *map(column, ("sequence", "id", "message_id", "user_id", "verdict", "reasons")),
+    column("created_at", UtcDateTime()),
 )
 _RANKINGS = table(
     "rankings",
@@ -41,7 +44,7 @@ _ITEMS = table("ranking_items", *map(column, ("ranking_id", "message_id", "rank"
 _REVIEWS = table("reviews", *map(column, ("sequence", "rating_id", "ranking_id", "decision")))
 _NAMES = (
     *("judgement_id", "message_id", "kind", "user_id", "judged_at", "conversation_id", "prompt_id", "rank", "position"),
-    *("blind", "both_bad", "player", "adapter", "complete", "characters", "language", "prompt"),
+    *("blind", "both_bad", "reasons", "player", "adapter", "complete", "characters", "language", "prompt"),
     *("decision", "disputed"),
 )
 _TYPES: dict[str, TypeEngine[Any]] = {
@@ -70,6 +73,7 @@ class _Judgement:
     places: tuple[_Place, ...]
     blind: bool = False
     both_bad: bool = False
+    reasons: str = ""
     disputed: bool = False
 
 
@@ -80,9 +84,12 @@ def fill(connection: Connection) -> None:
         _Scope(connection, conversation_id).refresh()
 
 
-def refresh(connection: Connection, conversation_id: str, prompt_id: str | None) -> None:
-    """Derive the rows of the replies to one message; `prompt_id` is ``None`` for replies without a question."""
-    _Scope(connection, conversation_id, (prompt_id,)).refresh()
+def refresh(connection: Connection, conversation_id: str, *prompt_ids: str | None) -> None:
+    """Derive the rows of the replies to some messages, or of the whole conversation if none is named.
+
+    ``None`` stands for replies without a question.
+    """
+    _Scope(connection, conversation_id, prompt_ids).refresh()
 
 
 class _Scope:
@@ -123,6 +130,7 @@ class _Scope:
                     "position": place.position,
                     "blind": judgement.blind,
                     "both_bad": judgement.both_bad,
+                    "reasons": judgement.reasons,
                     "decision": decisions.get(judgement.id, Decision.OPEN.value),
                     "disputed": judgement.disputed,
                     **facts[place.message_id],
@@ -135,7 +143,8 @@ class _Scope:
         found = self._sound(query.order_by(_RATINGS.c.sequence))
         for row in {(row.message_id, row.user_id): row for row in found}.values():
             if row.verdict in (Verdict.UP, Verdict.DOWN):
-                yield _Judgement(row.id, row.verdict, row.user_id, row.created_at, (_Place(row.message_id),))
+                place, reasons = _Place(row.message_id), _listed(row.reasons)
+                yield _Judgement(row.id, row.verdict, row.user_id, row.created_at, (place,), reasons=reasons)
 
     def _rankings(self) -> Iterator[_Judgement]:
         """The latest ranking of each rater and set of replies, if it is neither withdrawn nor open."""
@@ -191,7 +200,17 @@ class _Scope:
                 yield row
 
 
-_VALUES = (str, int, datetime, type(None))
+_VALUES = (str, int, datetime, list, type(None))  # a list: PostgreSQL's JSON
+
+
+def _listed(reasons: object) -> str:
+    """The reasons in a rating's column as ``,wrong,too_long,``, in which each can be found; "" if there are none."""
+    try:
+        found = json.loads(reasons) if isinstance(reasons, str) else reasons
+    except ValueError:
+        return ""
+    names = [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
+    return f",{','.join(names)}," if names else ""
 
 
 def _is(key: tuple[str, str]) -> sa.ColumnElement[bool]:

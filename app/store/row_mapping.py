@@ -12,8 +12,8 @@ from app.domain.generation import FinishReason, Usage
 from app.domain.jobs import Job, JobError, JobProgress, JobState
 from app.domain.messages import Conversation, Message, MessageState, Provenance, Role, Timing
 from app.errors import DatabaseDamaged
-from app.store.column_types import Json, UtcDateTime
 from app.store.damage import Damaged, DamagedRow
+from app.store.table_base import Json, UtcDateTime
 from app.store.tables import (
     Base,
     ConversationRow,

@@ -6,56 +6,29 @@ small migration.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
-    MetaData,
     String,
-    Text,
     UniqueConstraint,
     text,
     true,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.feedback import Decision, RankingSource, Verdict
 from app.domain.generation import FinishReason
 from app.domain.jobs import JobState
 from app.domain.messages import MessageState, Role
-from app.store.column_types import Json, UtcDateTime
-
-NAMING = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
+from app.store.table_base import Base as Base
+from app.store.table_base import Json, one_of
 
 WITHHELD = "deleted_at IS NOT NULL OR NOT allow_training"  # a conversation whose judgements do not count
-
-
-def _one_of(column: str, values: Iterable[str]) -> CheckConstraint:
-    return CheckConstraint(f"{column} IN ({', '.join(repr(str(v)) for v in values)})", name=column)
-
-
-class Base(DeclarativeBase):
-    """Base of all tables."""
-
-    metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
-        datetime: UtcDateTime,
-        str: Text,
-        dict[str, Any]: Json(dict),
-        list[str]: Json(list),
-    }
 
 
 class UserRow(Base):
@@ -105,9 +78,9 @@ class MessageRow(Base):
         UniqueConstraint("conversation_id", "id"),
         ForeignKeyConstraint(["conversation_id", "parent_id"], ["messages.conversation_id", "messages.id"]),
         ForeignKeyConstraint(["conversation_id", "continues_id"], ["messages.conversation_id", "messages.id"]),
-        _one_of("role", Role),
-        _one_of("state", MessageState),
-        _one_of("finish_reason", FinishReason),
+        one_of("role", Role),
+        one_of("state", MessageState),
+        one_of("finish_reason", FinishReason),
         Index(None, "conversation_id", "parent_id"),
         Index(None, "conversation_id", "continues_id"),
         Index(
@@ -171,7 +144,7 @@ class RatingRow(Base):
 
     __tablename__ = "ratings"
     __table_args__ = (
-        _one_of("verdict", Verdict),
+        one_of("verdict", Verdict),
         CheckConstraint("score BETWEEN 1 AND 10", name="score"),
         Index(None, "message_id", "user_id", "sequence"),
     )
@@ -191,7 +164,7 @@ class RankingRow(Base):
     """One ranking, never changed; `sequence` orders the rankings, independently of the clock."""
 
     __tablename__ = "rankings"
-    __table_args__ = (_one_of("source", RankingSource), Index(None, "conversation_id", "sequence"))
+    __table_args__ = (one_of("source", RankingSource), Index(None, "conversation_id", "sequence"))
 
     sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     id: Mapped[str] = mapped_column(String(26), unique=True)
@@ -227,7 +200,7 @@ class ReviewRow(Base):
 
     __tablename__ = "reviews"
     __table_args__ = (
-        _one_of("decision", Decision),
+        one_of("decision", Decision),
         CheckConstraint("(rating_id IS NULL) <> (ranking_id IS NULL)", name="judgement"),
         Index(None, "rating_id"),
         Index(None, "ranking_id"),
@@ -251,7 +224,7 @@ class JudgedReplyRow(Base):
 
     __tablename__ = "judged_replies"
     __table_args__ = (
-        _one_of("decision", Decision),
+        one_of("decision", Decision),
         UniqueConstraint("judgement_id", "message_id"),
         Index(None, "judged_at", "judgement_id"),
         *(Index(None, name, "judged_at", "judgement_id") for name in ("kind", "user_id", "player", "language")),
@@ -261,6 +234,12 @@ class JudgedReplyRow(Base):
             *("adapter", "judged_at", "judgement_id"),
             sqlite_where=text("adapter IS NOT NULL"),
             postgresql_where=text("adapter IS NOT NULL"),
+        ),
+        Index(
+            "ix_judged_replies_reasons",
+            *("judged_at", "judgement_id", "reasons"),
+            sqlite_where=text("reasons <> ''"),
+            postgresql_where=text("reasons <> ''"),
         ),
         Index(
             "ix_judged_replies_disputed",
@@ -286,8 +265,9 @@ class JudgedReplyRow(Base):
     position: Mapped[int | None]
     blind: Mapped[bool]
     both_bad: Mapped[bool]
+    reasons: Mapped[str]  # of a thumb: ",wrong,too_long,", or ""
 
-    # see ``ReplyFacts``
+    # of the reply, see ``app/domain/judged_replies.py``
     player: Mapped[str | None]
     adapter: Mapped[str | None]
     complete: Mapped[bool]
@@ -315,7 +295,7 @@ class JobRow(Base):
     """A job. `cancel_requested` is how other processes reach the server that runs it."""
 
     __tablename__ = "jobs"
-    __table_args__ = (_one_of("state", JobState), Index(None, "user_id", "id"), Index(None, "state", "id"))
+    __table_args__ = (one_of("state", JobState), Index(None, "user_id", "id"), Index(None, "state", "id"))
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))

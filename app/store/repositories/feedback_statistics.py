@@ -7,19 +7,18 @@ that a review excluded. No query reads a text.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, distinct, func, select, text
+from sqlalchemy import ColumnElement, Select, and_, case, distinct, func, literal_column, select, text
 from sqlalchemy.orm import Session, aliased
 
 from app.domain.feedback import Decision, Verdict
 from app.domain.feedback_counts import DayCount, FeedbackCounts, LengthCount, PairCount, PlayerCount
 from app.domain.judged_replies import JudgedPair, player_of
 from app.store.repositories.judgements import counts
-from app.store.tables import WITHHELD, ConversationRow, JudgedReplyRow, MessageRow, RatingRow, ReviewRow, UserRow
+from app.store.tables import WITHHELD, ConversationRow, JudgedReplyRow, MessageRow, ReviewRow, UserRow
 
 LENGTHS = (0, 200, 500, 1_000, 2_000, 4_000)  # characters
 RATINGS = "ratings"  # the kind of a pair of thumbs
@@ -139,11 +138,15 @@ class FeedbackStatistics:
         return made
 
     def _reasons(self) -> Mapping[str, int]:
-        given = cast(RatingRow.reasons, Text)
-        query = select(given, func.count()).select_from(_ROWS).join(RatingRow, RatingRow.id == _ROWS.judgement_id)
+        query = (
+            select(_ROWS.reasons, func.count())
+            .where(*_counted(), _ROWS.reasons != literal_column("''"))
+            .group_by(_ROWS.reasons)
+        )
         reasons = Counter[str]()
-        for listed, count in self._session.execute(query.where(*_counted(), given != "[]").group_by(given)):
-            reasons.update(dict.fromkeys(_names(listed), count))
+        for listed, count in self._session.execute(query):
+            for name in listed.strip(",").split(","):
+                reasons[name] += count
         return dict(reasons.most_common())
 
     def _lengths(self) -> Iterator[LengthCount]:
@@ -243,12 +246,3 @@ def _pairs(left: Any, right: Any, kind: Any, left_rank: Any, right_rank: Any) ->
         .select_from(left)
         .where(_usable(left, right))
     )
-
-
-def _names(listed: object) -> list[str]:
-    """The reasons in a column's JSON; none if it is damaged."""
-    try:
-        found = json.loads(str(listed))
-    except ValueError:
-        return []
-    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []

@@ -19,6 +19,7 @@ from app.domain.generation import Usage
 from app.domain.ids import new_id
 from app.domain.messages import Conversation, MessageState, Role, Timing
 from app.store.damage import DamageLog
+from app.store.judged_replies_of_log import refresh
 from app.store.row_mapping import conversation_from, provenance_columns, timing_columns, usage_columns
 from app.store.search import Search, document
 from app.store.tables import ConversationRow, MessageRow, RatingRow, SearchRow
@@ -122,6 +123,7 @@ class Imports:
         row.leaf_id, row.deleted_at, row.updated_at = leaf_id, None, updated_at
         self._session.flush()
         self._search.put_title(row.id, row.title)
+        refresh(self._session.connection(), conversation_id)
         return self._damage.required(row, conversation_from)
 
     def discard(self, message_ids: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, literal, literal_column, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from app.domain.feedback import Decision
@@ -95,9 +95,7 @@ def _conditions(where: JudgementFilter) -> list[ColumnElement[bool]]:
     if where.disputed:
         found.append(and_(rows.disputed))  # as its index says it
     if where.reason is not None:
-        reasons = cast(RatingRow.reasons, Text)
-        rated = select(RatingRow.id).where(RatingRow.id == rows.judgement_id, reasons.contains(f'"{where.reason}"'))
-        found.append(rated.exists())
+        found += [rows.reasons != literal_column("''"), rows.reasons.contains(f",{where.reason},")]
     return found
 
 

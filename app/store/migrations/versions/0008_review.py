@@ -16,7 +16,6 @@ depends_on = None
 def upgrade() -> None:
     """Create the table and the indexes, and fill the table from the log."""
     _create_table()
-    fill(op.get_bind())
     for columns in (
         ["judged_at", "judgement_id"],
         *([name, "judged_at", "judgement_id"] for name in ("kind", "user_id", "player", "language", "decision")),
@@ -27,9 +26,11 @@ def upgrade() -> None:
         op.create_index(op.f(f"ix_judged_replies_{'_'.join(columns)}"), "judged_replies", columns)
     newest = ["judged_at", "judgement_id"]
     _partly("ix_judged_replies_adapter", "judged_replies", ["adapter", *newest], "adapter IS NOT NULL")
+    _partly("ix_judged_replies_reasons", "judged_replies", [*newest, "reasons"], "reasons <> ''")
     _partly("ix_judged_replies_disputed", "judged_replies", newest, "disputed", "disputed = 1")
     _partly("ix_messages_replies", "messages", ["model_id", "adapter"], "role = 'assistant'")
     _partly("ix_conversations_withheld", "conversations", ["id"], "deleted_at IS NOT NULL OR NOT allow_training")
+    fill(op.get_bind())
 
 
 def _partly(name: str, table: str, columns: list[str], condition: str, on_sqlite: str | None = None) -> None:
@@ -54,6 +55,7 @@ def _create_table() -> None:
         sa.Column("position", sa.Integer),
         sa.Column("blind", sa.Boolean, nullable=False),
         sa.Column("both_bad", sa.Boolean, nullable=False),
+        sa.Column("reasons", sa.Text, nullable=False),
         sa.Column("player", sa.Text),
         sa.Column("adapter", sa.Text),
         sa.Column("complete", sa.Boolean, nullable=False),
