@@ -15,11 +15,14 @@
     │   ├── ModelNotFound
     │   ├── JobNotFound
     │   ├── RankingNotFound
-    │   └── JudgementNotFound
+    │   ├── JudgementNotFound
+    │   └── DatasetNotFound
     ├── Conflict                a valid request that the current state does not allow
     │   ├── ReplyRunning
     │   ├── ReplyNotRunning
     │   ├── ModelBusy
+    │   ├── DatasetExists
+    │   ├── DatasetBusy         another one is being built
     │   ├── JobRunning
     │   ├── JobNotRunning
     │   └── JobNotResumable
@@ -153,6 +156,12 @@ class JudgementNotFound(NotFound):
     code = "judgement_not_found"
 
 
+class DatasetNotFound(NotFound):
+    """``details``: ``name``."""
+
+    code = "dataset_not_found"
+
+
 class Conflict(ParleyError):
     code = "conflict"
 
@@ -181,6 +190,16 @@ class JobNotRunning(Conflict):
 
 class JobNotResumable(Conflict):
     code = "job_not_resumable"
+
+
+class DatasetExists(Conflict):
+    """``details``: ``name``."""
+
+    code = "dataset_exists"
+
+
+class DatasetBusy(Conflict):
+    code = "dataset_busy"
 
 
 class TooManyRequests(ParleyError):

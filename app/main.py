@@ -18,7 +18,19 @@ from app import __version__
 from app.api import errors
 from app.api.deps import Services
 from app.api.guard import BodyLimit, HostAndOriginCheck, RootPath, SecurityHeaders, cors
-from app.api.routes import chatglm, conversations, feedback, jobs, messages, models, openai, review, system, transfers
+from app.api.routes import (
+    chatglm,
+    conversations,
+    datasets,
+    feedback,
+    jobs,
+    messages,
+    models,
+    openai,
+    review,
+    system,
+    transfers,
+)
 from app.chat.completion import Completions
 from app.chat.conversations import ConversationService
 from app.chat.event_hub import EventHub
@@ -30,6 +42,7 @@ from app.config import Settings
 from app.engine.factories import EngineFactories, engine_inputs
 from app.engine.pool import ModelPool
 from app.errors import ParleyError
+from app.feedback.datasets.service import DatasetService
 from app.feedback.review import ReviewService
 from app.feedback.service import FeedbackService
 from app.jobs.context import Places
@@ -46,7 +59,7 @@ from app.system.loop_watch import LoopWatch
 
 log = logging.getLogger(__name__)
 
-JOB_KINDS = ("app.jobs.kinds",)  # the packages that define kinds of jobs
+JOB_KINDS = ("app.jobs.kinds", "app.feedback.job_kinds")  # the packages that define kinds of jobs
 
 
 def create_app(settings: Settings, engines: EngineFactories | None = None) -> FastAPI:
@@ -78,7 +91,7 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
         redoc_url=None,
         responses=errors.ERROR_RESPONSES,
     )
-    for module in (system, transfers, conversations, messages, feedback, review, models, jobs, openai):
+    for module in (system, transfers, conversations, messages, feedback, review, datasets, models, jobs, openai):
         app.include_router(module.router)
     if settings.chatglm_api:
         app.include_router(chatglm.router)
@@ -150,6 +163,8 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
         hub, reply_tasks = EventHub(settings.heartbeat_s), ReplyTasks()
         chat = ChatService(store, model_service, pool, hub, reply_tasks)
         stack.push_async_callback(chat.close)
+        dataset_service = DatasetService(store, job_service, settings.data_dir, settings.resolved_database_url)
+        stack.push_async_callback(dataset_service.close)
         yield Services(
             settings=settings,
             models=model_service,
@@ -158,6 +173,7 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
             pool=pool,
             chat=chat,
             conversations=ConversationService(store, model_service, hub, reply_tasks),
+            datasets=dataset_service,
             feedback=FeedbackService(store, FeedbackAnnouncements(hub)),
             review=ReviewService(store),
             completions=Completions(model_service, pool),

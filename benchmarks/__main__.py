@@ -15,6 +15,7 @@ BENCHMARKS = (
     "first_load",
     "two_models",
     "leaderboard",
+    "voting",
 )
 
 

@@ -11,13 +11,11 @@ Each route of ``/api`` is one method; the results are the API's own JSON, descri
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Literal
 
-import httpx
-
 from frontends.server_events import ServerEvent
-from frontends.transport import MODEL_TIMEOUT, ApiError, Json, Transport, api_path, given, refusal, unreachable
+from frontends.transport import MODEL_TIMEOUT, ApiError, Json, Transport, api_path, given
 
 __all__ = ["ApiError", "Json", "ParleyClient"]
 
@@ -63,16 +61,9 @@ class ParleyClient(Transport):
 
     async def export_all(self) -> AsyncGenerator[bytes, None]:
         """All conversations as a zip archive, piece by piece."""
-        url = self._url("/api/conversations/export")
-        try:
-            async with self._http.stream("GET", url, headers=self._headers) as response:
-                if response.is_error:
-                    await response.aread()
-                    raise refusal(response)
-                async for piece in response.aiter_bytes():
-                    yield piece
-        except httpx.HTTPError as error:
-            raise unreachable() from error
+        async with aclosing(self._pieces("/api/conversations/export")) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def import_file(self, content: bytes) -> Json:
         """Import the chats in a file (JSON, JSON Lines or zip); returns the newest, with a ``report`` about all."""
@@ -124,9 +115,66 @@ class ParleyClient(Transport):
         """Stop a running reply; its text so far is kept."""
         return await self._json("POST", api_path("messages", message_id, "stop"))
 
+    # --- feedback -----------------------------------------------------------------------------------
+
     async def rate(self, message_id: str, rating: Mapping[str, Any]) -> Json:
         """Rate a reply: ``verdict``, ``reasons``, ``comment``, ``score``."""
         return await self._json("PUT", api_path("messages", message_id, "rating"), body=rating)
+
+    async def correct(self, message_id: str, content: str) -> Json:
+        """Say what a reply should have said; returns the corrected ``message`` and the ``ranking``."""
+        return await self._json("POST", api_path("messages", message_id, "correction"), body={"content": content})
+
+    async def compare(self, conversation_id: str, comparison: Mapping[str, Any]) -> Json:
+        """Ask several ``contenders`` one question; returns the running ``replies`` and the open ``ranking``."""
+        path = api_path("conversations", conversation_id, "compare")
+        return await self._json("POST", path, body=comparison, timeout=MODEL_TIMEOUT)
+
+    async def rank(self, ranking: Mapping[str, Any]) -> Json:
+        """Rank replies to one question: ``source``, ``items``, ``blind``, ``both_bad``."""
+        return await self._json("POST", "/api/rankings", body=ranking)
+
+    async def withdraw_ranking(self, ranking_id: str) -> Json:
+        """Withdraw a ranking."""
+        return await self._json("DELETE", api_path("rankings", ranking_id))
+
+    async def judgements(self, message_id: str) -> list[Json]:
+        """The judgements of a reply, and what became of each."""
+        return await self._list("GET", api_path("messages", message_id, "judgements"))
+
+    # --- datasets -----------------------------------------------------------------------------------
+
+    async def datasets(self) -> Json:
+        """The datasets, newest first, and the ``formats`` that there are."""
+        return await self._json("GET", "/api/datasets")
+
+    async def preview_dataset(self, wanted: Mapping[str, Any]) -> Json:
+        """Counts and examples: ``formats``, ``filters``, ``test_share``, ``scrub``, ``reasoning``, all optional."""
+        return await self._json("POST", "/api/datasets/preview", body=wanted, timeout=MODEL_TIMEOUT)
+
+    async def build_dataset(self, name: str, wanted: Mapping[str, Any] | None = None) -> Json:
+        """Start building it; returns the job. `wanted` as in :meth:`preview_dataset`."""
+        return await self._json("POST", "/api/datasets", body={**(wanted or {}), "name": name})
+
+    async def dataset(self, name: str) -> Json:
+        """One dataset with its ``manifest``, and why it is ``stale``."""
+        return await self._json("GET", api_path("datasets", name))
+
+    async def dataset_file(self, name: str, file: str) -> AsyncGenerator[bytes, None]:
+        """One of its files, piece by piece."""
+        async with aclosing(self._pieces(api_path("datasets", name, "files", file))) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def dataset_archive(self, name: str) -> AsyncGenerator[bytes, None]:
+        """All its files as a zip archive, piece by piece."""
+        async with aclosing(self._pieces(api_path("datasets", name, "archive"))) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def delete_dataset(self, name: str) -> None:
+        """Delete a dataset with its files."""
+        await self._call("DELETE", api_path("datasets", name))
 
     # --- models -------------------------------------------------------------------------------------
 

@@ -91,6 +91,27 @@ class Transport:
             raise _unexpected(response) from None
         return found if isinstance(found, dict) else {}
 
+    async def _list(self, method: str, path: str) -> list[Json]:
+        """Like :meth:`_call`, but returns the response's JSON array."""
+        response = await self._call(method, path)
+        try:
+            found = response.json()
+        except ValueError:
+            raise _unexpected(response) from None
+        return found if isinstance(found, list) else []
+
+    async def _pieces(self, path: str) -> AsyncGenerator[bytes, None]:
+        """A download, piece by piece."""
+        try:
+            async with self._http.stream("GET", self._url(path), headers=self._headers) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise refusal(response)
+                async for piece in response.aiter_bytes():
+                    yield piece
+        except httpx.HTTPError as error:
+            raise unreachable() from error
+
     async def _call(
         self,
         method: str,

@@ -17,6 +17,7 @@ from app.chat.service import ChatService
 from app.chat.transfer.transfers import Transfers
 from app.config import Settings
 from app.engine.pool import ModelPool
+from app.feedback.datasets.service import DatasetService
 from app.feedback.review import ReviewService
 from app.feedback.service import FeedbackService
 from app.jobs.model_jobs import ModelJobs
@@ -36,6 +37,7 @@ class Services:
     pool: ModelPool
     chat: ChatService
     conversations: ConversationService
+    datasets: DatasetService
     feedback: FeedbackService
     review: ReviewService
     completions: Completions

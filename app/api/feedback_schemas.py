@@ -100,7 +100,7 @@ class Compared(BaseModel):
 
 
 class JudgementPublic(BaseModel):
-    """A judgement of a reply, the kinds of training rows that it is part of, and why it is not part of others."""
+    """A judgement of a reply, the kinds of rows and the datasets that it is part of, and why it is in no others."""
 
     id: str
     kind: Literal["rating", "ranking"]
@@ -110,6 +110,7 @@ class JudgementPublic(BaseModel):
     rows: list[str]
     dropped: dict[str, str]
     decision: str | None
+    datasets: list[str]
 
 
 def judgement_json(outcome: Outcome) -> dict[str, Any]:
@@ -123,5 +124,6 @@ def judgement_json(outcome: Outcome) -> dict[str, Any]:
         "created_at": judgement.created_at.isoformat(),
         "rows": [kind.value for kind in outcome.rows],
         "dropped": {kind.value: reason.value for kind, reason in outcome.dropped.items()},
+        "datasets": list(outcome.datasets),
         "decision": outcome.review.decision.value if outcome.review else None,
     }

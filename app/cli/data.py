@@ -1,41 +1,46 @@
-"""``parley data …``: export ratings as training data, and all chats."""
+"""``parley data …``: datasets, single files of training data, and all chats."""
 
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from app.chat.transfer.archive import Archive
+from app.cli import datasets
+from app.cli.datasets import date_of, left_out
 from app.cli.errors import reported
 from app.config import Settings
 from app.errors import InvalidRequest, StoreError
 from app.export.base import Format, find_formats, get_format
-from app.export.files import Filters, manifest_path, write_file, write_rows
+from app.feedback.datasets.export_file import manifest_path, write_file, write_rows
+from app.feedback.datasets.spec import Filters
 from app.store import reading
 from app.store.repositories.users import LOCAL_USER
 from app.system.disk import replacing
 from app.system.private_files import FILE_MODE
 
 app = typer.Typer(
-    help="""Export ratings as data for training tools, or all chats.
+    help="""Turn feedback into datasets for training tools, or export all chats.
 
     Examples:
+
+        parley data build tea
+
+        parley data build tea-dpo --format trl_pairs --format llama_factory_preference --scrub
 
         parley data export --list
 
         parley data export --format trl_unpaired --out thumbs.jsonl
-
-        parley data export --format trl_pairs --out test.jsonl --split test --test-share 0.1
 
         parley data export-chats --out chats.zip
     """,
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
+datasets.add_to(app)
 
 
 @app.command("export")
@@ -46,17 +51,14 @@ def export(
     conversation: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="Only this conversation; can be repeated.")
     ] = None,
-    since: Annotated[
-        str, typer.Option(metavar="DATE", help="Only conversations rated since this day (UTC): 2026-11-24.")
-    ] = "",
-    split: Annotated[str, typer.Option(metavar="train|test", help="Only the training or the test conversations.")] = "",
-    test_share: Annotated[float, typer.Option(help="Share of conversations in the test split.")] = 0.1,
+    since: Annotated[str, typer.Option(metavar="DATE", help="Only judgements since this day (UTC): 2026-11-24.")] = "",
     list_: Annotated[bool, typer.Option("--list", help="List the formats and exit.")] = False,
 ) -> None:
-    """Write rated replies as JSON Lines, with the ids of the messages that each row comes from.
+    """Write all rows of one format to one file, with the ids of the messages that each row comes from.
 
-    FILE.manifest.json lists the filters, the counts, what was left out and why, and the SHA-256. The server can keep
-    running meanwhile. Exit code 2: an option is wrong.
+    There are no splits: `parley data build` makes them, so that no test prompt is trained on. FILE.manifest.json lists
+    the filters, the counts, what was left out and why, and the SHA-256. The server can keep running meanwhile. Exit
+    code 2: an option is wrong.
 
     Examples:
 
@@ -68,11 +70,11 @@ def export(
     """
     if list_:
         for made in find_formats().values():
-            print(f"{made.name:14} {made.description}")
+            print(f"{made.name:25} {made.description}")
         return
     chosen = get_format(_given(format_, "--format", "parley data export --list shows the formats"))
     target = _given(out, "--out", "name a file, or - for standard output")
-    filters = Filters(tuple(conversation or ()), _date(since), _side(split), _share(test_share))
+    filters = Filters(conversations=tuple(conversation or ()), since=date_of("--since", since))
     manifest = _write(chosen, target, filters)
     for line in _summary(manifest, target):
         print(line, file=sys.stderr)
@@ -103,7 +105,7 @@ def export_chats(
 
 def _write(chosen: Format, target: str, filters: Filters) -> dict[str, Any]:
     with reading(Settings().resolved_database_url) as store:
-        rated = store.feedback.conversations(filters.conversation_ids)
+        rated = store.feedback.conversations(filters.conversations)
         if target == "-":
             return write_rows(sys.stdout.buffer, chosen, rated, filters)
         return write_file(_writable(Path(target)), chosen, rated, filters)
@@ -116,9 +118,7 @@ def _writable(path: Path) -> Path:
 
 
 def _summary(manifest: dict[str, Any], target: str) -> list[str]:
-    rows, rated, conversations = manifest["rows"], manifest["rated_messages"], manifest["conversations"]
-    lines = [f"{rows} rows from {rated} rated replies in {conversations} conversations."]
-    lines += [f"  left out, {reason}: {n}" for reason, n in manifest["dropped"].items()]
+    lines = [f"{manifest['rows']} rows from {manifest['conversations']} conversations.", *left_out(manifest)]
     if target != "-":
         lines.append(f"{target}\n{manifest_path(Path(target))}")
     return lines
@@ -127,26 +127,4 @@ def _summary(manifest: dict[str, Any], target: str) -> list[str]:
 def _given(value: str, option: str, advice: str) -> str:
     if not value:
         raise InvalidRequest(f"{option} is missing: {advice}.", field=option)
-    return value
-
-
-def _date(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidRequest(f"--since {text} is not a date. Write it like 2026-11-24.", field="since") from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def _side(text: str) -> str | None:
-    if text not in ("", "train", "test"):
-        raise InvalidRequest(f"--split must be train or test, not {text}.", field="split")
-    return text or None
-
-
-def _share(value: float) -> float:
-    if not 0 < value < 1:
-        raise InvalidRequest("--test-share must be between 0 and 1.", field="test_share")
     return value

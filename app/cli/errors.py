@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 import typer
 from pydantic import ValidationError
 
-from app.errors import ConfigurationError, InvalidManifest, InvalidRequest, NotFound, ParleyError
+from app.errors import ConfigurationError, DatasetExists, InvalidManifest, InvalidRequest, NotFound, ParleyError
 
 FAILED = 1
 WRONG_INPUT = 2
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 def exit_code(err: ParleyError) -> int:
     """The exit code of an error: 2 for wrong input or settings, 1 for other failures."""
-    wrong = isinstance(err, NotFound | InvalidRequest | InvalidManifest | ConfigurationError)
+    wrong = isinstance(err, NotFound | InvalidRequest | InvalidManifest | ConfigurationError | DatasetExists)
     return WRONG_INPUT if wrong else FAILED
 
 

@@ -55,7 +55,7 @@ def list_jobs() -> None:
     with reading(Settings().resolved_database_url) as store:
         found = store.jobs.newest(LOCAL_USER, _LISTED)
     if not found:
-        print("No jobs. Downloads, imports and conversions that you start on the page are listed here.")
+        print("No jobs. Downloads, imports, conversions and datasets that you start on the page are listed here.")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("ID", "KIND", "OF", "STATE", "PROGRESS", "CREATED"):

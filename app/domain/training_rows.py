@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -103,6 +103,14 @@ class Demonstration:
 
 
 @dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt of replies that were judged."""
+
+    reply: Reply  # the oldest one to it
+    judgement_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
     """Judgements that did not become a row of this kind."""
 
@@ -121,6 +129,13 @@ class TrainingRows:
     demonstrations: list[Demonstration] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
 
+    def judged(self) -> Iterator[tuple[Reply, tuple[str, ...]]]:
+        """Every reply in a row with the judgements behind it; a reply in several rows comes several times."""
+        yield from ((label.reply, label.judgement_ids) for label in self.labels)
+        yield from ((reply, pair.judgement_ids) for pair in self.pairs for reply in (pair.chosen, pair.rejected))
+        yield from ((reply, (row.ranking.id,)) for row in self.rankings for reply in row.replies)
+        yield from ((row.reply, row.judgement_ids) for row in self.demonstrations)
+
     def drops(self, kind: RowKind) -> Drops:
         """How much did not become a row of this kind, by reason."""
         return Counter(dropped.reason for dropped in self.dropped if dropped.kind is kind)
@@ -132,9 +147,9 @@ class Seen:
     def __init__(self) -> None:
         self._digests: set[bytes] = set()
 
-    def add(self, kind: RowKind, prompt: Iterable[Turn], *texts: str) -> bool:
-        """Whether this row is new. Spaces, case and the width of letters make no difference."""
-        parts = [kind.value, *(f"{t.role}\0{normal(t.content)}" for t in prompt), *map(normal, texts)]
+    def add(self, kind: RowKind | None, prompt: Iterable[Turn], *texts: str) -> bool:
+        """Whether this row is new; a prompt alone has no kind. Spaces, case and the width of letters don't matter."""
+        parts = [kind.value if kind else "", *(f"{t.role}\0{normal(t.content)}" for t in prompt), *map(normal, texts)]
         digest = hashlib.blake2b("\0\0".join(parts).encode(), digest_size=16).digest()
         if digest in self._digests:
             return False

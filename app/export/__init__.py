@@ -1,5 +1,5 @@
-"""Exports feedback as training data, with one module per format.
+"""Formats of training data, one module for each.
 
-A format turns domain objects into rows and knows neither the database nor the disk. :mod:`app.export.files` writes the
-rows, with a manifest about their origin.
+A format turns derived rows into JSON and knows neither the database nor the disk. :mod:`app.feedback.datasets` derives
+the rows, splits them and writes the files.
 """

@@ -1,37 +1,83 @@
-"""The interface of export formats, their discovery, and helpers that they share."""
+"""What an export format is, and how the formats are found."""
 
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from types import ModuleType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import app.export
 from app.domain.feedback import ConversationFeedback
-from app.domain.messages import Message, Turn
-from app.domain.training_rows import Drops
+from app.domain.training_rows import Prompt, RowKind, TrainingRows
 from app.errors import ConfigurationError, InvalidRequest
 
 Row = dict[str, Any]
+ALL_KINDS = tuple(RowKind)
 
 
-@runtime_checkable
-class Format(Protocol):
+class Layout(StrEnum):
+    """How the rows of a file are laid out; the value is the extension of its name."""
+
+    LINES = "jsonl"  # a JSON object per line
+    ARRAY = "json"  # one JSON array
+    TEXT = "md"  # the text in each row's only column, ``text``
+
+    @property
+    def start(self) -> bytes:
+        """What comes before the first row of a file."""
+        return b"[\n" if self is Layout.ARRAY else b""
+
+    @property
+    def between(self) -> bytes:
+        """What comes between two rows."""
+        return {Layout.LINES: b"\n", Layout.ARRAY: b",\n", Layout.TEXT: b""}[self]
+
+    @property
+    def end(self) -> bytes:
+        """What comes after the last row of a file."""
+        return {Layout.LINES: b"\n", Layout.ARRAY: b"\n]\n", Layout.TEXT: b""}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What one conversation contributes to a dataset: a format takes from it what it needs."""
+
+    feedback: ConversationFeedback
+    rows: TrainingRows
+    prompts: Sequence[Prompt] = ()  # of these rows; each prompt once in a dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a person can choose about the rows of all formats."""
+
+    reasoning: bool = False  # with what a model thought before it answered, in a column of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
     """An export format: the ``FORMAT`` of a module in this package, found by :func:`find_formats`."""
 
-    @property
-    def name(self) -> str:
-        """The value of ``--format``."""
+    name: str  # the value of ``--format``
+    description: str  # what the rows contain and what they are for
+    kinds: tuple[RowKind, ...]  # what it is made of
+    # The rows of one conversation, JSON-compatible, in an order that depends only on the data, all with the same
+    # columns in the same order, and no null, so that readers can infer the types. None: the format can't express it.
+    rows: Callable[[Source, Options], Iterable[Row | None]]
+    layout: Layout = Layout.LINES
+    dataset_info: Mapping[str, Any] | None = None  # its entry in LLaMA-Factory's dataset_info.json, without a file name
 
-    @property
-    def description(self) -> str:
-        """What the rows contain and what they are for."""
 
-    def rows(self, conversations: Iterable[ConversationFeedback], drops: Drops) -> Iterator[Row]:
-        """JSON-compatible rows in an order that depends only on the data; dropped replies are counted in `drops`."""
+def encoded(row: Row, layout: Layout) -> bytes:
+    """A row as it is written to a file of this layout, without what stands between rows."""
+    if layout is Layout.TEXT:
+        return str(row["text"]).encode()
+    return json.dumps(row, ensure_ascii=False, allow_nan=False).encode()
 
 
 def find_formats(package: ModuleType = app.export) -> dict[str, Format]:
@@ -57,31 +103,3 @@ def get_format(name: str) -> Format:
     if name not in formats:
         raise InvalidRequest(f"There is no format {name!r}. Choose one of: {', '.join(formats)}.", field="format")
     return formats[name]
-
-
-def chat(turns: Sequence[Turn]) -> list[dict[str, str]]:
-    """Turns as the messages of a chat template."""
-    return [{"role": str(t.role), "content": t.content} for t in turns]
-
-
-def reply(message: Message) -> list[dict[str, str]]:
-    """A reply as the messages of a chat template."""
-    return [{"role": str(message.role), "content": message.content}]
-
-
-def origin(message: Message, prefix: str = "") -> Row:
-    """A reply's provenance as columns, whose names start with `prefix`; empty, with seed -1, for an imported reply."""
-    made = message.provenance
-    seed = made.sampling.get("seed") if made else None
-    return {
-        f"{prefix}model_id": made.model_id if made else "",
-        f"{prefix}model_digest": made.model_digest if made else "",
-        f"{prefix}quantization": made.quantization if made else "",
-        f"{prefix}prompt_digest": made.prompt_digest if made else "",
-        f"{prefix}seed": seed if isinstance(seed, int) else -1,
-    }
-
-
-def time(at: datetime) -> str:
-    """ISO 8601, UTC."""
-    return at.isoformat(timespec="milliseconds")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.domain.feedback import Judgement, Ranking, Rating, Review
@@ -19,10 +19,13 @@ class Outcome:
     rows: tuple[RowKind, ...]
     dropped: Mapping[RowKind, Drop]
     review: Review | None
+    datasets: tuple[str, ...] = ()  # the names of those that contain it, oldest first
 
 
-def outcome_of(judgement: Judgement, rows: TrainingRows, review: Review | None) -> Outcome:
-    """What became of `judgement` among the rows of its conversation."""
+def outcome_of(
+    judgement: Judgement, rows: TrainingRows, review: Review | None, datasets: Sequence[str] = ()
+) -> Outcome:
+    """What became of `judgement` among the rows of its conversation, and in `datasets`."""
     used: dict[RowKind, list[tuple[str, ...]]] = {
         RowKind.LABEL: [label.judgement_ids for label in rows.labels],
         RowKind.PAIR: [pair.judgement_ids for pair in rows.pairs],
@@ -32,4 +35,4 @@ def outcome_of(judgement: Judgement, rows: TrainingRows, review: Review | None) 
     found = tuple(kind for kind, uses in used.items() if any(judgement.id in ids for ids in uses))
     possible = [kind for kind in _APPLIES[type(judgement)] if kind not in found]
     dropped = {x.kind: x.reason for x in rows.dropped if judgement.id in x.judgement_ids and x.kind in possible}
-    return Outcome(judgement, found, dropped, review)
+    return Outcome(judgement, found, dropped, review, tuple(datasets))

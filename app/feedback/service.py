@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from app.domain.derivation import derive
 from app.domain.feedback import (
-    ConversationFeedback,
     Judgement,
     RankedReply,
     Ranking,
@@ -118,18 +117,20 @@ class FeedbackService:
         Raises :class:`~app.errors.MessageNotFound`.
         """
 
-        def work(r: Repositories) -> list[ConversationFeedback]:
+        def work(r: Repositories) -> list[Outcome]:
             message = r.messages.get(user_id, message_id)
-            return list(r.feedback.conversations([message.conversation_id]))
+            outcomes: list[Outcome] = []
+            for feedback in r.feedback.conversations([message.conversation_id]):
+                rows = derive(feedback)
+                reviews = current_reviews(feedback.reviews)
+                ratings = [x for x in current_ratings(feedback.ratings) if x.message_id == message_id]
+                rankings = [x for x in current_rankings(feedback.rankings) if message_id in x.message_ids]
+                given: list[Judgement] = [*ratings, *rankings]
+                datasets = r.datasets.containing([x.id for x in given])
+                outcomes += [outcome_of(x, rows, reviews.get(x.id), datasets.get(x.id, ())) for x in given]
+            return outcomes
 
-        outcomes: list[Outcome] = []
-        for feedback in await self._store.read(work):
-            rows = derive(feedback)
-            reviews = current_reviews(feedback.reviews)
-            ratings = [x for x in current_ratings(feedback.ratings) if x.message_id == message_id]
-            rankings = [x for x in current_rankings(feedback.rankings) if message_id in x.message_ids]
-            given: list[Judgement] = [*ratings, *rankings]
-            outcomes += [outcome_of(judgement, rows, reviews.get(judgement.id)) for judgement in given]
+        outcomes = await self._store.read(work)
         return sorted(outcomes, key=lambda outcome: outcome.judgement.created_at)
 
     async def _reply(self, user_id: str, message_id: str) -> Message:

@@ -164,6 +164,11 @@ class ModelService:
                     return variant.manifest.id
         return None
 
+    @property
+    def configured_model(self) -> str | None:
+        """The model in the settings, which answers whatever the user's language is; ``None`` if none is set."""
+        return self._settings.model or None
+
     def require_default_model(self, languages: Sequence[str] = ()) -> str:
         """Like :meth:`default_model`; raises :class:`ModelNotFetched` when there is none."""
         found = self.default_model(languages)

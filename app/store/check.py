@@ -18,6 +18,7 @@ from app.store.damage import DamagedRow
 from app.store.migrate import head_revision, require_tables, revision_of
 from app.store.row_mapping import (
     conversation_from,
+    dataset_from,
     job_from,
     message_from,
     ranking_from,
@@ -28,6 +29,7 @@ from app.store.row_mapping import (
 from app.store.storage_errors import storage_errors
 from app.store.tables import (
     ConversationRow,
+    DatasetRow,
     JobRow,
     MessageRow,
     RankingItemRow,
@@ -47,6 +49,7 @@ _READ: dict[Any, Callable[[Any], object]] = {
     RankingItemRow: require_legible,
     ReviewRow: review_from,
     JobRow: job_from,
+    DatasetRow: dataset_from,
 }
 _COUNTED = {
     "users": UserRow,
@@ -55,6 +58,7 @@ _COUNTED = {
     "ratings": RatingRow,
     "rankings": RankingRow,
     "jobs": JobRow,
+    "datasets": DatasetRow,
 }
 
 

@@ -22,7 +22,7 @@ from app.domain.feedback import Decision, Verdict
 from app.domain.judged_replies import player_of, prompt_key
 from app.domain.languages import language_of
 from app.domain.messages import MessageState
-from app.store.table_base import UtcDateTime
+from app.store.column_types import UtcDateTime
 
 _MESSAGES = table(
     "messages",

@@ -17,7 +17,8 @@ from app.system.private_files import create_folder, restrict
 
 _PAGE_FOLDER = "page"
 _JOBS_FOLDER = "jobs"  # logs, see app.jobs.logs
-_EXPORT_MANIFEST = ".manifest.json"  # next to each export, see app.export.files.manifest_path
+_DATASETS_FOLDER = "datasets"  # see app.feedback.datasets.shelf
+_EXPORT_MANIFEST = ".manifest.json"  # next to each export, see app.feedback.datasets.export_file.manifest_path
 
 
 def page_folder(data_dir: Path) -> Path:
@@ -43,7 +44,7 @@ def make_private(data_dir: Path, database: Path | None) -> list[Path]:
     logs = set((data_dir / _JOBS_FOLDER).glob("*.log"))
     if database is not None:
         ours.update(database.parent.glob(f"{database.name}*"))
-    known = {data_dir / name for name in ("backups", _PAGE_FOLDER, _JOBS_FOLDER)}
+    known = {data_dir / name for name in ("backups", _PAGE_FOLDER, _JOBS_FOLDER, _DATASETS_FOLDER)}
     folders = [(data_dir / "backups", backups), (data_dir / _JOBS_FOLDER, logs), (data_dir, ours | known)]
     if database is not None and database.parent != data_dir:
         folders.append((database.parent, ours))

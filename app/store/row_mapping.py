@@ -7,16 +7,18 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar, get_args
 
+from app.domain.datasets import Dataset, LogPosition
 from app.domain.feedback import Decision, RankedReply, Ranking, RankingSource, Rating, Review, Verdict, ranked
 from app.domain.generation import FinishReason, Usage
 from app.domain.jobs import Job, JobError, JobProgress, JobState
 from app.domain.messages import Conversation, Message, MessageState, Provenance, Role, Timing
 from app.errors import DatabaseDamaged
+from app.store.column_types import Json, UtcDateTime
 from app.store.damage import Damaged, DamagedRow
-from app.store.table_base import Json, UtcDateTime
 from app.store.tables import (
     Base,
     ConversationRow,
+    DatasetRow,
     JobRow,
     MessageRow,
     RankingItemRow,
@@ -39,7 +41,8 @@ def _allowed(row: type[Base]) -> tuple[tuple[str, tuple[type, ...]], ...]:
     return tuple(allowed)
 
 
-_Row = UserRow | ConversationRow | MessageRow | RatingRow | RankingRow | RankingItemRow | ReviewRow | JobRow
+_Feedback = RatingRow | RankingRow | RankingItemRow | ReviewRow
+_Row = UserRow | ConversationRow | MessageRow | _Feedback | JobRow | DatasetRow
 _ALLOWED = {row: _allowed(row) for row in get_args(_Row)}
 
 
@@ -255,3 +258,18 @@ def _progress_from(row: JobRow) -> JobProgress | None:
         return JobProgress(**row.progress)
     except TypeError:
         raise DamagedRow(row.__tablename__, row.id, "progress", "it has other fields") from None
+
+
+def dataset_from(row: DatasetRow) -> Dataset:
+    """The dataset of a row."""
+    require_legible(row)
+    return Dataset(
+        id=row.id,
+        user_id=row.user_id,
+        name=row.name,
+        created_at=row.created_at,
+        spec=row.spec,
+        manifest=row.manifest,
+        folder=row.folder,
+        read_until=LogPosition(row.rating_sequence, row.ranking_sequence, row.review_sequence),
+    )

@@ -6,29 +6,54 @@ small migration.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    MetaData,
     String,
+    Text,
     UniqueConstraint,
     text,
     true,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.domain.feedback import Decision, RankingSource, Verdict
 from app.domain.generation import FinishReason
 from app.domain.jobs import JobState
 from app.domain.messages import MessageState, Role
-from app.store.table_base import Base as Base
-from app.store.table_base import Json, one_of
+from app.store.column_types import Json, UtcDateTime
 
-WITHHELD = "deleted_at IS NOT NULL OR NOT allow_training"  # a conversation whose judgements do not count
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def one_of(column: str, values: Iterable[str]) -> CheckConstraint:
+    """A check that a column has one of the values of an enumeration."""
+    return CheckConstraint(f"{column} IN ({', '.join(repr(str(v)) for v in values)})", name=column)
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcDateTime,
+        str: Text,
+        dict[str, Any]: Json(dict),
+        list[str]: Json(list),
+    }
 
 
 class UserRow(Base):
@@ -41,13 +66,16 @@ class UserRow(Base):
     created_at: Mapped[datetime]
 
 
+WITHHELD = text("deleted_at IS NOT NULL OR NOT allow_training")  # conversations whose judgements do not count
+
+
 class ConversationRow(Base):
     """A conversation without its messages."""
 
     __tablename__ = "conversations"
     __table_args__ = (
         Index(None, "user_id", "pinned", "updated_at", "id"),
-        Index("ix_conversations_withheld", "id", sqlite_where=text(WITHHELD), postgresql_where=text(WITHHELD)),
+        Index("ix_conversations_withheld", "id", sqlite_where=WITHHELD, postgresql_where=WITHHELD),
     )
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True)
@@ -216,67 +244,44 @@ class ReviewRow(Base):
     created_at: Mapped[datetime]
 
 
-class JudgedReplyRow(Base):
-    """A reply in a current judgement: kept beside the log, so that lists and counts read neither it nor texts.
+class DatasetRow(Base):
+    """A dataset that was built; its files are in a folder of that name."""
 
-    ``AUTOINCREMENT`` never gives an id again, so that the number of rows and the highest id tell of every change.
-    """
+    __tablename__ = "datasets"
 
-    __tablename__ = "judged_replies"
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    spec: Mapped[dict[str, Any]]
+    manifest: Mapped[dict[str, Any]]
+    folder: Mapped[str]  # relative to the data folder
+
+    # the last of each that was read: only later ones can make the dataset stale
+    rating_sequence: Mapped[int]
+    ranking_sequence: Mapped[int]
+    review_sequence: Mapped[int]
+
+
+_GONE = text("rating_id IS NULL AND ranking_id IS NULL")
+
+
+class DatasetJudgementRow(Base):
+    """A rating or ranking that a dataset is made of. It stays when these are deleted, to show that they are missing."""
+
+    __tablename__ = "dataset_judgements"
     __table_args__ = (
-        one_of("decision", Decision),
-        UniqueConstraint("judgement_id", "message_id"),
-        Index(None, "judged_at", "judgement_id"),
-        *(Index(None, name, "judged_at", "judgement_id") for name in ("kind", "user_id", "player", "language")),
-        Index(None, "decision", "judged_at", "judgement_id"),
-        Index(
-            "ix_judged_replies_adapter",
-            *("adapter", "judged_at", "judgement_id"),
-            sqlite_where=text("adapter IS NOT NULL"),
-            postgresql_where=text("adapter IS NOT NULL"),
-        ),
-        Index(
-            "ix_judged_replies_reasons",
-            *("judged_at", "judgement_id", "reasons"),
-            sqlite_where=text("reasons <> ''"),
-            postgresql_where=text("reasons <> ''"),
-        ),
-        Index(
-            "ix_judged_replies_disputed",
-            *("judged_at", "judgement_id"),
-            sqlite_where=text("disputed = 1"),
-            postgresql_where=text("disputed"),
-        ),
-        Index(None, "prompt_id", "user_id"),
-        Index(None, "message_id"),
-        Index(None, "conversation_id"),
-        {"sqlite_autoincrement": True},
+        Index(None, "dataset_id", "conversation_id"),
+        Index(None, "rating_id"),
+        Index(None, "ranking_id"),
+        Index("ix_dataset_judgements_gone", "dataset_id", sqlite_where=_GONE, postgresql_where=_GONE),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    judgement_id: Mapped[str] = mapped_column(String(26))  # of a rating or a ranking
-    kind: Mapped[str] = mapped_column(String(16))  # "up", "down", or the source of a ranking
-    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))  # the rater
-    judged_at: Mapped[datetime]
-    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
-    prompt_id: Mapped[str | None] = mapped_column(String(26))  # the message that the reply answers
-    message_id: Mapped[str] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"))
-    rank: Mapped[int | None]
-    position: Mapped[int | None]
-    blind: Mapped[bool]
-    both_bad: Mapped[bool]
-    reasons: Mapped[str]  # of a thumb: ",wrong,too_long,", or ""
-
-    # of the reply, see ``app/domain/judged_replies.py``
-    player: Mapped[str | None]
-    adapter: Mapped[str | None]
-    complete: Mapped[bool]
-    characters: Mapped[int]
-    language: Mapped[str] = mapped_column(String(8))
-    prompt: Mapped[str] = mapped_column(String(32))
-
-    decision: Mapped[str] = mapped_column(String(16))  # the latest review's
-    disputed: Mapped[bool]  # another rater says the opposite
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"))
+    conversation_id: Mapped[str] = mapped_column(String(26))
+    rating_id: Mapped[str | None] = mapped_column(ForeignKey("ratings.id", ondelete="SET NULL"))
+    ranking_id: Mapped[str | None] = mapped_column(ForeignKey("rankings.id", ondelete="SET NULL"))
 
 
 class SearchRow(Base):

@@ -27,7 +27,14 @@ STYLES = (
     *("conversation/conversation", "conversation/message_editor", "conversation/reasoning"),
     *("conversation/correction", "conversation/rating_box", "conversation/reply_details"),
     *("conversation/markdown", "conversation/formulas"),
-    *("composer/composer", "page/welcome", "page/print"),
+    *(
+        "comparison/comparison",
+        "comparison/better_line",
+        "composer/composer",
+        "page/welcome",
+        "comparison/compare_row",
+        "page/print",
+    ),
 )
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"

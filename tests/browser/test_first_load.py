@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Response, expect
 
-from tests.browser.conftest import scripted
+from tests.browser.conftest import PHONE, WIDE, scripted
 from tests.support.processes import ServerProcess
 
 MOST_REQUESTS = 12  # of ours: document, script, sheet, icon, info, models, list; 65 before they were bundled
@@ -126,9 +126,19 @@ def test_nothing_moves_once_it_is_drawn(server: ServerProcess, browser: Browser,
     assert shifts == []
 
 
-@pytest.mark.parametrize("models", [LATE_MODELS, FAILING_MODELS], ids=["late", "failing"])
-@pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["wide", "phone"])
-@pytest.mark.parametrize("screen", ["welcome", "chat"])
+@pytest.mark.parametrize(
+    ("screen", "size", "models"),
+    [
+        ("welcome", WIDE, LATE_MODELS),
+        ("chat", PHONE, FAILING_MODELS),
+        pytest.param("welcome", WIDE, FAILING_MODELS, marks=pytest.mark.slow),
+        pytest.param("welcome", PHONE, LATE_MODELS, marks=pytest.mark.slow),
+        pytest.param("welcome", PHONE, FAILING_MODELS, marks=pytest.mark.slow),
+        pytest.param("chat", WIDE, LATE_MODELS, marks=pytest.mark.slow),
+        pytest.param("chat", WIDE, FAILING_MODELS, marks=pytest.mark.slow),
+        pytest.param("chat", PHONE, LATE_MODELS, marks=pytest.mark.slow),
+    ],
+)
 def test_the_message_box_begins_where_it_stays(
     server: ServerProcess, browser: Browser, size: tuple[int, int], models: str, screen: str
 ) -> None:

@@ -63,7 +63,7 @@ def test_keys_of_an_input_method_close_nothing(server: ServerProcess, open_page:
     expect(page.locator(".p-popover")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator(".p-popover")).to_have_count(0)
-    page.locator(".p-chip-button").click()
+    page.locator("[data-act=settings]").click()
     compose(page, "#parley-system-prompt")
     expect(page.locator("html")).to_have_attribute("data-settings", "open")
     search = page.locator("#parley-sidebar input[type=search]")
@@ -104,7 +104,7 @@ def test_enter_on_a_phone_begins_a_line_unless_it_is_chosen_to_send(server: Serv
     box.press("Enter")
     box.press_sequentially("two")
     expect(box).to_have_value("one\ntwo")
-    page.locator(".p-chip-button").click()
+    page.locator("[data-act=settings]").click()
     page.get_by_label("Press Enter to send").check()
     page.keyboard.press("Escape")
     expect(box).to_have_attribute("enterkeyhint", "send")
@@ -126,7 +126,7 @@ def test_a_page_that_may_store_nothing_works(server: ServerProcess, open_page: O
     other.wait_for_selector("html[data-ready]")
     ask(other, "Hello")
     assert "Hello" in finished(other)
-    for button in (".p-text-button", ".p-top .p-icon >> nth=0", ".p-chip-button"):
+    for button in (".p-text-button", ".p-top .p-icon >> nth=0", "[data-act=settings]"):
         other.locator(button).first.click()
     expect(other.locator("html")).to_have_attribute("lang", "zh-CN")
     assert problems == []

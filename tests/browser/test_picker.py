@@ -245,3 +245,15 @@ def test_on_a_phone(server: ServerProcess, open_page: OpenPage) -> None:
         "(all) => all.map((e) => e.getBoundingClientRect().height)"
     )
     assert min(heights) >= 44
+
+
+def test_in_a_low_window_several_models_are_shown(server: ServerProcess, open_page: OpenPage) -> None:
+    """As on a laptop at 200 % zoom: the list has the whole height, beside what it says of the chosen model."""
+    models = Models()
+    models.items += [model(f"model{n}", "not_fetched", memory_bytes=100_000_000) for n in range(6)]
+    page = opened(open_page(server.url, size=(640, 400)), models)
+    places = page.locator(".p-model").evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().bottom)")
+    assert sum(bottom < 400 for bottom in places) >= 4
+    box = page.locator(".p-picker-box").bounding_box()
+    assert box is not None
+    assert (box["y"] >= 0, box["y"] + box["height"] <= 400) == (True, True)

@@ -93,7 +93,12 @@ WAYS: dict[str, Callable[[Page], object]] = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+USUAL_WAYS = ("save", "outside", "new chat", "reload", "leave")  # the others are tried in .ci/run
+
+
+@pytest.mark.parametrize(
+    "way", [way if way in USUAL_WAYS else pytest.param(way, marks=pytest.mark.slow) for way in WAYS]
+)
 def test_however_the_box_closes_what_was_typed_is_stored_once(
     rated: Page, log: Callable[[], list[Stored]], open_page: OpenPage, server: ServerProcess, way: str
 ) -> None:

@@ -93,14 +93,14 @@ def test_reload_two_tabs_and_stop_while_it_thinks(thinker: ServerProcess, open_p
 
 def test_thinking_is_switched_off_for_a_chat(thinker: ServerProcess, open_page: OpenPage) -> None:
     page = open_page(thinker.url, language="zh")
-    page.locator(".p-chip-button").click()
+    page.locator("[data-act=settings]").click()
     options = page.locator("#parley-thinking label")
     expect(options.nth(0).locator("input")).to_be_checked()
     options.nth(1).click()
     ask(page, "hello")
     expect(page.locator(".p-reply")).to_have_attribute("data-state", "complete")
     page.reload()
-    page.locator(".p-chip-button").click()
+    page.locator("[data-act=settings]").click()
     expect(options.nth(1).locator("input")).to_be_checked()
     page.fill("#parley-thinking-tokens", "many")
     page.press("#parley-thinking-tokens", "Tab")

@@ -42,7 +42,7 @@ def until_stored(page: Page, server: ServerProcess, conversation: str, sampling:
 def opened(server: ServerProcess, conversation: str, open_page: OpenPage, *arguments: Any, **options: Any) -> Page:
     """A page with its settings open."""
     page = open_page(f"{server.url}/?c={conversation}", *arguments, **options)
-    page.locator(".p-chip-button").click()
+    page.locator("[data-act=settings]").click()
     page.locator(".p-settings > .p-settings-form:not([inert])").wait_for()  # the chat's settings are loaded
     return page
 
@@ -101,7 +101,7 @@ def test_what_makes_no_sense_is_told_in_place_and_not_saved(
     problem = page.locator("#parley-seed-problem")
     expect(problem).to_contain_text("whole number")
     expect(seed).to_have_attribute("aria-invalid", "true")
-    expect(page.locator(".p-chip-button")).to_contain_text("Stop sequences")
+    expect(page.locator("[data-act=settings]")).to_contain_text("Stop sequences")
     assert stored(server, conversation)["sampling"] == {"stop": ["User:", "###"]}
     page.locator(".p-text-button").click()
     expect(problem).to_contain_text("整数")
@@ -109,7 +109,7 @@ def test_what_makes_no_sense_is_told_in_place_and_not_saved(
     page.locator("#parley-reset").click()
     expect(problem).to_be_hidden()
     expect(seed).to_have_value("")
-    expect(page.locator(".p-chip-button")).to_have_text("默认设置")
+    expect(page.locator("[data-act=settings]")).to_have_text("默认设置")
     expect(page.locator(".p-settings-status")).to_contain_text("已保存")
     until_stored(page, server, conversation, {})
 
@@ -143,7 +143,7 @@ def test_every_field_has_a_name_and_fits_a_phone(server: ServerProcess, conversa
     )
     assert min(heights) >= 44
     page.keyboard.press("Escape")
-    expect(page.locator(".p-chip-button")).to_be_focused()
+    expect(page.locator("[data-act=settings]")).to_be_focused()
 
 
 def test_a_number_out_of_range_is_shown_as_it_is_stored(
@@ -180,7 +180,7 @@ def test_an_edit_while_the_first_message_creates_the_conversation_is_saved(
     server: ServerProcess, open_page: OpenPage
 ) -> None:
     page = open_page(server.url)
-    page.locator(".p-chip-button").click()
+    page.locator("[data-act=settings]").click()
     waiting: list[Route] = []
     page.route("**/api/conversations", lambda route: waiting.append(route))
     ask(page, "Hello")

@@ -9,73 +9,30 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import PHONE, WIDE, OpenPage, ask, finished, scripted, until
+from tests.browser.steady import press, taken, watch_all
 from tests.support.processes import ServerProcess
 
 SIZES = pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 SHORT = "Short."
 LONG = "\n\n".join(f"Paragraph {n} of a long reply." for n in range(30))
-
-# From `watch` on, every frame looks for controls at these points: where other controls are now, or one that is pressed.
-# The same button of another version counts as the same, and so do Send and Stop, which have a test of their own.
-WATCHER = """
-(() => {
-  const CONTROLS = "button, a[href], label, input, select, summary";
-  const nameOf = (element) => {
-    const act = element.dataset.act?.replace(/^(send|stop)$/, "send or stop") ?? element.getAttribute("aria-label");
-    return `${act ?? element.textContent} ${element.closest("article")?.dataset.parent ?? ""}`;
-  };
-  const at = ({ x, y }) => document.elementFromPoint(x, y)?.closest(CONTROLS);
-  const centre = (element) => {
-    const box = element.getBoundingClientRect();
-    return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
-  };
-  const shown = () => [...document.querySelectorAll(CONTROLS)].filter((one) => at(centre(one)) === one);
-  window.watch = (point) => {
-    const elements = point ? [at(point)] : shown();
-    const places = elements.map((element) => ({ name: nameOf(element), ...(point ?? centre(element)) }));
-    const taken = (window.taken = new Set());
-    const look = () => {
-      for (const place of places) {
-        const found = at(place);
-        if (found && nameOf(found) !== place.name) taken.add(`${nameOf(found)} in place of ${place.name}`);
-      }
-      if (taken === window.taken) requestAnimationFrame(look);
-    };
-    look();
-    return places.length;
-  };
-})();
-"""
+# The others are tried in .ci/run.
+SIZED_TEXTS = pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        pytest.param(SHORT, PHONE, id="short-phone"),
+        pytest.param(LONG, WIDE, id="long-wide"),
+        pytest.param(SHORT, WIDE, id="short-wide", marks=pytest.mark.slow),
+        pytest.param(LONG, PHONE, id="long-phone", marks=pytest.mark.slow),
+        pytest.param(LONG[:400], WIDE, id="some-wide", marks=pytest.mark.slow),
+        pytest.param(LONG[:400], PHONE, id="some-phone", marks=pytest.mark.slow),
+    ],
+)
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     with scripted(tmp_path_factory.mktemp("steady")) as running:
         yield running
-
-
-def watch_all(page: Page) -> None:
-    """Watch the places of all controls: for changes that nobody's pointer makes."""
-    page.evaluate(WATCHER)
-    assert page.evaluate("watch()") > 5
-
-
-def press(page: Page, button: Locator) -> dict[str, float]:
-    """Press it and watch its place from then on."""
-    button.hover()  # scrolls to it, and waits until it stays where it is
-    box = button.bounding_box()
-    assert box is not None
-    point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
-    page.evaluate(WATCHER)
-    assert page.evaluate("(point) => watch(point)", point) == 1
-    page.mouse.click(**point)
-    return point
-
-
-def taken(page: Page) -> list[str]:
-    """The controls that came to a place of another one, once all is drawn."""
-    page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
-    return list(page.evaluate("[...taken]"))
 
 
 def imported(server: ServerProcess, *messages: tuple[str, str | None, str, str], shown: str) -> str:
@@ -96,8 +53,7 @@ def versions(page: Page, kind: str = "reply") -> Locator:
     return page.locator(f".p-{kind} .p-versions").last
 
 
-@SIZES
-@pytest.mark.parametrize("text", [SHORT, LONG], ids=["short", "long"])
+@SIZED_TEXTS
 def test_regenerate_can_be_pressed_again_and_again(
     server: ServerProcess, open_page: OpenPage, text: str, size: tuple[int, int]
 ) -> None:
@@ -136,8 +92,7 @@ def test_the_switch_of_versions_stays_under_the_pointer(
         expect(page.locator(f".p-reply [data-act={act}]").first).to_be_in_viewport()
 
 
-@SIZES
-@pytest.mark.parametrize("text", ["Hello", LONG[:400], LONG], ids=["short", "some", "long"])
+@SIZED_TEXTS
 def test_editing_a_question(server: ServerProcess, open_page: OpenPage, text: str, size: tuple[int, int]) -> None:
     chat = imported(server, ("q1", None, "user", text), ("a1", "q1", "assistant", "`a`"), shown="a1")
     page = open_page(chat, size=size)

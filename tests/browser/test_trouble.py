@@ -12,7 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.browser.conftest import OpenPage, ask, finished, scripted
+from tests.browser.conftest import OpenPage, ask, finished, scripted, seen
 from tests.support.processes import ServerProcess
 
 LONG = " ".join(f"word {n}" for n in range(60))  # echoed for several seconds
@@ -286,3 +286,41 @@ def test_copied_code_ends_with_its_last_character(echo: ServerProcess, open_page
     page.locator("figure.code button.copy").click()
     expect(page.locator("button.copy.p-done")).to_have_count(1)
     assert page.evaluate("navigator.clipboard.readText()") == "echo '<a>' &&\n\tls"
+
+
+def test_a_question_refused_after_another_chat_was_opened_is_kept_in_its_own(
+    echo: ServerProcess, open_page: OpenPage
+) -> None:
+    page = open_page(echo.url)
+    ask(page, "first chat")
+    finished(page)
+    first = page.url
+    page.locator("#parley-sidebar").get_by_text("New chat").click()
+    ask(page, "second chat")
+    finished(page)
+    waiting: list[Route] = []
+    page.goto(first)
+    page.locator(".p-question").wait_for()
+    page.route("**/messages", lambda route: waiting.append(route))
+    ask(page, "this will be refused")
+    seen(page, waiting)
+    page.locator(".p-row", has_text="second chat").first.click()
+    expect(page.locator(".p-question .p-body")).to_have_text("second chat")
+    waiting[0].fulfill(status=503, json={"error": {"code": "queue_full", "message": "Full.", "details": {}}})
+    expect(page.locator(".p-toast")).to_contain_text("Not sent")
+    expect(page.locator("#parley-input")).to_have_value("")
+    page.goto(first)
+    expect(page.locator("#parley-input")).to_have_value("this will be refused")
+
+
+def test_a_pasted_picture_is_answered_with_a_word(echo: ServerProcess, open_page: OpenPage) -> None:
+    page = open_page(echo.url)
+    page.evaluate(
+        """() => {
+          const data = new DataTransfer();
+          data.items.add(new File(["x"], "picture.png", { type: "image/png" }));
+          const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true });
+          document.querySelector("#parley-input").dispatchEvent(event);
+        }"""
+    )
+    expect(page.locator(".p-alert")).to_contain_text("Only text")

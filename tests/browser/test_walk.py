@@ -190,7 +190,7 @@ def test_thumbs(server: ServerProcess, open_page: OpenPage, language: str) -> No
 def test_settings(server: ServerProcess, open_page: OpenPage) -> None:
     """12: kept on the first screen, used for the new conversation, shown at a glance, reset."""
     page = open_page(server.url)
-    chip = page.locator(".p-chip-button")
+    chip = page.locator("[data-act=settings]")
     chip.click()
     panel = page.locator("#parley-settings")
     expect(panel.locator("#parley-preset input").first).to_be_checked()  # it knows the model's settings
@@ -263,7 +263,7 @@ def test_switching_the_language_switches_everything(server: ServerProcess, open_
     page.locator(".p-text-button").click()
     expect(alert).to_contain_text("内容太长")
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
-    page.locator(".p-chip-button").click()
+    page.locator("[data-act=settings]").click()
     expect(page.locator("#parley-temperature")).to_contain_text("温度")
     expect(page.locator("#parley-settings h2")).to_have_text("对话设置")
     page.fill("#parley-input", "")
@@ -349,7 +349,7 @@ def test_on_a_phone(server: ServerProcess, open_page: OpenPage, language: str) -
     assert min(sizes) >= 44
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator(".p-log").evaluate("(e) => e.scrollWidth - e.clientWidth") == 0
-    page.locator(".p-chip-button").click()
+    page.locator("[data-act=settings]").click()
     expect(page.locator("#parley-settings h2")).to_have_text(WORDS[language]["settings"] or "")
     page.wait_for_timeout(300)
     box = page.locator("#parley-settings").bounding_box()

@@ -23,7 +23,6 @@ from app.domain.feedback import (
     ranked,
 )
 from app.domain.messages import Conversation, Message, MessageState, Provenance, Role, Turn
-from app.domain.splits import split_of
 from app.domain.training_rows import Drop, Drops, Label, Pair, RowKind, Seen, TrainingRows
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -527,15 +526,3 @@ def test_everything_withdrawn_leaves_nothing(given: list[Any]) -> None:
         chat.rank(*((messages[x.message_id], x.rank) for x in ranking.items), user=ranking.user_id, withdrawn=True)
     (rows,) = derive_all(chat)
     assert (rows.labels, rows.pairs, rows.rankings, rows.demonstrations) == ([], [], [], [])
-
-
-# -- choosing conversations ----------------------------------------------------------------------------
-
-
-def test_a_split_is_stable_and_grows_with_its_share() -> None:
-    ids = [f"conversation-{i}" for i in range(2_000)]
-    small = {i for i in ids if split_of(i, 0.1) == "test"}
-    large = {i for i in ids if split_of(i, 0.2) == "test"}
-    assert small < large
-    assert 150 < len(small) < 250
-    assert small == {i for i in ids if split_of(i, 0.1) == "test"}

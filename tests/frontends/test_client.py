@@ -85,6 +85,40 @@ async def talk(client: ParleyClient) -> None:
     await client.stop(continued["reply"]["id"])
 
 
+async def judge(client: ParleyClient) -> None:
+    """Every method of feedback but the rating of :func:`talk`, and of datasets."""
+    made = await client.create_conversation({"title": "Judged"})
+    compared = await client.compare(
+        made["id"], {"content": "Hello", "contenders": [{"model_id": "test"}, {"model_id": "test"}]}
+    )
+    for reply in compared["replies"]:
+        await reply_of(client, {"reply": reply})
+    items = [{"message_id": reply["id"], "rank": n} for n, reply in enumerate(compared["replies"], 1)]
+    ranked = await client.rank({"source": "side_by_side", "items": items})
+    assert (await client.withdraw_ranking(ranked["id"]))["withdrawn"] is True
+    first = items[0]["message_id"]
+    assert (await client.correct(first, "What it should have said."))["message"]["corrects_id"] == first
+    assert (await client.preview_dataset({"formats": ["trl_pairs"]}))["formats"]["trl_pairs"]["rows"] == 1
+    job = await client.build_dataset("tea", {"formats": ["trl_pairs"], "validation_share": 0, "test_share": 0})
+    async with aclosing(client.job_events()) as events:
+        async for event in events:
+            jobs = [*event.data.get("items", []), event.data.get("job") or {}]
+            if any(each.get("id") == job["id"] and each["state"] == "done" for each in jobs):
+                break
+    assert [each["name"] for each in (await client.datasets())["items"]] == ["tea"]
+    assert (await client.dataset("tea"))["rows"] == {"trl_pairs": 1}
+    assert [each["datasets"] for each in await client.judgements(first)] == [[], ["tea"]]
+    card = b"".join([piece async for piece in client.dataset_file("tea", "README.md")])
+    assert card.startswith(b"---\npretty_name")
+    assert b"".join([piece async for piece in client.dataset_archive("tea")]).startswith(b"PK")
+    await client.delete_dataset("tea")
+    with pytest.raises(ApiError) as refused:
+        await client.dataset("tea")
+    assert refused.value.code == "dataset_not_found"
+    await client.delete_conversation(made["id"])
+    await client.forget_job(job["id"])
+
+
 async def keep(client: ParleyClient) -> None:
     """Every method of conversations."""
     [conversation] = (await client.conversations())["items"]
@@ -157,6 +191,7 @@ async def test_each_route_has_a_method_that_works(
 ) -> None:
     assert (await client.info())["default_model_id"] == "test"
     await talk(client)
+    await judge(client)
     await keep(client)
     await manage(client)
     await work(client)

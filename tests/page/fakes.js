@@ -96,3 +96,17 @@ export function message(id, parent_id, values = {}) {
   const role = id.startsWith("q") ? "user" : "assistant";
   return { id, parent_id, role, content: id, state: "complete", created_at: "2026-01-01T00:00:00Z", ...values };
 }
+
+/** An open ranking of these replies, as they are shown from the left. */
+export function ranking(...ids) {
+  return {
+    id: `r-${ids.join("")}`,
+    source: ids.length > 2 ? "ranking" : "side_by_side",
+    items: ids.map((message_id, position) => ({ message_id, rank: null, position })),
+    blind: true,
+    both_bad: false,
+    open: true,
+    withdrawn: false,
+    created_at: "2026-01-01T00:00:00Z",
+  };
+}

@@ -126,6 +126,16 @@ test("the server's default answers if it speaks the reader's language, else a mo
   assert.equal(app.reference(), "usual");
 });
 
+test("a model in the server's settings answers whatever language it speaks, unless another was chosen", async () => {
+  const items = [model("usual", "ready", { languages: ["en"] }), model("other", "ready", { languages: ["zh"] })];
+  const app = listing(items, { info: { default_model_id: "usual", configured_model_id: "usual" } });
+  await app.refreshModels();
+  app.state.language = "zh";
+  assert.equal(app.reference(), "usual");
+  app.state.draft.model_id = "other";
+  assert.equal(app.reference(), "other");
+});
+
 // --- changes as events ---------------------------------------------------------------------------
 
 const stream = () => FakeEventSource.last;

@@ -30,7 +30,8 @@ def test_a_sound_database_is_counted(opened: Opened) -> None:
     opened.write(lambda r: r.ratings.add("local", reply.id, Verdict.UP))
     report = check(opened.url)
     assert report.problems == []
-    assert report.counts == {"users": 1, "conversations": 1, "messages": 3, "ratings": 1, "rankings": 0, "jobs": 0}
+    empty = {"rankings": 0, "jobs": 0, "datasets": 0}
+    assert report.counts == {"users": 1, "conversations": 1, "messages": 3, "ratings": 1, **empty}
     assert (report.revision, report.up_to_date, report.running) == (head_revision(), True, 1)
 
 

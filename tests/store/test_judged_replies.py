@@ -13,8 +13,9 @@ from app.domain.feedback import Decision, RankedReply, RankingSource, Verdict
 from app.domain.messages import Message, MessageState, Provenance
 from app.store import Store
 from app.store.connections import parse_url
+from app.store.judged_replies_table import JudgedReplyRow
 from app.store.migrate import alembic_config
-from app.store.tables import JudgedReplyRow, UserRow
+from app.store.tables import UserRow
 
 from .opened import Opened
 
@@ -167,9 +168,8 @@ def test_the_migration_finds_in_the_log_what_was_kept_beside_it(opened: Opened) 
     engine = create_engine(parse_url(opened.url))
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE judged_replies")
-        for index in ("ix_messages_replies", "ix_conversations_withheld"):
-            connection.exec_driver_sql(f"DROP INDEX {index}")
-        command.stamp(alembic_config(connection), "0006")
+        connection.exec_driver_sql("DROP INDEX ix_messages_replies")
+        command.stamp(alembic_config(connection), "0007")
     engine.dispose()
     Store.open(opened.url, opened.data_dir).close_now()
     assert rows(opened, *names) == kept

@@ -23,6 +23,7 @@ async def info(user_id: UserId, services: ServicesDep, languages: Languages) -> 
         "version": __version__,
         "user": {"id": user_id},
         "reasons": {"up": REASONS_UP, "down": REASONS_DOWN},
+        "configured_model_id": services.models.configured_model,
         "default_model_id": services.models.default_model(languages),
         "default_sampling": SamplingParams().as_dict(),
         "limits": {

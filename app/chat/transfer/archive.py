@@ -5,17 +5,16 @@ Nothing but the pieces not yet taken is kept. The import takes such an archive b
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 from app import __version__
 from app.chat.transfer import parley_json
 from app.domain.titles import file_name
 from app.errors import DatabaseDamaged
 from app.store.repositories import Repositories
+from app.system.zip_pieces import ZipPieces
 
 FOLDER = "parley-chats"
 _README = """All chats of Parley {version}, exported on {date} (UTC).
@@ -35,7 +34,7 @@ class Archive:
     def __init__(self) -> None:
         self.chats = 0
         self._damaged = 0
-        self._written = _Pieces()
+        self._written = ZipPieces()
         self._zip = zipfile.ZipFile(self._written, "w", zipfile.ZIP_DEFLATED)
 
     def add(self, exported: parley_json.Exported) -> bytes:
@@ -78,26 +77,3 @@ def _entry(name: str, at: datetime) -> zipfile.ZipInfo:
     entry.compress_type = zipfile.ZIP_DEFLATED
     entry.external_attr = 0o600 << 16
     return entry
-
-
-class _Pieces(io.RawIOBase):
-    """A file that can't be read or sought: what is written to it is taken away in pieces."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._pieces: list[bytes] = []
-
-    def writable(self) -> bool:
-        """It is."""
-        return True
-
-    def write(self, data: Any) -> int:
-        """Append `data`."""
-        self._pieces.append(bytes(data))
-        return len(self._pieces[-1])
-
-    def take(self) -> bytes:
-        """What was written since the last call."""
-        found = b"".join(self._pieces)
-        self._pieces.clear()
-        return found

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.store.damage import DamageLog
 from app.store.repositories.conversations import Conversations
+from app.store.repositories.datasets import Datasets
 from app.store.repositories.feedback import Feedback
 from app.store.repositories.feedback_statistics import FeedbackStatistics
 from app.store.repositories.imports import Imports
@@ -29,6 +30,7 @@ class Repositories:
         self.ratings = Ratings(session, damage)
         self.rankings = Rankings(session, damage)
         self.feedback = Feedback(session, damage)
+        self.datasets = Datasets(session, damage)
         self.judgements = Judgements(session)
         self.statistics = FeedbackStatistics(session)
         self.imports = Imports(session, damage)

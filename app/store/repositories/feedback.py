@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -21,6 +22,8 @@ from app.store.row_mapping import conversation_from, review_from
 from app.store.tables import ConversationRow, MessageRow, RankingRow, RatingRow, ReviewRow
 from app.store.text_checks import checked
 
+_TOGETHER = 100  # conversations whose judgements are read together: fewer queries
+
 
 class Feedback:
     """Reads across all users: for the owner of the installation and for administrators."""
@@ -32,21 +35,28 @@ class Feedback:
         self._rankings = Rankings(session, damage)
 
     def conversations(self, conversation_ids: Collection[str] = ()) -> Iterator[ConversationFeedback]:
-        """Every conversation with a judgement, of all users, oldest first, with one in memory at a time.
+        """Every conversation with a judgement, of all users, oldest first.
 
-        Limited to `conversation_ids` if given; without deleted conversations, and without damaged rows.
+        Limited to `conversation_ids` if given; without deleted conversations, and without damaged rows. In memory are
+        the messages of one conversation and the judgements of a few.
         """
-        for conversation_id in self.conversation_ids(conversation_ids):
-            row = self._session.get_one(ConversationRow, conversation_id)
-            for found in self._damage.legible([row], conversation_from):
+        left = iter(self.conversation_ids(conversation_ids))
+        while ids := list(islice(left, _TOGETHER)):
+            rows = self._session.scalars(select(ConversationRow).where(ConversationRow.id.in_(ids)))
+            conversations = sorted(self._damage.legible(rows, conversation_from), key=lambda found: found.id)
+            ratings = self._ratings.by_conversation(ids)
+            rankings = self._rankings.by_conversation(ids)
+            reviews = self._reviews(ids)
+            self._session.expunge_all()
+            for found in conversations:
                 yield ConversationFeedback(
                     found,
-                    tuple(self._messages.legible(row.id)),
-                    tuple(self._ratings.of(row.id)),
-                    tuple(self._rankings.of(row.id)),
-                    tuple(self._reviews_of(row.id)),
+                    tuple(self._messages.legible(found.id)),
+                    tuple(ratings.get(found.id, ())),
+                    tuple(rankings.get(found.id, ())),
+                    tuple(reviews.get(found.id, ())),
                 )
-            self._session.expunge_all()
+                self._session.expunge_all()
 
     def conversation_ids(self, among: Collection[str] = ()) -> list[str]:
         """The ids of the conversations with a judgement, oldest first; without deleted ones."""
@@ -92,9 +102,22 @@ class Feedback:
         for at in self._session.execute(rated.where(RatingRow.id == judgement_id).union(ranked)):
             refresh(self._session.connection(), at[0], at[1])
 
-    def _reviews_of(self, conversation_id: str) -> list[Review]:
-        ratings = select(RatingRow.id).join(MessageRow, MessageRow.id == RatingRow.message_id)
-        ratings = ratings.where(MessageRow.conversation_id == conversation_id)
-        rankings = select(RankingRow.id).where(RankingRow.conversation_id == conversation_id)
-        query = select(ReviewRow).where(or_(ReviewRow.rating_id.in_(ratings), ReviewRow.ranking_id.in_(rankings)))
-        return list(self._damage.legible(self._session.scalars(query.order_by(ReviewRow.sequence)), review_from))
+    def _reviews(self, conversation_ids: Collection[str]) -> dict[str, list[Review]]:
+        """The reviews of the judgements in these conversations, by conversation, in the order of the decisions."""
+        rated = (
+            select(ReviewRow, MessageRow.conversation_id)
+            .join(RatingRow, RatingRow.id == ReviewRow.rating_id)
+            .join(MessageRow, MessageRow.id == RatingRow.message_id)
+            .where(MessageRow.conversation_id.in_(conversation_ids))
+        )
+        ranked = (
+            select(ReviewRow, RankingRow.conversation_id)
+            .join(RankingRow, RankingRow.id == ReviewRow.ranking_id)
+            .where(RankingRow.conversation_id.in_(conversation_ids))
+        )
+        rows = [(row, at) for query in (rated, ranked) for row, at in self._session.execute(query)]
+        found: dict[str, list[Review]] = {}
+        for row, conversation_id in sorted(rows, key=lambda each: each[0].sequence):
+            for review in self._damage.legible([row], review_from):
+                found.setdefault(conversation_id, []).append(review)
+        return found

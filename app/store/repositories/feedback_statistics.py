@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session, aliased
 from app.domain.feedback import Decision, Verdict
 from app.domain.feedback_counts import DayCount, FeedbackCounts, LengthCount, PairCount, PlayerCount
 from app.domain.judged_replies import JudgedPair, player_of
+from app.store.judged_replies_table import JudgedReplyRow
 from app.store.repositories.judgements import counts
-from app.store.tables import WITHHELD, ConversationRow, JudgedReplyRow, MessageRow, ReviewRow, UserRow
+from app.store.tables import WITHHELD, ConversationRow, MessageRow, ReviewRow, UserRow
 
 LENGTHS = (0, 200, 500, 1_000, 2_000, 4_000)  # characters
 RATINGS = "ratings"  # the kind of a pair of thumbs
@@ -212,7 +213,7 @@ def _counted() -> tuple[ColumnElement[bool], ...]:
 
 
 def _withheld() -> Select[str]:
-    return select(ConversationRow.id).where(text(WITHHELD))  # text: as the index says it
+    return select(ConversationRow.id).where(WITHHELD)  # text: as the index says it
 
 
 def _usable(left: Any, right: Any) -> ColumnElement[bool]:

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session, aliased
 from app.domain.feedback import Decision
 from app.domain.review import JudgedText, JudgementFilter, JudgementPage, ListedJudgement
 from app.errors import InvalidRequest, JudgementNotFound
-from app.store.tables import ConversationRow, JudgedReplyRow, MessageRow, RatingRow, ReviewRow, UserRow
+from app.store.judged_replies_table import JudgedReplyRow
+from app.store.tables import ConversationRow, MessageRow, RatingRow, ReviewRow, UserRow
 from app.store.text_checks import checked
 
 EXCERPT_CHARS = 280

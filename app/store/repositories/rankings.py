@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import func, select
@@ -91,11 +91,18 @@ class Rankings:
 
     def of(self, conversation_id: str) -> list[Ranking]:
         """All rankings of a conversation, of all users, in the order in which they were given; no damaged ones."""
+        return self.by_conversation([conversation_id]).get(conversation_id, [])
+
+    def by_conversation(self, conversation_ids: Collection[str]) -> dict[str, list[Ranking]]:
+        """:meth:`of` several conversations."""
         rows = RankingRow
-        query = select(rows).where(rows.conversation_id == conversation_id).order_by(rows.sequence)
-        found = list(self._session.scalars(query))
-        items = self._items(row.id for row in found if isinstance(row.id, str))
-        return list(self._damage.legible(found, lambda row: ranking_from(row, items.get(row.id, []))))
+        query = select(rows).where(rows.conversation_id.in_(conversation_ids)).order_by(rows.sequence)
+        read = list(self._session.scalars(query))
+        items = self._items(row.id for row in read if isinstance(row.id, str))
+        found: dict[str, list[Ranking]] = {}
+        for ranking in self._damage.legible(read, lambda row: ranking_from(row, items.get(row.id, []))):
+            found.setdefault(ranking.conversation_id, []).append(ranking)
+        return found
 
     def count_since(self, user_id: str, at: datetime) -> int:
         """How many rankings `user_id` gave since `at`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import func, select
@@ -72,13 +72,21 @@ class Ratings:
 
     def of(self, conversation_id: str) -> list[Rating]:
         """All ratings in a conversation, of all users, in the order in which they were given; no damaged ones."""
+        return self.by_conversation([conversation_id]).get(conversation_id, [])
+
+    def by_conversation(self, conversation_ids: Collection[str]) -> dict[str, list[Rating]]:
+        """:meth:`of` several conversations."""
         query = (
-            select(RatingRow)
+            select(RatingRow, MessageRow.conversation_id)
             .join(MessageRow, MessageRow.id == RatingRow.message_id)
-            .where(MessageRow.conversation_id == conversation_id)
+            .where(MessageRow.conversation_id.in_(conversation_ids))
             .order_by(RatingRow.sequence)
         )
-        return list(self._damage.legible(self._session.scalars(query), rating_from))
+        found: dict[str, list[Rating]] = {}
+        for row, conversation_id in self._session.execute(query):
+            for rating in self._damage.legible([row], rating_from):
+                found.setdefault(conversation_id, []).append(rating)
+        return found
 
 
 def _check(reasons: Sequence[str], comment: str, score: int | None) -> None:

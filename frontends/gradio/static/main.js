@@ -1,4 +1,7 @@
 /** Entry point: waits for Gradio's layout, mounts all parts of the page, opens the conversation in the address. */
+import { CompareActions } from "./comparison/compare_actions.js";
+import { CompareRow } from "./comparison/compare_row.js";
+import { CompareSetup } from "./comparison/compare_setup.js";
 import { Composer } from "./composer/composer.js";
 import { Actions } from "./conversation/actions.js";
 import { ConversationView } from "./conversation/conversation_view.js";
@@ -60,13 +63,18 @@ function mountConversation(app, main, { theme, panels }) {
   const view = new ConversationView(app);
   const conversation = new OpenConversation(app, view);
   const actions = new Actions(app, conversation, view);
-  view.handlers = handlersOf(actions);
+  const setup = new CompareSetup(app);
+  const compareRow = new CompareRow(app, setup);
+  const comparing = new CompareActions(app, { conversation, actions, view, setup, row: compareRow });
+  view.handlers = { ...handlersOf(actions), compare: (question, button) => comparing.offer(question, button) };
   document.addEventListener("keydown", (event) => rateByKey(event, view.column));
-  const composer = new Composer(app, {
-    send: (text) => actions.send(text),
+  const on = {
+    send: (text) => (setup.isOn ? comparing.ask(text) : actions.send(text)),
     stop: () => void actions.stop(),
     settings: (button) => panels.toggle("settings", button),
-  });
+  };
+  const composer = new Composer(app, on, compareRow);
+  comparing.focusComposer = () => panels.narrow.matches || composer.focus();
   const welcome = new Welcome(app, {
     ask: (text) => void composer.submit(text),
     openPicker: () => composer.openPicker(),

@@ -44,6 +44,19 @@ def test_the_order_of_the_rows_changes_no_bit(votes: list[Comparison]) -> None:
     assert leaderboard(reversed(votes)) == expected
 
 
+def test_votes_that_differ_in_their_weight_or_judgement_only_change_no_bit_either() -> None:
+    votes = board(World(players=4, votes=3_000, raters=5), 0)
+    chance = random.Random(1)
+    plain = [
+        replace(vote, left_length=0, right_length=0, weight=chance.choice([0.3, 2 / 3, 1.0]), judgement_id=f"j{n // 3}")
+        for n, vote in enumerate(votes)
+    ]
+    expected = leaderboard(plain)
+    for _ in range(3):
+        chance.shuffle(plain)
+        assert leaderboard(plain) == expected
+
+
 def test_a_filter_is_the_same_as_leaving_the_votes_out() -> None:
     votes = board(World(players=5, votes=1_000), 0)
     found = leaderboard(votes, Filter(language="zh"))

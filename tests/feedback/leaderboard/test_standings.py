@@ -87,8 +87,9 @@ def test_groups_are_ranked_apart() -> None:
 
 
 @pytest.mark.parametrize("wins", [25, 400])
-def test_who_won_everything_is_rated_with_a_wide_interval(wins: int) -> None:
-    (group,) = leaderboard(record("a", "b", wins, 0) + record("b", "c", 100, 100)).groups
+@pytest.mark.parametrize("rater", [{}, {"rater_id": "ann"}])
+def test_who_won_everything_is_rated_with_a_wide_interval(wins: int, rater: dict[str, str]) -> None:
+    (group,) = leaderboard(record("a", "b", wins, 0, **rater) + record("b", "c", 100, 100, **rater)).groups
     best = group.standings[0]
     assert best.player == "a"
     assert best.rating is not None

@@ -19,7 +19,13 @@ from frontends.gradio.static_files import STATIC
 ENTRY = re.compile(r'^  "([\w.]+)": "((?:[^"\\]|\\.)*)",$', re.MULTILINE)
 LITERAL = re.compile(r'"([a-z]+\.\w+)"')
 TEMPLATE = re.compile(r"`([a-z]+\.\w*\$\{[^`]*)`")  # `picker.state_${…}`
-PAGE_ERRORS = {"error.unknown", "error.unreachable", "error.too_large"}  # codes that the page makes itself
+PAGE_ERRORS = {
+    "error.compare_needs_model",
+    "error.compare_same_model",
+    "error.unknown",
+    "error.unreachable",
+    "error.too_large",
+}  # codes that the page makes itself
 
 
 def word_file(language: str) -> str:
@@ -60,7 +66,7 @@ def test_every_line_of_the_word_files_is_read_by_this_test() -> None:
 def test_chinese_is_chinese() -> None:
     untranslated = {key for key, text in words("zh").items() if not re.search(r"[\u4e00-\u9fff]", text)}
     names = {f"settings.{key}" for name in ("top_p", "top_k", "min_p") for key in (f"set_{name}", f"{name}_label")}
-    assert untranslated <= names | {"app.language", "judgement.and"}
+    assert untranslated <= names | {"app.language", "judgement.and", "compare.named"}
 
 
 def test_every_error_and_reason_has_words() -> None:

@@ -8,7 +8,7 @@ from alembic import op
 from app.store.judged_replies_of_log import fill
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
@@ -29,7 +29,6 @@ def upgrade() -> None:
     _partly("ix_judged_replies_reasons", "judged_replies", [*newest, "reasons"], "reasons <> ''")
     _partly("ix_judged_replies_disputed", "judged_replies", newest, "disputed", "disputed = 1")
     _partly("ix_messages_replies", "messages", ["model_id", "adapter"], "role = 'assistant'")
-    _partly("ix_conversations_withheld", "conversations", ["id"], "deleted_at IS NOT NULL OR NOT allow_training")
     fill(op.get_bind())
 
 

@@ -20,10 +20,12 @@ export class Composer {
   /**
    * @param {Object} app
    * @param {{send: (text: string) => Promise<void>, stop: () => void, settings: (button: HTMLElement) => void}} on
+   * @param {{element: HTMLElement, toggle: HTMLElement}} compare what the next question compares, and its button
    */
-  constructor(app, on) {
+  constructor(app, on, compare) {
     this.app = app;
     this.on = on;
+    this.isComparing = false; // whether replies wait for a choice
     this.running = false;
     this.endedAt = -Infinity; // when the last reply ended
     this.area = h("textarea.p-input.p-grows", { rows: "1", id: "parley-input", dir: "auto" });
@@ -32,16 +34,17 @@ export class Composer {
     this.shownError = null; // {say, error}; `say` is a function, so that the line can be translated again
     this.picker = h("div.p-picker-mount");
     const settings = () => on.settings(this.settings);
-    this.settings = h("button.p-chip-button", { type: "button", "aria-haspopup": "dialog", onclick: settings });
+    const button = { type: "button", "aria-haspopup": "dialog", dataset: { act: "settings" }, onclick: settings };
+    this.settings = h("button.p-chip-button", button);
     this.button = h("button.p-send", { type: "submit" });
     this.hint = h("p.p-hint");
     this.form = h(
       "form.p-composer",
       {},
       this.area,
-      h("div.p-composer-foot", {}, this.picker, this.settings, h("span.p-spring"), this.button),
+      h("div.p-composer-foot", {}, this.picker, this.settings, compare.toggle, h("span.p-spring"), this.button),
     );
-    this.element = h("div.p-composer-frame", {}, this.missing, this.error, this.form, this.hint);
+    this.element = h("div.p-composer-frame", {}, this.missing, this.error, compare.element, this.form, this.hint);
     this.#listen();
     this.draw();
     this.load();
@@ -62,10 +65,15 @@ export class Composer {
       else if (this.area.value.trim()) this.tell(() => app.t("composer.wait"));
     });
     this.area.addEventListener("input", () => this.#typed());
+    this.area.addEventListener("paste", (event) => {
+      if (hasOnlyFiles(event.clipboardData)) this.tell(() => app.t("composer.only_text"));
+    });
     whenLeaving(storeTyped);
     for (const event of DRAWN_AFTER) app.on(event, () => this.draw());
     for (const event of ["models", "model"]) app.on(event, () => this.#modelChanged());
+    app.on("created", ({ id }) => (this.created = id));
     app.on("running", (message) => this.#setRunning(message !== null));
+    app.on("comparison", (comparison) => this.#setComparing(Boolean(comparison?.ranking?.open)));
   }
 
   // A usable model may resolve the error.
@@ -96,6 +104,13 @@ export class Composer {
     this.draw();
   }
 
+  // Told in place of the usual hint, so that nothing moves.
+  #setComparing(isComparing) {
+    if (isComparing === this.isComparing) return;
+    this.isComparing = isComparing;
+    this.draw();
+  }
+
   /** Draw texts and buttons in the current language. */
   draw() {
     const { app } = this;
@@ -107,7 +122,7 @@ export class Composer {
     nameButton(this.button, label, this.running ? "stop" : "arrow_up");
     this.button.toggleAttribute("data-running", this.running);
     this.button.dataset.act = this.running ? "stop" : "send";
-    this.hint.textContent = app.t("composer.hint");
+    this.hint.textContent = app.t(this.isComparing && !this.running ? "compare.next_follows" : "composer.hint");
     this.#drawSettings();
     this.#drawError();
     this.#fit();
@@ -138,6 +153,7 @@ export class Composer {
     if (!text.trim() || this.running) return;
     if (app.missingModel()) return this.missing.querySelector("button").focus(); // it asks; the text stays
     const from = app.state.conversationId;
+    this.created = null; // the chat that this question begins
     this.area.value = "";
     this.#fit();
     this.tell(null);
@@ -146,8 +162,16 @@ export class Composer {
       keepDraft(from, "");
       if (app.state.conversationId !== from) keepDraft(app.state.conversationId, this.area.value);
     } catch (error) {
-      this.#restore(text, error);
+      if ([from, this.created].includes(app.state.conversationId)) this.#restore(text, error);
+      else this.#restoreElsewhere(from, text, error);
     }
+  }
+
+  // Another chat was opened meanwhile: the text belongs to the one in which it was written.
+  #restoreElsewhere(from, text, error) {
+    const draft = readDraft(from).trim();
+    keepDraft(from, draft && draft !== text.trim() ? `${text}\n${draft}` : text);
+    this.app.toast(this.app.t("composer.kept_elsewhere", { error: this.app.errorText(error) }));
   }
 
   #restore(text, error) {
@@ -186,4 +210,10 @@ export class Composer {
   focus() {
     this.area.focus({ preventScroll: true });
   }
+}
+
+/** @returns {boolean} whether what is pasted has no text: an image, or other files */
+function hasOnlyFiles(data) {
+  const types = [...(data?.types ?? [])];
+  return types.includes("Files") && !types.some((type) => type.startsWith("text/"));
 }

@@ -27,8 +27,9 @@ export class Actions {
   /**
    * Ask a question. It is shown at once, and removed again when the server refuses it, in which case this throws.
    * @param {string} content
+   * @param {{contenders: Object[], blind: boolean, source: string}} [contest] who answers side by side, in place of one
    */
-  async send(content) {
+  async send(content, contest) {
     const { app, conversation } = this;
     const { optimistic } = conversation;
     if (!conversation.loaded) await conversation.whenLoaded; // before, nobody knows what the question follows
@@ -38,16 +39,21 @@ export class Actions {
     const draft = app.state.draft;
     const isNew = conversation.id === null;
     let { id } = conversation; // another one may be opened meanwhile
+    const { comparing, comparison } = conversation;
+    comparing.asking = contest ?? null;
     optimistic.question(parent, content, model_id);
     conversation.draw();
     this.view.follow();
     try {
       if (isNew) id = await this.#create(optimistic);
-      await this.#ask(optimistic, `/api/conversations/${id}/messages`, { parent_id: parent, content, model_id });
+      const path = `/api/conversations/${id}/${contest ? "compare" : "messages"}`;
+      await this.#ask(optimistic, path, { parent_id: parent, content, ...(contest ?? { model_id }) });
+      if (comparison?.ranking?.open) void comparing.rankings.withdraw(comparison.ranking); // asking anew skips it
     } catch (error) {
       if (isNew && id !== null && error.code !== "unreachable") await this.#undoNew(id, draft);
       throw error;
     } finally {
+      comparing.asking = null;
       if (optimistic.clear() && this.#isShown(optimistic)) conversation.draw();
     }
   }
@@ -77,12 +83,13 @@ export class Actions {
   async #ask(optimistic, path, body) {
     const { app, conversation } = this;
     await app.settingsSaved();
-    const { question, reply } = await app.api.post(path, body);
-    if (optimistic.stopRequested) void this.#stop(reply.id);
+    const { question, reply, replies = [reply], ranking } = await app.api.post(path, body);
+    if (optimistic.stopRequested) for (const { id } of replies) void this.#stop(id);
     if (!this.#isShown(optimistic)) return void app.emit("list-changed");
     if (question) optimistic.adopt(question);
-    optimistic.adopt(reply);
-    conversation.tree.show(reply.id);
+    for (const each of replies) optimistic.adopt(each);
+    if (ranking) conversation.comparing.rankings.receive(ranking);
+    conversation.tree.show(replies[0].id);
     conversation.draw();
     this.view.follow();
   }
@@ -142,11 +149,34 @@ export class Actions {
     return this.conversation.tree.get(message.corrects_id);
   }
 
-  /** Stop the running reply. */
+  /** Answer a question again, side by side. The reply that was shown is shown again when the server refuses it. */
+  async compareAgain(question, contest) {
+    const { conversation } = this;
+    const { optimistic, comparing, comparison } = conversation;
+    const before = conversation.tree.leaf;
+    comparing.asking = contest;
+    optimistic.reply(question.id, { model_id: null, content: "" });
+    conversation.draw();
+    this.view.follow();
+    try {
+      await this.#ask(optimistic, `/api/conversations/${conversation.id}/compare`, { message_id: question.id, ...contest });
+      if (comparison?.ranking?.open) void comparing.rankings.withdraw(comparison.ranking);
+    } catch (error) {
+      this.app.toast(this.app.errorText(error));
+    } finally {
+      comparing.asking = null;
+      if (optimistic.clear() && this.#isShown(optimistic)) {
+        conversation.tree.show(before);
+        conversation.draw();
+      }
+    }
+  }
+
+  /** Stop what is being written: a reply, or all replies of a comparison. */
   async stop() {
-    const message = this.conversation.running;
-    if (message?.optimistic) this.conversation.optimistic.stopRequested = true; // stopped once its id is known
-    else if (message) await this.#stop(message.id);
+    const { optimistic, allRunning } = this.conversation;
+    if (allRunning.some((message) => message.optimistic)) optimistic.stopRequested = true; // once the ids are known
+    await Promise.all(allRunning.filter((message) => !message.optimistic).map(({ id }) => this.#stop(id)));
   }
 
   async #stop(id) {
@@ -167,8 +197,11 @@ export class Actions {
     conversation.tree.showThrough(other.id);
     view.hold();
     conversation.draw();
-    view.putRow(other.id, top);
-    view.focusVersion(other.id, step);
+    if (conversation.comparison?.isLast) view.comparison.focus();
+    else {
+      view.putRow(other.id, top);
+      view.focusVersion(other.id, step);
+    }
     // Remembered for the next visit only, so an error is not shown.
     app.api.patch(`/api/conversations/${conversation.id}`, { leaf_id: conversation.tree.leaf }).catch(() => {});
   }

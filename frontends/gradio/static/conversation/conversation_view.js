@@ -1,8 +1,11 @@
 /** Draws the open conversation: one column of messages. Its only state is what it has drawn. */
+import { BetterLines } from "../comparison/better_line.js";
+import { ComparisonView } from "../comparison/comparison_view.js";
+import { isTaken } from "../comparison/keep_clear.js";
+import { VerdictLines } from "../comparison/verdict_line.js";
 import { h } from "../page/dom.js";
 import { nameButton, textButton } from "../widgets/buttons.js";
 import { icon } from "../widgets/icons.js";
-import { authorName } from "./author.js";
 import { AutoScroll } from "./auto_scroll.js";
 import { FoundMessage } from "./found_message.js";
 import { MessageView } from "./message_view.js";
@@ -21,6 +24,10 @@ export class ConversationView {
     this.views = new Map(); // message id → MessageView; kept when another version is shown
     this.early = new Map(); // message id → blocks received before it was drawn
     this.earlyReasoning = new Map(); // message id → pieces of it
+    this.tree = null; // that was drawn last
+    this.comparison = new ComparisonView(app, (message) => this.#view(message, this.tree));
+    this.verdicts = new VerdictLines(app);
+    this.better = new BetterLines(app);
     this.column = h("div.p-column", { role: "log", "aria-live": "off" });
     this.status = h("div.p-status", { role: "status" });
     this.live = h("div.p-offscreen", { "aria-live": "polite", role: "status" });
@@ -64,25 +71,41 @@ export class ConversationView {
    * Show the tree's path. Elements already in place are not touched. Where others take the place of some, the log
    * is not scrolled by what becomes shorter: that would move buttons under the pointer.
    * @param {import("./message_tree.js").MessageTree} tree
+   * @param {import("../comparison/current_comparison.js").CurrentComparison} comparing
    */
-  render(tree) {
+  render(tree, comparing) {
     const path = tree.path();
+    this.tree = tree;
     this.#show(path.length || this.app.state.conversationId ? "chat" : "welcome");
     this.status.replaceChildren();
-    const elements = path.map((message) => this.#view(message, tree).element);
+    const elements = this.#elements(path, tree, comparing);
     let at = 0;
     while (at < elements.length && this.column.children[at] === elements[at]) at += 1;
     const isLonger = at === this.column.children.length;
     if (isLonger && at === elements.length) return;
     const top = this.scroller.scrollTop;
     for (const element of this.column.children) {
-      for (const reserved of [element, element.querySelector(".p-body")]) reserved.style.minHeight = "";
+      for (const reserved of [element, element.querySelector(".p-body")]) reserved?.style.removeProperty("min-height");
     }
     while (this.column.children.length > at) this.column.lastChild.remove();
     this.column.append(...elements.slice(at));
     if (isLonger || at === elements.length) return;
     this.#layOutAround(at);
     this.#scrollTo(Math.min(top, this.#topOf(elements[at]) - MARGIN_PX));
+  }
+
+  #elements(path, tree, comparing) {
+    const comparison = comparing.at(path);
+    return path.map((message, at) => {
+      if (comparison?.index === at) return this.comparison.show(comparison);
+      const view = this.#view(message, tree);
+      view.mask(null);
+      if (view.isReply) {
+        this.verdicts.show(view.element, ...comparing.verdictOn(message.id));
+        this.better.show(view.element, comparing.regenerated(message));
+      }
+      return view.element;
+    });
   }
 
   /** Give the messages around a place their real sizes. */
@@ -127,6 +150,18 @@ export class ConversationView {
     if (missing > 0) body.style.minHeight = `${body.offsetHeight + missing}px`;
   }
 
+  /**
+   * Move a reply's buttons down if one has come to a place where another was pressed.
+   * @param {string} id
+   * @param {import("../comparison/keep_clear.js").Place} place
+   */
+  keepClear(id, place) {
+    const { actions, body, element } = this.views.get(id);
+    if (!isTaken(place, element)) return;
+    const missing = Math.ceil(place.bottom - actions.getBoundingClientRect().top);
+    body.style.minHeight = `${body.offsetHeight + Math.max(0, missing)}px`;
+  }
+
   #show(screen) {
     if (screen === this.screen) return;
     this.screen = screen;
@@ -165,6 +200,7 @@ export class ConversationView {
   redraw() {
     this.label();
     for (const view of this.views.values()) view.redraw();
+    this.comparison.redraw();
   }
 
   /**
@@ -228,10 +264,15 @@ export class ConversationView {
     this.found.show(view.body, match);
   }
 
+  /** Tell screen readers. */
+  say(text) {
+    this.live.textContent = text;
+  }
+
   /** Announce a finished reply to screen readers. */
   announce(message) {
-    const model = authorName(this.app, message);
-    this.live.textContent = this.app.t("chat.said", { model, text: message.content });
+    const model = this.views.get(message.id)?.author ?? "";
+    this.say(this.app.t("chat.said", { model, text: message.content }));
   }
 
   /** Keep the focus on the same button after another version was chosen; while that one is written, on its text. */

@@ -1,7 +1,7 @@
 /** Event stream of one conversation (SSE): reconnects, resumes after the last event, disconnects in hidden tabs. */
 import { address } from "../page/api.js";
 
-const REPLY_EVENTS = ["queued", "started", "reading", "reasoning", "render", "finished", "rated"];
+const REPLY_EVENTS = ["queued", "started", "reading", "reasoning", "render", "finished", "rated", "ranked"];
 const NAMES = ["snapshot", "reset", "message", "updated", "deleted", ...REPLY_EVENTS]; // and "error"
 const RETRY_MS = [300, 700, 1500, 3000, 5000];
 // Browsers allow six connections to a server (HTTP/1.1): hidden tabs must not hold them.

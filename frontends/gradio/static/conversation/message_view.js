@@ -11,6 +11,7 @@ import { Blocks, labelCopyButtons } from "./reply_blocks.js";
 import { replyNotes } from "./reply_notes.js";
 
 const ACTIONS = {
+  compare: { iconName: "columns", label: "compare.again" },
   edit: { iconName: "edit", label: "message.edit" },
   copy: { iconName: "copy", label: "message.copy" },
   up: { iconName: "thumb_up", label: "message.up" },
@@ -26,6 +27,7 @@ const ACTIONS = {
  * @property {(message: Object, content: string) => Promise<void>} edit
  * @property {(message: Object, content: string) => Promise<void>} correct
  * @property {(message: Object) => Object|undefined} original the reply that a corrected one corrects
+ * @property {(message: Object, button: HTMLElement) => void} compare
  * @property {(message: Object) => void} regenerate
  * @property {(message: Object) => void} continue
  * @property {(message: Object, step: number) => void} version
@@ -49,6 +51,7 @@ export class MessageView {
     this.position = null; // in the queue
     this.read = null; // how much of the prompt has been read, in tokens
     this.started = false;
+    this.alias = null; // in place of the author's name while a comparison hides that
     this.actionsLanguage = null; // in which the buttons were drawn
     this.versionsDrawn = "";
     this.name = h("header.p-author");
@@ -86,10 +89,22 @@ export class MessageView {
     return this.message === message && list.length === versions.list.length && index === versions.index;
   }
 
+  /** Show an alias in place of the author's name, or that name again (null). */
+  mask(alias) {
+    if (alias === this.alias) return;
+    this.alias = alias;
+    this.redraw();
+  }
+
+  /** Who is said to have written it. */
+  get author() {
+    return this.alias ?? (this.isReply ? authorName(this.app, this.message) : this.app.t("chat.you"));
+  }
+
   /** Draw everything but the text again: after a change of language, versions or rating. */
   redraw() {
     const { app, message } = this;
-    const name = this.isReply ? authorName(app, message) : app.t("chat.you");
+    const name = this.author;
     this.element.setAttribute("aria-label", name);
     const when = { datetime: message.created_at, title: longTime(app, message.created_at) };
     this.name.replaceChildren(h("span.p-author-name", {}, name), h("time", when, shortTime(app, message.created_at)));
@@ -177,7 +192,7 @@ export class MessageView {
       return iconButton(iconName, app.t(label), onclick, { dataset: { act } });
     };
     const copy = button("copy", handlers.copy);
-    if (!this.isReply) return [button("edit", () => this.startEdit()), copy];
+    if (!this.isReply) return [button("compare", handlers.compare), button("edit", () => this.startEdit()), copy];
     return [
       copy,
       button("up", (shown, thumb) => handlers.rate(shown, "up", thumb)),

@@ -1,5 +1,7 @@
 /** The open conversation: loads its messages and applies its events. Drawing is in conversation_view.js. */
 import { ApiError } from "../page/api.js";
+import { CurrentComparison } from "../comparison/current_comparison.js";
+import { winnerOf } from "../comparison/judgement.js";
 import { hasNews } from "../page/compare.js";
 import { closePopover } from "../widgets/popover.js";
 import { EventStream } from "./event_stream.js";
@@ -28,9 +30,20 @@ export class OpenConversation {
     this.#begin(null);
   }
 
-  /** The running reply on the path that is shown, if any. */
+  /** The running replies that are shown: one, or those of a comparison. */
+  get allRunning() {
+    const shown = [...this.tree.path(), ...(this.comparison?.messages ?? [])];
+    return [...new Set(shown)].filter((message) => message?.state === "pending");
+  }
+
+  /** The first of them, if any. */
   get running() {
-    return this.tree.path().find((message) => message.state === "pending");
+    return this.allRunning[0];
+  }
+
+  /** The comparison that is shown, if any. */
+  get comparison() {
+    return this.comparing.at(this.tree.path());
   }
 
   /**
@@ -54,6 +67,8 @@ export class OpenConversation {
     this.id = id;
     this.tree = new MessageTree();
     this.optimistic = new OptimisticMessages(this.tree, (from, to) => this.view.rename(from, to));
+    const comparing = new CurrentComparison(this.app, this.tree, () => this.comparing === comparing && this.draw());
+    this.comparing = comparing;
     this.#letAsk(); // who waits for the former conversation
     this.whenLoaded = id === null ? Promise.resolve() : new Promise((resolve) => (this.#letAsk = resolve));
     this.loaded = id === null;
@@ -96,8 +111,9 @@ export class OpenConversation {
     }
   }
 
-  #fill({ messages, ...conversation }) {
+  #fill({ messages, rankings = [], ...conversation }) {
     this.#update(conversation);
+    this.comparing.rankings.fill(rankings);
     for (const message of messages) this.optimistic.adopt(message);
     const leaf = this.loaded ? this.tree.leaf : (this.wanted?.message_id ?? conversation.leaf_id);
     const known = leaf !== null && this.tree.get(leaf) ? leaf : null;
@@ -179,6 +195,7 @@ export class OpenConversation {
     finished: ({ message }) => this.#ended(message),
     error: ({ message, error }) => message && this.#ended({ ...message, error: { ...message.error, ...error } }),
     rated: ({ message_id, rating }) => this.ratings.isSending(message_id) || this.#showRating(message_id, rating),
+    ranked: ({ ranking }) => this.#ranked(ranking),
     updated: ({ conversation }) => this.#update(conversation),
     deleted: () => {
       this.#gone("chat.gone");
@@ -246,13 +263,28 @@ export class OpenConversation {
     this.draw();
   }
 
-  /** Draw the tree's path. */
+  // A choice made in another tab: what it chose is shown here, too, unless the conversation has gone on.
+  #ranked(ranking) {
+    const shown = this.comparison;
+    if (!this.comparing.rankings.receive(ranking)) return;
+    if (shown?.ranking && !ranking.open && shown.ranking.items.some(({ message_id }) => message_id === winnerOf(ranking))) {
+      this.comparing.changing = null;
+      if (shown.isLast) this.tree.showThrough(winnerOf(ranking));
+    }
+    this.draw();
+  }
+
+  /** Draw the tree's path, of which a comparison shows the leftmost reply: what is asked next follows that one. */
   draw() {
-    this.view.render(this.tree);
+    const { comparison } = this;
+    const first = comparison?.isLast && !comparison.isChange ? comparison.messages[0] : null;
+    if (first) this.tree.show(first.id);
+    this.view.render(this.tree, this.comparing);
     this.#changed();
   }
 
   #changed() {
+    this.app.emit("comparison", this.comparison);
     this.app.emit("running", this.running ?? null);
   }
 }

@@ -50,6 +50,8 @@ export const en = {
   "composer.stop": "Stop",
   "composer.wait": "A reply is still being written. Stop it, or send this when it's done.",
   "composer.missing_model": "This chat's model “{model}” is no longer available. Choose which model answers from now on.",
+  "composer.kept_elsewhere": "Not sent: {error} The text is kept in its chat.",
+  "composer.only_text": "Only text can be sent. Describe the picture or paste its text.",
   "composer.hint": "Models make mistakes. Check important information.",
 
   "settings.title": "Chat settings",
@@ -283,6 +285,9 @@ export const en = {
   "error.message_not_found": "This message no longer exists. Reload the page.",
   "error.ranking_not_found": "This comparison doesn't exist any more. Reload the page.",
   "error.judgement_not_found": "This judgement doesn't exist any more. Reload the page.",
+  "error.dataset_not_found": "This dataset doesn't exist any more.",
+  "error.dataset_exists": "There is already a dataset with this name. Choose another name.",
+  "error.dataset_busy": "Another dataset is being built or deleted. Try again when that is done.",
   "error.too_many_requests": "Too many at once. Wait {retry_after_s} s, then go on.",
   "error.model_not_found": "{model} is no longer available on this server. Choose another one.",
   "error.conflict": "This isn't possible right now. Try again in a moment.",

@@ -50,6 +50,8 @@ export const zh = {
   "composer.stop": "停止",
   "composer.wait": "正在生成回答。可以先停止，或等生成完再发送。",
   "composer.missing_model": "这个对话使用的模型“{model}”已不可用。请选择接下来由哪个模型回答。",
+  "composer.kept_elsewhere": "未发送：{error} 内容已保留在原对话中。",
+  "composer.only_text": "只能发送文字。请描述图片内容，或粘贴其中的文字。",
   "composer.hint": "模型可能会出错，重要信息请自行核实。",
 
   "settings.title": "对话设置",
@@ -283,6 +285,9 @@ export const zh = {
   "error.message_not_found": "这条消息已不存在，请刷新页面。",
   "error.ranking_not_found": "这次比较已不存在，请刷新页面。",
   "error.judgement_not_found": "这条评价已不存在，请刷新页面。",
+  "error.dataset_not_found": "该数据集已不存在。",
+  "error.dataset_exists": "已有同名的数据集，请换一个名称。",
+  "error.dataset_busy": "正在生成或删除另一个数据集，请稍后再试。",
   "error.too_many_requests": "操作过于频繁，请 {retry_after_s} 秒后再试。",
   "error.model_not_found": "服务器上已没有 {model}，请换一个模型。",
   "error.conflict": "暂时无法执行此操作，请稍后再试。",

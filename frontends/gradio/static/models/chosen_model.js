@@ -11,7 +11,7 @@ export function rememberModel(reference) {
 }
 
 /**
- * The model that was chosen last; else the server's default if it speaks the page's language; else the first ready
+ * The model that was chosen last; else the one in the server's settings; else its default if it speaks the page's language; else the first ready
  * model that does; else any ready one.
  * @param {Object} app
  * @returns {string|null} a reference
@@ -19,7 +19,9 @@ export function rememberModel(reference) {
 export function preferredModel(app) {
   const { models, info, language } = app.state;
   const chosen = readStored(KEY);
-  if (isKnown(models, chosen) && canAnswer(variantOf(findModel(models, chosen), chosen))) return chosen;
+  for (const wanted of [chosen, info?.configured_model_id]) {
+    if (isKnown(models, wanted) && canAnswer(variantOf(findModel(models, wanted), wanted))) return wanted;
+  }
   const ready = models.filter(isReady);
   const usual = ready.find((model) => model.id === parts(info?.default_model_id).base);
   const speaks = (model) => model?.languages.includes(language);

@@ -7,22 +7,37 @@ import { grouped } from "./model_groups.js";
 import { ModelPanel } from "./model_panel.js";
 import { ModelSearch } from "./model_search.js";
 import { isUsable, listedState, shortLanguageNames, stateLook, stateText } from "./model_state.js";
-import { asLoaded, bestReference, fullName, hasChoices, parts } from "./reference.js";
+import { asLoaded, bestReference, findModel, fullName, hasChoices, parts } from "./reference.js";
 
 const GAP = 6;
+const LOWEST = 320; // px of height that the list needs
 const TALLEST = 560;
+
+/**
+ * @typedef {Object} ModelChoice what a picker chooses
+ * @property {() => string|null} reference
+ * @property {(reference: string) => Promise<void>|void} choose
+ * @property {() => string} label
+ * @property {string} [changed] the event that tells of another choice
+ */
 
 /**
  * @param {HTMLElement} root
  * @param {Object} app
+ * @param {ModelChoice} [choice] by default the model of the open chat
  */
-export function mountPicker(root, app) {
-  root.append(new Picker(app).element);
+export function mountPicker(root, app, choice = chatModel(app)) {
+  root.append(new Picker(app, choice).element);
+}
+
+function chatModel(app) {
+  return { reference: app.reference, choose: app.chooseModel, label: () => app.t("picker.label") };
 }
 
 class Picker {
-  constructor(app) {
+  constructor(app, choice) {
     this.app = app;
+    this.choice = choice;
     this.popover = null;
     this.shown = null; // the id of the model in the panel
     this.requested = new Set(); // ids of the models whose download was started here
@@ -51,8 +66,8 @@ class Picker {
       convert: (model) => void this.#convert(model),
     });
     this.list.addEventListener("keydown", (event) => this.#key(event));
-    for (const event of ["models", "jobs", "memory", "model", "language", "conversation", "conversation-updated"])
-      app.on(event, () => this.draw());
+    const events = ["models", "jobs", "memory", "model", "language", "conversation", "conversation-updated", choice.changed];
+    for (const event of events.filter(Boolean)) app.on(event, () => this.draw());
     app.on("models", () => this.#announceFetched());
     this.draw();
   }
@@ -61,19 +76,26 @@ class Picker {
     return Boolean(this.popover?.element.isConnected);
   }
 
+  /** The chosen model, with the state of its variant. */
+  get #model() {
+    const reference = this.choice.reference();
+    const model = findModel(this.app.state.models, reference);
+    return model ? asLoaded(model, reference) : null;
+  }
+
   // --- drawing -----------------------------------------------------------------------------------
 
   /** Draw the button, and the list while it is open. */
   draw() {
     const { app } = this;
-    const model = app.model();
-    const name = model ? fullName(model, app.reference()) : app.t("picker.none");
+    const model = this.#model;
+    const name = model ? fullName(model, this.choice.reference()) : app.t("picker.none");
     const state = model && stateLook(model) !== "good" ? stateText(app, model) : "";
     this.title.textContent = name;
     this.state.textContent = state;
     this.mark.dataset.look = model ? stateLook(model) : "absent";
-    this.element.title = model ? `${name} · ${stateText(app, model)}` : app.t("picker.label");
-    this.element.setAttribute("aria-label", `${app.t("picker.label")}: ${this.element.title}`);
+    this.element.title = model ? `${name} · ${stateText(app, model)}` : this.choice.label();
+    this.element.setAttribute("aria-label", `${this.choice.label()}: ${this.element.title}`);
     if (this.#isOpen) this.#drawList();
   }
 
@@ -82,8 +104,8 @@ class Picker {
     this.search.draw();
     const groups = grouped(this.search.found(app.state.models), app.state.language);
     const models = groups.flatMap((group) => group.models);
-    const current = app.model()?.id;
-    this.list.setAttribute("aria-label", app.t("picker.label"));
+    const current = this.#model?.id;
+    this.list.setAttribute("aria-label", this.choice.label());
     this.nothing.textContent = models.length ? "" : app.t("picker.nothing_found", { query: this.search.query });
     this.another.replaceChildren(icon("plus"), app.t("picker.by_name"));
     const top = this.scroller.scrollTop;
@@ -137,9 +159,9 @@ class Picker {
     return option;
   }
 
-  /** The reference of `model`: the conversation's own, or the best one if another model is in use. */
+  /** The reference of `model`: the chosen one, or the best one if another model is in use. */
   #referenceOf(model) {
-    const now = this.app.reference();
+    const now = this.choice.reference();
     return parts(now).base === model.id ? now : bestReference(model);
   }
 
@@ -155,7 +177,7 @@ class Picker {
     this.another.toggleAttribute("data-shown", this.naming);
     if (this.naming) this.form.show();
     else this.form.hide();
-    this.panel.show(model && asLoaded(model, reference), model?.id === this.app.model()?.id, reference);
+    this.panel.show(model && asLoaded(model, reference), model?.id === this.#model?.id, reference);
   }
 
   #showForm() {
@@ -215,7 +237,7 @@ class Picker {
 
   /** Choose it. The popover stays open if it has variants or adapters to choose, until it is picked again. */
   #pick(model) {
-    const stays = hasChoices(model) && model.id !== this.app.model()?.id;
+    const stays = hasChoices(model) && model.id !== this.#model?.id;
     void this.#choose(this.#referenceOf(model), stays);
   }
 
@@ -246,7 +268,7 @@ class Picker {
 
   async #choose(reference, stays = false) {
     if (!stays) closePopover();
-    await this.#call(() => this.app.chooseModel(reference));
+    await this.#call(async () => this.choice.choose(reference));
     this.draw();
   }
 
@@ -287,7 +309,7 @@ class Picker {
           app.toast(app.errorText({ ...model.error, details: { ...model.error.details, model_id: id } }));
         continue;
       }
-      if (app.model()?.id === id) continue;
+      if (this.#model?.id === id) continue;
       app.toast(app.t("picker.fetched", { model: model.title }), {
         action: app.t("picker.use"),
         onAction: () => void this.#choose(this.#referenceOf(model)),
@@ -296,13 +318,19 @@ class Picker {
   }
 }
 
-/** Place the popover below or above its button, where there is more space, and limit its height to that space. */
+/**
+ * Place the popover below or above its button, where there is more space, and limit its height to that space. In a low
+ * window (a phone on its side, 200 % zoom) it takes the whole height, over the button.
+ */
 function place(box, anchor) {
   const at = anchor.getBoundingClientRect();
   const above = at.top - 2 * GAP;
   const below = innerHeight - at.bottom - 2 * GAP;
   const under = below >= Math.min(above, box.scrollHeight);
-  box.style.top = under ? `${at.bottom + GAP}px` : "auto";
-  box.style.bottom = under ? "auto" : `${innerHeight - at.top + GAP}px`;
-  box.style.maxHeight = `${Math.min(TALLEST, under ? below : above)}px`;
+  const space = under ? below : above;
+  const isLow = space < Math.min(LOWEST, box.scrollHeight);
+  const from = isLow ? GAP : at.bottom + GAP;
+  box.style.top = under || isLow ? `${from}px` : "auto";
+  box.style.bottom = under || isLow ? "auto" : `${innerHeight - at.top + GAP}px`;
+  box.style.maxHeight = `${isLow ? innerHeight - 2 * GAP : Math.min(TALLEST, space)}px`;
 }

@@ -28,7 +28,7 @@ export function isRefusal(error) {
 /**
  * @typedef {Object} Api
  * @property {(path: string, options?: {signal?: AbortSignal}) => Promise<any>} get
- * @property {(path: string, body?: any) => Promise<any>} post
+ * @property {(path: string, body?: any, options?: {keepalive?: boolean}) => Promise<any>} post
  * @property {(path: string, body?: any) => Promise<any>} patch
  * @property {(path: string, body?: any, options?: {keepalive?: boolean}) => Promise<any>} put
  * @property {(path: string) => Promise<any>} delete
@@ -48,7 +48,7 @@ export function address(path) {
 export function createApi() {
   return {
     get: (path, options) => call("GET", path, undefined, options),
-    post: (path, body) => call("POST", path, body),
+    post: (path, body, options) => call("POST", path, body, options),
     patch: (path, body) => call("PATCH", path, body),
     put: (path, body, options) => call("PUT", path, body, options),
     delete: (path) => call("DELETE", path),

@@ -1,26 +1,14 @@
-"""What all tables share: their base class, and types of columns that SQLAlchemy lacks.
-
-These are UTC times, and JSON of one kind; both read what is damaged as such.
-"""
+"""Types of columns: times in UTC, and JSON. What can't be read is returned as :class:`~app.store.damage.Damaged`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, DateTime, Dialect, MetaData, Text, TypeDecorator
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy import JSON, DateTime, Dialect, TypeDecorator
 
 from app.store.damage import Damaged
-
-NAMING = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -77,20 +65,3 @@ def _tolerant(process: Callable[[Any], Any] | None) -> Callable[[Any], Any] | No
             return value if isinstance(value, Damaged) else Damaged(str(error)[:80])
 
     return read
-
-
-def one_of(column: str, values: Iterable[str]) -> CheckConstraint:
-    """A check that a column has one of the values of an enumeration."""
-    return CheckConstraint(f"{column} IN ({', '.join(repr(str(v)) for v in values)})", name=column)
-
-
-class Base(DeclarativeBase):
-    """Base of all tables."""
-
-    metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
-        datetime: UtcDateTime,
-        str: Text,
-        dict[str, Any]: Json(dict),
-        list[str]: Json(list),
-    }
