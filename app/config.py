@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     )
     root_path: str = Field("", description="Path under which a reverse proxy serves Parley, such as /chat.")
     max_body_bytes: int = Field(2_000_000, ge=1024, description="Larger request bodies get 413.")
-    max_import_bytes: int = Field(64 << 20, ge=1024, description="Larger files of chats can't be imported (413).")
+    max_import_bytes: int = Field(1 << 30, ge=1024, description="Larger files can't be imported (413).")
 
     model: str = Field("", description="Model for new conversations; empty: the first that is ready.")
     context_tokens: int = Field(4096, ge=256, description="Context of one slot, where the model allows it.")

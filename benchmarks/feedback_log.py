@@ -18,7 +18,8 @@ from pathlib import Path
 from app.domain.feedback import RankedReply, RankingSource, Verdict
 from app.domain.messages import MessageState, Role
 from app.store import Repositories, Store
-from app.store.repositories.imports import ImportedMessage, ImportedRating
+from app.store.imported_rows import ImportedConversation, ImportedMessage, ImportedRating
+from app.store.repositories.imports import WholeConversation
 from app.store.repositories.users import LOCAL_USER
 
 MESSAGES_PER_CONVERSATION = 10
@@ -79,14 +80,14 @@ def _conversation(random_: random.Random, texts: Texts, number: int, *, judged: 
         question = ImportedMessage(parent, Role.USER, texts.text(4, 25), MessageState.COMPLETE, at)
         yield question
         for version in range(3 if turn == 3 else 1):
-            rating = ratings[version] if judged and turn == 3 and version < 2 else None
+            given = [ratings[version]] if judged and turn == 3 and version < 2 else []
             reply = ImportedMessage(
                 question.id,
                 Role.ASSISTANT,
                 texts.text(20, 90),
                 MessageState.COMPLETE,
                 at,
-                rating,
+                given,
                 random_.choice(MODELS),
             )
             yield reply
@@ -94,11 +95,14 @@ def _conversation(random_: random.Random, texts: Texts, number: int, *, judged: 
 
 
 def _add(r: Repositories, chats: list[list[ImportedMessage]]) -> None:
+    whole = []
     for messages in chats:
-        conversation_id = r.imports.begin(LOCAL_USER, title=messages[0].content[:48], system_prompt="", sampling={})
-        r.imports.add(LOCAL_USER, conversation_id, messages)
-        r.imports.publish(conversation_id, messages[-1].id, messages[-1].created_at)
-        if any(message.rating for message in messages):
+        at = messages[-1].created_at
+        about = ImportedConversation(messages[0].content[:48], "", {}, at, at)
+        whole.append(WholeConversation(about, messages, messages[-1].id))
+    r.imports.add_all(LOCAL_USER, whole)
+    for messages in chats:
+        if any(message.ratings for message in messages):
             source = RankingSource.SIDE_BY_SIDE if len(messages[0].content) % 2 else RankingSource.REGENERATE
             items = [RankedReply(messages[-1].id, 1, 1), RankedReply(messages[-2].id, 2, 0)]
             r.rankings.add(LOCAL_USER, source, items, blind=source is RankingSource.SIDE_BY_SIDE)

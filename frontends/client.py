@@ -10,7 +10,7 @@ Each route of ``/api`` is one method; the results are the API's own JSON, descri
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Literal
 
@@ -65,9 +65,27 @@ class ParleyClient(Transport):
             async for piece in pieces:
                 yield piece
 
-    async def import_file(self, content: bytes) -> Json:
-        """Import the chats in a file (JSON, JSON Lines or zip); returns the newest, with a ``report`` about all."""
-        return await self._json("POST", "/api/conversations/import", content=content, timeout=MODEL_TIMEOUT)
+    async def import_file(
+        self,
+        content: bytes | AsyncIterable[bytes],
+        *,
+        name: str = "",
+        on_progress: Callable[[Json], None] = lambda told: None,
+    ) -> Json:
+        """Import the chats, judgements and training data in a file (JSON, JSON Lines or zip), which is called `name`.
+
+        Returns the newest chat, with a ``report`` about all; until then `on_progress` gets lines of progress.
+        """
+        last: Json = {}
+        async with self._lines("/api/conversations/import", given({"name": name[:200] or None}), content) as lines:
+            async for line in lines:
+                last = line
+                if "read" in line:
+                    on_progress(line)
+        if "error" in last:
+            raise ApiError(last["error"]["code"], last["error"]["message"], last["error"].get("details"))
+        found: Json = last["imported"]
+        return found
 
     # --- messages -----------------------------------------------------------------------------------
 

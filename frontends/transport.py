@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+import json
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Self
 from urllib.parse import quote
@@ -79,6 +80,24 @@ class Transport:
                     raise refusal(response)
                 async with aclosing(_with_api_errors(parse_events(response.aiter_bytes()))) as events:
                     yield events
+        except httpx.HTTPError as error:
+            raise unreachable() from error
+
+    @asynccontextmanager
+    async def _lines(
+        self, path: str, params: Json, content: bytes | AsyncIterable[bytes]
+    ) -> AsyncGenerator[AsyncGenerator[Json, None], None]:
+        """Send `content`; the answer is lines, each a JSON object."""
+        headers = {**self._headers, "accept": "application/x-ndjson"}
+        try:
+            async with self._http.stream(
+                "POST", self._url(path), params=params, content=content, headers=headers, timeout=MODEL_TIMEOUT
+            ) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise refusal(response)
+                async with aclosing(_objects(response)) as objects:
+                    yield objects
         except httpx.HTTPError as error:
             raise unreachable() from error
 
@@ -160,6 +179,14 @@ def _unexpected(response: httpx.Response) -> ApiError:
 def unreachable() -> ApiError:
     """The error when there is no response."""
     return ApiError("unreachable", "The server does not answer. It may be restarting: try again in a moment.")
+
+
+async def _objects(response: httpx.Response) -> AsyncGenerator[Json, None]:
+    try:
+        async for line in response.aiter_lines():
+            yield json.loads(line)
+    except ValueError:
+        raise _unexpected(response) from None
 
 
 async def _with_api_errors(events: AsyncGenerator[ServerEvent, None]) -> AsyncGenerator[ServerEvent, None]:

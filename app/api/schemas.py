@@ -135,6 +135,7 @@ class ConversationPublic(BaseModel):
     leaf_id: str | None
     pinned: bool
     allow_training: bool
+    dataset_file: str | None  # of a row of imported training data; null: a chat
     created_at: datetime
     updated_at: datetime
 
@@ -242,6 +243,7 @@ def conversation_json(c: domain.Conversation) -> dict[str, Any]:
         "leaf_id": c.leaf_id,
         "pinned": c.pinned,
         "allow_training": c.allow_training,
+        "dataset_file": c.dataset_file,
         "created_at": c.created_at.isoformat(),
         "updated_at": c.updated_at.isoformat(),
     }

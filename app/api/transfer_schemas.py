@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.api.schemas import ConversationPublic, conversation_json
-from app.chat.transfer.importing import ImportReport
+from app.chat.transfer.import_report import ImportReport
 
 
 class NamedChat(BaseModel):
@@ -28,8 +28,13 @@ class SkippedItem(BaseModel):
 class ImportReportPublic(BaseModel):
     """What an import took, and by reason the numbers of what it did not."""
 
-    conversations: list[NamedChat]
+    conversations: list[NamedChat]  # the first thousand chats
+    chats: int
+    rows: int  # of datasets: conversations that are not listed
     messages: int
+    ratings: int
+    rankings: int
+    known: int  # chats and rows that were there already
     left_out: dict[str, int]  # messages
     changed: dict[str, int]
     skipped: dict[str, int]  # chats and files; the first hundred are in `skipped_items`
@@ -46,12 +51,13 @@ class ConversationImported(ConversationPublic):
 def imported_json(report: ImportReport) -> dict[str, Any]:
     """The fields of :class:`ConversationImported` as a JSON-ready dictionary."""
     told = {
-        "conversations": [{"id": c.id, "title": c.title} for c in report.conversations],
-        "messages": report.messages,
+        "conversations": [{"id": c.id, "title": c.title} for c in report.listed],
+        **{name: getattr(report, name) for name in ("chats", "rows", "messages", "ratings", "rankings", "known")},
         "left_out": dict(report.left_out),
         "changed": dict(report.changed),
         "skipped": dict(report.skipped),
         "skipped_items": list(report.named),
         "stopped": report.stopped.payload() if report.stopped else None,
     }
+    assert report.newest is not None, "without one the import has failed"
     return {**conversation_json(report.newest), "report": told}

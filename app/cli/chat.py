@@ -16,8 +16,9 @@ import typer
 from app.cli import uvicorn_server
 from app.cli.ctrl_c import on_interrupt
 from app.cli.errors import reported
+from app.cli.running_server import problem_at
 from app.config import Settings
-from app.errors import ConfigurationError, ParleyError, WorkerFailed
+from app.errors import ParleyError, WorkerFailed
 from app.main import create_app
 from frontends.client import ApiError, ParleyClient
 
@@ -187,30 +188,11 @@ def _run_quietly(running: uvicorn_server.Server, listening: socket.socket) -> No
         running.run(sockets=[listening])
 
 
-async def _problem_at(url: str) -> ParleyError | None:
-    """Why there is no Parley to talk to at `url`; ``None`` if there is one."""
-    probe = ParleyClient(url)
-    try:
-        info = await probe.info()
-    except ApiError as err:
-        if err.code == "unexpected_answer":
-            return _other_program(url)
-        return WorkerFailed(f"{url}: {err.message}")
-    finally:
-        await probe.aclose()
-    is_parley = isinstance(info, dict) and {"version", "default_sampling"} <= info.keys()
-    return None if is_parley else _other_program(url)
-
-
-def _other_program(url: str) -> ConfigurationError:
-    return ConfigurationError(f"At {url} is another program, not Parley. Name Parley's own address with --url.")
-
-
 @asynccontextmanager
 async def _server(settings: Settings, url: str | None) -> AsyncIterator[str]:
     """The address of a server: the given one, one running at the configured address, or a new one."""
     at = url or f"http://{settings.host}:{settings.port}"
-    problem = await _problem_at(at)
+    problem = await problem_at(at)
     if problem is None:
         yield at
         return

@@ -10,6 +10,7 @@ import typer
 
 from app.chat.transfer.archive import Archive
 from app.cli import datasets
+from app.cli.data_import import import_files
 from app.cli.datasets import date_of, left_out
 from app.cli.errors import reported
 from app.config import Settings
@@ -23,7 +24,7 @@ from app.system.disk import replacing
 from app.system.private_files import FILE_MODE
 
 app = typer.Typer(
-    help="""Turn feedback into datasets for training tools, or export all chats.
+    help="""Turn feedback into datasets for training tools; export all chats; import files of many programs.
 
     Examples:
 
@@ -36,11 +37,14 @@ app = typer.Typer(
         parley data export --format trl_unpaired --out thumbs.jsonl
 
         parley data export-chats --out chats.zip
+
+        parley data import feedback.json
     """,
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
 datasets.add_to(app)
+app.command("import")(import_files)
 
 
 @app.command("export")

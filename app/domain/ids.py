@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 
@@ -14,5 +15,13 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 def new_id() -> str:
     """A new id, e.g. ``01JDC3W9RS5V0EXAMPLE000000``."""
-    value = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    return _text((time.time_ns() // 1_000_000) << 80 | secrets.randbits(80))
+
+
+def stable_id(text: str) -> str:
+    """An id that is always the same for `text`, and says nothing about it or about time."""
+    return _text(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest()))
+
+
+def _text(value: int) -> str:
     return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))

@@ -109,6 +109,7 @@ class Conversation:
     updated_at: datetime
     deleted_at: datetime | None = None
     allow_training: bool = True  # its owner's consent that judgements of its replies become training data
+    dataset_file: str | None = None  # of a row of imported training data: its file's name, or ""; None: a chat
 
 
 class ConversationChanges(TypedDict, total=False):

@@ -83,6 +83,7 @@ def conversation_from(row: ConversationRow) -> Conversation:
         updated_at=row.updated_at,
         deleted_at=row.deleted_at,
         allow_training=row.allow_training,
+        dataset_file=row.dataset_file,
     )
 
 

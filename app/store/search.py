@@ -131,6 +131,7 @@ class Search:
             .outerjoin(SearchRow, SearchRow.id == found.c.document_id)
             .outerjoin(MessageRow, MessageRow.id == SearchRow.message_id)
             .where(ConversationRow.user_id == user_id, ConversationRow.deleted_at.is_(None))
+            .where(ConversationRow.dataset_file.is_(None))
             .order_by(ConversationRow.updated_at.desc(), ConversationRow.id.desc())
             .limit(limit)
         )

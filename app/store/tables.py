@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
     true,
 )
@@ -64,6 +65,7 @@ class UserRow(Base):
     id: Mapped[str] = mapped_column(String(26), primary_key=True)
     name: Mapped[str]
     created_at: Mapped[datetime]
+    imported: Mapped[bool] = mapped_column(server_default=false())  # a rater whom an imported file names
 
 
 WITHHELD = text("deleted_at IS NOT NULL OR NOT allow_training")  # conversations whose judgements do not count
@@ -74,7 +76,14 @@ class ConversationRow(Base):
 
     __tablename__ = "conversations"
     __table_args__ = (
-        Index(None, "user_id", "pinned", "updated_at", "id"),
+        Index(
+            "ix_conversations_listed",
+            *("user_id", "pinned", "updated_at", "id"),
+            sqlite_where=text("dataset_file IS NULL"),
+            postgresql_where=text("dataset_file IS NULL"),
+        ),
+        Index(None, "user_id", "import_digest", unique=True),
+        Index(None, "user_id", "dataset_file"),
         Index("ix_conversations_withheld", "id", sqlite_where=WITHHELD, postgresql_where=WITHHELD),
     )
 
@@ -92,6 +101,8 @@ class ConversationRow(Base):
     updated_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
     allow_training: Mapped[bool] = mapped_column(server_default=true())
+    import_digest: Mapped[str | None] = mapped_column(String(32))  # of the record of the file it was imported from
+    dataset_file: Mapped[str | None]  # of a row of training data: the file's name, or ''; NULL: a chat
 
 
 class MessageRow(Base):

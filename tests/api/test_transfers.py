@@ -57,8 +57,9 @@ def test_the_content_decides_not_the_content_type(api: Api, kind: str | None) ->
 
 def test_progress_comes_as_lines(api: Api) -> None:
     headers = {"accept": "application/x-ndjson"}
-    lines = api.http.post(URL, content=raw([CHAT] * 3), headers=headers).text.splitlines()
-    assert json.loads(lines[0]) == {"conversations": 0, "messages": 0}
+    chats = [{**CHAT, "title": str(n)} for n in range(3)]
+    lines = api.http.post(URL, content=raw(chats), headers=headers).text.splitlines()
+    assert json.loads(lines[0]) == {"conversations": 0, "messages": 0, "judgements": 0, "read": 0.0}
     assert json.loads(lines[-1])["imported"]["report"]["messages"] == 6
     lines = api.http.post(URL, content=b"no", headers=headers).text.splitlines()
     assert json.loads(lines[-1])["error"]["code"] == "invalid_import"

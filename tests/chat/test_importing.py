@@ -12,6 +12,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ import pytest
 from sqlalchemy import text
 
 from app.chat.transfer import reading_process
-from app.chat.transfer.importing import ImportReport
+from app.chat.transfer.import_report import ImportReport
 from app.chat.transfer.reading.slices import SLICE_MESSAGES, slices
 from app.chat.transfer.transfers import Transfers
 from app.domain.messages import Conversation, MessageState, Role
 from app.errors import ConversationNotFound, InvalidImport, InvalidRequest, StoreFull
 from app.store import Repositories, Store
-from app.store.repositories.imports import Imports
+from app.store.imported_rows import ImportedConversation, conversation_columns
+from app.store.repositories import imports
 from tests.support.chat_files import MAX_BYTES, load
 
 pytestmark = pytest.mark.anyio
@@ -92,7 +94,8 @@ async def test_an_import_that_the_disk_stops_leaves_nothing(store: Store, tmp_pa
 
 
 async def test_an_unfinished_import_is_not_there(store: Store) -> None:
-    given = await store.write(lambda r: r.imports.begin("local", title="half", system_prompt="", sampling={}))
+    now = datetime.now(UTC)
+    given = await store.write(lambda r: r.imports.begin("local", ImportedConversation("half", "", {}, now, now)))
     assert await store.read(lambda r: r.conversations.list("local", limit=5)) == []
     for include_deleted in (False, True):
         with pytest.raises(ConversationNotFound):
@@ -107,9 +110,10 @@ from datetime import UTC, datetime
 from app.domain.messages import MessageState, Role
 from app.store import Store
 from tests.support.chat_files import load
-from app.store.repositories.imports import ImportedMessage
+from app.store.imported_rows import ImportedConversation, ImportedMessage
 store = Store.open(sys.argv[1], pathlib.Path(sys.argv[2]))
-given = store.submit(lambda r: r.imports.begin("local", title="half", system_prompt="", sampling={})).result()
+about = ImportedConversation("half", "", {}, datetime.now(UTC), datetime.now(UTC))
+given = store.submit(lambda r: r.imports.begin("local", about)).result()
 first = ImportedMessage(None, Role.USER, "half", MessageState.COMPLETE, datetime.now(UTC))
 store.submit(lambda r: r.imports.add("local", given, [first])).result()
 os.kill(os.getpid(), signal.SIGKILL)
@@ -137,17 +141,17 @@ async def test_many_chats_in_one_file(store: Store) -> None:
     told: list[tuple[int, int]] = []
 
     def on_progress(report: ImportReport) -> None:
-        told.append((len(report.conversations), report.messages))
+        told.append((report.chats, report.messages))
 
     report = await load(store, [chat(1), empty, long, *(chat(n) for n in range(2, 150))], on_progress)
-    titles = [c.title for c in report.conversations]
+    titles = [c.title for c in report.listed]
     assert titles == ["Chat 1", "Long", *(f"Chat {n}" for n in range(2, 150))]
     assert (report.messages, dict(report.skipped)) == (2 * 149 + 250, {"no_messages": 1})
     assert report.named == [{"reason": "no_messages", "name": "", "title": "Empty"}]
     assert told[-1] == (150, report.messages)
     assert told == sorted(told)
     listed = await store.read(lambda r: r.conversations.list("local", limit=200))
-    assert {c.id for c in listed} == {c.id for c in report.conversations}
+    assert {c.id for c in listed} == {c.id for c in report.listed}
     assert (await store.read(lambda r: r.conversations.search("local", "answer 77", 5)))[
         0
     ].conversation.title == "Chat 77"
@@ -157,20 +161,19 @@ async def test_others_write_while_many_chats_are_imported(store: Store) -> None:
     other = await store.write(lambda r: r.conversations.create("local"))
     imported = asyncio.create_task(load(store, [chat(n) for n in range(500)]))
     written = await written_until_done(store, other, imported)
-    assert len(imported.result().conversations) == 500
+    assert len(imported.result().listed) == 500
     assert written >= 500 * 2 / SLICE_MESSAGES - 2, "each slice let another in"
 
 
 async def test_one_chat_that_cannot_be_stored_is_skipped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def begin(self: Imports, user_id: str, *, title: str, **more: Any) -> str:
-        if title in ("Chat 2", "Long"):
+    def columns(user_id: str, given: ImportedConversation) -> Any:
+        if given.title in ("Chat 2", "Long"):
             raise InvalidRequest("no")
-        return real(self, user_id, title=title, **more)
+        return conversation_columns(user_id, given)
 
-    real = Imports.begin
-    monkeypatch.setattr(Imports, "begin", begin)
+    monkeypatch.setattr(imports, "conversation_columns", columns)
     report = await load(store, [chat(1), chat(2), {"title": "Long", **LONG}, chat(3)])
-    assert [c.title for c in report.conversations] == ["Chat 1", "Chat 3"]
+    assert [c.title for c in report.listed] == ["Chat 1", "Chat 3"]
     assert [one["title"] for one in report.named] == ["Chat 2", "Long"]
 
 
@@ -179,7 +182,7 @@ async def test_a_disk_that_fills_up_keeps_the_chats_before_and_says_so(store: St
     limit = text(f"PRAGMA max_page_count={pages + 30}")
     store.submit(lambda r: r.users._session.execute(limit) and None).result(30)
     report = await load(store, [chat(1), {"title": "Long", **LONG}, chat(3)])
-    assert [c.title for c in report.conversations] == ["Chat 1"]
+    assert [c.title for c in report.listed] == ["Chat 1"]
     assert isinstance(report.stopped, StoreFull)
     assert report.messages == 2
 
@@ -191,9 +194,10 @@ async def test_a_reading_process_that_dies_is_told(store: Store, monkeypatch: py
     assert await store.read(lambda r: r.conversations.list("local", limit=5)) == []
 
 
-async def test_a_file_that_needs_too_much_memory_is_refused(store: Store) -> None:
+async def test_a_file_that_needs_too_much_memory_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading_process, "_MODULE", "tests.support.reader_with_little_memory")
     with pytest.raises(InvalidImport, match="memory"):
-        await load(store, b'{"messages":[' + b"[]," * 9_000_000 + b"[]]}", max_bytes=1 << 20)
+        await load(store, b'{"messages":[' + b"[]," * 9_000_000 + b"[]]}")
 
 
 async def test_an_archive_of_everything_comes_back(store: Store) -> None:
@@ -211,7 +215,7 @@ async def test_an_archive_of_everything_comes_back(store: Store) -> None:
         assert "Chats: 4" in found.read("parley-chats/README.txt").decode()
     before = await contents(store)
     report = await load(store, archive)
-    assert len(report.conversations) == 4
+    assert report.chats == 4
     assert (report.skipped, report.left_out, report.changed) == ({}, {}, {})
     after = await contents(store)
     assert after == sorted(before * 2)

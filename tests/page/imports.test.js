@@ -10,7 +10,12 @@ import { deferred, fakeApp } from "./fakes.js";
 const file = (name, size = 10) => ({ name, size });
 const report = (titles, values = {}) => ({
   conversations: titles.map((title) => ({ id: title, title })),
+  chats: titles.length,
+  rows: 0,
   messages: 2 * titles.length,
+  ratings: 0,
+  rankings: 0,
+  known: 0,
   left_out: {},
   changed: {},
   skipped: {},
@@ -18,7 +23,7 @@ const report = (titles, values = {}) => ({
   stopped: null,
   ...values,
 });
-const imported = (id, at, values) => ({ id, updated_at: at, report: report([id], values) });
+const imported = (id, at, values) => ({ id, updated_at: at, dataset_file: null, report: report([id], values) });
 
 let app, toasts, sent, opened, shown;
 
@@ -67,13 +72,14 @@ test("one chat is opened, and progress is shown until then", async () => {
   assert.equal(note.text, "imports.sending name=a.json percent=0");
   sent[0].handlers.onSent(0.456);
   assert.equal(note.text, "imports.sending name=a.json percent=45");
-  sent[0].handlers.onProgress({ conversations: 1, messages: 1200 });
-  assert.equal(note.text, "imports.storing name=a.json done=imports.chats_one count=1, imports.messages_other count=1,200");
+  sent[0].handlers.onProgress({ conversations: 1, messages: 1200, judgements: 0, read: 0.129 });
+  const counts = "imports.conversations_one count=1, imports.messages_other count=1,200";
+  assert.equal(note.text, `imports.storing name=a.json percent=12 done=${counts}`);
   sent[0].resolve(imported("x", "2026-01-01"));
   await done;
   assert.equal(note.removed, true);
   assert.deepEqual(opened, [["x", true]]);
-  assert.equal(toasts[1].text, "imports.done chats=imports.chats_one count=1 rest=");
+  assert.equal(toasts[1].text, "imports.done taken=imports.chats_one count=1 rest=");
   assert.equal(toasts[1].options.action, undefined, "nothing more to tell");
 });
 
@@ -97,6 +103,25 @@ test("several files come one after the other, those dropped meanwhile too; a bad
   options.onAction();
   assert.ok(shown[0].includes("imports.wrong_kind name=b.png"));
   assert.ok(shown[0].includes("failed: invalid_import"));
+});
+
+test("judgements and rows of datasets are told, and only chats are opened", async () => {
+  const done = imports().take([file("pairs.jsonl")]);
+  sent[0].handlers.onProgress({ conversations: 0, messages: 0, judgements: 0, read: 0.5 });
+  assert.equal(toasts[0].text, "imports.reading name=pairs.jsonl percent=50 done=");
+  const row = { ...imported("row", "2026-02-01", { chats: 0, rows: 5, ratings: 1, rankings: 4 }), dataset_file: "pairs.jsonl" };
+  sent[0].resolve(row);
+  await done;
+  assert.deepEqual(opened, []);
+  assert.equal(toasts[1].text, "imports.done taken=imports.rows_other count=5, imports.judgements_other count=5 rest=");
+});
+
+test("what was there already is told, and a single chat is opened again", async () => {
+  const done = imports().take([file("a.json")]);
+  sent[0].resolve(imported("x", "2026-01-01", { chats: 0, known: 1, messages: 0 }));
+  await done;
+  assert.deepEqual(opened, [["x", true]]);
+  assert.equal(toasts[1].text, "imports.done_nothing rest=imports.known_one count=1");
 });
 
 test("a single file that can't be imported is told with its reason", () => {

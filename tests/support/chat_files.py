@@ -7,7 +7,7 @@ import json
 import tempfile
 import zipfile
 
-from app.chat.transfer.importing import ImportReport, OnProgress
+from app.chat.transfer.import_report import ImportReport, OnProgress
 from app.chat.transfer.reading.formats import read
 from app.chat.transfer.reading.records import Unread
 from app.chat.transfer.reading.tree import ReadConversation

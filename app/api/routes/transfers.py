@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 from app.api.deps import Services, ServicesDep, UserId
 from app.api.schemas import Id
 from app.api.transfer_schemas import ConversationImported, imported_json
-from app.chat.transfer.importing import ImportReport
+from app.chat.transfer.import_report import ImportReport
 from app.domain.titles import file_name
 from app.errors import ParleyError, StoreError, StoreFull
 from app.system.disk import DISK_FULL
@@ -32,23 +32,26 @@ PROGRESS_S = 0.25  # between two lines of progress
 
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _FILE = {"requestBody": {"required": True, "content": {"application/json": {}, "application/zip": _BINARY}}}
+_FILE_NAME = Query(max_length=200, description="The file's name, which rows of training data keep.")
 _MARKDOWN: dict[str, Any] = {"content": {"text/markdown": {"schema": {"type": "string"}}}}
 _ZIP: dict[str, Any] = {"content": {"application/zip": _BINARY}}
 _PIECE_BYTES = 1 << 20
 
 
 @router.post("/import", status_code=201, response_model=ConversationImported, openapi_extra=_FILE)
-async def import_conversations(user_id: UserId, services: ServicesDep, request: Request) -> Any:
-    """Import the chats in a file: JSON, JSON Lines or a zip archive, of Parley or another program.
+async def import_conversations(
+    user_id: UserId, services: ServicesDep, request: Request, name: Annotated[str, _FILE_NAME] = ""
+) -> Any:
+    """Import the chats, judgements and training data in a file: JSON, JSON Lines or a zip archive, of many programs.
 
-    Answers with the newest of them and a report. With ``Accept: application/x-ndjson`` the answer is lines of progress,
-    ``{"conversations", "messages"}``, and at last ``{"imported": …}`` or ``{"error": …}``.
+    Answers with the newest chat and a report. With ``Accept: application/x-ndjson`` the answer is lines of progress,
+    ``{"conversations", "messages", "judgements", "read"}``, and at last ``{"imported": …}`` or ``{"error": …}``.
     """
     file = await _received(request, services)
     if LINES in request.headers.get("accept", ""):
-        return StreamingResponse(_progress(services, user_id, file), media_type=LINES)
+        return StreamingResponse(_progress(services, user_id, file, name), media_type=LINES)
     with file:
-        return imported_json(await services.transfers.load(user_id, file))
+        return imported_json(await services.transfers.load(user_id, file, file_name=name))
 
 
 async def _received(request: Request, services: Services) -> IO[bytes]:
@@ -81,15 +84,16 @@ def _unnamed(folder: Path) -> IO[bytes]:
     return tempfile.TemporaryFile(dir=folder)
 
 
-async def _progress(services: Services, user_id: str, file: IO[bytes]) -> AsyncGenerator[bytes, None]:
+async def _progress(services: Services, user_id: str, file: IO[bytes], name: str) -> AsyncGenerator[bytes, None]:
     """The import as lines. It ends when the client leaves; conversations that are complete stay."""
-    told = {"conversations": 0, "messages": 0}
+    told: dict[str, float] = {"conversations": 0, "messages": 0, "judgements": 0, "read": 0.0}
 
     def on_progress(report: ImportReport) -> None:
-        told.update(conversations=len(report.conversations), messages=report.messages)
+        told.update(conversations=report.chats + report.rows, messages=report.messages)
+        told.update(judgements=report.ratings + report.rankings, read=round(report.read, 3))
 
     with file:
-        load = asyncio.ensure_future(services.transfers.load(user_id, file, on_progress))
+        load = asyncio.ensure_future(services.transfers.load(user_id, file, on_progress, file_name=name))
         try:
             yield _line(told)
             while not (await asyncio.wait({load}, timeout=PROGRESS_S))[0]:

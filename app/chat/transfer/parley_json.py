@@ -1,9 +1,12 @@
 """Exports a conversation as Parley's own JSON.
 
-An import restores messages, dates, tree and the user's ratings. Of the provenance, which could be forged in a file, it
-keeps the model's name, as that of an imported reply.
+An import restores messages, dates, tree, corrections and the user's ratings and rankings. Of the provenance, which
+could be forged in a file, it keeps the model's name, as that of an imported reply.
 
-    {"format": "parley.conversation", "version": 1, "conversation": {…}, "messages": [{id, parent_id, role, …}]}
+    {"format": "parley.conversation", "version": 1, "conversation": {…}, "messages": [{id, parent_id, role, …}],
+     "rankings": [{source, items: [{message_id, rank, position, settings}], blind, both_bad, created_at}]}
+
+Readers pass over fields that they don't know, so fields are added without a new version.
 """
 
 from __future__ import annotations
@@ -13,8 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from app.chat.transfer.reading.formats import FORMAT, VERSION
-from app.domain.feedback import Rating
+from app.chat.transfer.reading.programs.parley import FORMAT, VERSION
+from app.domain.feedback import Ranking, Rating
 from app.domain.messages import Conversation, Message
 from app.store.repositories import Repositories
 
@@ -23,17 +26,20 @@ _PIECE_CHARS = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A conversation with its whole tree, and one person's ratings."""
+    """A conversation with its whole tree, and one person's ratings and rankings."""
 
     conversation: Conversation
     messages: Sequence[Message]
     ratings: Mapping[str, Rating]
+    rankings: Sequence[Ranking]
 
 
 def read(user_id: str, conversation_id: str, r: Repositories) -> Exported:
     """What is exported of a conversation of `user_id`. Raises :class:`~app.errors.ConversationNotFound`."""
     conversation = r.conversations.get(user_id, conversation_id)
-    return Exported(conversation, r.messages.all(conversation.id), r.ratings.latest(conversation.id, user_id))
+    rankings = [ranking for ranking in r.rankings.current(conversation.id, user_id) if not ranking.is_open]
+    ratings = r.ratings.latest(conversation.id, user_id)
+    return Exported(conversation, r.messages.all(conversation.id), ratings, rankings)
 
 
 def pieces(exported: Exported) -> Iterator[bytes]:
@@ -47,6 +53,7 @@ def pieces(exported: Exported) -> Iterator[bytes]:
         "sampling": dict(conversation.sampling),
         "leaf_id": conversation.leaf_id,
         "created_at": conversation.created_at.isoformat(),
+        "allow_training": conversation.allow_training,
     }
     piece = f'{{"format": "{FORMAT}", "version": {VERSION},\n"conversation": {_json(head)},\n"messages": ['
     for n, message in enumerate(exported.messages):
@@ -54,7 +61,7 @@ def pieces(exported: Exported) -> Iterator[bytes]:
         if len(piece) >= _PIECE_CHARS:
             yield piece.encode()
             piece = ""
-    yield f"{piece}\n]}}\n".encode()
+    yield f'{piece}\n],\n"rankings": {_json([_ranking(one) for one in exported.rankings])}}}\n'.encode()
 
 
 def _json(value: object) -> str:
@@ -71,6 +78,7 @@ def _message(message: Message, rating: Rating | None) -> dict[str, Any]:
         "state": message.state.value,
         "created_at": message.created_at.isoformat(),
         "finish_reason": message.finish_reason.value if message.finish_reason else None,
+        "corrects_id": message.corrects_id,
         "imported_model": message.imported_model,
         "provenance": asdict(message.provenance) if message.provenance else None,
         "rating": _rating(rating) if rating else None,
@@ -83,4 +91,15 @@ def _rating(rating: Rating) -> dict[str, Any]:
         "reasons": list(rating.reasons),
         "comment": rating.comment,
         "score": rating.score,
+        "created_at": rating.created_at.isoformat(),
+    }
+
+
+def _ranking(ranking: Ranking) -> dict[str, Any]:
+    return {
+        "source": ranking.source.value,
+        "items": [asdict(item) for item in ranking.items],
+        "blind": ranking.blind,
+        "both_bad": ranking.both_bad,
+        "created_at": ranking.created_at.isoformat(),
     }

@@ -10,7 +10,8 @@ from typing import IO
 
 from app.chat.transfer import markdown, parley_json
 from app.chat.transfer.archive import Archive
-from app.chat.transfer.importing import ImportReport, OnProgress, store_all
+from app.chat.transfer.import_report import ImportReport, OnProgress
+from app.chat.transfer.importing import store_all
 from app.chat.transfer.reading_process import reading
 from app.domain.messages import by_id, path_to
 from app.errors import ConversationNotFound, DatabaseDamaged
@@ -57,10 +58,13 @@ class Transfers:
             yield await asyncio.to_thread(archive.add, exported)
         yield await asyncio.to_thread(archive.end)
 
-    async def load(self, user_id: str, file: IO[bytes], on_progress: OnProgress = lambda report: None) -> ImportReport:
-        """Store the chats in `file`, a real one. Raises :class:`~app.errors.InvalidImport` if there are none.
+    async def load(
+        self, user_id: str, file: IO[bytes], on_progress: OnProgress = lambda report: None, *, file_name: str = ""
+    ) -> ImportReport:
+        """Store the chats, judgements and rows of training data in `file`, a real one, which is called `file_name`.
 
-        Each conversation is stored as a whole or not at all; what can't be taken is told in the report.
+        Each conversation is stored as a whole or not at all; what can't be taken is told in the report. Raises
+        :class:`~app.errors.InvalidImport` if there are none.
         """
         async with self._turn, reading(file, self._max_bytes) as lines, aclosing(lines):
-            return await store_all(self._store, user_id, lines, on_progress)
+            return await store_all(self._store, user_id, lines, on_progress, file_name)

@@ -70,10 +70,11 @@ class Conversations:
     def list(self, user_id: str, *, limit: int, before: str | None = None) -> list[Conversation]:
         """Pinned ones first, then those with the newest messages; `before`: the id of the last one seen.
 
-        The list continues after that one's current position. Raises :class:`ConversationNotFound` if it was purged.
+        Rows of datasets are not listed: there may be a million of them. The list continues after that one's current
+        position. Raises :class:`ConversationNotFound` if it was purged.
         """
         rows = ConversationRow
-        query = select(rows).where(rows.user_id == user_id, rows.deleted_at.is_(None))
+        query = select(rows).where(rows.user_id == user_id, rows.deleted_at.is_(None), rows.dataset_file.is_(None))
         if before is not None:
             last = self._row(user_id, before, include_deleted=True)
             same = (rows.pinned == last.pinned) & (tuple_(rows.updated_at, rows.id) < tuple_(last.updated_at, last.id))
@@ -84,10 +85,11 @@ class Conversations:
             return list(islice(self._damage.legible(found, conversation_from), limit))
 
     def ids(self, user_id: str) -> Sequence[str]:
-        """The ids of all conversations of `user_id` that have messages, oldest first; not those in the trash."""
+        """The ids of all chats of `user_id` that have messages, oldest first; not those in the trash."""
         rows = ConversationRow
         has_messages = select(MessageRow.id).where(MessageRow.conversation_id == rows.id).exists()
         query = select(rows.id).where(rows.user_id == user_id, rows.deleted_at.is_(None), has_messages)
+        query = query.where(rows.dataset_file.is_(None))
         return self._session.scalars(query.order_by(rows.updated_at, rows.id)).all()
 
     def search(self, user_id: str, text: str, limit: int) -> Sequence[SearchHit]:

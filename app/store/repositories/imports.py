@@ -1,128 +1,115 @@
-"""Repository of conversations that are being imported: stored in slices, and visible only once they are complete.
+"""Repository of conversations that are being imported.
 
-Until then such a conversation counts as deleted, at a time at which nothing else was. What a crash leaves of it is
-deleted at the next start.
+Short ones are stored in one step, many at a time. A long one is stored in slices, and visible only once it is complete:
+until then it counts as deleted, at a time at which nothing else was. What a crash leaves of it is deleted at the next
+start. A record that has been imported before is not stored again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from app.domain.feedback import Verdict
-from app.domain.generation import Usage
-from app.domain.ids import new_id
-from app.domain.messages import Conversation, MessageState, Role, Timing
+from app.domain.messages import Conversation
 from app.store.damage import DamageLog
+from app.store.imported_rows import (
+    Columns,
+    ImportedConversation,
+    ImportedMessage,
+    ImportedRanking,
+    conversation_columns,
+    message_columns,
+    ranking_columns,
+    rater_id,
+    rating_columns,
+)
 from app.store.judged_replies_of_log import refresh
-from app.store.row_mapping import conversation_from, provenance_columns, timing_columns, usage_columns
+from app.store.row_mapping import conversation_from
 from app.store.search import Search, document
-from app.store.tables import ConversationRow, MessageRow, RatingRow, SearchRow
-from app.store.text_checks import checked, checked_json
+from app.store.tables import ConversationRow, MessageRow, RankingItemRow, RankingRow, RatingRow, SearchRow, UserRow
 
 UNFINISHED = datetime(1970, 1, 1, tzinfo=UTC)  # ``deleted_at`` of a conversation that is being imported
 
 
 @dataclass(frozen=True, slots=True)
-class ImportedRating:
-    """The importing user's rating of an imported reply."""
+class WholeConversation:
+    """A conversation with everything in it; `leaf_id`: the message that is shown last."""
 
-    verdict: Verdict
-    reasons: tuple[str, ...] = ()
-    comment: str = ""
-    score: int | None = None
+    about: ImportedConversation
+    messages: Sequence[ImportedMessage]
+    leaf_id: str
+    rankings: Sequence[ImportedRanking] = ()
 
-
-class ImportedMessage:
-    """A message to store. Made outside the writer's thread, since indexing a long text takes a while.
-
-    Raises :class:`~app.errors.InvalidRequest` for text that cannot be stored.
-    """
-
-    def __init__(
-        self,
-        parent_id: str | None,
-        role: Role,
-        content: str,
-        state: MessageState,
-        created_at: datetime,
-        rating: ImportedRating | None = None,
-        model: str = "",
-        reasoning: str = "",
-    ) -> None:
-        self.id = new_id()
-        self.parent_id, self.role, self.state, self.created_at = parent_id, role, state, created_at
-        self.content = checked(content, "text")
-        self.reasoning = checked(reasoning, "reasoning")
-        self.document = document(content) if content else ""
-        self.model = checked(model, "model") if role is Role.ASSISTANT else None
-        self.rating = rating
-        if rating is not None:
-            checked(rating.comment, "comment")
+    @property
+    def is_judged(self) -> bool:
+        """Whether judgements come along."""
+        return bool(self.rankings) or any(message.ratings for message in self.messages)
 
 
 class Imports:
-    """The steps of an import: :meth:`begin`, :meth:`add` for each slice, :meth:`publish`.
+    """Whole conversations with :meth:`add_all`; long ones with :meth:`begin`, :meth:`add`, :meth:`publish`.
 
-    To give it up: :meth:`discard` for each slice, last first, and :meth:`end`.
+    To give a long one up: :meth:`discard` for each slice, last first, and :meth:`end`.
     """
 
     def __init__(self, session: Session, damage: DamageLog) -> None:
         self._session, self._damage = session, damage
         self._search = Search(session, damage)
 
-    def begin(
-        self,
-        user_id: str,
-        *,
-        title: str,
-        system_prompt: str,
-        sampling: Mapping[str, object],
-        created_at: datetime | None = None,
-    ) -> str:
+    def known(self, user_id: str, digests: Collection[str]) -> dict[str, Conversation]:
+        """The conversations of `user_id` that were read from these records before, also those in the trash."""
+        rows = ConversationRow
+        query = select(rows).where(rows.user_id == user_id, rows.import_digest.in_(digests))
+        found = list(self._session.scalars(query))
+        digest_of = {row.id: row.import_digest or "" for row in found}
+        return {digest_of[c.id]: c for c in self._damage.legible(found, conversation_from)}
+
+    def add_all(self, user_id: str, conversations: Sequence[WholeConversation]) -> list[Conversation]:
+        """Store whole conversations, none of which may be :meth:`known`."""
+        rows, titles = [], []
+        for one in conversations:
+            row = conversation_columns(user_id, one.about)
+            rows.append({**row, "leaf_id": one.leaf_id})
+            if one.about.title and one.about.dataset_file is None:
+                titles.append({"conversation_id": row["id"], "message_id": None, "text": document(one.about.title)})
+        self._insert(ConversationRow, rows)
+        self._insert(SearchRow, titles)
+        placed = list(zip([row["id"] for row in rows], conversations, strict=True))
+        self._add_messages(user_id, [(key, message) for key, one in placed for message in one.messages])
+        for key, one in placed:
+            self._add_rankings(user_id, key, one.rankings)
+            if one.is_judged:
+                refresh(self._session.connection(), key)
+        found = select(ConversationRow).where(ConversationRow.id.in_([key for key, _ in placed]))
+        made = {row.id: self._damage.required(row, conversation_from) for row in self._session.scalars(found)}
+        return [made[key] for key, _ in placed]
+
+    def begin(self, user_id: str, about: ImportedConversation) -> str:
         """Create the hidden conversation; returns its id."""
-        checked_json(dict(sampling), "sampling")
-        at = created_at or datetime.now(UTC)
-        row = ConversationRow(
-            id=new_id(),
-            user_id=user_id,
-            title=checked(title, "title"),
-            model_id=None,
-            system_prompt=checked(system_prompt, "system prompt"),
-            sampling=dict(sampling),
-            leaf_id=None,
-            pinned=False,
-            created_at=at,
-            updated_at=at,
-            deleted_at=UNFINISHED,
-        )
-        self._session.add(row)
-        self._session.flush()
-        return row.id
+        row = {**conversation_columns(user_id, about), "deleted_at": UNFINISHED, "import_digest": None}
+        self._insert(ConversationRow, [row])
+        return str(row["id"])
 
     def add(self, user_id: str, conversation_id: str, messages: Sequence[ImportedMessage]) -> None:
-        """Add a slice of messages, parents before children, with the ratings of `user_id`."""
-        self._session.execute(insert(MessageRow), [_message_columns(conversation_id, m) for m in messages])
-        documents = [
-            {"conversation_id": conversation_id, "message_id": m.id, "text": m.document} for m in messages if m.document
-        ]
-        ratings = [_rating_columns(user_id, m, m.rating) for m in messages if m.rating is not None]
-        if documents:
-            self._session.execute(insert(SearchRow), documents)
-        if ratings:
-            self._session.execute(insert(RatingRow), ratings)
+        """Add a slice of messages, parents before children, with their ratings."""
+        self._add_messages(user_id, [(conversation_id, message) for message in messages])
 
-    def publish(self, conversation_id: str, leaf_id: str, updated_at: datetime) -> Conversation:
-        """Make the complete conversation visible. `updated_at` is the time of its newest message."""
+    def publish(
+        self, conversation_id: str, about: ImportedConversation, leaf_id: str, rankings: Sequence[ImportedRanking] = ()
+    ) -> Conversation | None:
+        """Make the complete conversation visible; ``None`` if another import of the same record was faster."""
         row = self._session.get_one(ConversationRow, conversation_id)
-        row.leaf_id, row.deleted_at, row.updated_at = leaf_id, None, updated_at
+        if about.digest is not None and self.known(row.user_id, [about.digest]):
+            return None
+        self._add_rankings(row.user_id, row.id, rankings)
+        row.leaf_id, row.deleted_at, row.import_digest = leaf_id, None, about.digest
         self._session.flush()
-        self._search.put_title(row.id, row.title)
+        if about.dataset_file is None:
+            self._search.put_title(row.id, row.title)
         refresh(self._session.connection(), conversation_id)
         return self._damage.required(row, conversation_from)
 
@@ -134,32 +121,31 @@ class Imports:
         """Delete the hidden conversation with what it still has."""
         self._session.execute(delete(ConversationRow).where(ConversationRow.id == conversation_id))
 
+    def _add_messages(self, user_id: str, messages: Sequence[tuple[str, ImportedMessage]]) -> None:
+        self._insert(MessageRow, [message_columns(key, message) for key, message in messages])
+        texts = [(key, message.id, message.document) for key, message in messages if message.document]
+        self._insert(SearchRow, [{"conversation_id": a, "message_id": b, "text": c} for a, b, c in texts])
+        self._require_raters(user_id, {rating.rater for _, message in messages for rating in message.ratings})
+        self._insert(RatingRow, rating_columns(user_id, [message for _, message in messages]))
 
-def _message_columns(conversation_id: str, message: ImportedMessage) -> dict[str, Any]:
-    return {
-        "id": message.id,
-        "conversation_id": conversation_id,
-        "parent_id": message.parent_id,
-        "role": message.role,
-        "content": message.content,
-        "reasoning": message.reasoning,
-        "state": message.state,
-        "created_at": message.created_at,
-        "imported_model": message.model,
-        **provenance_columns(None),
-        **usage_columns(Usage()),
-        **timing_columns(Timing()),
-    }
+    def _add_rankings(self, user_id: str, conversation_id: str, rankings: Sequence[ImportedRanking]) -> None:
+        self._require_raters(user_id, {ranking.rater for ranking in rankings})
+        rows, items = ranking_columns(user_id, conversation_id, rankings)
+        self._insert(RankingRow, rows)
+        self._insert(RankingItemRow, items)
 
+    def _require_raters(self, user_id: str, raters: Iterable[str]) -> None:
+        """Create those people who are not there yet. Their names in the file, often addresses, are not kept."""
+        wanted = {rater_id(user_id, rater) for rater in raters if rater}
+        there = set(self._session.scalars(select(UserRow.id).where(UserRow.id.in_(wanted)))) if wanted else set()
+        now = datetime.now(UTC)
+        new = [{"id": key, "name": f"rater {key[-6:]}", "created_at": now, "imported": True} for key in wanted - there]
+        self._insert(UserRow, new)
 
-def _rating_columns(user_id: str, message: ImportedMessage, rating: ImportedRating) -> dict[str, Any]:
-    return {
-        "id": new_id(),
-        "message_id": message.id,
-        "user_id": user_id,
-        "verdict": rating.verdict,
-        "reasons": list(rating.reasons),
-        "comment": rating.comment,
-        "score": rating.score,
-        "created_at": message.created_at,
-    }
+    def _insert(
+        self,
+        table: type[ConversationRow | MessageRow | SearchRow | RatingRow | RankingRow | RankingItemRow | UserRow],
+        rows: Sequence[Columns],
+    ) -> None:
+        if rows:
+            self._session.execute(insert(table), rows)

@@ -9,9 +9,11 @@ from typing import get_args
 
 import app.errors
 from app.chat.transfer.reading.report import Changed, LeftOut, Skipped
+from app.domain.datasets import Stale
 from app.domain.feedback import REASONS, RankingSource
 from app.domain.training_rows import Drop, RowKind
 from app.errors import ParleyError
+from app.feedback.datasets.spec import SOURCES
 from app.weights.fetching import hub_errors
 from app.weights.progress import Phase
 from frontends.gradio.static_files import STATIC
@@ -31,7 +33,7 @@ PAGE_ERRORS = {
 def word_file(language: str) -> str:
     return "".join(
         (STATIC / "i18n" / f"{name}{language}.js").read_text("utf-8")
-        for name in ("", "feedback_", "hub_", "import_", "jobs_", "review_")
+        for name in ("", "datasets_", "feedback_", "hub_", "import_", "jobs_", "review_")
     )
 
 
@@ -66,7 +68,7 @@ def test_every_line_of_the_word_files_is_read_by_this_test() -> None:
 def test_chinese_is_chinese() -> None:
     untranslated = {key for key, text in words("zh").items() if not re.search(r"[\u4e00-\u9fff]", text)}
     names = {f"settings.{key}" for name in ("top_p", "top_k", "min_p") for key in (f"set_{name}", f"{name}_label")}
-    assert untranslated <= names | {"app.language", "judgement.and", "compare.named"}
+    assert untranslated <= names | {"app.language", "judgement.and", "compare.named", "datasets.counted"}
 
 
 def test_every_error_and_reason_has_words() -> None:
@@ -75,6 +77,8 @@ def test_every_error_and_reason_has_words() -> None:
     assert len(codes) > 30
     sources = {f"judgement.{source.value}" for source in RankingSource}
     drops = {f"judgement.because_{drop.value}" for drop in Drop} | {f"judgement.row_{kind.value}" for kind in RowKind}
+    drops |= {f"datasets.dropped_{drop.value}" for drop in Drop}
+    drops |= {f"datasets.stale_{reason.value}" for reason in Stale} | {f"datasets.source_{name}" for name in SOURCES}
     assert codes | reasons | sources | drops <= words("en").keys()
 
 

@@ -9,26 +9,29 @@ from itertools import count
 from typing import Any
 
 from app.chat.transfer.reading.content import ASSISTANT, SYSTEM, TOOL, USER, author_of, content_of, roles_of
+from app.chat.transfer.reading.judgements import Rating
+from app.chat.transfer.reading.programs.open_webui_rating import annotation
+from app.chat.transfer.reading.programs.parley import own_rating
 from app.chat.transfer.reading.reasoning import reasoning_of, separated
 from app.chat.transfer.reading.report import Changed, LeftOut
-from app.chat.transfer.reading.tree import Node
-from app.chat.transfer.reading.values import date_of, model_of, parley_model_of, storable
-from app.domain.feedback import REASONS, Verdict
-from app.domain.limits import MAX_COMMENT_CHARS
+from app.chat.transfer.reading.tree import Found, Node
+from app.chat.transfer.reading.values import date_of, model_of, parley_model_of
 from app.domain.messages import MessageState, Role
 from app.domain.reasoning import Said
 
 _IDS = ("id", "messageId", "message_id", "uuid")
 _PARENTS = ("parent_id", "parentId", "parentMessageId", "parent_message_uuid", "parent")
 _CHILDREN = ("childrenIds", "children", "replies")
+LINKS = frozenset((*_IDS, *_PARENTS, *_CHILDREN))  # what connects messages
 _NOBODY = re.compile(r"0{8}-0{4}-[04]0{3}-[08]0{3}-0{12}")  # the parent of the first message in LibreChat and Claude
 _AUTHORS = USER | ASSISTANT | SYSTEM | TOOL
 _TEXTS = ("content", "value", "text", "parts", "mes", "message", "body", "data")
 _ROLES = ("role", "from", "sender", "author", "speaker", "isCreatedByUser", "is_user", "isUser")
 
-_NO_MESSAGE = ("mapping", "messages", "chat_messages", "chat", "conversations", "instruction", "completion", "question")
-
-Found = tuple[list[Node], Counter[Changed]]
+_NO_MESSAGE = (
+    *("mapping", "messages", "chat_messages", "chat", "conversations", "instruction", "completion", "question"),
+    *("chosen", "rejected", "user_input", "states", "conversation_a", "snapshot"),
+)
 
 
 def is_message(item: object) -> bool:
@@ -72,8 +75,8 @@ def nodes_of(items: Iterable[tuple[object, object]], *, own: bool = False) -> Fo
     is_tree = own or any(_parent_keys(item) for item in objects)
     roles = roles_of({author_of(item) for item in objects})
     parents = _from_children(records) if is_tree else {}
-    nodes: list[Node] = []
-    changed: Counter[Changed] = Counter()
+    found = Found([])
+    nodes, changed = found.nodes, found.changed
     for key, item in records:
         before = nodes[-1].id if nodes else None
         if not isinstance(item, Mapping):
@@ -86,7 +89,7 @@ def nodes_of(items: Iterable[tuple[object, object]], *, own: bool = False) -> Fo
             nodes.append(Node(given, parent_id, Role.SYSTEM))
             continue
         nodes.append(_node(item, given, parent_id, roles[author_of(item)], changed, own=own))
-    return nodes, changed
+    return found
 
 
 def nodes_of_pairs(pairs: Iterable[object]) -> Found:
@@ -127,11 +130,17 @@ def _node(
         said.text,
         problem,
         state,
-        _rating(item.get("rating")) if own and is_reply else None,
+        _ratings(item, own=own) if is_reply else (),
         date_of(item),
         parley_model_of(item) if own else model_of({**item, "model": item.get("model") or _slug(item)}),
         said.reasoning,
+        _first_text(item, ("corrects_id",)) or None if own else None,
     )
+
+
+def _ratings(item: Mapping[str, Any], *, own: bool) -> tuple[Rating, ...]:
+    given = own_rating(item.get("rating")) if own else annotation(item.get("annotation"))
+    return (given,) if given else ()
 
 
 def _is_hidden(item: Mapping[str, Any]) -> bool:
@@ -151,19 +160,6 @@ def _state(item: Mapping[str, Any]) -> MessageState:
     except ValueError:
         return MessageState.COMPLETE
     return MessageState.INTERRUPTED if state is MessageState.PENDING else state
-
-
-def _rating(given: object) -> dict[str, Any] | None:
-    """The rating in the file, without what it can't have."""
-    if not isinstance(given, Mapping) or given.get("verdict") not in (Verdict.UP, Verdict.DOWN):
-        return None
-    reasons, comment, score = given.get("reasons"), given.get("comment"), given.get("score")
-    return {
-        "verdict": given["verdict"],
-        "reasons": list(dict.fromkeys(x for x in reasons if x in REASONS)) if isinstance(reasons, list) else [],
-        "comment": storable(comment[:MAX_COMMENT_CHARS]) if isinstance(comment, str) else "",
-        "score": score if type(score) is int and 1 <= score <= 10 else None,
-    }
 
 
 def _from_children(records: Iterable[tuple[object, object]]) -> dict[str, str]:

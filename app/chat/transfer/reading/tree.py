@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
+from app.chat.transfer.reading.judgements import NodeRanking, Rating, ReadRanking, placed
 from app.chat.transfer.reading.report import Changed, LeftOut
 from app.chat.transfer.reading.values import storable
 from app.domain.limits import MAX_MESSAGE_CHARS, MAX_SYSTEM_PROMPT_CHARS, MAX_TITLE_CHARS
@@ -32,10 +32,21 @@ class Node:
     content: str = ""
     left_out: LeftOut | None = None
     state: MessageState = MessageState.COMPLETE
-    rating: Mapping[str, Any] | None = None
+    ratings: Sequence[Rating] = ()
     created_at: datetime | None = None
     model: str = ""
     reasoning: str = ""
+    corrects_id: str | None = None  # of the reply of which this is a person's corrected text
+
+
+@dataclass(slots=True)
+class Found:
+    """What a record holds."""
+
+    nodes: list[Node]
+    changed: Counter[Changed] = field(default_factory=Counter)  # what the nodes were read without
+    rankings: list[NodeRanking] = field(default_factory=list)
+    is_row: bool = False  # of training data, rather than a chat
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,7 @@ class About:
     leaf_id: str | None = None
     created_at: datetime | None = None
     model: str = ""  # of the replies that name none
+    allow_training: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +72,9 @@ class ReadMessage:
     state: MessageState
     created_at: datetime
     model: str = ""  # as the file names it
-    rating: Mapping[str, Any] | None = None
+    ratings: Sequence[Rating] = ()
     reasoning: str = ""
+    corrects: int | None = None  # the position of the reply that this one corrects
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +89,28 @@ class ReadConversation:
     created_at: datetime
     left_out: Counter[LeftOut] = field(default_factory=Counter)
     changed: Counter[Changed] = field(default_factory=Counter)
+    rankings: tuple[ReadRanking, ...] = ()
+    allow_training: bool = True
+    is_row: bool = False  # of training data, rather than a chat
+    is_named: bool = True  # it has a title or a date, as a person's chats have
+    digest: str = ""  # of the record
+    file: str = ""  # the name of its file inside an archive
 
 
-def conversation(nodes: Iterable[Node], about: About, changed: Counter[Changed]) -> ReadConversation:
-    """The conversation of `nodes`, perhaps without any message. `changed`: what the nodes were read without."""
-    unique = _unique(nodes)
+def conversation(found: Found, about: About) -> ReadConversation:
+    """The conversation of a record, perhaps without any message."""
+    changed = found.changed
+    unique = _unique(found.nodes)
     parents = _parents(unique, about, changed)
     system = [about.system_prompt, *(n.content for n in unique if n.role is Role.SYSTEM and n.left_out is None)]
     ordered = _ordered([n for n in unique if _is_message(n)], parents, changed)
     left_out = Counter(n.left_out for n in unique if n.left_out is not None)
     left_out[LeftOut.TOO_MANY] += max(0, len(ordered) - MAX_MESSAGES)
     ordered = ordered[:MAX_MESSAGES]
-    messages, positions = _dated(ordered, parents, about, changed)
+    messages, positions = _dated(ordered, parents, about)
+    replies = {key: at for key, at in positions.items() if messages[at].role is Role.ASSISTANT}
+    rankings, unranked = placed(found.rankings, replies, [m.parent for m in messages])
+    changed[Changed.RANKINGS] += unranked
     title = about.title.strip() if isinstance(about.title, str) else ""
     first = min((m.created_at for m in messages), default=datetime.now(UTC))
     return ReadConversation(
@@ -99,6 +122,10 @@ def conversation(nodes: Iterable[Node], about: About, changed: Counter[Changed])
         about.created_at or first,
         +left_out,
         +changed,
+        rankings,
+        about.allow_training,
+        found.is_row,
+        bool(title or about.created_at or any(n.created_at for n in ordered)),
     )
 
 
@@ -174,7 +201,7 @@ def _ordered(nodes: Sequence[Node], parents: Mapping[str, str | None], changed: 
 
 
 def _dated(
-    ordered: Sequence[Node], parents: Mapping[str, str | None], about: About, changed: Counter[Changed]
+    ordered: Sequence[Node], parents: Mapping[str, str | None], about: About
 ) -> tuple[tuple[ReadMessage, ...], dict[str, int]]:
     """The messages with dates, and their positions by id.
 
@@ -194,10 +221,16 @@ def _dated(
         same[given[n]] += 1
         if parent is not None:
             at = max(at, made[parent].created_at + timedelta(microseconds=1))
-        model = node.model or about.model if node.role is Role.ASSISTANT else ""
-        made.append(ReadMessage(parent, node.role, node.content, node.state, at, model, node.rating, node.reasoning))
+        corrects = positions.get(node.corrects_id or "")  # a correction comes after the original, as its sibling
+        model = node.model or about.model if node.role is Role.ASSISTANT and corrects is None else ""
+        said = (node.role, node.content, node.state, at, model, node.ratings, node.reasoning)
+        made.append(ReadMessage(parent, *said, corrects if _is_sibling(corrects, parent, made) else None))
         positions[node.id] = n
     return tuple(made), positions
+
+
+def _is_sibling(other: int | None, parent: int | None, made: Sequence[ReadMessage]) -> bool:
+    return other is not None and made[other].parent == parent and made[other].role is Role.ASSISTANT
 
 
 def _leaf(

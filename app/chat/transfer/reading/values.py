@@ -12,7 +12,10 @@ from typing import Any
 from app.models.references import with_adapter
 
 MAX_MODEL_CHARS = 200
-_DATES = ("created_at", "createdAt", "create_time", "created_date", "timestamp", "date", "send_date", "inserted_at")
+_DATES = (
+    *("created_at", "createdAt", "create_time", "created_date", "timestamp", "date", "send_date", "inserted_at"),
+    *("tstamp",),
+)
 _MODELS = ("model", "model_id", "modelName", "model_name")
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # a smaller number isn't a time
 _MILLISECONDS = 100_000_000_000  # from here on a number counts milliseconds: as seconds it would be the year 5138
@@ -20,11 +23,12 @@ _MILLISECONDS = 100_000_000_000  # from here on a number counts milliseconds: as
 
 def date_of(record: Mapping[str, Any]) -> datetime | None:
     """When a message or conversation was made, in UTC: ISO 8601, or seconds or milliseconds since 1970."""
-    found = (_date(record.get(name)) for name in _DATES)
+    found = (moment(record.get(name)) for name in _DATES)
     return next((at for at in found if at is not None), None)
 
 
-def _date(value: object) -> datetime | None:
+def moment(value: object) -> datetime | None:
+    """A date as files have it, in UTC; ``None`` for what is none."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:

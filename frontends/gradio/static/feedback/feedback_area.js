@@ -41,14 +41,14 @@ export class FeedbackArea {
     this.list = h("div.p-tabs", { role: "tablist", onkeydown: (event) => this.#arrow(event) });
     this.head = h("header.p-area-head", {}, this.title, this.list, this.close);
     this.body = h("div.p-area-body");
-    for (const { name, create } of TABS) {
+    for (const { name, title, create } of TABS) {
       const id = `parley-tab-${name}`;
       const button = h(
         "button.p-tab",
         { type: "button", role: "tab", id, "aria-controls": `${id}-panel`, onclick: () => this.app.openView(name) },
       );
       const panel = h("div.p-tab-panel", { role: "tabpanel", id: `${id}-panel`, "aria-labelledby": id, hidden: true });
-      this.tabs.set(name, { button, panel, create, part: null });
+      this.tabs.set(name, { button, title, panel, create, part: null });
       this.list.append(button);
       this.body.append(panel);
     }
@@ -79,7 +79,7 @@ export class FeedbackArea {
     this.title.textContent = app.t("feedback.title");
     this.element.setAttribute("aria-label", app.t("feedback.title"));
     nameButton(this.close, app.t("app.close"));
-    for (const [name, { button }] of this.tabs) button.textContent = app.t(`feedback.tab_${name}`);
+    for (const { button, title } of this.tabs.values()) button.textContent = app.t(title);
   }
 
   #arrow(event) {

@@ -1,4 +1,5 @@
 /** Every word of the page in English. `i18n/zh.js` has the same keys (a test compares them). */
+import { enDatasets } from "./datasets_en.js";
 import { enFeedback } from "./feedback_en.js";
 import { enHub } from "./hub_en.js";
 import { enImport } from "./import_en.js";
@@ -6,6 +7,7 @@ import { enJobs } from "./jobs_en.js";
 import { enReview } from "./review_en.js";
 
 export const en = {
+  ...enDatasets,
   ...enFeedback,
   ...enImport,
   ...enJobs,

@@ -50,7 +50,7 @@ export class Imports {
       try {
         const imported = await this.#send(file, note);
         outcomes.push({ name: file.name, report: imported.report });
-        if (!newest || Date.parse(imported.updated_at) > Date.parse(newest.updated_at)) newest = imported;
+        newest = newerOf(newest, imported);
       } catch (error) {
         outcomes.push({ name: file.name, problem: this.app.errorText(error) });
       }
@@ -63,12 +63,12 @@ export class Imports {
     const { app } = this;
     const { name } = file;
     note.say(app.t("imports.sending", { name, percent: 0 }));
-    return app.api.upload(PATH, file, {
+    return app.api.upload(`${PATH}?name=${encodeURIComponent(name.slice(0, 200))}`, file, {
       onSent: (share) => note.say(app.t("imports.sending", { name, percent: Math.floor(share * 100) })),
-      onProgress: ({ conversations, messages }) => {
-        const chats = conversations ? [counted(app, "chats", conversations)] : [];
-        const done = joined(app, [...chats, counted(app, "messages", messages)]);
-        note.say(app.t("imports.storing", { name, done }));
+      onProgress: ({ conversations, messages, judgements, read }) => {
+        const counts = { conversations, messages, judgements };
+        const done = joined(app, Object.keys(counts).flatMap((what) => (counts[what] ? counted(app, what, counts[what]) : [])));
+        note.say(app.t(done ? "imports.storing" : "imports.reading", { name, percent: Math.floor(read * 100), done }));
       },
     });
   }
@@ -79,8 +79,9 @@ export class Imports {
    */
   #tell(outcomes, newest) {
     const { app, handlers } = this;
-    if (newest) {
-      const only = outcomes.reduce((sum, { report }) => sum + (report?.conversations.length ?? 0), 0) === 1;
+    if (newest && newest.dataset_file === null) {
+      const sum = (name) => outcomes.reduce((count, { report }) => count + (report?.[name] ?? 0), 0);
+      const only = sum("chats") + (sum("chats") ? 0 : sum("known")) === 1;
       const { report, ...conversation } = newest;
       handlers.imported(conversation, only);
     }
@@ -88,4 +89,12 @@ export class Imports {
     const more = hasDetails(outcomes) ? { action: app.t("imports.details"), onAction: show, shownMs: 20_000 } : {};
     app.toast(summaryOf(app, outcomes), more);
   }
+}
+
+/** The newer of two conversations; a chat rather than a row of a dataset, which the list doesn't show. */
+function newerOf(one, other) {
+  const key = (conversation) => [conversation.dataset_file === null ? 1 : 0, Date.parse(conversation.updated_at)];
+  if (!one) return other;
+  const [[isChat, at], [otherIsChat, otherAt]] = [key(one), key(other)];
+  return otherIsChat > isChat || (otherIsChat === isChat && otherAt > at) ? other : one;
 }

@@ -35,10 +35,10 @@ class LeaderboardTab {
   }
 
   #check(name, checked) {
-    const input = h("input", { type: "checkbox", onchange: () => this.#set(name, String(input.checked)) });
+    const input = h("input.p-check", { type: "checkbox", onchange: () => this.#set(name, String(input.checked)) });
     input.checked = checked;
     const text = h("span");
-    return { text, element: h("label.p-check", {}, input, text) };
+    return { text, element: h("label.p-check-row", {}, input, text) };
   }
 
   #set(name, value) {

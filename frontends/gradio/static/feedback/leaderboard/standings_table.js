@@ -26,7 +26,7 @@ export function standingsTable(app, group, title) {
 function row(app, standing, scale) {
   const { rating, rating_low: low, rating_high: high } = standing;
   const between = rating === null ? "–" : app.t("leaderboard.between", { low: points(app, low), high: points(app, high) });
-  const bar = intervalBar({ value: rating, low, high }, scale, 1000);
+  const bar = rating !== null && intervalBar({ value: rating, low, high }, scale, 1000);
   return [
     placeText(app, standing),
     h("span", { dir: "auto" }, playerName(app, standing.player)),

@@ -19,13 +19,13 @@ export class ReviewFilters {
     this.statistics = null; // which models, raters, … there are
     this.fields = Object.fromEntries(SELECTS.map((name) => [name, new SelectField((value) => this.#set(name, value))]));
     this.days = Object.fromEntries(["since", "until"].map((name) => [name, this.#day(name)]));
-    this.disputed = h("input", { type: "checkbox", onchange: () => this.#set("disagreement", this.#isDisputed()) });
+    this.disputed = h("input.p-check", { type: "checkbox", onchange: () => this.#set("disagreement", this.#isDisputed()) });
     this.disputedText = h("span");
     this.reset = textButton("", () => this.#reset(), "p-small");
     this.summary = h("summary.p-filters-summary");
     const selects = SELECTS.map((name) => this.fields[name].element);
     const days = Object.values(this.days).map(({ element }) => element);
-    const check = h("label.p-check", {}, this.disputed, this.disputedText);
+    const check = h("label.p-check-row", {}, this.disputed, this.disputedText);
     this.element = h(
       "details.p-filters",
       {},

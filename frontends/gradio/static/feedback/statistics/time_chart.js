@@ -9,7 +9,8 @@ const SERIES = ["up", "down", "rankings"];
 const WIDTH = 720;
 const HEIGHT = 200;
 const LEFT = 44; // for the numbers
-const BOTTOM = 22; // for the dates
+const TOP = 16; // for half a number
+const BOTTOM = 32; // for the dates
 const GAP = 0.25; // of a column's width
 const WIDEST = 56; // a column with its gap
 const LABEL = 90; // a date with its gap
@@ -35,7 +36,7 @@ export function timeChart(app, days) {
 
 function drawing(app, unit, buckets, title) {
   const marks = ticks(Math.max(...buckets.map(sum)));
-  const y = (value) => 8 + (HEIGHT - BOTTOM - 8) * (1 - value / marks.at(-1));
+  const y = (value) => TOP + (HEIGHT - BOTTOM - TOP) * (1 - value / marks.at(-1));
   const width = Math.min(WIDEST, (WIDTH - LEFT) / buckets.length);
   const lines = marks.flatMap((value) => [
     svg("line", { x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value), class: "p-chart-line" }),
