@@ -18,7 +18,19 @@ from app import __version__
 from app.api import errors
 from app.api.deps import Services
 from app.api.guard import BodyLimit, HostAndOriginCheck, RootPath, SecurityHeaders, cors
-from app.api.routes import chatglm, conversations, datasets, feedback, jobs, messages, models, openai, system, transfers
+from app.api.routes import (
+    chatglm,
+    conversations,
+    datasets,
+    feedback,
+    jobs,
+    messages,
+    models,
+    openai,
+    review,
+    system,
+    transfers,
+)
 from app.chat.completion import Completions
 from app.chat.conversations import ConversationService
 from app.chat.event_hub import EventHub
@@ -31,6 +43,7 @@ from app.engine.factories import EngineFactories, engine_inputs
 from app.engine.pool import ModelPool
 from app.errors import ParleyError
 from app.feedback.datasets.service import DatasetService
+from app.feedback.review import ReviewService
 from app.feedback.service import FeedbackService
 from app.jobs.context import Places
 from app.jobs.kind import find_kinds
@@ -78,7 +91,7 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
         redoc_url=None,
         responses=errors.ERROR_RESPONSES,
     )
-    for module in (system, transfers, conversations, messages, feedback, datasets, models, jobs, openai):
+    for module in (system, transfers, conversations, messages, feedback, review, datasets, models, jobs, openai):
         app.include_router(module.router)
     if settings.chatglm_api:
         app.include_router(chatglm.router)
@@ -162,6 +175,7 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
             conversations=ConversationService(store, model_service, hub, reply_tasks),
             datasets=dataset_service,
             feedback=FeedbackService(store, FeedbackAnnouncements(hub)),
+            review=ReviewService(store),
             completions=Completions(model_service, pool),
             transfers=Transfers(store, settings.max_import_bytes),
             loop_watch=loop_watch,

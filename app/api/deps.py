@@ -18,6 +18,7 @@ from app.chat.transfer.transfers import Transfers
 from app.config import Settings
 from app.engine.pool import ModelPool
 from app.feedback.datasets.service import DatasetService
+from app.feedback.review import ReviewService
 from app.feedback.service import FeedbackService
 from app.jobs.model_jobs import ModelJobs
 from app.jobs.service import JobService
@@ -38,6 +39,7 @@ class Services:
     conversations: ConversationService
     datasets: DatasetService
     feedback: FeedbackService
+    review: ReviewService
     completions: Completions
     transfers: Transfers
     loop_watch: LoopWatch

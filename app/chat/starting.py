@@ -38,6 +38,7 @@ from app.domain.titles import title_from
 from app.engine.admission import Ticket
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
+from app.models.references import with_adapter
 from app.models.service import ModelService
 from app.store.database import Store
 from app.store.repositories import Repositories
@@ -74,8 +75,18 @@ class Comparison:
         """Record an open ranking of `replies` in a random order, in which they are shown."""
         positions = list(range(len(replies)))
         secrets.SystemRandom().shuffle(positions)
-        items = [RankedReply(reply.id, None, at) for reply, at in zip(replies, positions, strict=True)]
+        pairs = zip(replies, self.contenders, strict=True)
+        told = [{} if self.blind else _told(reply, options) for reply, options in pairs]
+        shown = zip(replies, positions, told, strict=True)
+        items = [RankedReply(reply.id, None, at, settings) for reply, at, settings in shown]
         return r.rankings.add(user_id, self.source, items, blind=self.blind)
+
+
+def _told(reply: Message, options: ReplyOptions) -> dict[str, object]:
+    """What is shown of a reply's model and settings while it is compared."""
+    made = reply.provenance
+    model = {"model_id": with_adapter(made.model_id, made.adapter)} if made else {}
+    return {**model, **(options.sampling or {})}
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,8 @@ NAMING = {
 }
 
 
-def _one_of(column: str, values: Iterable[str]) -> CheckConstraint:
+def one_of(column: str, values: Iterable[str]) -> CheckConstraint:
+    """A check that a column has one of the values of an enumeration."""
     return CheckConstraint(f"{column} IN ({', '.join(repr(str(v)) for v in values)})", name=column)
 
 
@@ -67,7 +68,7 @@ class UserRow(Base):
     imported: Mapped[bool] = mapped_column(server_default=false())  # a rater whom an imported file names
 
 
-_WITHHELD = text("deleted_at IS NOT NULL OR NOT allow_training")  # from training
+WITHHELD = text("deleted_at IS NOT NULL OR NOT allow_training")  # conversations whose judgements do not count
 
 
 class ConversationRow(Base):
@@ -83,7 +84,7 @@ class ConversationRow(Base):
         ),
         Index(None, "user_id", "import_digest", unique=True),
         Index(None, "user_id", "dataset_file"),
-        Index("ix_conversations_withheld", "id", sqlite_where=_WITHHELD, postgresql_where=_WITHHELD),
+        Index("ix_conversations_withheld", "id", sqlite_where=WITHHELD, postgresql_where=WITHHELD),
     )
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True)
@@ -116,11 +117,17 @@ class MessageRow(Base):
         UniqueConstraint("conversation_id", "id"),
         ForeignKeyConstraint(["conversation_id", "parent_id"], ["messages.conversation_id", "messages.id"]),
         ForeignKeyConstraint(["conversation_id", "continues_id"], ["messages.conversation_id", "messages.id"]),
-        _one_of("role", Role),
-        _one_of("state", MessageState),
-        _one_of("finish_reason", FinishReason),
+        one_of("role", Role),
+        one_of("state", MessageState),
+        one_of("finish_reason", FinishReason),
         Index(None, "conversation_id", "parent_id"),
         Index(None, "conversation_id", "continues_id"),
+        Index(
+            "ix_messages_replies",
+            *("model_id", "adapter"),
+            sqlite_where=text("role = 'assistant'"),
+            postgresql_where=text("role = 'assistant'"),
+        ),
         Index(
             "ix_messages_pending",
             "id",
@@ -176,7 +183,7 @@ class RatingRow(Base):
 
     __tablename__ = "ratings"
     __table_args__ = (
-        _one_of("verdict", Verdict),
+        one_of("verdict", Verdict),
         CheckConstraint("score BETWEEN 1 AND 10", name="score"),
         Index(None, "message_id", "user_id", "sequence"),
     )
@@ -196,7 +203,7 @@ class RankingRow(Base):
     """One ranking, never changed; `sequence` orders the rankings, independently of the clock."""
 
     __tablename__ = "rankings"
-    __table_args__ = (_one_of("source", RankingSource), Index(None, "conversation_id", "sequence"))
+    __table_args__ = (one_of("source", RankingSource), Index(None, "conversation_id", "sequence"))
 
     sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     id: Mapped[str] = mapped_column(String(26), unique=True)
@@ -232,7 +239,7 @@ class ReviewRow(Base):
 
     __tablename__ = "reviews"
     __table_args__ = (
-        _one_of("decision", Decision),
+        one_of("decision", Decision),
         CheckConstraint("(rating_id IS NULL) <> (ranking_id IS NULL)", name="judgement"),
         Index(None, "rating_id"),
         Index(None, "ranking_id"),
@@ -304,7 +311,7 @@ class JobRow(Base):
     """A job. `cancel_requested` is how other processes reach the server that runs it."""
 
     __tablename__ = "jobs"
-    __table_args__ = (_one_of("state", JobState), Index(None, "user_id", "id"), Index(None, "state", "id"))
+    __table_args__ = (one_of("state", JobState), Index(None, "user_id", "id"), Index(None, "state", "id"))
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))

@@ -132,6 +132,17 @@ def test_two_models_answer_side_by_side_and_the_choice_keeps_what_was_shown(api:
     assert (chosen["open"], chosen["blind"]) == (False, True)
 
 
+def test_what_was_shown_of_the_models_is_recorded_and_nothing_of_hidden_ones(api: Api) -> None:
+    conversation = api.conversation()
+    body = {"content": "Hello", "blind": False}
+    body["contenders"] = [{"model_id": "test"}, {"model_id": "other", "sampling": {"temperature": 0.1}}]
+    open_ = api.http.post(f"/api/conversations/{conversation}/compare", json=body).json()["ranking"]
+    told = sorted((item["settings"] for item in open_["items"]), key=lambda settings: settings["model_id"])
+    assert told == [{"model_id": "other", "temperature": 0.1}, {"model_id": "test"}]
+    hidden = compare(api, api.conversation(), "test", "other", content="Hello").json()["ranking"]
+    assert [item["settings"] for item in hidden["items"]] == [{}, {}]
+
+
 def test_positions_are_random(api: Api) -> None:
     conversation = api.conversation()
     first = compare(api, conversation, "test", "other", content="Hello").json()

@@ -34,6 +34,7 @@ def correct(page: Page, text: str) -> None:
     else:  # on a phone
         page.locator("[data-act=down]").last.click()
         page.locator(".p-why-foot button").nth(1).click()
+    expect(page.locator(".p-editor textarea")).to_be_focused()  # in the next frame, with the caret at its end
     page.locator(".p-editor textarea").fill(text)
     page.locator(".p-editor [type=submit]").click()
     expect(page.locator(".p-editor")).to_have_count(0)
@@ -71,10 +72,12 @@ def test_a_correction_is_cancelled_and_refused_without_loss(server: ServerProces
     page = answered(server, open_page)
     text = page.locator(".p-reply .p-body").inner_text()
     page.locator("[data-act=correct]").click()
+    expect(page.locator(".p-editor textarea")).to_be_focused()  # in the next frame, with the caret at its end
     page.locator(".p-editor textarea").fill(BETTER)
     page.keyboard.press("Escape")
     expect(page.locator(".p-reply .p-body")).to_have_text(text)
     page.locator("[data-act=correct]").click()
+    expect(page.locator(".p-editor textarea")).to_be_focused()  # in the next frame, with the caret at its end
     page.locator(".p-editor textarea").fill(text)
     page.locator(".p-editor [type=submit]").click()
     expect(page.locator(".p-editor .p-error")).to_be_visible()

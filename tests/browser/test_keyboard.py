@@ -89,6 +89,7 @@ def test_an_indented_text_keeps_its_indent(server: ServerProcess, open_page: Ope
 
     assert question() == "    if x:\n        y"
     page.locator("[data-act=edit]").first.click(force=True)
+    expect(page.locator(".p-editor textarea")).to_be_focused()  # in the next frame, with the caret at its end
     page.locator(".p-editor textarea").fill("\n\tfor y in x:\n")
     page.locator(".p-editor textarea").press("Enter")
     expect(page.locator(".p-question")).to_contain_text("for y in x:")

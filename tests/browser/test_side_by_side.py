@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
+from tests.browser.comparisons import (
+    by_position,
+    choice,
+    compared,
+    comparing,
+    line,
+    model_at,
+    ranking,
+    reopened,
+    stored,
+)
 from tests.browser.conftest import PHONE, WIDE, OpenPage, ask, finished, scripted, until
 from tests.browser.steady import press, taken
 from tests.support.processes import ServerProcess
@@ -24,61 +33,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     scripted_settings(folder, ("test", "other"))
     with scripted(folder) as running:
         yield running
-
-
-def comparing(page: Page, **setup: Any) -> Page:
-    """The page, which compares with this setup."""
-    page.evaluate("(text) => localStorage.setItem('parley.compare', text)", json.dumps({"on": True, **setup}))
-    page.reload()
-    page.wait_for_selector("html[data-ready]")
-    return page
-
-
-def compared(page: Page, text: str = "Hello there", **setup: Any) -> Page:
-    """A page with finished replies that wait for a choice."""
-    ask(comparing(page, **setup), text)
-    expect(page.locator(".p-verdict-foot button").last).to_be_enabled()
-    return page
-
-
-def choice(page: Page, name: str) -> Locator:
-    return page.locator(f"[data-act=choose_{name}]")
-
-
-def line(page: Page) -> Locator:
-    return page.locator(".p-verdict-line").last
-
-
-def stored(server: ServerProcess, page: Page) -> dict[str, Any]:
-    found = server.http.get(f"/api/conversations/{page.url.split('c=')[1]}").json()
-    return dict(found)
-
-
-def ranking(server: ServerProcess, page: Page, *, is_open: bool = False, count: int = 1) -> dict[str, Any]:
-    """The latest of the conversation's rankings, once there are so many and it is open or not."""
-    for _ in range(100):
-        found = stored(server, page)["rankings"]
-        if len(found) == count and found[-1]["open"] is is_open:
-            return dict(found[-1])
-        page.wait_for_timeout(50)
-    raise AssertionError(f"{found}")
-
-
-def by_position(found: dict[str, Any]) -> list[int | None]:
-    return [item["rank"] for item in sorted(found["items"], key=lambda item: item["position"])]
-
-
-def model_at(server: ServerProcess, page: Page, position: int) -> str:
-    """The name of the model whose reply was shown there."""
-    found = stored(server, page)
-    wanted = next(x["message_id"] for x in found["rankings"][0]["items"] if x["position"] == position)
-    return "Scripted " + next(m["model_id"] for m in found["messages"] if m["id"] == wanted)
-
-
-def reopened(page: Page) -> Page:
-    page.reload()
-    page.locator(".p-question").first.wait_for()
-    return page
 
 
 # --- two replies ---------------------------------------------------------------------------------
@@ -284,6 +238,7 @@ def test_an_earlier_question_is_answered_again(server: ServerProcess, open_page:
     page.locator(".p-question [data-act=compare]").click()  # again, while the three wait: they are skipped
     page.get_by_role("menuitem", name="Compare Scripted test").click()
     expect(page.locator(".p-contender")).to_have_count(2)
+    expect(choice(page, "left")).to_be_enabled()
     waiting = ranking(server, page, is_open=True, count=2)
     assert len(waiting["items"]) == 2
 
@@ -316,80 +271,6 @@ def test_two_settings_are_named_by_what_differs(server: ServerProcess, open_page
     expect(line(page)).to_contain_text("Temperature 1.5")
     samplings = [m["provenance"]["sampling"]["temperature"] for m in stored(server, page)["messages"][1:]]
     assert samplings.count(1.5) == 1
-
-
-# --- several, in order ---------------------------------------------------------------------------
-
-
-def rows(page: Page) -> list[str]:
-    found: list[str] = page.locator(".p-order-row").evaluate_all(
-        "(all) => all.map((row) => row.querySelector('.p-order-rank').textContent"
-        " + row.querySelector('.p-letter').textContent)"
-    )
-    return found
-
-
-def test_samples_are_ranked_with_keys(server: ServerProcess, open_page: OpenPage) -> None:
-    page = compared(open_page(server.url), mode="samples", samples=4)
-    expect(page.locator(".p-contender")).to_have_count(4)
-    row = page.locator(".p-order-row")
-    row.nth(2).focus()
-    page.keyboard.press("ArrowUp")
-    page.keyboard.press("ArrowUp")
-    assert rows(page) == ["1C", "2A", "3B", "4D"]
-    row.nth(3).focus()
-    page.keyboard.press("2")
-    assert rows(page) == ["1C", "2A", "2D", "3B"]
-    expect(row.nth(2)).to_be_focused()
-    expect(row.nth(2)).to_have_attribute("aria-label", "Reply D: place 2 of 4")
-    page.locator("[data-act=tie]").nth(1).click()
-    assert rows(page) == ["1C", "1A", "1D", "2B"]
-    page.locator(".p-verdict-foot .p-primary").click()
-    expect(line(page)).to_contain_text("Your order: A = C = D > B.")
-    chosen = ranking(server, page)
-    assert (by_position(chosen), chosen["source"]) == ([1, 2, 1, 1], "ranking")
-    reopened(page)
-    page.locator("[data-act=change]").click()
-    assert rows(page) == ["1A", "1C", "1D", "2B"]
-
-
-def test_samples_are_ranked_by_dragging(server: ServerProcess, open_page: OpenPage) -> None:
-    page = compared(open_page(server.url), mode="samples")
-    last, first = (page.locator(".p-order-row").nth(n).bounding_box() or {} for n in (2, 0))
-    page.mouse.move(last["x"] + 200, last["y"] + 20)
-    page.mouse.down()
-    page.mouse.move(last["x"] + 200, first["y"] + 30, steps=6)
-    page.mouse.move(last["x"] + 200, first["y"] + 10, steps=3)
-    page.mouse.up()
-    assert rows(page) == ["1C", "2A", "3B"]
-    page.locator(".p-verdict-foot .p-primary").click()
-    expect(line(page)).to_contain_text("Your order: C > A > B.")
-    assert by_position(ranking(server, page)) == [2, 3, 1]
-
-
-def test_samples_are_ranked_with_a_finger(server: ServerProcess, open_page: OpenPage) -> None:
-    """Dragging at the handle moves the reply and not the page; beside it, the page scrolls and nothing is moved."""
-    page = compared(open_page(server.url, "zh", PHONE), LONG, mode="samples")
-    page.locator(".p-verdict-foot").scroll_into_view_if_needed()
-    touch = page.context.new_cdp_session(page)
-
-    def drag(start: Locator, dy: float) -> None:
-        box = start.bounding_box() or {}
-        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
-        for step in range(1, 9):
-            points = [{"x": x, "y": y + dy * step / 8}]
-            touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": points})
-        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-
-    drag(page.locator(".p-order-text").first, 110)
-    assert rows(page) == ["1A", "2B", "3C"]
-    page.locator(".p-verdict-foot").scroll_into_view_if_needed()
-    page.wait_for_timeout(400)  # until the page has stopped scrolling
-    drag(page.locator(".p-order-grip").first, 120)
-    assert rows(page) == ["1B", "2C", "3A"]
-    page.locator(".p-verdict-foot .p-primary").click()
-    expect(line(page)).to_contain_text("B > C > A")
 
 
 # --- how it looks and behaves ---------------------------------------------------------------------

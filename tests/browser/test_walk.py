@@ -131,6 +131,7 @@ def test_edit_branches_and_keeps_the_old_question(server: ServerProcess, open_pa
     finished(page)
     page.locator(".p-question").hover()
     page.locator("[data-act=edit]").click()
+    expect(page.locator(".p-editor textarea")).to_be_focused()  # in the next frame, with the caret at its end
     page.locator(".p-editor textarea").fill("What is the capital of Italy?")
     page.keyboard.press("Enter")
     expect(page.locator(".p-question .p-versions span")).to_have_text("2/2")

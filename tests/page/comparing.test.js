@@ -170,6 +170,7 @@ test("a skipped comparison is withdrawn, and its left reply stays", async () => 
   assert.deepEqual(asked("DELETE").map((one) => one.asked), [`DELETE /api/rankings/${OPEN.id}`]);
   assert.equal(shown(), null);
   assert.equal(conversation.tree.leaf, "b1");
+  for (const id of ["a1", "b1"]) assert.equal(conversation.comparing.regenerated(conversation.tree.get(id)), null);
 });
 
 test("who asks on without a choice follows the left reply, and the comparison is over once that is stored", async () => {

@@ -22,10 +22,11 @@ test("in a text these keys move the caret, in an empty composer they rate", () =
 });
 
 test("the reply with the focus is meant, else the last one; none that is still written", () => {
-  const [first, last] = ["complete", "complete"].map((state) => ({ dataset: { state } }));
+  const [first, last] = ["complete", "complete"].map((state) => ({ dataset: { state }, closest: () => null }));
   const column = { querySelectorAll: () => [first, last] };
   assert.equal(replyMeant(column, { closest: () => first }), first);
   assert.equal(replyMeant(column, { closest: () => null }), last);
+  assert.equal(replyMeant(column, { closest: () => ({ ...first, closest: () => ({}) }) }), undefined); // side by side
   last.dataset.state = "pending";
   assert.equal(replyMeant(column, { closest: () => null }), undefined);
   assert.equal(replyMeant({ querySelectorAll: () => [] }, {}), undefined);

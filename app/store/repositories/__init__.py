@@ -8,8 +8,10 @@ from app.store.damage import DamageLog
 from app.store.repositories.conversations import Conversations
 from app.store.repositories.datasets import Datasets
 from app.store.repositories.feedback import Feedback
+from app.store.repositories.feedback_statistics import FeedbackStatistics
 from app.store.repositories.imports import Imports
 from app.store.repositories.jobs import Jobs
+from app.store.repositories.judgements import Judgements
 from app.store.repositories.messages import Messages
 from app.store.repositories.rankings import Rankings
 from app.store.repositories.ratings import Ratings
@@ -29,5 +31,7 @@ class Repositories:
         self.rankings = Rankings(session, damage)
         self.feedback = Feedback(session, damage)
         self.datasets = Datasets(session, damage)
+        self.judgements = Judgements(session)
+        self.statistics = FeedbackStatistics(session)
         self.imports = Imports(session, damage)
         self.jobs = Jobs(session, damage)

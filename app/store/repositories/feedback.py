@@ -14,6 +14,7 @@ from app.domain.ids import new_id
 from app.domain.limits import MAX_COMMENT_CHARS
 from app.errors import InvalidRequest, JudgementNotFound
 from app.store.damage import DamageLog
+from app.store.judged_replies_of_log import refresh
 from app.store.repositories.messages import Messages
 from app.store.repositories.rankings import Rankings
 from app.store.repositories.ratings import Ratings
@@ -89,7 +90,17 @@ class Feedback:
         )
         self._session.add(row)
         self._session.flush()
+        self._refresh(given)
         return review_from(row)
+
+    def _refresh(self, judgement_id: str) -> None:
+        """Keep the decision beside the judged replies, too."""
+        rated = select(MessageRow.conversation_id, MessageRow.parent_id).join(
+            RatingRow, RatingRow.message_id == MessageRow.id
+        )
+        ranked = select(RankingRow.conversation_id, RankingRow.prompt_id).where(RankingRow.id == judgement_id)
+        for at in self._session.execute(rated.where(RatingRow.id == judgement_id).union(ranked)):
+            refresh(self._session.connection(), at[0], at[1])
 
     def _reviews(self, conversation_ids: Collection[str]) -> dict[str, list[Review]]:
         """The reviews of the judgements in these conversations, by conversation, in the order of the decisions."""

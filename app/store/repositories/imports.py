@@ -27,6 +27,7 @@ from app.store.imported_rows import (
     rater_id,
     rating_columns,
 )
+from app.store.judged_replies_of_log import refresh
 from app.store.row_mapping import conversation_from
 from app.store.search import Search, document
 from app.store.tables import ConversationRow, MessageRow, RankingItemRow, RankingRow, RatingRow, SearchRow, UserRow
@@ -42,6 +43,11 @@ class WholeConversation:
     messages: Sequence[ImportedMessage]
     leaf_id: str
     rankings: Sequence[ImportedRanking] = ()
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether judgements come along."""
+        return bool(self.rankings) or any(message.ratings for message in self.messages)
 
 
 class Imports:
@@ -76,6 +82,8 @@ class Imports:
         self._add_messages(user_id, [(key, message) for key, one in placed for message in one.messages])
         for key, one in placed:
             self._add_rankings(user_id, key, one.rankings)
+            if one.is_judged:
+                refresh(self._session.connection(), key)
         found = select(ConversationRow).where(ConversationRow.id.in_([key for key, _ in placed]))
         made = {row.id: self._damage.required(row, conversation_from) for row in self._session.scalars(found)}
         return [made[key] for key, _ in placed]
@@ -102,6 +110,7 @@ class Imports:
         self._session.flush()
         if about.dataset_file is None:
             self._search.put_title(row.id, row.title)
+        refresh(self._session.connection(), conversation_id)
         return self._damage.required(row, conversation_from)
 
     def discard(self, message_ids: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from app.domain.limits import MAX_RANKED_REPLIES
 from app.domain.messages import Message, MessageState, Role
 from app.errors import InvalidRequest, RankingNotFound, ReplyRunning
 from app.store.damage import DamageLog
+from app.store.judged_replies_of_log import refresh
 from app.store.repositories.messages import Messages
 from app.store.row_mapping import ranking_from
 from app.store.tables import ConversationRow, RankingItemRow, RankingRow
@@ -70,6 +71,7 @@ class Rankings:
         ]
         self._session.add_all(rows)
         self._session.flush()
+        refresh(self._session.connection(), row.conversation_id, row.prompt_id)
         return ranking_from(row, rows)
 
     def withdraw(self, user_id: str, ranking_id: str) -> Ranking:

@@ -14,6 +14,7 @@ from app.domain.limits import MAX_COMMENT_CHARS
 from app.domain.messages import Role
 from app.errors import InvalidRequest
 from app.store.damage import DamageLog
+from app.store.judged_replies_of_log import refresh
 from app.store.repositories.messages import Messages
 from app.store.row_mapping import rating_from
 from app.store.tables import MessageRow, RatingRow
@@ -56,6 +57,7 @@ class Ratings:
         )
         self._session.add(row)
         self._session.flush()
+        refresh(self._session.connection(), message.conversation_id, message.parent_id)
         return rating_from(row)
 
     def latest(self, conversation_id: str, user_id: str) -> dict[str, Rating]:

@@ -66,7 +66,7 @@ export class CurrentComparison {
    */
   regenerated(message) {
     const before = versionBefore(message, this.tree.versions(message));
-    if (!before || this.rankings.decidedAt(message.id) || this.rankings.openAt(message.id)) return null;
+    if (!before || this.rankings.wasCompared(message.id)) return null; // who skipped that is not asked once more
     return { id: message.id, beforeId: before.id, ranking: this.rankings.between([message.id, before.id]) };
   }
 

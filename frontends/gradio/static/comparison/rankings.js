@@ -59,6 +59,11 @@ export class Rankings {
     return found && !found.withdrawn && !found.open ? found : null;
   }
 
+  /** @returns {boolean} whether this reply was shown side by side with others, whatever became of that */
+  wasCompared(messageId) {
+    return [...this.known.values()].some((one) => wasShown(one) && one.items.some((item) => item.message_id === messageId));
+  }
+
   #shownWith(messageId, isWanted) {
     const has = (ranking) => ranking.items.some((item) => item.message_id === messageId);
     const found = [...this.known.values()].filter((one) => !one.withdrawn && has(one) && wasShown(one) && isWanted(one));

@@ -17,9 +17,10 @@ export function verdictOf(event) {
 /**
  * @param {HTMLElement} column of the messages
  * @param {HTMLElement} target of the event
- * @returns {HTMLElement|undefined} the reply that is meant; none while it is written
+ * @returns {HTMLElement|undefined} the reply that is meant; none while it is written, or shown beside others
  */
 export function replyMeant(column, target) {
   const reply = target.closest?.(".p-reply") ?? [...column.querySelectorAll(".p-reply")].at(-1);
+  if (reply?.closest(".p-comparison")) return undefined;
   return reply && reply.dataset.state !== "pending" ? reply : undefined;
 }
