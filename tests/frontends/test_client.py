@@ -115,8 +115,18 @@ async def judge(client: ParleyClient) -> None:
     with pytest.raises(ApiError) as refused:
         await client.dataset("tea")
     assert refused.value.code == "dataset_not_found"
+    await review(client)
     await client.delete_conversation(made["id"])
     await client.forget_job(job["id"])
+
+
+async def review(client: ParleyClient) -> None:
+    """Every method of the review."""
+    [correction] = (await client.feedback_judgements(kind="correction", limit=5))["items"]
+    assert (await client.feedback_judgement(correction["id"]))["rows"] == ["pair", "ranking", "demonstration"]
+    assert (await client.review(correction["id"], "excluded", "A test"))["note"] == "A test"
+    assert (await client.feedback_statistics())["decisions"]["excluded"] == 1
+    assert (await client.leaderboard(blind=True))["groups"] == []
 
 
 async def keep(client: ParleyClient) -> None:
