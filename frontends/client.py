@@ -160,28 +160,28 @@ class ParleyClient(Transport):
         """The judgements of a reply, and what became of each."""
         return await self._list("GET", api_path("messages", message_id, "judgements"))
 
-    # --- review, statistics, leaderboard --------------------------------------------------------------
+    # --- review -------------------------------------------------------------------------------------
 
-    async def feedback(self, **filters: Any) -> Json:
-        """Judgements of everybody, newest first; `filters`, ``limit`` and ``cursor`` as in docs/api.md."""
-        return await self._json("GET", "/api/feedback/judgements", params=given(filters))
+    async def feedback_judgements(self, **where: str | int | bool) -> Json:
+        """A page of judgements of all people, newest first. Filters: see docs/api.md; ``limit``, ``cursor``."""
+        return await self._json("GET", "/api/feedback/judgements", params=where)
 
-    async def judgement(self, judgement_id: str) -> Json:
-        """One judgement with the conversation around it."""
+    async def feedback_judgement(self, judgement_id: str) -> Json:
+        """One judgement with whole texts, and what became of it."""
         return await self._json("GET", api_path("feedback", "judgements", judgement_id))
 
     async def review(self, judgement_id: str, decision: str, note: str = "") -> Json:
         """Decide about a judgement: ``accepted``, ``excluded``, or ``open`` to take that back."""
-        path = api_path("feedback", "judgements", judgement_id, "review")
-        return await self._json("PUT", path, body={"decision": decision, "note": note})
+        body = {"decision": decision, "note": note}
+        return await self._json("PUT", api_path("feedback", "judgements", judgement_id, "review"), body=body)
 
     async def feedback_statistics(self) -> Json:
-        """Judgements over time, shares of thumbs up, reasons, biases, agreement of raters, coverage."""
-        return await self._json("GET", "/api/feedback/statistics")
+        """Counts, intervals and agreement of all judgements."""
+        return await self._json("GET", "/api/feedback/statistics", timeout=MODEL_TIMEOUT)
 
-    async def leaderboard(self, **filters: Any) -> Json:
-        """Models in the order of the votes, with intervals and what speaks against trusting it."""
-        return await self._json("GET", "/api/feedback/leaderboard", params=given(filters))
+    async def leaderboard(self, **where: str | bool) -> Json:
+        """The ranked models. Filters: see docs/api.md."""
+        return await self._json("GET", "/api/feedback/leaderboard", params=where, timeout=MODEL_TIMEOUT)
 
     # --- datasets -----------------------------------------------------------------------------------
 

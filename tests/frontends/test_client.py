@@ -108,11 +108,6 @@ async def judge(client: ParleyClient) -> None:
     assert [each["name"] for each in (await client.datasets())["items"]] == ["tea"]
     assert (await client.dataset("tea"))["rows"] == {"trl_pairs": 1}
     assert [each["datasets"] for each in await client.judgements(first)] == [[], ["tea"]]
-    [shown, *_] = (await client.feedback(limit=5))["items"]
-    assert (await client.judgement(shown["id"]))["id"] == shown["id"]
-    assert (await client.review(shown["id"], "accepted", "good"))["decision"] == "accepted"
-    assert (await client.feedback_statistics())["judgements"]
-    assert "groups" in await client.leaderboard(blind=True)
     card = b"".join([piece async for piece in client.dataset_file("tea", "README.md")])
     assert card.startswith(b"---\npretty_name")
     assert b"".join([piece async for piece in client.dataset_archive("tea")]).startswith(b"PK")
@@ -120,8 +115,18 @@ async def judge(client: ParleyClient) -> None:
     with pytest.raises(ApiError) as refused:
         await client.dataset("tea")
     assert refused.value.code == "dataset_not_found"
+    await review(client)
     await client.delete_conversation(made["id"])
     await client.forget_job(job["id"])
+
+
+async def review(client: ParleyClient) -> None:
+    """Every method of the review."""
+    [correction] = (await client.feedback_judgements(kind="correction", limit=5))["items"]
+    assert (await client.feedback_judgement(correction["id"]))["rows"] == ["pair", "ranking", "demonstration"]
+    assert (await client.review(correction["id"], "excluded", "A test"))["note"] == "A test"
+    assert (await client.feedback_statistics())["decisions"]["excluded"] == 1
+    assert (await client.leaderboard(blind=True))["groups"] == []
 
 
 async def keep(client: ParleyClient) -> None:
