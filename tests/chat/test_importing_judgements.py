@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.chat.transfer import parley_json
+from app.chat.transfer.import_report import ImportReport
 from app.chat.transfer.reading.records import MAX_RECORD_CHARS
 from app.domain.derivation import derive
 from app.domain.feedback import ConversationFeedback, RankedReply, RankingSource, Verdict
@@ -165,6 +168,41 @@ async def test_a_chat_of_ours_comes_back_with_everything(store: Store, tmp_path:
     assert said(back) == said(before)
 
 
+async def test_a_cancelled_import_leaves_whole_conversations_only(store: Store, tmp_path: Path) -> None:
+    long = [{"role": ("user", "assistant")[n % 2], "content": str(n)} for n in range(3000)]
+    rated = {**long[1], "annotation": {"rating": 1}}
+    running: list[asyncio.Task[ImportReport]] = []
+
+    def on_progress(report: ImportReport) -> None:
+        if report.messages > 500:
+            running[0].cancel()
+
+    data = [PAIR, {"title": "Long", "messages": [long[0], rated, *long[2:]]}]
+    running.append(asyncio.create_task(load(store, data, on_progress)))
+    with pytest.raises(asyncio.CancelledError):
+        await running[0]
+    (kept,) = await feedback(store)
+    assert [m.content for m in kept.messages] == ["q", "good", "bad"]
+    with closing(sqlite3.connect(tmp_path / "parley.db")) as connection:
+        tables = ("conversations", "messages", "ratings", "rankings", "ranking_items", "search_documents")
+        counts = [connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables]
+    assert counts == [1, 3, 0, 1, 2, 0]
+    assert (await load(store, data)).known == 1, "and the rest is imported by the next one"
+    assert [one.title for one in await listed(store)] == ["Long"]
+
+
+async def test_imported_judgements_are_in_the_review(store: Store) -> None:
+    report = await load(store, (SAMPLES / "open_webui_feedback.json").read_bytes())
+    await load(store, {"title": "Long", "messages": [{"role": "user", "content": "q"}] + [_LIKED] * 200})
+
+    def judged(r: Repositories) -> int:
+        count = "SELECT count(DISTINCT judgement_id) FROM judged_replies"
+        return r.users._session.connection().exec_driver_sql(count).scalar_one()
+
+    assert await store.read(judged) == report.ratings + report.rankings + 200
+
+
+_LIKED = {"role": "assistant", "content": "a", "annotation": {"rating": 1}}
 HOSTILE: list[bytes] = [
     b'{"prompt": "q", "chosen": ' + b"[" * 200_000 + b"]" * 200_000 + b', "rejected": "b"}\n',
     b'{"prompt": "q", "chosen": "a\\u0000b", "rejected": "\\ud800", "meta": "{\\"kind\\": 1}"}\n',
