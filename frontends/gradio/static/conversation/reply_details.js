@@ -16,7 +16,7 @@ const SAMPLING = ["temperature", "top_p", "top_k", "min_p", "repetition_penalty"
 export function showDetails(app, anchor, message) {
   const rows = detailRows(app, message).filter(([, value]) => value);
   const list = h("dl.p-details", {}, ...rows.flatMap(([key, value]) => [h("dt", {}, app.t(key)), h("dd", {}, value)]));
-  const judgements = h("dl.p-details.p-judgements", { "aria-live": "polite" });
+  const judgements = h("dl.p-judgements", { "aria-live": "polite" });
   const content = [list, judgements];
   const { element } = showPopover(anchor, { title: app.t("details.title"), close: app.t("app.close"), content });
   void showJudgements(app, message, judgements).then(() => placePopover(element, anchor));
