@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -30,7 +31,8 @@ def imported(server: ServerProcess) -> str:
     turns = [("user", "q"), ("assistant", "a"), ("user", "q2"), ("assistant", "a2")]
     messages: list[dict[str, Any]] = [{"role": r, "content": c, "timestamp": 1_709_294_400} for r, c in turns]
     messages[1]["model"] = "gpt-4"
-    made = server.http.post("/api/conversations/import", json={"messages": messages}).json()
+    file = {"title": uuid4().hex, "messages": messages}  # the same chat would not be imported again
+    made = server.http.post("/api/conversations/import", json=file).json()
     return f"{server.url}/?c={made['id']}"
 
 

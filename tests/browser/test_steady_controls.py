@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -38,7 +39,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 def imported(server: ServerProcess, *messages: tuple[str, str | None, str, str], shown: str) -> str:
     """The address of a conversation with these messages (id, parent, role, text); `shown` is the leaf."""
     rows = [{"id": i, "parent_id": parent, "role": role, "content": text} for i, parent, role, text in messages]
-    file = {"format": "parley.conversation", "version": 1, "conversation": {"leaf_id": shown}, "messages": rows}
+    head = {"leaf_id": shown, "title": uuid4().hex}  # the same chat would not be imported again
+    file = {"format": "parley.conversation", "version": 1, "conversation": head, "messages": rows}
     answer = server.http.post("/api/conversations/import", json=file)
     assert answer.is_success, answer.text
     return f"{server.url}/?c={answer.json()['id']}"

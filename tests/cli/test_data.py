@@ -215,7 +215,7 @@ def test_all_chats_are_written_to_an_archive_that_can_be_imported(tmp_path: Path
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     chats, unread = found_in(out.read_bytes())
     assert [m.content for m in chats[0].messages] == ["几点了？", "三点。", "I am a model."]
-    assert [m.rating and m.rating["verdict"] for m in chats[0].messages] == [None, "up", "down"]
+    assert [[given["verdict"] for given in m.ratings] for m in chats[0].messages] == [[], ["up"], ["down"]]
     assert unread == []
 
 

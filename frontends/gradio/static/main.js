@@ -107,7 +107,7 @@ function rateByKey(event, column) {
 
 /** The methods of `actions` that a message's buttons call, bound. */
 function handlersOf(actions) {
-  const names = ["copy", "edit", "correct", "original", "regenerate", "continue", "version", "rate", "details", "hold"];
+  const names = ["copy", "edit", "correct", "regenerate", "continue", "version", "rate", "details", "hold"];
   return Object.fromEntries(names.map((name) => [name, actions[name].bind(actions)]));
 }
 

@@ -86,6 +86,7 @@ def test_intervals_hold_the_truth(raters: int) -> None:
     assert together >= 0.93
 
 
+@pytest.mark.slow
 def test_intervals_allow_for_tastes() -> None:
     """Each of 60 raters likes each player more or less: the votes say less about people in general."""
     world = World(players=8, votes=3_000, taste=0.6)
@@ -96,6 +97,7 @@ def test_intervals_allow_for_tastes() -> None:
     assert alone < single - 0.05
 
 
+@pytest.mark.slow
 def test_pairs_of_a_ranking_are_not_independent_votes() -> None:
     """With the weight 2/N, N players' N(N-1)/2 pairs give intervals that hold."""
     single, together = coverage(World(), [clean("rankings of four", seed) for seed in range(20)])

@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from app.chat.transfer.reading.about import about, title_of
 from app.chat.transfer.reading.datasets import marked
-from app.chat.transfer.reading.messages import is_message, nested, nodes_of, nodes_of_pairs
+from app.chat.transfer.reading.messages import is_conversation, is_message, nested, nodes_of, nodes_of_pairs
 from app.chat.transfer.reading.programs import (
     arena,
     argilla,
@@ -75,7 +75,7 @@ def _grouped(found: Iterable[Record | Unread]) -> Iterator[Record | Unread]:
     messages: list[object] = []
     first: Record | None = None
     for one in found:
-        if first is not None and (isinstance(one, Unread) or _group(one) != _group(first)):
+        if first is not None and not _continues(first, one):
             yield replace(first, value=messages)
             messages, first = [], None
         if isinstance(one, Record) and (messages or is_message(one.value) or _is_pair(one.value)):
@@ -85,6 +85,10 @@ def _grouped(found: Iterable[Record | Unread]) -> Iterator[Record | Unread]:
             yield one
     if first is not None:
         yield replace(first, value=messages)
+
+
+def _continues(first: Record, one: Record | Unread) -> bool:
+    return isinstance(one, Record) and _group(one) == _group(first) and not is_conversation(one.value)
 
 
 def _group(record: Record) -> object:

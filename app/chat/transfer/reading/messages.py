@@ -36,10 +36,15 @@ _NO_MESSAGE = (
 
 def is_message(item: object) -> bool:
     """Whether a record is a message rather than a conversation or a row."""
-    if not isinstance(item, Mapping) or any(key in item for key in _NO_MESSAGE):
+    if not isinstance(item, Mapping) or is_conversation(item):
         return False
-    named = any(key in item for key in _ROLES) or (item.get("type") in _AUTHORS)
+    named = any(key in item for key in _ROLES) or (str(item.get("type")) in _AUTHORS)
     return named and (any(key in item for key in _TEXTS) or author_of(item) in _AUTHORS)
+
+
+def is_conversation(item: object) -> bool:
+    """Whether a record is a conversation or a row, by a field that no message has."""
+    return isinstance(item, Mapping) and any(key in item for key in _NO_MESSAGE)
 
 
 def nested(items: Iterable[object]) -> Iterator[object]:

@@ -77,6 +77,8 @@ class TextStream:
                 if not self._is_cut_off(error):
                     raise Broken from error
             else:
+                if end - self._at > self._max_chars:
+                    raise TooLong
                 is_whole = end < len(self._text) or isinstance(value, dict | list | str)  # a number may go on
                 if is_whole or not self._grow():
                     self._advance(end)

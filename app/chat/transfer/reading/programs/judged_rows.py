@@ -55,9 +55,9 @@ def _pair(row: Row, chosen: object, rejected: object) -> Found | Skipped | None:
     if not begins_with_reply(better):  # both are whole dialogues, whatever else the row has
         shared = part([better, worse])
         prompt, better, worse = better[:shared], better[shared:], worse[shared:]
-    if not prompt:
+    elif not prompt:
         return Skipped.NO_MESSAGES
-    if not begins_with_reply(better) or not begins_with_reply(worse):
+    if not prompt or not begins_with_reply(better) or not begins_with_reply(worse):
         return Skipped.OTHER_PROMPTS
     meta = meta_of(row)
     found = tree(prompt, [_by(better, meta.get("chosen")), _by(worse, meta.get("rejected"))])

@@ -55,7 +55,7 @@ def _found(items: Sequence[object]) -> Found:
         labels = _labels(item.get("labels"))
         left_out = node.left_out or _left_out(item, labels)
         given = _rating(item, labels) if node.role is Role.ASSISTANT and left_out is None else None
-        if given is None and "quality" in labels and node.role is Role.ASSISTANT:
+        if given is None and "quality" in labels and node.role is Role.ASSISTANT and left_out is None:
             changed[Changed.SCORES] += 1
         nodes.append(replace(node, left_out=left_out, ratings=(given,) if given else ()))
         if type(item.get("rank")) is int and 0 <= item["rank"] < 1 << 30 and left_out is None:
@@ -86,7 +86,7 @@ def _rating(item: Mapping[str, Any], labels: Mapping[str, float]) -> Rating | No
     verdict, score = scored(labels.get("quality"), 0, 1)
     reasons = [reason for name, reason in _REASONS.items() if labels.get(name, 0) >= _CLEAR]
     if any(labels.get(name, 0) >= _MAJORITY for name in _UNSAFE):
-        verdict, reasons = Verdict.DOWN, ["unsafe", *reasons]
+        verdict, score, reasons = Verdict.DOWN, None, ["unsafe", *reasons]
     if verdict is None:
         return None
     return rating(verdict, reasons=reasons, score=score, created_at=date_of(item))

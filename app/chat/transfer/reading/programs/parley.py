@@ -38,7 +38,7 @@ def own_rankings(given: object) -> Iterator[NodeRanking]:
         found = [_item(item) for item in items] if isinstance(items, list) else []
         both_bad = isinstance(one, Mapping) and one.get("both_bad") is True
         ranked = [item for item in found if item is not None and (both_bad or item.rank is not None)]
-        if len(ranked) < len(found) or not found or one.get("source") not in _SOURCES:
+        if len(ranked) < len(found) or not found or str(one.get("source")) not in _SOURCES:
             continue
         source, at = RankingSource(one["source"]), moment(one.get("created_at"))
         yield NodeRanking(ranked, both_bad, one.get("blind") is True, source, at)
