@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx
 
 from app.export.base import find_formats
-from benchmarks.feedback_log import Texts
+from benchmarks.feedback_log import MODELS, Texts
 from benchmarks.feedback_log import main as make_log
 from benchmarks.processes import ROOT, parley
 from benchmarks.report import median, percentile, publish
@@ -30,6 +30,9 @@ BUILDS: Mapping[str, Sequence[str]] = {
     "all": tuple(argument for name in find_formats() for argument in ("--format", name)),
     "scrubbed": ("--scrub",),
 }
+
+REVIEW = "/api/feedback/judgements"
+FEW = ("datasets", "statistics after a decision", "leaderboard after a decision")  # these take long
 
 
 def build(data_dir: Path, name: str, options: Sequence[str]) -> dict[str, object]:
@@ -66,16 +69,29 @@ def requests(http: httpx.Client, repeats: int) -> list[dict[str, object]]:
         "search for a word": lambda: http.get("/api/conversations", params={"q": texts.word(), "limit": 50}),
         "search for two characters": lambda: http.get("/api/conversations", params={"q": "中国", "limit": 50}),
         "datasets": lambda: http.get("/api/datasets"),
+        "review": lambda: http.get(REVIEW),
+        "review by model": lambda: http.get(REVIEW, params={"model": f"import:{random_.choice(MODELS)}"}),
+        "review by reason": lambda: http.get(REVIEW, params={"reason": "wrong", "language": "zh"}),
+        "statistics after a decision": lambda: _after_a_decision(http, "/api/feedback/statistics"),
+        "leaderboard after a decision": lambda: _after_a_decision(http, "/api/feedback/leaderboard"),
+        "leaderboard again": lambda: http.get("/api/feedback/leaderboard"),
     }
     rows: list[dict[str, object]] = []
     for name, call in kinds.items():
         times = []
-        for _ in range(repeats if name != "datasets" else max(3, repeats // 20)):
+        for _ in range(max(3, repeats // 20) if name in FEW else repeats):
             began = time.perf_counter()
             call().raise_for_status()
             times.append(1000 * (time.perf_counter() - began))
         rows.append({"request": name, "p50 ms": round(median(times), 1), "p95 ms": round(percentile(times, 0.95), 1)})
     return rows
+
+
+def _after_a_decision(http: httpx.Client, path: str) -> httpx.Response:
+    """What was kept is computed anew."""
+    (judgement,) = http.get(REVIEW, params={"limit": 1}).json()["items"]
+    http.put(f"{REVIEW}/{judgement['id']}/review", json={"decision": "accepted"}).raise_for_status()
+    return http.get(path)
 
 
 def main(arguments: list[str] | None = None) -> None:

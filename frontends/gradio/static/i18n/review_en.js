@@ -61,7 +61,7 @@ export const enReview = {
   "statistics.coverage_of": "{count} of {of} replies",
   "statistics.agreement_thumbs": "Raters agree on thumbs",
   "statistics.agreement_order": "Raters agree on order",
-  "statistics.agreement_none": "Needs replies that several people judged differently or alike.",
+  "statistics.agreement_none": "Needs replies that several people have judged.",
   "statistics.agreement_good": "Good agreement, from {count} judged by several people",
   "statistics.agreement_fair": "Fair agreement, from {count} judged by several people",
   "statistics.agreement_poor": "Poor agreement, from {count} judged by several people",
