@@ -160,6 +160,29 @@ class ParleyClient(Transport):
         """The judgements of a reply, and what became of each."""
         return await self._list("GET", api_path("messages", message_id, "judgements"))
 
+    # --- review, statistics, leaderboard --------------------------------------------------------------
+
+    async def feedback(self, **filters: Any) -> Json:
+        """Judgements of everybody, newest first; `filters`, ``limit`` and ``cursor`` as in docs/api.md."""
+        return await self._json("GET", "/api/feedback/judgements", params=given(filters))
+
+    async def judgement(self, judgement_id: str) -> Json:
+        """One judgement with the conversation around it."""
+        return await self._json("GET", api_path("feedback", "judgements", judgement_id))
+
+    async def review(self, judgement_id: str, decision: str, note: str = "") -> Json:
+        """Decide about a judgement: ``accepted``, ``excluded``, or ``open`` to take that back."""
+        path = api_path("feedback", "judgements", judgement_id, "review")
+        return await self._json("PUT", path, body={"decision": decision, "note": note})
+
+    async def feedback_statistics(self) -> Json:
+        """Judgements over time, shares of thumbs up, reasons, biases, agreement of raters, coverage."""
+        return await self._json("GET", "/api/feedback/statistics")
+
+    async def leaderboard(self, **filters: Any) -> Json:
+        """Models in the order of the votes, with intervals and what speaks against trusting it."""
+        return await self._json("GET", "/api/feedback/leaderboard", params=given(filters))
+
     # --- datasets -----------------------------------------------------------------------------------
 
     async def datasets(self) -> Json:

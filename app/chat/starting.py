@@ -90,6 +90,16 @@ def _told(reply: Message, options: ReplyOptions) -> dict[str, object]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Leased:
+    """A model that stays in memory while `resources` are held."""
+
+    model_id: str
+    model: LoadedModel
+    sampling: SamplingParams
+    resources: AsyncExitStack
+
+
+@dataclass(frozen=True, slots=True)
 class _Prepared:
     """A reply that can be started at once; `resources` holds the lease of its model and its ticket."""
 
@@ -134,15 +144,18 @@ class ReplyStarter:
         """Start a reply with each of `options`. Nothing is written unless all of them can be started."""
         prepared: list[_Prepared] = []
         async with AsyncExitStack() as stack:
-            for wanted in options:
-                prepared.append(await self._prepare(plan, user_id, wanted))
-                stack.push_async_exit(prepared[-1].resources)
+            leased = []
+            for wanted in options:  # all of them, before one takes a place in a queue: loading may take minutes
+                leased.append(await self._lease(plan, wanted))
+                stack.push_async_exit(leased[-1].resources)
+            for each in leased:
+                prepared.append(await self._prepare(plan, user_id, each))
             written = await self._write(plan, user_id, prepared, comparison)
             channel = self._hub.channel(written.conversation.id)
             if written.question is not None:
                 channel.publish(MessageAdded(written.question))
             replies = zip(written.replies, prepared, strict=True)
-            running = [RunningReply(reply, each.fitted.dropped_turns) for reply, each in replies]
+            running = [RunningReply(reply, ready.fitted.dropped_turns) for reply, ready in replies]
             for reply in running:
                 channel.start(reply)
             if written.ranking is not None:
@@ -150,25 +163,30 @@ class ReplyStarter:
             channel.publish(ConversationUpdated(written.conversation))
             stack.pop_all()
         # There is no await between the commit and here, so every committed reply is published and runs.
-        for reply, each in zip(running, prepared, strict=True):
+        for reply, ready in zip(running, prepared, strict=True):
             self._tasks.add(
-                ReplyTask(self._store, channel, reply, each.model, each.request, each.ticket, each.resources)
+                ReplyTask(self._store, channel, reply, ready.model, ready.request, ready.ticket, ready.resources)
             )
         return Started(tuple(running), written.question, written.ranking)
 
-    async def _prepare(self, plan: Plan, user_id: str, options: ReplyOptions) -> _Prepared:
-        """Get all that a reply needs, or raise what is in its way. The caller releases the resources."""
+    async def _lease(self, plan: Plan, options: ReplyOptions) -> _Leased:
+        """Get a model, loaded, or raise what is in its way. The caller releases the resources."""
         model_id = (
             options.model_id or plan.conversation.model_id or self._models.require_default_model(options.languages)
         )
         sampling = sampling_for(self._models.get(model_id), plan.conversation.sampling, options.sampling or {})
         async with AsyncExitStack() as stack:
             model = await stack.enter_async_context(self._pool.lease(model_id))
-            ticket = stack.enter_context(model.admit(user_id))  # before the work on the prompt: refusing must be cheap
-            fitted = await self._fit(plan, model, sampling)
-            begun = _beginning(plan.continues)
-            request = request_for(fitted.prompt, sampling, fitted.max_new_tokens, model_id, prefill=begun)
-            return _Prepared(model, request, fitted, ticket, stack.pop_all())
+            return _Leased(model_id, model, sampling, stack.pop_all())
+
+    async def _prepare(self, plan: Plan, user_id: str, leased: _Leased) -> _Prepared:
+        """Get a place in the model's queue, and the prompt, or raise what is in the way."""
+        model, sampling = leased.model, leased.sampling
+        ticket = leased.resources.enter_context(model.admit(user_id))  # before the prompt: refusing must be cheap
+        fitted = await self._fit(plan, model, sampling)
+        begun = _beginning(plan.continues)
+        request = request_for(fitted.prompt, sampling, fitted.max_new_tokens, leased.model_id, prefill=begun)
+        return _Prepared(model, request, fitted, ticket, leased.resources)
 
     async def _fit(self, plan: Plan, model: LoadedModel, sampling: SamplingParams) -> FittedPrompt:
         prefill = _beginning(plan.continues)

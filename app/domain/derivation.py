@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -131,24 +131,29 @@ class _Derivation:
         return labels
 
     def _label(self, message: Message, ratings: Sequence[Rating]) -> Label | None:
-        ids = tuple(rating.id for rating in ratings)
-        kept = [rating for rating in ratings if rating.id not in self._excluded]
-        up = [rating for rating in kept if rating.verdict is Verdict.UP]
-        down = [rating for rating in kept if rating.verdict is Verdict.DOWN]
-        if not up and not down:
-            reason = Drop.WITHDRAWN if len(kept) == len(ratings) else Drop.EXCLUDED
-        elif len(up) == len(down):
-            reason = Drop.CONTRADICTED
+        up, down = (list(self._given(ratings, verdict)) for verdict in (Verdict.UP, Verdict.DOWN))
+        counted = tuple(rating.id for rating in (*up, *down))
+        for rating in ratings:
+            if rating.id not in counted:
+                self._drop_thumbs(Drop.EXCLUDED if rating.id in self._excluded else Drop.WITHDRAWN, rating.id)
+        if not counted:
+            return None
+        if len(up) == len(down):
+            self._drop_thumbs(Drop.CONTRADICTED, *counted)
         elif isinstance(reply := self._reply(message.id), Drop):
-            reason = reply
+            self._drop_thumbs(reply, *counted)
         else:
             majority = max(up, down, key=len)
             latest = max(majority, key=lambda rating: (rating.created_at, rating.id))
-            counted = tuple(rating.id for rating in (*up, *down))
             return Label(reply, majority is up, latest, len(up), len(down), counted)
-        for kind in (RowKind.LABEL, RowKind.PAIR, RowKind.DEMONSTRATION):
-            self._drop(kind, reason, *ids)
         return None
+
+    def _given(self, ratings: Iterable[Rating], verdict: Verdict) -> Iterator[Rating]:
+        return (rating for rating in ratings if rating.verdict is verdict and rating.id not in self._excluded)
+
+    def _drop_thumbs(self, reason: Drop, *rating_ids: str) -> None:
+        for kind in (RowKind.LABEL, RowKind.PAIR, RowKind.DEMONSTRATION):
+            self._drop(kind, reason, *rating_ids)
 
     # -- rankings ----------------------------------------------------------------------------------
 

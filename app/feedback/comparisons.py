@@ -22,7 +22,7 @@ def comparisons(ranked: Iterable[JudgedPair], thumbs: Iterable[JudgedPair]) -> l
 
     Both replies may be by the same player: the leaderboard counts such pairs, and leaves them out.
     """
-    latest: dict[tuple[str, str, str], Comparison] = {}
+    latest: dict[_Key, Comparison] = {}
     for _, pairs in groupby(ranked, key=lambda pair: pair.judgement_id):
         for key, comparison in _of_judgement(list(pairs)):
             known = latest.get(key)
@@ -34,13 +34,19 @@ def comparisons(ranked: Iterable[JudgedPair], thumbs: Iterable[JudgedPair]) -> l
     return list(latest.values())
 
 
-def _of_judgement(pairs: list[JudgedPair]) -> Iterator[tuple[tuple[str, str, str], Comparison]]:
-    """The comparisons of one judgement, by rater and messages. Thumbs get the id of the latest one."""
-    judgement_id = max(pair.judgement_id for pair in pairs)
-    weight = 1.0 if len(pairs) == 1 else 2 / len({*(p.left_id for p in pairs), *(p.right_id for p in pairs)})
+_Key = tuple[str, str, str]  # rater and messages
+
+
+def _of_judgement(pairs: list[JudgedPair]) -> Iterator[tuple[_Key, Comparison]]:
+    """The comparisons of one judgement. Thumbs get the id of the latest one."""
+    judgement_id, weight = pairs[0].judgement_id, 1.0
+    if len(pairs) > 1:
+        judgement_id = max(pair.judgement_id for pair in pairs)
+        weight = 2 / len({*(pair.left_id for pair in pairs), *(pair.right_id for pair in pairs)})
     for pair in pairs:
-        first, second = sorted((pair.left_id, pair.right_id))
-        yield (pair.rater_id, first, second), _comparison(pair, judgement_id, weight)
+        one, other = pair.left_id, pair.right_id
+        key = (pair.rater_id, one, other) if one < other else (pair.rater_id, other, one)
+        yield key, _comparison(pair, judgement_id, weight)
 
 
 def _comparison(pair: JudgedPair, judgement_id: str, weight: float) -> Comparison:

@@ -18,6 +18,7 @@ from app.domain.feedback import (
     current_rankings,
     current_ratings,
     current_reviews,
+    ranked,
 )
 from app.domain.messages import Conversation, Message, MessageState, Role
 from app.errors import InvalidRequest, ReplyRunning
@@ -54,21 +55,25 @@ class FeedbackService:
     ) -> Ranking:
         """Rank finished replies to one question. The latest ranking of the same replies counts; earlier ones are kept.
 
-        Positions and blindness of a comparison that is open are kept: they are what was shown.
+        A later one keeps the occasion and what was shown. It is blind only if the models were hidden until this choice.
+        The same order again changes nothing.
         """
-        if source is RankingSource.CORRECTION:
-            raise InvalidRequest("Correct the reply itself: that ranks it.", field="source")
         self._rate_limit.count(user_id)
 
         def work(r: Repositories) -> Ranking:
-            shown = _shown(r, user_id, items)
-            if shown is None:
+            before = _before(r, user_id, items)
+            if before is None:
+                if source is RankingSource.CORRECTION:
+                    raise InvalidRequest("Correct the reply itself: that ranks it.", field="source")
                 return r.rankings.add(user_id, source, items, blind=blind, both_bad=both_bad)
-            at = {item.message_id: item for item in shown.items}
+            if _says_the_same(before, items, both_bad=both_bad):
+                return before
+            at = {item.message_id: item for item in before.items}
             kept = [
                 RankedReply(x.message_id, x.rank, at[x.message_id].position, at[x.message_id].settings) for x in items
             ]
-            return r.rankings.add(user_id, shown.source, kept, blind=shown.blind, both_bad=both_bad)
+            hidden = before.blind and before.is_open
+            return r.rankings.add(user_id, before.source, kept, blind=hidden, both_bad=both_bad)
 
         ranking = await self._store.write(work)
         self._announcements.ranked(ranking)
@@ -142,11 +147,15 @@ class FeedbackService:
         return message
 
 
-def _shown(r: Repositories, user_id: str, items: Sequence[RankedReply]) -> Ranking | None:
-    """The current ranking of the same replies, if they were shown side by side."""
+def _before(r: Repositories, user_id: str, items: Sequence[RankedReply]) -> Ranking | None:
+    """The latest ranking of the same replies by the same person, also an open or withdrawn one."""
     if not items:
         return None
-    conversation_id = r.messages.get(user_id, items[0].message_id).conversation_id
-    wanted = {item.message_id for item in items}
-    found = (x for x in r.rankings.current(conversation_id, user_id) if x.message_ids == wanted)
-    return next((x for x in found if any(item.position is not None for item in x.items)), None)
+    prompt_id = r.messages.get(user_id, items[0].message_id).parent_id
+    return r.rankings.latest(user_id, prompt_id, {item.message_id for item in items})
+
+
+def _says_the_same(before: Ranking, items: Sequence[RankedReply], *, both_bad: bool) -> bool:
+    ranks = {item.message_id: item.rank for item in ranked(items)}
+    same = both_bad or ranks == {item.message_id: item.rank for item in before.items}
+    return same and before.both_bad == both_bad and not before.withdrawn and not before.is_open

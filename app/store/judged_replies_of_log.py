@@ -78,10 +78,10 @@ class _Judgement:
 
 
 def fill(connection: Connection) -> None:
-    """Derive the rows of all conversations, one at a time."""
+    """Derive the rows of all conversations."""
     rated = select(_MESSAGES.c.conversation_id).join_from(_RATINGS, _MESSAGES, _MESSAGES.c.id == _RATINGS.c.message_id)
-    for conversation_id in connection.scalars(rated.union(select(_RANKINGS.c.conversation_id))).all():
-        _Scope(connection, conversation_id).refresh()
+    for ids in _parts(connection.scalars(rated.union(select(_RANKINGS.c.conversation_id))).all()):
+        _Scope(connection, ids).refresh()
 
 
 def refresh(connection: Connection, conversation_id: str, *prompt_ids: str | None) -> None:
@@ -89,14 +89,16 @@ def refresh(connection: Connection, conversation_id: str, *prompt_ids: str | Non
 
     ``None`` stands for replies without a question.
     """
-    _Scope(connection, conversation_id, prompt_ids).refresh()
+    _Scope(connection, [conversation_id], prompt_ids).refresh()
 
 
 class _Scope:
-    """The judgements of one conversation, or of the replies to some of its messages."""
+    """The judgements of some conversations, or of the replies to some messages of one."""
 
-    def __init__(self, connection: Connection, conversation_id: str, prompts: tuple[str | None, ...] = ()) -> None:
-        self._connection, self._conversation_id, self._prompts = connection, conversation_id, prompts
+    def __init__(
+        self, connection: Connection, conversation_ids: Sequence[str], prompts: tuple[str | None, ...] = ()
+    ) -> None:
+        self._connection, self._conversation_ids, self._prompts = connection, conversation_ids, prompts
 
     def refresh(self) -> None:
         """Write what differs."""
@@ -125,7 +127,6 @@ class _Scope:
                     "kind": judgement.kind,
                     "user_id": judgement.user_id,
                     "judged_at": judgement.at,
-                    "conversation_id": self._conversation_id,
                     "rank": place.rank,
                     "position": place.position,
                     "blind": judgement.blind,
@@ -179,6 +180,7 @@ class _Scope:
             for row in self._sound(query.where(_MESSAGES.c.id.in_(ids))):
                 asked = row.question or ""
                 found[row.id] = {
+                    "conversation_id": row.conversation_id,
                     "prompt_id": row.parent_id,
                     "player": player_of(row.model_id, row.adapter, row.imported_model),
                     "adapter": row.adapter,
@@ -190,7 +192,7 @@ class _Scope:
         return found
 
     def _within(self, query: Select[Any], conversation: Any, prompt: Any) -> Select[Any]:
-        query = query.where(conversation == self._conversation_id)
+        query = query.where(conversation.in_(self._conversation_ids))
         return query.where(*(prompt.is_(None) if each is None else prompt == each for each in self._prompts))
 
     def _sound(self, query: Select[Any]) -> Iterator[Any]:

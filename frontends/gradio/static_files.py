@@ -24,7 +24,7 @@ STYLES = (
     *("widgets/buttons", "widgets/choices", "widgets/menu", "widgets/popover", "widgets/text_area", "widgets/toast"),
     *("sidebar/sidebar", "sidebar/drop_area", "settings/settings", "settings/enter_setting"),
     *("models/picker", "models/variant_choices", "models/hub_form", "jobs/jobs"),
-    *("datasets/datasets",),
+    *("datasets/datasets", "feedback/feedback", "feedback/figures", "feedback/review/review"),
     *("conversation/conversation", "conversation/message_editor", "conversation/reasoning"),
     *("conversation/correction", "conversation/rating_box", "conversation/reply_details"),
     *("conversation/markdown", "conversation/formulas"),

@@ -39,6 +39,8 @@ def api(tmp_path: Path) -> Iterator[Api]:
 
 @contextmanager
 def _serving(folder: Path) -> Iterator[Api]:
-    settings = scripted_settings(folder, models=("test", "other"), chatglm_api=True, max_waiting=2)
+    settings = scripted_settings(
+        folder, models=("test", "other"), chatglm_api=True, max_waiting=2, max_import_bytes=64 << 20
+    )
     with serving(settings, SCRIPT) as found:
         yield found

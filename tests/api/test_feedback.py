@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
-from app.feedback.service import MAX_JUDGEMENTS_PER_MINUTE
+import pytest
+
+from app.engine.loaded import LoadedModel
+from app.engine.pool import ModelPool
+from app.feedback.rate_limit import RateLimit
 from tests.api.test_replies import subscribed
 from tests.support.servers import Api
 
@@ -143,6 +149,52 @@ def test_what_was_shown_of_the_models_is_recorded_and_nothing_of_hidden_ones(api
     assert [item["settings"] for item in hidden["items"]] == [{}, {}]
 
 
+def test_a_choice_that_is_changed_after_the_names_are_known_is_not_blind(api: Api) -> None:
+    conversation = api.conversation()
+    replies = compare(api, conversation, "test", "other", content="Hello").json()["replies"]
+    left, right = (api.finished(conversation, reply["id"]) for reply in replies)
+    first = rank(api, item(left, 1), item(right, 2), source="side_by_side").json()
+    again = rank(api, item(right, 2), item(left, 1), source="side_by_side").json()
+    assert again["id"] == first["id"]  # says the same
+    changed = rank(api, item(right, 1), item(left, 2), source="side_by_side").json()
+    assert (first["blind"], changed["blind"], changed["source"]) == (True, False, "side_by_side")
+    api.http.delete(f"/api/rankings/{changed['id']}")
+    assert api.http.delete(f"/api/rankings/{changed['id']}").json()["withdrawn"] is True
+    back = rank(api, item(right, 1), item(left, 2), source="side_by_side").json()
+    assert (back["withdrawn"], opened(api, conversation)["rankings"][0]["id"]) == (False, back["id"])
+
+
+def test_a_withdrawn_correction_can_be_restored(api: Api) -> None:
+    conversation, first, _ = two_replies(api)
+    made = api.http.post(f"/api/messages/{first['id']}/correction", json={"content": "Better."}).json()
+    api.http.delete(f"/api/rankings/{made['ranking']['id']}")
+    assert opened(api, conversation)["rankings"] == []
+    restored = rank(api, item(made["message"], 1), item(first, 2), source="ranking").json()
+    assert restored["source"] == "correction"
+
+
+def test_no_place_in_a_queue_is_taken_before_all_models_are_in_memory(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    lease, admit = ModelPool.lease, LoadedModel.admit
+
+    @asynccontextmanager
+    async def recorded(pool: ModelPool, reference: str) -> AsyncIterator[LoadedModel]:
+        async with lease(pool, reference) as model:
+            steps.append(f"lease {reference}")
+            yield model
+
+    def admitted(model: LoadedModel, user_id: str) -> Any:
+        steps.append(f"admit {model.manifest.id}")
+        return admit(model, user_id)
+
+    monkeypatch.setattr(ModelPool, "lease", recorded)
+    monkeypatch.setattr(LoadedModel, "admit", admitted)
+    assert compare(api, api.conversation(), "test", "other", content="Hello").status_code == 201
+    assert steps == ["lease test", "lease other", "admit test", "admit other"]
+
+
 def test_positions_are_random(api: Api) -> None:
     conversation = api.conversation()
     first = compare(api, conversation, "test", "other", content="Hello").json()
@@ -187,8 +239,9 @@ def test_what_became_of_a_judgement(api: Api) -> None:
 def test_nobody_judges_more_often_than_a_person_can(api: Api) -> None:
     _, first, _ = two_replies(api)
     path, body = f"/api/messages/{first['id']}/rating", {"verdict": "up"}
-    statuses = [api.http.put(path, json=body).status_code for _ in range(MAX_JUDGEMENTS_PER_MINUTE + 5)]
-    assert statuses.count(200) == MAX_JUDGEMENTS_PER_MINUTE
+    api.app.state.services.feedback._rate_limit = RateLimit(20)
+    statuses = [api.http.put(path, json=body).status_code for _ in range(25)]
+    assert statuses == [200] * 20 + [429] * 5
     refused = api.http.put(path, json=body)
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_requests")
     assert 0 < int(refused.headers["retry-after"]) <= 60

@@ -68,6 +68,23 @@ def test_a_corrected_reply_is_shown_with_what_was_changed(
     expect(page.locator(".p-reply .p-body strong")).to_have_text("better")  # the chat goes on from it
 
 
+def test_a_correction_is_withdrawn_and_counts_again(server: ServerProcess, open_page: OpenPage) -> None:
+    page = answered(server, open_page)
+    original = page.locator(".p-reply").get_attribute("data-id")
+    correct(page, BETTER)
+    button = page.locator(".p-correction-line .p-verdict-act")
+    with page.expect_response("**/api/rankings/*"):
+        button.click()
+    expect(button).to_have_text("Count it as feedback")
+    assert [x["rows"] for x in judgements(server, original)] == [[]]
+    page.reload()
+    expect(page.locator(".p-reply .p-body strong")).to_have_text("better")  # the text stays
+    with page.expect_response("**/api/rankings"):
+        button.click()
+    expect(button).to_have_text("Don't count it")
+    assert judgements(server, original)[0]["rows"] == ["pair", "ranking", "demonstration"]
+
+
 def test_a_correction_is_cancelled_and_refused_without_loss(server: ServerProcess, open_page: OpenPage) -> None:
     page = answered(server, open_page)
     text = page.locator(".p-reply .p-body").inner_text()

@@ -450,6 +450,21 @@ def test_what_an_administrator_excluded_is_no_data_until_that_is_taken_back() ->
     assert derive_all(chat)[0].pairs == before.pairs
 
 
+def test_an_excluded_rating_beside_one_that_counts_is_accounted_for() -> None:
+    chat, (a, _, _) = three_replies()
+    chat.rate(a, UP, "u1")
+    chat.rate(a, DOWN, "u2")
+    chat.rate(a, UP, "u3")
+    chat.rate(a, RETRACTED, "u3")
+    chat.review(chat.ratings[1].id, Decision.EXCLUDED)
+    (rows,) = derive_all(chat)
+    assert [label.judgement_ids for label in rows.labels] == [("r0",)]
+    assert {(x.reason, *x.judgement_ids) for x in rows.dropped if x.kind is RowKind.LABEL} == {
+        (Drop.EXCLUDED, "r1"),
+        (Drop.WITHDRAWN, "r3"),
+    }
+
+
 # -- properties -----------------------------------------------------------------------------------------
 
 REPLIES = 5

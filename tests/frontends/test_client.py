@@ -108,6 +108,11 @@ async def judge(client: ParleyClient) -> None:
     assert [each["name"] for each in (await client.datasets())["items"]] == ["tea"]
     assert (await client.dataset("tea"))["rows"] == {"trl_pairs": 1}
     assert [each["datasets"] for each in await client.judgements(first)] == [[], ["tea"]]
+    [shown, *_] = (await client.feedback(limit=5))["items"]
+    assert (await client.judgement(shown["id"]))["id"] == shown["id"]
+    assert (await client.review(shown["id"], "accepted", "good"))["decision"] == "accepted"
+    assert (await client.feedback_statistics())["judgements"]
+    assert "groups" in await client.leaderboard(blind=True)
     card = b"".join([piece async for piece in client.dataset_file("tea", "README.md")])
     assert card.startswith(b"---\npretty_name")
     assert b"".join([piece async for piece in client.dataset_archive("tea")]).startswith(b"PK")

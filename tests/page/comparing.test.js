@@ -41,7 +41,7 @@ beforeEach(async () => {
   });
   const nothing = ["clear", "rename", "arrive", "announce", "queued", "patch", "render", "follow", "hold", "say", "keepClear"];
   const view = Object.fromEntries(nothing.map((name) => [name, () => {}]));
-  Object.assign(view, { comparison: { focus() {}, reveal() {}, keepClear() {} }, verdicts: {}, better: {} });
+  Object.assign(view, { comparison: { focus() {}, reveal() {}, keepClear() {} }, verdicts: {}, better: {}, corrections: {} });
   conversation = new OpenConversation(app, view);
   actions = new Actions(app, conversation, view);
   comparing = new CompareActions(app, { conversation, actions, view, setup: { contest: () => CONTEST } });

@@ -121,3 +121,10 @@ test("a reply that was compared twice belongs to the newer comparison", () => {
   assert.equal(rankings.openAt("a1"), newer);
   assert.equal(rankings.openAt("b1"), OPEN);
 });
+
+test("what the server no longer lists was withdrawn elsewhere", () => {
+  rankings.fill([{ ...withChoice(OPEN, "left"), open: false }]);
+  assert.equal(choiceOf(rankings.decidedAt("a1")), "left");
+  rankings.fill([]);
+  assert.deepEqual([rankings.decidedAt("a1"), rankings.openAt("a1")], [null, null]);
+});

@@ -60,13 +60,17 @@ class Feedback:
 
     def conversation_ids(self, among: Collection[str] = ()) -> list[str]:
         """The ids of the conversations with a judgement, oldest first; without deleted ones."""
+        rows = ConversationRow
+        query = select(rows.id).where(rows.deleted_at.is_(None))
         rated = select(MessageRow.conversation_id).join(RatingRow, RatingRow.message_id == MessageRow.id)
         ranked = select(RankingRow.conversation_id)
-        judged = or_(ConversationRow.id.in_(rated), ConversationRow.id.in_(ranked))
-        query = select(ConversationRow.id).where(ConversationRow.deleted_at.is_(None), judged)
-        if among:
-            query = query.where(ConversationRow.id.in_(among))
-        return list(self._session.scalars(query.order_by(ConversationRow.id)))
+        if among:  # looked up for each, without reading the whole log
+            one_rated = rated.where(MessageRow.conversation_id == rows.id).exists()
+            one_ranked = ranked.where(RankingRow.conversation_id == rows.id).exists()
+            query = query.where(rows.id.in_(among), or_(one_rated, one_ranked))
+        else:
+            query = query.where(or_(rows.id.in_(rated), rows.id.in_(ranked)))
+        return list(self._session.scalars(query.order_by(rows.id)))
 
     def review(self, reviewer_id: str, judgement_id: str, decision: Decision, note: str = "") -> Review:
         """Add a decision about a rating or ranking, of any user. It supersedes earlier ones, which stay stored.

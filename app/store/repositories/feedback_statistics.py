@@ -89,8 +89,10 @@ class FeedbackStatistics:
         )
 
     def _read(self, query: Select[Any]) -> Iterator[JudgedPair]:
-        for row in self._session.execute(query.execution_options(yield_per=_AT_ONCE)):
-            yield JudgedPair._make(row)
+        # Not through the session: for so many rows its own part would be the largest.
+        rows = self._session.connection().execute(query.execution_options(yield_per=_AT_ONCE))
+        for part in rows.partitions():
+            yield from map(JudgedPair._make, part)
 
     # -- counts --------------------------------------------------------------------------------------
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from app.domain.feedback import RankedReply, Ranking, RankingSource, current_rankings, ranked
@@ -78,11 +79,20 @@ class Rankings:
         """Withdraw a ranking of one's own; withdrawing it again changes nothing. Raises :class:`RankingNotFound`."""
         row = self._own(user_id, ranking_id)
         ranking = self._damage.required(row, self._ranking)
-        current = {r.message_ids: r for r in self.current(row.conversation_id, user_id)}
-        latest = current.get(ranking.message_ids)
-        if latest is None:
-            return ranking
+        latest = self.latest(user_id, row.prompt_id, ranking.message_ids) or ranking
+        if latest.withdrawn:
+            return latest
         return self.add(user_id, latest.source, latest.items, blind=latest.blind, withdrawn=True)
+
+    def latest(self, user_id: str, prompt_id: str | None, message_ids: Collection[str]) -> Ranking | None:
+        """The latest ranking by `user_id` of exactly these replies to a message, also an open or withdrawn one."""
+        same = RankingRow.prompt_id == prompt_id if prompt_id is not None else RankingRow.prompt_id.is_(None)
+        with_first = select(RankingItemRow.ranking_id).where(RankingItemRow.message_id == min(message_ids))
+        query = select(RankingRow).where(RankingRow.user_id == user_id, same, RankingRow.id.in_(with_first))
+        newest = self._session.scalars(query.order_by(RankingRow.sequence.desc()).execution_options(yield_per=20))
+        with closing(newest) as rows:
+            found = self._damage.legible(rows, self._ranking)
+            return next((ranking for ranking in found if ranking.message_ids == set(message_ids)), None)
 
     def current(self, conversation_id: str, user_id: str) -> list[Ranking]:
         """The current rankings of `user_id` in a conversation, also open ones, without withdrawn ones."""
@@ -98,26 +108,21 @@ class Rankings:
         rows = RankingRow
         query = select(rows).where(rows.conversation_id.in_(conversation_ids)).order_by(rows.sequence)
         read = list(self._session.scalars(query))
-        items = self._items(row.id for row in read if isinstance(row.id, str))
+        items = self._items(RankingRow.conversation_id.in_(conversation_ids))
         found: dict[str, list[Ranking]] = {}
         for ranking in self._damage.legible(read, lambda row: ranking_from(row, items.get(row.id, []))):
             found.setdefault(ranking.conversation_id, []).append(ranking)
         return found
 
-    def count_since(self, user_id: str, at: datetime) -> int:
-        """How many rankings `user_id` gave since `at`."""
-        query = select(func.count()).where(RankingRow.user_id == user_id, RankingRow.created_at >= at)
-        return self._session.scalar(query) or 0
-
-    def _items(self, ranking_ids: Iterable[str]) -> dict[str, list[RankingItemRow]]:
-        query = select(RankingItemRow).where(RankingItemRow.ranking_id.in_(list(ranking_ids)))
+    def _items(self, of_rankings: ColumnElement[bool]) -> dict[str, list[RankingItemRow]]:
+        query = select(RankingItemRow).join(RankingRow, RankingRow.id == RankingItemRow.ranking_id).where(of_rankings)
         found: dict[str, list[RankingItemRow]] = {}
         for item in self._session.scalars(query):
             found.setdefault(item.ranking_id, []).append(item)
         return found
 
     def _ranking(self, row: RankingRow) -> Ranking:
-        return ranking_from(row, self._items([row.id]).get(row.id, []))
+        return ranking_from(row, self._items(RankingRow.id == row.id).get(row.id, []))
 
     def _own(self, user_id: str, ranking_id: str) -> RankingRow:
         query = select(RankingRow).where(RankingRow.id == checked(ranking_id, "ranking id"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.domain.feedback import REASONS, Rating, Verdict
@@ -64,11 +64,6 @@ class Ratings:
         """The current ratings of `user_id` by message id, without retracted ones."""
         latest = {r.message_id: r for r in self.of(conversation_id) if r.user_id == user_id}
         return {k: r for k, r in latest.items() if r.verdict is not Verdict.RETRACTED}
-
-    def count_since(self, user_id: str, at: datetime) -> int:
-        """How many ratings `user_id` gave since `at`."""
-        query = select(func.count()).where(RatingRow.user_id == user_id, RatingRow.created_at >= at)
-        return self._session.scalar(query) or 0
 
     def of(self, conversation_id: str) -> list[Rating]:
         """All ratings in a conversation, of all users, in the order in which they were given; no damaged ones."""

@@ -7,11 +7,13 @@ import { Actions } from "./conversation/actions.js";
 import { ConversationView } from "./conversation/conversation_view.js";
 import { OpenConversation } from "./conversation/open_conversation.js";
 import { replyMeant, verdictOf } from "./conversation/rating_keys.js";
+import { FeedbackArea } from "./feedback/feedback_area.js";
 import { mountPicker } from "./models/picker.js";
-import { createApp, idInAddress } from "./page/app.js";
+import { createApp } from "./page/app.js";
 import { connectionBar } from "./page/connection_bar.js";
 import { h, whenPresent } from "./page/dom.js";
 import { hideInputMethodKeys } from "./page/input_methods.js";
+import { idInAddress } from "./page/navigation.js";
 import { watchDay } from "./page/new_day.js";
 import { Panels } from "./page/panels.js";
 import { RepeatedClicks } from "./page/repeated_clicks.js";
@@ -90,7 +92,8 @@ function mountConversation(app, main, { theme, panels }) {
     panels.leaveSidebar();
     if (!panels.narrow.matches) composer.focus();
   });
-  main.append(page);
+  main.append(page, new FeedbackArea(app, page).element);
+  app.on("view", (view) => view && panels.closeAll());
   return { conversation, actions, composer };
 }
 
@@ -104,7 +107,7 @@ function rateByKey(event, column) {
 
 /** The methods of `actions` that a message's buttons call, bound. */
 function handlersOf(actions) {
-  const names = ["copy", "edit", "correct", "original", "regenerate", "continue", "version", "rate", "details", "hold"];
+  const names = ["copy", "edit", "correct", "regenerate", "continue", "version", "rate", "details", "hold"];
   return Object.fromEntries(names.map((name) => [name, actions[name].bind(actions)]));
 }
 

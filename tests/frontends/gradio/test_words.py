@@ -33,7 +33,7 @@ PAGE_ERRORS = {
 def word_file(language: str) -> str:
     return "".join(
         (STATIC / "i18n" / f"{name}{language}.js").read_text("utf-8")
-        for name in ("", "datasets_", "feedback_", "hub_", "import_", "jobs_")
+        for name in ("", "datasets_", "feedback_", "hub_", "import_", "jobs_", "review_")
     )
 
 

@@ -24,6 +24,7 @@ export class CompareActions {
     view.comparison.handlers = this;
     view.verdicts.handlers = this;
     view.better.handlers = this;
+    view.corrections.handlers = this;
   }
 
   // --- asking -------------------------------------------------------------------------------------
@@ -139,6 +140,27 @@ export class CompareActions {
     const ranking = rankings.between([id, beforeId]);
     this.view.hold();
     if (ranking) void rankings.withdraw(ranking);
+  }
+
+  // --- corrections --------------------------------------------------------------------------------
+
+  /** Withdraw a correction as feedback; the corrected text stays as a version. A toast offers to undo that. */
+  async withdrawCorrection(message) {
+    const { app } = this;
+    const { rankings } = this.conversation.comparing;
+    const ranking = rankings.between([message.id, message.corrects_id]);
+    this.view.hold();
+    if (!ranking || !(await rankings.withdraw(ranking))) return;
+    const undo = () => this.restoreCorrection(message);
+    app.toast(app.t("correction.withdrawn"), { action: app.t("app.undo"), onAction: undo });
+  }
+
+  /** Let a withdrawn correction count again. */
+  restoreCorrection(message) {
+    this.view.hold();
+    // The server knows that these two are a correction.
+    const above = { ...rankingOf(message.id, message.corrects_id, "better"), source: "ranking" };
+    void this.conversation.comparing.rankings.choose(above);
   }
 
   // --- afterwards ---------------------------------------------------------------------------------

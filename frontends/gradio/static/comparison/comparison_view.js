@@ -161,7 +161,7 @@ export class ComparisonView {
   }
 
   #key(event) {
-    if (!this.element.isConnected || !this.#isPair || !this.#isEnded) return;
+    if (!this.element.contains(event.target) || !this.#isPair || !this.#isEnded) return; // typed elsewhere, it is no vote
     const choice = choiceOfKey(event);
     if (!choice) return;
     event.preventDefault();

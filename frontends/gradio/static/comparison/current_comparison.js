@@ -71,6 +71,17 @@ export class CurrentComparison {
   }
 
   /**
+   * What is known of a person's corrected reply: the original, and whether the correction counts or was withdrawn.
+   * @param {import("../conversation/message_tree.js").Message} message
+   * @returns {{original: import("../conversation/message_tree.js").Message|undefined, isCounted: boolean}|null}
+   */
+  correction({ id, corrects_id }) {
+    if (!corrects_id) return null;
+    const isCounted = this.rankings.between([id, corrects_id]) !== null;
+    return { original: this.tree.get(corrects_id), isCounted };
+  }
+
+  /**
    * What was chosen between a reply and others.
    * @param {string} messageId
    * @returns {[import("./judgement.js").Ranking|null, import("../conversation/message_tree.js").Message[]]}

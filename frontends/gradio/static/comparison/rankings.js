@@ -14,10 +14,12 @@ export class Rankings {
   }
 
   /**
-   * Know what the server has told of the whole conversation.
+   * Know what the server has told of the whole conversation: what is not in its list was withdrawn.
    * @param {import("./judgement.js").Ranking[]} rankings
    */
   fill(rankings) {
+    const listed = new Set(rankings.map(keyOf));
+    for (const key of this.known.keys()) if (!listed.has(key) && !this.sending.has(key)) this.known.delete(key);
     for (const ranking of rankings) this.receive(ranking);
   }
 

@@ -140,13 +140,8 @@ export class Actions {
     const { app, conversation } = this;
     const { tree } = conversation;
     const corrected = await app.api.post(`/api/messages/${message.id}/correction`, { content });
-    if (conversation.tree === tree) conversation.showWhenAdded(corrected.message.id);
+    if (conversation.tree === tree) conversation.showWhenAdded(corrected);
     app.toast(app.t("correction.saved"));
-  }
-
-  /** @returns {Object|undefined} the reply that a corrected one corrects */
-  original(message) {
-    return this.conversation.tree.get(message.corrects_id);
   }
 
   /** Answer a question again, side by side. The reply that was shown is shown again when the server refuses it. */

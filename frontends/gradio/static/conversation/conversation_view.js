@@ -7,6 +7,7 @@ import { h } from "../page/dom.js";
 import { nameButton, textButton } from "../widgets/buttons.js";
 import { icon } from "../widgets/icons.js";
 import { AutoScroll } from "./auto_scroll.js";
+import { CorrectionLines } from "./correction.js";
 import { FoundMessage } from "./found_message.js";
 import { MessageView } from "./message_view.js";
 
@@ -28,6 +29,7 @@ export class ConversationView {
     this.comparison = new ComparisonView(app, (message) => this.#view(message, this.tree));
     this.verdicts = new VerdictLines(app);
     this.better = new BetterLines(app);
+    this.corrections = new CorrectionLines(app);
     this.column = h("div.p-column", { role: "log", "aria-live": "off" });
     this.status = h("div.p-status", { role: "status" });
     this.live = h("div.p-offscreen", { "aria-live": "polite", role: "status" });
@@ -103,6 +105,7 @@ export class ConversationView {
       if (view.isReply) {
         this.verdicts.show(view.element, ...comparing.verdictOn(message.id));
         this.better.show(view.element, comparing.regenerated(message));
+        this.corrections.show(view.element, message, comparing.correction(message));
       }
       return view.element;
     });

@@ -4,7 +4,6 @@ import { longTime, shortTime } from "../i18n/format.js";
 import { h, setHtml } from "../page/dom.js";
 import { iconButton } from "../widgets/buttons.js";
 import { authorName } from "./author.js";
-import { correctionNote } from "./correction.js";
 import { editor } from "./message_editor.js";
 import { ReasoningView } from "./reasoning.js";
 import { Blocks, labelCopyButtons } from "./reply_blocks.js";
@@ -26,7 +25,6 @@ const ACTIONS = {
  * @property {(message: Object, button: HTMLElement) => void} copy
  * @property {(message: Object, content: string) => Promise<void>} edit
  * @property {(message: Object, content: string) => Promise<void>} correct
- * @property {(message: Object) => Object|undefined} original the reply that a corrected one corrects
  * @property {(message: Object, button: HTMLElement) => void} compare
  * @property {(message: Object) => void} regenerate
  * @property {(message: Object) => void} continue
@@ -164,9 +162,7 @@ export class MessageView {
 
   #drawNotes() {
     const { app, message, handlers } = this;
-    if (!this.isReply) return;
-    if (message.corrects_id) this.notes.replaceChildren(correctionNote(app, message, handlers.original(message)));
-    else this.notes.replaceChildren(...replyNotes(app, message, this, handlers));
+    if (this.isReply) this.notes.replaceChildren(...replyNotes(app, message, this, handlers));
   }
 
   // All buttons have their places from the beginning: none may come under a pointer that was about to press another one.

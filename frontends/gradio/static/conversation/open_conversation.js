@@ -220,13 +220,14 @@ export class OpenConversation {
   }
 
   /**
-   * Show a message of which the server's answer has told, now or when its event arrives.
-   * @param {string} id
+   * Show a corrected reply of which the server's answer has told, now or when its event arrives.
+   * @param {{message: import("./message_tree.js").Message, ranking: Object}} corrected
    */
-  showWhenAdded(id) {
-    this.expected = id;
-    if (!this.tree.get(id)) return;
-    this.tree.showThrough(id);
+  showWhenAdded({ message, ranking }) {
+    this.comparing.rankings.receive(ranking);
+    this.expected = message.id;
+    if (!this.tree.get(message.id)) return;
+    this.tree.showThrough(message.id);
     this.draw();
   }
 

@@ -4,6 +4,7 @@ import { enFeedback } from "./feedback_en.js";
 import { enHub } from "./hub_en.js";
 import { enImport } from "./import_en.js";
 import { enJobs } from "./jobs_en.js";
+import { enReview } from "./review_en.js";
 
 export const en = {
   ...enDatasets,
@@ -11,6 +12,7 @@ export const en = {
   ...enImport,
   ...enJobs,
   ...enHub,
+  ...enReview,
 
   "app.skip": "Skip to the message box",
   "app.language": "中文",

@@ -131,4 +131,7 @@ export const enFeedback = {
   "better.better": "Better",
   "better.same": "Same",
   "better.worse": "Worse",
+  "correction.withdraw": "Don't count it",
+  "correction.restore": "Count it as feedback",
+  "correction.withdrawn": "The correction no longer counts as feedback.",
 };

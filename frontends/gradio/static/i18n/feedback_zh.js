@@ -131,4 +131,7 @@ export const zhFeedback = {
   "better.better": "更好",
   "better.same": "差不多",
   "better.worse": "更差",
+  "correction.withdraw": "不计入反馈",
+  "correction.restore": "计入反馈",
+  "correction.withdrawn": "这次修改不再计入反馈。",
 };

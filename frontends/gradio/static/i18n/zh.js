@@ -4,6 +4,7 @@ import { zhFeedback } from "./feedback_zh.js";
 import { zhHub } from "./hub_zh.js";
 import { zhImport } from "./import_zh.js";
 import { zhJobs } from "./jobs_zh.js";
+import { zhReview } from "./review_zh.js";
 
 export const zh = {
   ...zhDatasets,
@@ -11,6 +12,7 @@ export const zh = {
   ...zhImport,
   ...zhJobs,
   ...zhHub,
+  ...zhReview,
 
   "app.skip": "跳到输入框",
   "app.language": "English",

@@ -1,11 +1,10 @@
-/** The `app` object: state, events and services shared by all parts of the page, and navigation. */
+/** The `app` object: state, events and services shared by all parts of the page. */
 import { createTranslate, LOCALES, preferredLanguage, rememberLanguage } from "../i18n/language.js";
 import { addJobs } from "../jobs/jobs.js";
 import { addModels } from "../models/models.js";
 import { createApi } from "./api.js";
 import { errorText } from "./error_text.js";
-
-const EMPTY_DRAFT = { system_prompt: "", sampling: {}, model_id: null };
+import { addNavigation, EMPTY_DRAFT } from "./navigation.js";
 
 /**
  * @returns {Object} the `app` that is passed to every part: `api`, `t`, `errorText`, `state`, `on`, `emit`, `open`,
@@ -18,6 +17,7 @@ export function createApp() {
     state: {
       conversationId: null,
       conversation: null,
+      view: null, // the area that covers the conversation, and its tab: "feedback/review"
       models: [],
       info: null,
       language: preferredLanguage(),
@@ -51,41 +51,4 @@ function useLanguage(app, language) {
   rememberLanguage(language);
   app.state.language = language;
   document.documentElement.lang = LOCALES[language];
-}
-
-function addNavigation(app) {
-  function go(id, match) {
-    app.state.conversationId = id;
-    app.state.conversation = null;
-    app.emit("open", { id, match });
-    app.emit("conversation", id);
-  }
-
-  app.open = (id, match) => {
-    if (id !== idInAddress()) history.pushState(null, "", address(id));
-    go(id, match);
-  };
-
-  // The first message created the conversation that the welcome screen was for.
-  app.created = (conversation) => {
-    app.state.conversationId = conversation.id;
-    app.state.conversation = conversation;
-    app.state.draft = { ...EMPTY_DRAFT };
-    history.pushState(null, "", address(conversation.id));
-    app.emit("created", conversation);
-    app.emit("conversation", conversation.id);
-    app.emit("conversation-updated", conversation);
-  };
-
-  app.openFromAddress = () => go(idInAddress());
-  addEventListener("popstate", app.openFromAddress);
-}
-
-/** @returns {string|null} the conversation that the page's address names */
-export function idInAddress() {
-  return new URLSearchParams(location.search).get("c");
-}
-
-function address(id) {
-  return id === null ? location.pathname : `${location.pathname}?c=${encodeURIComponent(id)}`;
 }

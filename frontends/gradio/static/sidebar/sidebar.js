@@ -1,4 +1,5 @@
 /** The sidebar: new chat, search, import and export, and the conversation list. */
+import { feedbackButton } from "../feedback/feedback_button.js";
 import { jobsButton } from "../jobs/jobs_button.js";
 import { address } from "../page/api.js";
 import { h } from "../page/dom.js";
@@ -89,6 +90,7 @@ class Sidebar {
         {},
         this.brand,
         h("span.p-spring"),
+        feedbackButton(this.app),
         jobsButton(this.app),
         this.importButton,
         this.exportLink,

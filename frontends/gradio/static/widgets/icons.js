@@ -4,6 +4,7 @@ import { svg } from "../page/dom.js";
 const PATHS = {
   arrow_down: ["M12 5v14", "M6 13l6 6 6-6"],
   arrow_up: ["M12 19V5", "M6 11l6-6 6 6"],
+  chart: ["M4 4v16h16", "M8.5 16v-4", "M13 16V8", "M17.5 16v-6"],
   check: ["M5 12.5l4.5 4.5L19 7.5"],
   chevron_left: ["M14.5 6l-6 6 6 6"],
   chevron_right: ["M9.5 6l6 6-6 6"],
@@ -21,6 +22,7 @@ const PATHS = {
   panel: ["M4 5h16v14H4z", "M9.5 5v14"],
   pin: ["M9 4h6l-1 6 3 3v2H7v-2l3-3z", "M12 15v5"],
   plus: ["M12 5v14", "M5 12h14"],
+  rank: ["M4 7h9", "M4 12h6", "M4 17h3", "M17 6v12", "M14 9l3-3 3 3"],
   refresh: ["M19.5 12a7.5 7.5 0 1 1-2.2-5.3", "M19.5 3.5v4h-4"],
   search: ["M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13z", "M15.5 15.5L20 20"],
   sliders: ["M4 8h9", "M17 8h3", "M4 16h3", "M11 16h9", "M15 5.5v5", "M9 13.5v5"],
