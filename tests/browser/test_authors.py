@@ -38,7 +38,7 @@ def imported(server: ServerProcess) -> str:
 
 def details(page: Page, n: int) -> str:
     page.locator("[data-act=details]").nth(n).click()
-    text = page.locator(".p-details").inner_text()
+    text = page.locator(".p-details").first.inner_text()  # below it: what became of its judgements
     page.keyboard.press("Escape")
     return text
 
