@@ -221,6 +221,17 @@ def test_a_purged_conversation(kept: Kept) -> None:
     assert kept.stale() == {Stale.DELETED: 2}
 
 
+def test_a_thumb_that_was_withdrawn_after_the_newest_judgements_were_purged(kept: Kept) -> None:
+    """Its number must not be one that the dataset has read."""
+    good, _ = kept.judged("How hot?")
+    newest, _ = kept.judged("How long?")
+    kept.build()
+    kept.write(lambda r: r.conversations.delete(USER, newest.conversation_id))
+    kept.write(lambda r: r.conversations.purge(0))
+    kept.write(lambda r: r.ratings.add(USER, good.id, Verdict.RETRACTED))
+    assert kept.stale() == {Stale.DELETED: 2, Stale.WITHDRAWN: 1}
+
+
 def test_lost_consent(kept: Kept) -> None:
     good, _ = kept.judged("How hot?")
     kept.build()
