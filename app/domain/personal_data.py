@@ -1,13 +1,15 @@
 """Finds personal data in texts and replaces it by its kind: ``[EMAIL]``, ``[PHONE]``.
 
 Rules, not a model: what has a form or a checksum is found, names and addresses are not. Every kind has Chinese and
-international forms. A number counts only where its form or its checksum is right, so that ordinary numbers stay.
+international forms, also in full-width characters, and directly beside Chinese text, which has no spaces. A number
+counts only where its form or its checksum is right, so that ordinary numbers stay.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from datetime import date
@@ -28,18 +30,21 @@ class Personal(StrEnum):
 def scrub(text: str) -> tuple[str, Counter[Personal]]:
     """`text` with personal data replaced by its kind in brackets, and how often each kind was found."""
     found: Counter[Personal] = Counter()
+    folded = text.translate(_FOLDED)
     for kind, hint, pattern, is_real in _RULES:
-        if hint.search(text) is None:
+        if hint.search(folded) is None:
             continue
-
-        def replaced(match: re.Match[str], kind: Personal = kind, is_real: Callable[[str], bool] = is_real) -> str:
-            if not is_real(match[0]):
-                return match[0]
-            found[kind] += 1
-            return f"[{kind.name}]"
-
-        text = pattern.sub(replaced, text)
+        spans = [match.span() for match in pattern.finditer(folded) if is_real(match[0])]
+        if spans:
+            found[kind] += len(spans)
+            text, folded = (_with(f"[{kind.name}]", at=spans, of=same) for same in (text, folded))
     return text, found
+
+
+def _with(name: str, *, at: list[tuple[int, int]], of: str) -> str:
+    ends = [0, *(end for _, end in at)]
+    starts = [*(start for start, _ in at), len(of)]
+    return name.join(of[end:start] for end, start in zip(ends, starts, strict=True))
 
 
 def _any(_: str) -> bool:
@@ -79,6 +84,12 @@ def _is_address(text: str) -> bool:
     return not (address.is_loopback or address.is_unspecified)
 
 
+# Full-width and mathematical characters in their ordinary form (NFKC), one for one; not those that end sentences.
+_FOLDED = {
+    ord(char): unicodedata.normalize("NFKC", char)
+    for char in (*map(chr, range(0xFF01, 0xFF5F)), *map(chr, range(0x1D7CE, 0x1D800)))
+    if char not in "\uff01\uff0c\uff1a\uff1b\uff1f"
+}
 _NO_DIGIT_BEFORE, _NO_DIGIT_AFTER = r"(?<![\d.])(?<!\d[ -])", r"(?!\d)"
 _KEYS = (
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]{1,10000}?-----END [A-Z ]*PRIVATE KEY-----",
@@ -92,15 +103,17 @@ _KEYS = (
     r"\beyJ[A-Za-z0-9_-]{8,2000}\.eyJ[A-Za-z0-9_-]{8,8000}\.[A-Za-z0-9_-]{8,2000}",  # JSON web tokens
     r"(?<=://)[^\s/:@]{1,100}:[^\s/:@]{1,100}(?=@)",  # user and password in an address
 )
+_LABEL = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}|[\u4e00-\u9fff][\u4e00-\u9fffA-Za-z0-9-]{0,62}"  # of a domain
 _EMAIL = (
-    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})\.){1,8}[A-Za-z]{2,24}"
+    r"(?:(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}|[\u4e00-\u9fff]{1,4})"  # or a Chinese name
+    rf"@(?:(?:{_LABEL})\.){{1,8}}(?:[A-Za-z]{{2,24}}|中国|中國|公司|网络|網絡)"
 )
 _ID_CARD = r"(?<![\dA-Za-z])[1-9]\d{5}(?:18|19|20)\d{2}[01]\d[0-3]\d{4}[\dXx](?![\dA-Za-z])"
 _CARD = rf"{_NO_DIGIT_BEFORE}(?:\d[ -]?){{12,18}}\d{_NO_DIGIT_AFTER}"
 _PHONE = "|".join(
     (
         rf"{_NO_DIGIT_BEFORE}(?:(?:\+|00)86[ -]?)?1[3-9]\d[ -]?\d{{4}}[ -]?\d{{4}}{_NO_DIGIT_AFTER}",  # China, mobile
-        rf"{_NO_DIGIT_BEFORE}(?:(?:\+|00)86[ -]?)?\(?0(?:10|2\d|[3-9]\d\d)\)?[ -]\d{{7,8}}{_NO_DIGIT_AFTER}",  # fixed
+        rf"{_NO_DIGIT_BEFORE}(?:(?:\+|00)86[ -]?)?\(?0(?:10|2\d|[3-9]\d\d)\)?[ -]?\d{{7,8}}{_NO_DIGIT_AFTER}",  # fixed
         rf"(?<![\w+])\+[1-9]\d{{0,2}}(?:[ .-]?\(?\d{{1,4}}\)?){{2,6}}{_NO_DIGIT_AFTER}",  # international
         rf"{_NO_DIGIT_BEFORE}(?:\(\d{{3}}\) ?|\d{{3}}[-.])\d{{3}}[-.]\d{{4}}{_NO_DIGIT_AFTER}",  # North America
     )
@@ -111,9 +124,9 @@ _IP = (
 )
 # Kind, what a text with it has in any case (fast), its form, and whether what has this form is real.
 _RULES: tuple[tuple[Personal, re.Pattern[str], re.Pattern[str], Callable[[str], bool]], ...] = (
-    (Personal.KEY, re.compile(r"[-_]|AKI|ASIA|LTAI|AIza|eyJ|@"), re.compile("|".join(_KEYS)), _any),
+    (Personal.KEY, re.compile(r"[-_]|AKI|ASIA|LTAI|AIza|eyJ|@"), re.compile("|".join(_KEYS), re.ASCII), _any),
     (Personal.EMAIL, re.compile("@"), re.compile(_EMAIL), _any),
-    (Personal.ID_CARD, re.compile(r"\d{17}"), re.compile(_ID_CARD, re.ASCII), _is_id_card),
+    (Personal.ID_CARD, re.compile(r"\d{17}", re.ASCII), re.compile(_ID_CARD, re.ASCII), _is_id_card),
     (Personal.PHONE, re.compile(r"\d{3}|\+\d"), re.compile(_PHONE, re.ASCII), _is_phone),
     (Personal.CREDIT_CARD, re.compile(r"\d{3}"), re.compile(_CARD, re.ASCII), _is_card_number),
     (Personal.IP_ADDRESS, re.compile(r"\d\.\d|:[0-9A-Fa-f]"), re.compile(_IP, re.ASCII), _is_address),

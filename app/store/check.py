@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,12 @@ from app.store.tables import (
 )
 
 NAMED = 20  # damaged rows; more are only counted
+_SLICE = 500  # rows per query
 _READ: dict[Any, Callable[[Any], object]] = {
     UserRow: require_legible,
     ConversationRow: conversation_from,
     MessageRow: message_from,
     RatingRow: rating_from,
-    RankingRow: lambda row: ranking_from(row, ()),
-    RankingItemRow: require_legible,
     ReviewRow: review_from,
     JobRow: job_from,
     DatasetRow: dataset_from,
@@ -142,16 +142,29 @@ def _check_rows(url: URL, report: Report) -> None:
 def _damaged_rows(connection: Connection) -> Iterator[str]:
     left = 0
     with Session(connection) as session:
-        for row, read in _READ.items():
-            for one in session.scalars(select(row).execution_options(yield_per=500)):
-                try:
-                    read(one)
-                except DamagedRow as found:
-                    left += 1
-                    if left <= NAMED:
-                        yield str(found)
+        for read in _reads(session):
+            try:
+                read()
+            except DamagedRow as found:
+                left += 1
+                if left <= NAMED:
+                    yield str(found)
     if left > NAMED:
         yield f"{left - NAMED} more rows are damaged"
+
+
+def _reads(session: Session) -> Iterator[Callable[[], object]]:
+    """A function for each row that reads it; it raises :class:`DamagedRow`."""
+    for row, read in _READ.items():
+        for one in session.scalars(select(row).execution_options(yield_per=_SLICE)):
+            yield partial(read, one)
+    for rankings in session.scalars(select(RankingRow).execution_options(yield_per=_SLICE)).partitions():
+        items: dict[str, list[RankingItemRow]] = {}
+        ids = [one.id for one in rankings if isinstance(one.id, str)]
+        for item in session.scalars(select(RankingItemRow).where(RankingItemRow.ranking_id.in_(ids))):
+            items.setdefault(item.ranking_id, []).append(item)
+        for one in rankings:
+            yield partial(ranking_from, one, items.get(one.id, ()))
 
 
 def _lost_leaves(connection: Connection) -> list[str]:

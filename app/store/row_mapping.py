@@ -198,12 +198,14 @@ def rating_from(row: RatingRow) -> Rating:
 
 
 def ranking_from(row: RankingRow, items: Iterable[RankingItemRow]) -> Ranking:
-    """The ranking of a row and of its items."""
+    """The ranking of a row and of its items, of which it must have at least two."""
     require_legible(row)
     found = []
     for item in items:
         require_legible(item)
         found.append(RankedReply(item.message_id, item.rank, item.position, item.settings))
+    if len(found) < 2:
+        raise DamagedRow("rankings", row.id, "items", f"{len(found)} of at least 2 replies are left")
     return Ranking(
         id=row.id,
         user_id=row.user_id,

@@ -45,6 +45,10 @@ def one_of(column: str, values: Iterable[str]) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({', '.join(repr(str(v)) for v in values)})", name=column)
 
 
+# A table's numbers are not given again when its newest rows are deleted: datasets remember up to which they have read.
+NEVER_AGAIN = {"sqlite_autoincrement": True}
+
+
 class Base(DeclarativeBase):
     """Base of all tables."""
 
@@ -186,6 +190,7 @@ class RatingRow(Base):
         one_of("verdict", Verdict),
         CheckConstraint("score BETWEEN 1 AND 10", name="score"),
         Index(None, "message_id", "user_id", "sequence"),
+        NEVER_AGAIN,
     )
 
     sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
@@ -203,7 +208,12 @@ class RankingRow(Base):
     """One ranking, never changed; `sequence` orders the rankings, independently of the clock."""
 
     __tablename__ = "rankings"
-    __table_args__ = (one_of("source", RankingSource), Index(None, "conversation_id", "sequence"))
+    __table_args__ = (
+        one_of("source", RankingSource),
+        Index(None, "conversation_id", "sequence"),
+        Index(None, "prompt_id"),
+        NEVER_AGAIN,
+    )
 
     sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     id: Mapped[str] = mapped_column(String(26), unique=True)
@@ -243,6 +253,7 @@ class ReviewRow(Base):
         CheckConstraint("(rating_id IS NULL) <> (ranking_id IS NULL)", name="judgement"),
         Index(None, "rating_id"),
         Index(None, "ranking_id"),
+        NEVER_AGAIN,
     )
 
     sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)

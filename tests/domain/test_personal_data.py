@@ -41,6 +41,19 @@ ID_CARD = "11010519491231002X"  # the example of GB 11643
         ("LTAI5t" + "abcDEF123456789", Personal.KEY),
         ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w", Personal.KEY),
         ("postgresql://anna:secret@db/parley", Personal.KEY),
+        (f"我的密钥是{KEY}。", Personal.KEY),
+        ("令牌hf_" + "a" * 34 + "要保密", Personal.KEY),
+        ("令牌ghp_" + "a1B2" * 9 + "过期了", Personal.KEY),
+        ("在AKIAABCDEFGH12345678里", Personal.KEY),
+        ("令牌eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w吧", Personal.KEY),
+        ("座机01012345678", Personal.PHONE),
+        ("座机(021)62345678", Personal.PHONE),
+        ("座机（０７５５）２６５４３２１０", Personal.PHONE),
+        ("手机１３８１２３４５６７８吧", Personal.PHONE),
+        ("身份证号１１０１０５１９４９１２３１００２Ｘ", Personal.ID_CARD),
+        ("请写信给，张三@例子.com", Personal.EMAIL),
+        ("邮箱：zhang＠ｅｘａｍｐｌｅ．ｃｏｍ", Personal.EMAIL),
+        ("邮箱：anna@例子.公司", Personal.EMAIL),
         ("-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----", Personal.KEY),
     ],
 )
@@ -68,10 +81,23 @@ def test_what_is_found(text: str, kind: Personal) -> None:
         "f(x) = 10000000000 * x - 20000000",
         "泡绿茶用多热的水？八十度，别用100度的沸水。",
         "QQ群 12345, ISBN 978-7-111-54742-6",
+        "圆周率3.01012345678，编号00101234567890，@张三 你好",
     ],
 )
 def test_what_stays(text: str) -> None:
     assert scrub(text) == (text, Counter())
+
+
+@pytest.mark.parametrize(
+    ("text", "without"),
+    [
+        ("ＡＢ，我的邮箱是wang@163.com或者wang@例子.中国。１２３", "ＡＢ，我的邮箱是[EMAIL]或者[EMAIL]。１２３"),
+        ("（０２１）６２３４５６７８，１０：３０～１１：００", "[PHONE]，１０：３０～１１：００"),
+        (f"密钥{KEY}，①②③ ½ ﬁ", "密钥[KEY]，①②③ ½ ﬁ"),
+    ],
+)
+def test_the_rest_of_a_text_stays_as_it_is(text: str, without: str) -> None:
+    assert scrub(text)[0] == without
 
 
 def test_everything_in_one_text_is_counted() -> None:
@@ -88,7 +114,27 @@ def test_scrubbing_again_changes_nothing(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["1", "1 ", "a@", "a.", "+1 ", "1.", "1:", "sk-a-", "eyJ", "://a:", "-----BEGIN PRIVATE KEY-----", "(1)"]
+    "piece",
+    [
+        "例",
+        "例@",
+        "例.",
+        "@例a.",
+        "１",
+        "(021)",
+        "1",
+        "1 ",
+        "a@",
+        "a.",
+        "+1 ",
+        "1.",
+        "1:",
+        "sk-a-",
+        "eyJ",
+        "://a:",
+        "-----BEGIN PRIVATE KEY-----",
+        "(1)",
+    ],
 )
 def test_hostile_texts_take_no_longer(piece: str) -> None:
     text = piece * (100_000 // len(piece))

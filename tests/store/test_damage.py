@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from app.domain.feedback import Verdict
+from app.domain.feedback import RankedReply, RankingSource, Verdict
 from app.domain.messages import MessageState
 from app.errors import DatabaseDamaged
 from app.store import Store
@@ -109,6 +109,26 @@ def test_damaged_rows_are_no_training_data(on_sqlite: Opened) -> None:
     assert first.id not in {m.id for m in rated.messages}
     assert second.id in {m.id for m in rated.messages}
     assert {r.verdict for r in rated.ratings} == {Verdict.UP}
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_ranking_without_its_replies_is_damaged(on_sqlite: Opened, kept: int) -> None:
+    question = on_sqlite.question(on_sqlite.conversation(), "Hi")
+    replies = [on_sqlite.reply(question, text) for text in "abc"]
+    given = [
+        on_sqlite.write(lambda r, some=some: r.rankings.add("local", RankingSource.RANKING, some))  # type: ignore[misc]
+        for some in ([RankedReply(m.id, 1) for m in replies], [RankedReply(m.id, 1) for m in replies[:2]])
+    ]
+    damage(
+        on_sqlite,
+        "DELETE FROM ranking_items WHERE ranking_id = ? AND message_id NOT IN (?)",
+        given[0].id,
+        replies[0].id if kept else "",
+    )
+    (judged,) = on_sqlite.write(lambda r: list(r.feedback.conversations()))
+    assert [ranking.id for ranking in judged.rankings] == [given[1].id]
+    (problem,) = check(on_sqlite.url).problems
+    assert problem == f"items of row {given[0].id} of rankings is damaged: {kept} of at least 2 replies are left"
 
 
 def test_the_check_names_some_damaged_rows_and_counts_the_others(on_sqlite: Opened) -> None:

@@ -9,7 +9,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import CheckConstraint, MetaData, create_engine, inspect
+from sqlalchemy import CheckConstraint, MetaData, PrimaryKeyConstraint, UniqueConstraint, create_engine, inspect
 
 from app.store import Store, migrate, reading
 from app.store.check import check
@@ -35,6 +35,7 @@ _MESSAGE = (
     "prompt_tokens, completion_tokens, cached_tokens, model_id, error_code) VALUES ('{}', 'c', {}, '{}', 'x', '{}', "
     "'2026-01-01 00:00:00', 0, 0, 0, 0, {}, {})"
 )
+_REPLIES = ("imported", "written")
 ORIGIN_ROWS = (
     "INSERT INTO users VALUES ('local', 'local', '2026-01-01 00:00:00')",
     "INSERT INTO conversations VALUES ('c', 'local', '', NULL, '', '{}', 'written', 0, "
@@ -44,6 +45,17 @@ ORIGIN_ROWS = (
     _MESSAGE.format("written", "'q'", "assistant", "failed", "'small'", "'worker_failed'"),
 )
 
+_JUDGED = (
+    "INSERT INTO ratings VALUES ({}, 'r{}', 'written', 'local', '{}', '[]', '', 3, '2026-01-01 00:00:00')",
+    "INSERT INTO rankings VALUES ({}, 'k{}', 'local', 'c', 'q', 'ranking', 0, 1, 0, '2026-01-01 00:00:00')",
+    "INSERT INTO reviews VALUES ({}, 'v{}', 'r1', NULL, 'local', 'accepted', '', '2026-01-01 00:00:00')",
+)
+JUDGED_ROWS = (
+    *(_JUDGED[0].format(*row) for row in ((1, 1, "up"), (2, 2, "damaged"), (5, 5, "down"))),
+    *(_JUDGED[1].format(number, number) for number in (3, 4)),
+    *(f"INSERT INTO ranking_items VALUES ('k{k}', '{m}', NULL, NULL, '{{}}')" for k in (3, 4) for m in _REPLIES),
+    _JUDGED[2].format(6, 6),
+)
 NEXT = """
 from alembic import op
 import sqlalchemy as sa
@@ -143,6 +155,53 @@ def test_the_reasoning_of_earlier_replies_is_taken_out_of_their_text(opened: Ope
         "plain": (texts["plain"], ""),
     }
     assert len(hits) == 1
+
+
+def test_numbers_of_the_log_are_not_given_again_after_the_migration(tmp_path: Path) -> None:
+    """Neither the highest of the log nor those up to which a dataset has read; and all rows are as they were."""
+    url = f"sqlite:///{tmp_path / 'parley.db'}"
+    highest = {"ratings": 5, "rankings": 9, "reviews": 6}
+    engine = create_engine(parse_url(url))
+
+    def rows() -> dict[str, list[tuple[object, ...]]]:
+        tables = (*highest, "ranking_items")
+        return {t: [tuple(row) for row in connection.exec_driver_sql(f"SELECT * FROM {t}")] for t in tables}
+
+    with engine.begin() as connection:
+        connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
+        for version, statements in (("0001", ORIGIN_ROWS), ("0005", JUDGED_ROWS)):
+            command.upgrade(alembic_config(connection), version)
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+        before = rows()
+        command.upgrade(alembic_config(connection), "0009")
+        connection.exec_driver_sql(
+            "INSERT INTO datasets VALUES ('d', 'local', 'tea', '2026-01-01 00:00:00', '{}', '{}', 'tea', 2, 9, 0)"
+        )
+    Store.open(url, tmp_path).close_now()
+    assert check(url).problems == ["verdict of row r2 of ratings is damaged: 'damaged' is unknown"]
+    with engine.begin() as connection:
+        assert rows() == before
+        connection.exec_driver_sql("DELETE FROM reviews")
+        connection.exec_driver_sql("DELETE FROM ratings WHERE sequence = 5")
+        for (table, number), insert in zip(highest.items(), _JUDGED, strict=True):
+            connection.exec_driver_sql(insert.format("NULL", "new", "up"))
+            assert connection.exec_driver_sql(f"SELECT max(sequence) FROM {table}").scalar() == number + 1
+    engine.dispose()
+
+
+def test_no_table_is_read_as_a_whole_when_messages_or_judgements_are_deleted() -> None:
+    """Every reference to them that is followed then has an index."""
+    without = []
+    for table in Base.metadata.tables.values():
+        unique = [c for c in table.constraints if isinstance(c, PrimaryKeyConstraint | UniqueConstraint)]
+        indexed = [[column.name for column in each.columns] for each in (*table.indexes, *unique)]
+        for key in table.foreign_key_constraints:
+            columns = list(key.column_keys)
+            followed = key.referred_table.name in ("conversations", "messages", "ratings", "rankings")
+            if followed and not any(each[: len(columns)] == columns for each in indexed):
+                without.append(f"{table.name}.{columns}")
+    assert without == []
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from app.domain.derivation import generated
-from app.domain.feedback import ConversationFeedback
+from app.domain.feedback import ConversationFeedback, Decision, Verdict, current_ratings, current_reviews
 from app.domain.languages import language_of
 from app.domain.messages import Message, Role, by_id
 from app.domain.training_rows import (
@@ -110,9 +110,12 @@ class _Conversation:
 
     def __init__(self, feedback: ConversationFeedback) -> None:
         self._messages: Mapping[str, Message] = by_id(feedback.messages)
+        reviews = current_reviews(feedback.reviews)
+        excluded = {key for key, review in reviews.items() if review.decision is Decision.EXCLUDED}
         scores: dict[str, list[int]] = {}
-        for rating in feedback.ratings:
-            if rating.score is not None:
+        for rating in current_ratings(feedback.ratings):
+            counts = rating.verdict is not Verdict.RETRACTED and rating.id not in excluded
+            if counts and rating.score is not None:
                 scores.setdefault(rating.message_id, []).append(rating.score)
         self._scores = scores
 
@@ -126,7 +129,7 @@ class _Conversation:
         return made.adapter or "" if made else ""
 
     def score(self, message: Message) -> float | None:
-        """The mean score that people gave it."""
+        """The mean of the scores that count: not those of ratings that were retracted or excluded."""
         given = self._scores.get(message.id)
         return sum(given) / len(given) if given else None
 

@@ -1,13 +1,15 @@
 """Where the files of datasets are: a folder for each in ``datasets/`` of the data folder, with its row in the store.
 
-A dataset has both or neither. What an end of the program in between leaves is removed by the next change.
+A dataset has both or neither. What an end of the program in between leaves is removed by the next change: folders that
+are named or marked as unfinished. All others stay, since a person may have copied them there, and another database may
+know them.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app.domain.datasets import Dataset
@@ -21,6 +23,7 @@ from app.system.private_files import create_folder
 
 FOLDER = "datasets"
 _PART = ".part"  # suffix of a folder that is being built
+_UNFINISHED = ".unfinished"  # marks a folder that has its name while the row is being added or deleted
 
 
 class Shelf:
@@ -54,9 +57,12 @@ class Shelf:
         with reading(self._url) as r:
             r.datasets.get(user_id, name)
         with self._changing(), _disk_errors():
+            folder = self._root / name
+            with suppress(OSError):  # it has no files any more, or the disk is full: all the more reason to delete
+                (folder / _UNFINISHED).touch()
             with changing(self._url) as r:
                 r.datasets.delete(user_id, name)
-            shutil.rmtree(self._root / name, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def folder(self, dataset: Dataset) -> Path:
         """Where the files of a dataset are."""
@@ -79,17 +85,22 @@ class Shelf:
                 folder = f"{FOLDER}/{spec.name}"
                 made = r.datasets.add(user_id, spec.name, folder, spec.as_dict(), manifest, read_until, _pairs(used))
                 used.unlink()
+                (part / _UNFINISHED).touch()
                 part.rename(target)
                 sync(self._root)
         except BaseException:  # also of the commit
             shutil.rmtree(target, ignore_errors=True)
             raise
+        with suppress(OSError):  # it is complete, and the next change removes the mark
+            (target / _UNFINISHED).unlink()
         return made
 
     def _require_no_other(self, name: str) -> None:
         if (self._root / name).exists():
             raise DatasetExists(
-                f"{self._root / name} is in the way, which is no dataset of Parley. Choose another name.", name=name
+                f"{self._root / name} is in the way, which is no dataset of this database. Choose another name, or "
+                "move it away.",
+                name=name,
             )
 
     @contextmanager
@@ -109,9 +120,12 @@ class Shelf:
 
     def _sweep(self, known: Collection[str]) -> None:
         for folder in self._root.iterdir():
-            left_over = folder.name.startswith(".") and folder.name.endswith(_PART)
-            if left_over or (folder.name not in known and (folder / MANIFEST).is_file()):
+            mark = folder / _UNFINISHED
+            part = folder.name.startswith(".") and folder.name.endswith(_PART)
+            if part or (mark.is_file() and folder.name not in known):
                 shutil.rmtree(folder, ignore_errors=True)
+            elif mark.is_file():
+                mark.unlink()  # its row was added after all, or was not deleted
 
 
 def _pairs(path: Path) -> Iterator[tuple[str, str]]:

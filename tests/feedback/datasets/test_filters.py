@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.feedback import ConversationFeedback, Decision, RankingSource
+from app.domain.feedback import ConversationFeedback, Decision, RankingSource, Verdict
 from app.domain.messages import Provenance
 from app.domain.training_rows import RowKind
 from app.feedback.datasets.preview import MAX_CONVERSATIONS, preview
@@ -82,6 +82,16 @@ def test_accepted_judgements_only(chat: Chat) -> None:
 def test_a_filter_does_not_bring_back_what_was_changed(chat: Chat) -> None:
     chat.rate(chat.messages[2], UP)  # later than `until`
     assert found(chat.done(), until=START + timedelta(minutes=5, seconds=30))[0]["label"] == 1
+
+
+def test_scores_that_were_retracted_or_excluded_do_not_count(chat: Chat) -> None:
+    good = chat.messages[1]
+    for user, verdict in (("v", Verdict.RETRACTED), ("w", UP)):
+        chat.rate(good, verdict, user)
+        chat.ratings[-1] = replace(chat.ratings[-1], score=1)
+    assert "pair" not in found(chat.done(), min_score=8)[0]  # the score of w counts
+    chat.review(chat.ratings[-1].id, Decision.EXCLUDED)
+    assert found(chat.done(), min_score=8)[0]["pair"] == 1
 
 
 def test_a_correction_counts_for_the_model_that_was_corrected() -> None:

@@ -177,16 +177,70 @@ def test_a_build_that_cannot_be_stored_leaves_nothing(kept: Kept, monkeypatch: p
     assert (kept.names(), kept.left()) == ([], [])
 
 
-def test_left_overs_of_a_crash_are_removed(kept: Kept) -> None:
+class Killed(BaseException):
+    """Stands for an end of the process: nothing is cleaned up."""
+
+
+@pytest.fixture
+def nothing_is_removed(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Until it is undone, as if the process had ended."""
+    monkeypatch.setattr("app.feedback.datasets.shelf.shutil.rmtree", lambda *_, **__: None)
+    return monkeypatch
+
+
+def test_what_a_crash_of_a_build_leaves_is_removed(kept: Kept, nothing_is_removed: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise Killed
+
+    kept.judged("How hot?")
+    with pytest.raises(Killed):
+        kept.shelf.build(USER, DatasetSpec("one"), lambda *_: None, killed)
+    nothing_is_removed.setattr("app.feedback.datasets.shelf.sync", killed)  # before its row is committed
+    with pytest.raises(Killed):
+        kept.build("two")
+    assert (kept.names(), kept.left()) == ([], [".one.part", "two"])
+    nothing_is_removed.undo()
+    kept.build("two")
+    assert (kept.names(), kept.left()) == (["two"], ["two"])
+
+
+def test_what_a_crash_of_a_deletion_leaves_is_removed(kept: Kept, nothing_is_removed: pytest.MonkeyPatch) -> None:
     kept.judged("How hot?")
     kept.build("one")
-    shutil.copytree(kept.folder / "one", kept.folder / ".two.part")
-    shutil.copytree(kept.folder / "one", kept.folder / "three")  # its row was not committed
+    kept.shelf.delete(USER, "one")
+    assert (kept.names(), kept.left()) == ([], ["one"])
+    nothing_is_removed.undo()
+    kept.build("two")
+    assert kept.left() == ["two"]
+
+
+def test_a_dataset_that_could_not_be_deleted_stays(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise StoreError("no")
+
+    kept.judged("How hot?")
+    kept.build("one")
+    monkeypatch.setattr("app.store.repositories.datasets.Datasets.delete", fail)
+    with pytest.raises(StoreError):
+        kept.shelf.delete(USER, "one")
+    kept.build("two")
+    assert kept.left() == ["one", "two"]
+    assert kept.stale("one") == {}
+    assert {path.name for path in (kept.folder / "one").iterdir()} == {p.name for p in (kept.folder / "two").iterdir()}
+
+
+def test_folders_that_the_database_does_not_know_stay(kept: Kept) -> None:
+    """A copy by hand, the dataset of another database, any other folder."""
+    kept.judged("How hot?")
+    kept.build("one")
+    shutil.copytree(kept.folder / "one", kept.folder / "copy")
     (kept.folder / "mine").mkdir()
-    kept.build("three")
-    assert kept.left() == ["mine", "one", "three"]
-    with pytest.raises(DatasetExists, match="no dataset of Parley"):
-        kept.build("mine")
+    kept.build("two")
+    kept.shelf.delete(USER, "one")
+    assert kept.left() == ["copy", "mine", "two"]
+    for name in ("copy", "mine"):
+        with pytest.raises(DatasetExists, match="no dataset of this database"):
+            kept.build(name)
 
 
 def test_one_at_a_time(kept: Kept) -> None:
@@ -219,6 +273,17 @@ def test_a_purged_conversation(kept: Kept) -> None:
     kept.write(lambda r: r.conversations.delete(USER, good.conversation_id))
     kept.write(lambda r: r.conversations.purge(0))
     assert kept.stale() == {Stale.DELETED: 2}
+
+
+def test_a_thumb_that_was_withdrawn_after_the_newest_judgements_were_purged(kept: Kept) -> None:
+    """Its number must not be one that the dataset has read."""
+    good, _ = kept.judged("How hot?")
+    newest, _ = kept.judged("How long?")
+    kept.build()
+    kept.write(lambda r: r.conversations.delete(USER, newest.conversation_id))
+    kept.write(lambda r: r.conversations.purge(0))
+    kept.write(lambda r: r.ratings.add(USER, good.id, Verdict.RETRACTED))
+    assert kept.stale() == {Stale.DELETED: 2, Stale.WITHDRAWN: 1}
 
 
 def test_lost_consent(kept: Kept) -> None:
