@@ -196,7 +196,7 @@ def test_files_are_dropped_anywhere(server: ServerProcess, open_page: OpenPage) 
     page.evaluate(DROP, ["dragover", ["x.png", "", "image/png"]])
     expect(cover).to_contain_text("can't be imported")
     page.evaluate(DROP, ["dragover", ["x.json", "", "application/json"]])
-    expect(cover).to_contain_text("Drop to import chats")
+    expect(cover).to_contain_text("Drop to import")
     files = [["many.json", many, "application/json"], ["x.png", "", "image/png"]]
     page.evaluate(DROP, ["drop", *files])
     expect(cover).to_be_hidden()
