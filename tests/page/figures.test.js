@@ -63,7 +63,7 @@ test("neighbours are told apart, or not yet, in words", () => {
   const pair = { better: "a", worse: "b", difference: 31.6, low: -12.2, high: 75.4 };
   assert.equal(
     neighbourText(speaking("en"), { ...pair, verdict: "not_yet_separable" }),
-    "a and b can't be told apart yet: 32 points (-12 to 75). More votes help.",
+    "a and b can't be separated yet: 32 points (-12 to 75). More votes help.",
   );
   assert.equal(neighbourText(speaking("zh"), { ...pair, verdict: "separable" }), "a 优于 b：相差 32 分（-12 至 75）。");
 });
