@@ -91,8 +91,11 @@ def until_leaf(server: ServerProcess, page: Page, wanted: str) -> None:
 def test_keys_choose_at_once(
     server: ServerProcess, open_page: OpenPage, key: str, ranks: list[int | None], both_bad: bool
 ) -> None:
-    """Without a click before: asking has moved the focus to the replies. After the choice it is in the box again."""
+    """Arrows from the empty box, where the focus is; letters only among the replies, since one may begin a message."""
     page = compared(open_page(server.url))
+    expect(page.locator("#parley-input")).to_be_focused()
+    if key in "tn":
+        page.locator(".p-comparison").focus()
     page.keyboard.press(key)
     expect(line(page)).to_be_visible()
     expect(page.locator("#parley-input")).to_be_focused()
@@ -104,8 +107,11 @@ def test_keys_choose_at_once(
 
 def test_what_is_typed_chooses_nothing(server: ServerProcess, open_page: OpenPage) -> None:
     page = compared(open_page(server.url))
-    page.locator("#parley-input").press_sequentially("nt t")
+    page.keyboard.type("Now that")  # at once, where the focus is after asking
+    expect(page.locator("#parley-input")).to_have_value("Now that")
     page.keyboard.press("ArrowLeft")
+    page.locator("[data-act=compare_next]").focus()
+    page.keyboard.press("t")
     page.locator(".p-comparison").focus()
     page.keyboard.press("Control+ArrowRight")
     page.locator(".p-compare .p-picker").click()  # a dialog with a list, in which arrows move

@@ -8,11 +8,19 @@ let clicks;
 beforeEach(() => (clicks = new RepeatedClicks()));
 
 /** A button in a message; `parent` is that message's parent. */
-function control(act, parent) {
+function control(act, parent, attribute) {
   const article = parent && { dataset: { parent } };
-  const element = { dataset: { act }, closest: (selector) => (selector === "article" ? article : element) };
+  const closest = (selector) => (selector === "article" ? article : element);
+  const element = { dataset: { act }, closest, hasAttribute: (name) => name === attribute };
   return element;
 }
+
+test("the second half of a double click does not close what the first has opened", () => {
+  const picker = control(undefined, undefined, "aria-haspopup");
+  assert.equal(click(picker, 0), false);
+  assert.equal(click(picker, 150), true);
+  assert.equal(click(picker, 2000), false);
+});
 
 const text = { closest: () => null };
 const click = (target, timeStamp, values = {}) =>

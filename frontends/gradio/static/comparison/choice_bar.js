@@ -46,14 +46,20 @@ export class ChoiceBar {
   }
 }
 
+/** @returns {boolean} whether this is the message box without text, where arrows would do nothing else */
+export function isEmptyBox(target) {
+  return target.id === "parley-input" && !target.value;
+}
+
 /**
  * @param {KeyboardEvent} event
  * @returns {import("./judgement.js").Choice|null} what the key chooses; null where it is typed, or meant for a dialog
  */
 export function choiceOfKey(event) {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.repeat) return null;
-  if (event.target.closest?.(`${TEXT_FIELDS}, ${COVERING}`)) return null;
   const isArrow = event.key.startsWith("Arrow");
+  const isTyped = event.target.closest?.(`${TEXT_FIELDS}, ${COVERING}`);
+  if (isTyped && !(isArrow && isEmptyBox(event.target))) return null;
   if (isArrow && event.target.closest?.("pre, .table")) return null; // scrolls it
   return CHOICES.find(({ key }) => key === event.key || key === event.key.toLowerCase())?.choice ?? null;
 }

@@ -34,10 +34,7 @@ export class CompareActions {
    * @param {string} content
    */
   async ask(content) {
-    const contest = this.setup.contest();
-    const asked = this.actions.send(content, contest);
-    this.#focusComparison(); // its keys work at once; typing begins with a click
-    await asked;
+    await this.actions.send(content, this.setup.contest()); // the focus stays: who types on loses no text and casts no vote
   }
 
   /** Offer to answer a question again, side by side. */
@@ -58,13 +55,7 @@ export class CompareActions {
   }
 
   async #again(question, other) {
-    const asked = this.actions.compareAgain(question, this.setup.contest(other));
-    this.#focusComparison();
-    await asked;
-  }
-
-  #focusComparison() {
-    if (this.conversation.comparison) this.view.comparison.focus();
+    await this.actions.compareAgain(question, this.setup.contest(other));
   }
 
   // --- choosing -----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ export class CompareRow {
    */
   constructor(app, setup) {
     Object.assign(this, { app, setup });
-    const toggle = { type: "button", dataset: { act: "compare_next" }, onclick: () => setup.change({ on: !setup.isOn }) };
+    const toggle = { type: "button", dataset: { act: "compare_next" }, onclick: () => this.#switch() };
     this.label = h("span");
     this.toggle = h("button.p-chip-button.p-compare-toggle", toggle, icon("columns"), this.label);
     this.mode = h("select.p-select.p-compare-mode", { onchange: () => setup.change({ mode: this.mode.value }) });
@@ -37,6 +37,14 @@ export class CompareRow {
     for (const event of DRAWN_AFTER) app.on(event, () => this.draw());
     this.drawnIn = null; // the language of the choices
     this.draw();
+  }
+
+  // Where there is no second model yet, it begins with what works.
+  #switch() {
+    const { setup } = this;
+    const isAlone = this.app.state.modelsKnown && !setup.second();
+    const mode = !setup.isOn && isAlone && setup.setup.mode === "models" ? "settings" : setup.setup.mode;
+    setup.change({ on: !setup.isOn, mode });
   }
 
   /** Draw everything as it is chosen. */

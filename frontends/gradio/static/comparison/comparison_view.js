@@ -1,7 +1,7 @@
 /** Draws replies side by side with what is needed to choose between them. Their texts are the conversation's own views. */
 import { h } from "../page/dom.js";
 import { textButton } from "../widgets/buttons.js";
-import { ChoiceBar, choiceOfKey } from "./choice_bar.js";
+import { ChoiceBar, choiceOfKey, isEmptyBox } from "./choice_bar.js";
 import { contenderNames } from "./contender_names.js";
 import { choiceOf, letter } from "./judgement.js";
 import { isTaken } from "./keep_clear.js";
@@ -161,7 +161,8 @@ export class ComparisonView {
   }
 
   #key(event) {
-    if (!this.element.contains(event.target) || !this.#isPair || !this.#isEnded) return; // typed elsewhere, it is no vote
+    if (!this.element.isConnected || !this.#isPair || !this.#isEnded) return;
+    if (!this.element.contains(event.target) && !isEmptyBox(event.target)) return; // typed elsewhere, it is no vote
     const choice = choiceOfKey(event);
     if (!choice) return;
     event.preventDefault();

@@ -39,8 +39,7 @@ export function openRatingBox(app, ratings, anchor, id, verdict, correct) {
     popover.close();
     correct();
   };
-  const buttons = [textButton(app.t("rating.withdraw"), withdraw)];
-  if (verdict === "down") buttons.push(textButton(app.t("rating.correct"), correctIt));
+  const buttons = [textButton(app.t("rating.withdraw"), withdraw), textButton(app.t("rating.correct"), correctIt)];
   form.querySelector(".p-why-foot").prepend(...buttons);
   form.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -20,7 +20,9 @@ export class RepeatedClicks {
     const pressed = controlOf(event.target);
     const soon = last && event.timeStamp - last.at < AGAIN_MS;
     const near = soon && Math.hypot(event.clientX - last.x, event.clientY - last.y) < NEAR_PX;
-    const stray = Boolean(near && pressed.element && !isSame(pressed, last.pressed));
+    const isAnother = !isSame(pressed, last?.pressed ?? {});
+    const closesAgain = pressed.element?.hasAttribute("aria-haspopup"); // what the first half has opened
+    const stray = Boolean(near && pressed.element && (isAnother || closesAgain));
     const meant = stray ? last.pressed : pressed;
     this.last = { pressed: meant, at: event.timeStamp, x: event.clientX, y: event.clientY };
     return stray;
