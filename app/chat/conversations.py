@@ -58,7 +58,10 @@ class ConversationService:
         return Page(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
     async def search(self, user_id: str, text: str, limit: int) -> Sequence[SearchHit]:
-        """Conversations whose title or messages contain all words of `text`, newest first."""
+        """The conversations whose titles or messages with all words of `text` are newest.
+
+        The one that was changed last comes first.
+        """
         return await self._store.read(lambda r: r.conversations.search(user_id, text, limit))
 
     async def open(self, user_id: str, conversation_id: str) -> OpenedConversation:

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, case, column, delete, func, select, table, text
+from sqlalchemy import ColumnElement, and_, column, delete, func, select, table, text
 from sqlalchemy.orm import Session
 
 from app.domain.messages import SearchHit
@@ -26,6 +27,7 @@ from app.store.snippets import FIRST_CHARS, SEARCHED_CHARS, Snippet, Wanted, sni
 from app.store.tables import ConversationRow, MessageRow, SearchRow
 
 MAX_QUERY_CHARS = 200
+ROWS_AT_ONCE = 100  # of an index: what is read beyond the last one needed is wasted
 BUDGET_CHARS = 1_000_000  # searched for snippets per query; texts after that are searched in their beginning only
 
 # Characters that are tokens of their own: Thai, Lao, Burmese, Khmer, Tai and their marks, CJK radicals and ideographs,
@@ -114,39 +116,67 @@ class Search:
             self._session.flush()
 
     def find(self, user_id: str, query: str, limit: int) -> list[SearchHit]:
-        """One hit per conversation of `user_id`: its newest matching message, else its title; newest first."""
+        """One hit for each of at most `limit` conversations of `user_id`: its newest matching message, else its title.
+
+        They are the conversations of the newest texts that match, so that not all matches are read; the one that was
+        changed last comes first.
+        """
         wanted = terms(query)
         if not wanted:
             return []
-        newest_message = func.max(case((SearchRow.message_id.is_not(None), SearchRow.id))).label("document_id")
-        found = (
-            select(SearchRow.conversation_id, newest_message)
-            .where(self._matches(wanted))
-            .group_by(SearchRow.conversation_id)
-            .subquery()
+        messages = self._newest(user_id, wanted, limit)
+        messages.update(self._older_than_titles([key for key, message in messages.items() if message is None], wanted))
+        of_hit = and_(
+            MessageRow.conversation_id == ConversationRow.id,
+            MessageRow.id.in_([m for m in messages.values() if isinstance(m, str)]),
         )
-        query_rows = (
+        rows = self._session.execute(
             select(ConversationRow, MessageRow.id, func.substr(MessageRow.content, 1, SEARCHED_CHARS))
-            .join(found, found.c.conversation_id == ConversationRow.id)
-            .outerjoin(SearchRow, SearchRow.id == found.c.document_id)
-            .outerjoin(MessageRow, MessageRow.id == SearchRow.message_id)
-            .where(ConversationRow.user_id == user_id, ConversationRow.deleted_at.is_(None))
-            .where(ConversationRow.dataset_file.is_(None))
+            .outerjoin(MessageRow, of_hit)
+            .where(ConversationRow.id.in_(messages))
             .order_by(ConversationRow.updated_at.desc(), ConversationRow.id.desc())
-            .limit(limit)
         )
         snippets = _Snippets(Wanted([t.pattern for t in wanted], [t.beginning for t in wanted]))
-        found_rows = self._session.execute(query_rows)
-        return list(self._damage.legible(found_rows, lambda row: _hit(row[0], row[1], row[2], snippets)))
+        return list(self._damage.legible(rows, lambda row: _hit(row[0], row[1], row[2], snippets)))
 
-    def _matches(self, wanted: Sequence[Term]) -> ColumnElement[bool]:
+    def _newest(self, user_id: str, wanted: Sequence[Term], limit: int) -> dict[str, str | None]:
+        """The conversations of the newest matches, each with its message; ``None`` if so far only its title matches."""
+        query = (
+            select(SearchRow.conversation_id, SearchRow.message_id)
+            .join(ConversationRow, ConversationRow.id == SearchRow.conversation_id)
+            .where(ConversationRow.user_id == user_id, ConversationRow.deleted_at.is_(None))
+            .where(ConversationRow.dataset_file.is_(None))
+            .execution_options(yield_per=ROWS_AT_ONCE)
+        )
         if self._session.get_bind().dialect.name == "sqlite":
             index = table("search_index", column("rowid"))
             syntax = " ".join(f'"{t.tokens}"' + ("" if t.is_phrase else "*") for t in wanted)
-            matching = select(index.c.rowid).where(text("search_index MATCH :syntax").bindparams(syntax=syntax))
-            return SearchRow.id.in_(matching)
-        words = (f" {t.tokens} " if t.is_phrase else f" {t.tokens}" for t in wanted)
-        return and_(*(SearchRow.text.contains(word, autoescape=True) for word in words))
+            query = query.join(index, index.c.rowid == SearchRow.id).order_by(index.c.rowid.desc())  # as FTS5 reads it
+            query = query.where(text("search_index MATCH :syntax").bindparams(syntax=syntax))
+        else:
+            query = query.where(_contains(wanted)).order_by(SearchRow.id.desc())
+        found: dict[str, str | None] = {}
+        with closing(self._session.execute(query)) as rows:
+            for conversation_id, message_id in rows:
+                if isinstance(conversation_id, str):  # not damaged
+                    found[conversation_id] = found.get(conversation_id) or message_id
+                if len(found) == limit:
+                    break
+        return found
+
+    def _older_than_titles(self, conversation_ids: Sequence[str], wanted: Sequence[Term]) -> dict[str, str]:
+        """The newest matching message of each conversation that has one."""
+        query = select(SearchRow.conversation_id, SearchRow.message_id).where(
+            SearchRow.conversation_id.in_(conversation_ids), SearchRow.message_id.is_not(None), _contains(wanted)
+        )
+        rows = self._session.execute(query.order_by(SearchRow.id))
+        return {conversation_id: message_id for conversation_id, message_id in rows if message_id is not None}
+
+
+def _contains(wanted: Sequence[Term]) -> ColumnElement[bool]:
+    """Whether a document contains all terms, without an index."""
+    words = (f" {t.tokens} " if t.is_phrase else f" {t.tokens}" for t in wanted)
+    return and_(*(SearchRow.text.contains(word, autoescape=True) for word in words))
 
 
 class _Snippets:

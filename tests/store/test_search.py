@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import time
 import unicodedata
+from datetime import UTC, datetime
 
 import pytest
 
-from app.domain.messages import MessageState, SearchHit
+from app.domain.messages import MessageState, Role, SearchHit
+from app.store import Repositories
 from app.store.folding import fold
-from app.store.search import document, terms
+from app.store.search import ROWS_AT_ONCE, document, terms
 from app.store.snippets import Wanted, snippet
+from app.store.tables import UserRow
 
 from .opened import Opened
 
@@ -126,6 +129,41 @@ def test_a_conversation_is_one_hit_with_its_newest_message(opened: Opened) -> No
     hits = found(opened, "tea")
     assert [h.message_id for h in hits] == [older.id, newest.id]
     assert found(opened, "tea first")[0].conversation.id == tea.id
+
+
+def test_a_message_is_shown_rather_than_a_title_that_was_given_later(opened: Opened) -> None:
+    made = opened.conversation()
+    message = opened.question(made, "tea")
+    opened.write(lambda r: r.conversations.update("local", made.id, title="All about tea"))
+    for limit in (1, 9):
+        (hit,) = opened.write(lambda r, limit=limit: r.conversations.search("local", "tea", limit))  # type: ignore[misc]
+        assert hit.message_id == message.id
+
+
+def test_the_newest_matches_are_found_and_the_conversation_changed_last_is_first(opened: Opened) -> None:
+    oldest, middle, newest = (opened.conversation() for _ in range(3))
+    for conversation in (oldest, middle, newest):
+        opened.question(conversation, "tea")
+    for conversation in (middle, oldest):
+        opened.question(conversation, "coffee")
+    hits = opened.write(lambda r: r.conversations.search("local", "tea", 2))
+    assert [hit.conversation.id for hit in hits] == [middle.id, newest.id]
+    assert [hit.conversation.id for hit in found(opened, "tea")] == [oldest.id, middle.id, newest.id]
+
+
+def test_the_few_matches_of_one_user_are_found_among_many_newer_ones_of_others(opened: Opened) -> None:
+    opened.write(lambda r: r.users._session.merge(UserRow(id="rare", name="", created_at=datetime.now(UTC))))
+    rare = opened.conversation("rare")
+    opened.question(rare, "tea")
+    theirs = opened.conversation()
+
+    def work(r: Repositories) -> None:
+        for number in range(3 * ROWS_AT_ONCE):
+            r.messages.add(theirs.id, None, Role.USER, f"tea {number}", MessageState.COMPLETE)
+
+    opened.write(work)
+    assert [hit.conversation.id for hit in found(opened, "tea", "rare")] == [rare.id]
+    assert [hit.conversation.id for hit in found(opened, "tea")] == [theirs.id]
 
 
 def test_only_ones_own_and_undeleted_conversations_are_found(opened: Opened) -> None:

@@ -93,7 +93,10 @@ class Conversations:
         return self._session.scalars(query.order_by(rows.updated_at, rows.id)).all()
 
     def search(self, user_id: str, text: str, limit: int) -> Sequence[SearchHit]:
-        """Conversations of `user_id` whose title or messages contain all words of `text`, newest first."""
+        """The conversations of `user_id` whose titles or messages with all words of `text` are newest.
+
+        The one that was changed last comes first.
+        """
         return self._search.find(user_id, text, limit)
 
     def update(self, user_id: str, conversation_id: str, **changes: Unpack[ConversationChanges]) -> Conversation:
