@@ -43,7 +43,7 @@ def model_json(view: ModelView, languages: Sequence[str]) -> dict[str, Any]:
         "licence": manifest.licence,
         "parameters": manifest.parameters,
         "quantization": manifest.quantization,
-        "context_tokens": manifest.context_tokens,
+        "context_tokens": _context_tokens(view),
         "default_sampling": manifest.default_sampling.as_dict(),
         "thinking": _thinking_json(manifest),
         "state": view.state,
@@ -61,6 +61,12 @@ def model_json(view: ModelView, languages: Sequence[str]) -> dict[str, Any]:
         "quantizations": [_variant_json(variant) for variant in view.variants],
         "adapters": _adapters_json(view),
     }
+
+
+def _context_tokens(view: ModelView) -> int | None:
+    """How much a conversation may hold: what the model can read, or less if the settings say so."""
+    estimate = view.status.memory
+    return estimate.context_tokens if estimate else view.manifest.context_tokens
 
 
 def _thinking_json(manifest: Manifest) -> dict[str, bool]:

@@ -90,6 +90,22 @@ def test_the_list_tells_every_variant_before_anything_is_loaded(api: Api, built:
     assert built == []
 
 
+@pytest.mark.parametrize("limit", [256, 4096])
+def test_the_context_that_is_told_is_the_one_that_a_chat_gets(tmp_path: Path, limit: int) -> None:
+    write_llama(tmp_path / "store" / "weights" / "tiny")
+    plans: list[LoadPlan] = []
+
+    def build(plan: LoadPlan) -> Engine:
+        plans.append(plan)
+        return Engine(plan)
+
+    settings = scripted_settings(tmp_path, model="tiny", context_tokens=limit)
+    with running(create_app(settings, {"torch": EngineFactory("torch", build)}), settings) as api:
+        told = item(api, "tiny")["context_tokens"]
+        api.http.post("/api/models/tiny/load").raise_for_status()
+    assert told == plans[0].context_tokens <= limit
+
+
 def test_models_on_a_gpu_are_told_with_its_memory(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     gib = 1 << 30
     machine = FakeMachine(Amount(64 * gib, 16 * gib), gpu=True)
