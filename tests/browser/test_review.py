@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ def finished(server: ServerProcess, conversation: str) -> None:
         messages = server.http.get(f"/api/conversations/{conversation}").json()["messages"]
         if all(message["state"] != "pending" for message in messages):
             return
+        time.sleep(0.05)
     raise AssertionError("the reply did not end")
 
 
