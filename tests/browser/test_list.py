@@ -156,6 +156,7 @@ def test_half_typed_characters_do_not_search(server: ServerProcess, ids: list[st
 
 def test_arrows_move_and_one_tab_stop(server: ServerProcess, ids: list[str], open_page: OpenPage) -> None:
     page = open_page(server.url)
+    expect(page.locator(".p-row")).to_have_count(3)
     page.get_by_role("searchbox").focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
