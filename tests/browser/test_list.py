@@ -82,7 +82,8 @@ def test_groups_open_and_current(server: ServerProcess, ids: list[str], open_pag
 
 def test_pin_keeps_focus_and_moves_the_row(server: ServerProcess, ids: list[str], open_page: OpenPage) -> None:
     page = open_page(server.url)
-    menu(page, "Lentil soup", "Pin")
+    with page.expect_response(lambda response: response.request.method == "PATCH"):  # it is shown before it is stored
+        menu(page, "Lentil soup", "Pin")
     expect(page.locator(".p-group-name")).to_have_text(["Pinned", "Today"])
     assert titles(page)[0] == "Lentil soup"
     expect(page.locator(".p-row", has_text="Lentil soup").locator(".p-row-menu")).to_be_focused()

@@ -181,7 +181,8 @@ def test_a_choice_is_changed_and_withdrawn(server: ServerProcess, open_page: Ope
     heads = page.locator(".p-contender-name").all_inner_texts()
     assert heads == [model_at(server, page, 0), model_at(server, page, 1)]  # known by now
     expect(choice(page, "left")).to_have_attribute("aria-pressed", "true")
-    choice(page, "both_bad").click()
+    with page.expect_response("**/api/rankings"):  # the choice is shown before it is stored
+        choice(page, "both_bad").click()
     expect(line(page)).to_contain_text("neither")
     assert ranking(server, page)["both_bad"]
     page.locator("[data-act=withdraw]").click()
