@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import random
 import shutil
 import subprocess
 import sys
@@ -250,7 +251,18 @@ def test_what_is_no_table_of_weights(tmp_path: Path, made: object, words: str) -
         read_weights(tmp_path / "x.bin")
 
 
-@pytest.mark.parametrize("raw", [b"", b"PK\x03\x04", b"\x80\x02", os.urandom(4096)])
+RUBBISH = {
+    "empty": b"",
+    "start of an archive": b"PK\x03\x04",
+    "start of a pickle": b"\x80\x02",
+    "pickle without a mark": b"a",  # IndexError in torch's unpickler
+    "pickle cut in a number": b"J\x01",  # struct.error
+    "magic number in another's place": b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x04.",
+    **{f"bytes {seed}": random.Random(seed).randbytes(4096) for seed in range(50)},
+}
+
+
+@pytest.mark.parametrize("raw", RUBBISH.values(), ids=RUBBISH)
 def test_rubbish(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / "x.bin").write_bytes(raw)
     with pytest.raises(Refused, match="is damaged"):
