@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+LOOPBACK_ADDRESSES = ("127.0.0.1", "::1")
 _HOST = re.compile(r"[\w.-]+|\[?[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+\]?")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/,*]+")
 _ROOT_PATH = re.compile(r"(/[\w.~-]+)*")
@@ -33,6 +35,13 @@ class Settings(BaseSettings):
     port: int = Field(7860, ge=0, le=65535, description="Port to listen on; 0: any free one.")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="More host names to accept (comma-separated), for a reverse proxy with its own login."
+    )
+    login: bool = Field(
+        False, description="Ask for a login before there is an account; the start prints a link to make the first."
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        LOOPBACK_ADDRESSES,
+        description="Addresses or networks of reverse proxies whose X-Forwarded headers count (comma-separated).",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins of pages and browser extensions that may use /v1 (comma-separated)."
@@ -63,6 +72,18 @@ class Settings(BaseSettings):
         if wrong := [host for host in hosts if not _HOST.fullmatch(host)]:
             raise ValueError(f"{wrong[0]!r} is not a host name. Write names separated by commas: chat.lan,example.org")
         return tuple(hosts)
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _read_proxies(cls, value: object) -> object:
+        """Addresses and networks separated by commas, or a JSON list."""
+        found = _names(value)
+        for name in found:
+            try:
+                ip_network(name)
+            except ValueError:
+                raise ValueError(f"{name!r} is no address or network. Write them like 10.0.0.2,172.18.0.0/16") from None
+        return tuple(found)
 
     @field_validator("cors_origins", mode="before")
     @classmethod

@@ -16,9 +16,11 @@ from starlette.middleware.errors import ServerErrorMiddleware
 
 from app import __version__
 from app.api import errors
+from app.api.authentication import Authentication
 from app.api.deps import Services
 from app.api.guard import BodyLimit, HostAndOriginCheck, RootPath, SecurityHeaders, cors
 from app.api.routes import (
+    account,
     chatglm,
     conversations,
     datasets,
@@ -27,10 +29,13 @@ from app.api.routes import (
     messages,
     models,
     openai,
+    people,
     review,
+    session,
     system,
     transfers,
 )
+from app.auth.service import AuthService
 from app.chat.completion import Completions
 from app.chat.conversations import ConversationService
 from app.chat.event_hub import EventHub
@@ -59,6 +64,11 @@ from app.system.loop_watch import LoopWatch
 
 log = logging.getLogger(__name__)
 
+# The order matters: the first route that matches answers, and `openai` answers every other address below /v1.
+ROUTES = (
+    *(system, session, account, people, transfers, conversations, messages, feedback, review, datasets, models, jobs),
+    openai,
+)
 JOB_KINDS = ("app.jobs.kinds", "app.feedback.job_kinds")  # the packages that define kinds of jobs
 
 
@@ -91,13 +101,14 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
         redoc_url=None,
         responses=errors.ERROR_RESPONSES,
     )
-    for module in (system, transfers, conversations, messages, feedback, review, datasets, models, jobs, openai):
+    for module in ROUTES:
         app.include_router(module.router)
     if settings.chatglm_api:
         app.include_router(chatglm.router)
     errors.install(app)
     longer = {transfers.IMPORT_PATH: settings.max_import_bytes}
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, streamed=longer)
+    app.add_middleware(Authentication)
     app.add_middleware(HostAndOriginCheck, proxies=settings.allowed_hosts, cors_origins=settings.cors_origins)
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, **cors(settings.cors_origins))
@@ -147,6 +158,9 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
         store = Store.open(settings.resolved_database_url, settings.data_dir, trash_days=settings.trash_days)
         stack.push_async_callback(store.close)
         _report(store.opening, settings)
+        auth = AuthService(store, LOCAL_USER, login=settings.login)
+        stack.push_async_callback(auth.close)
+        await auth.start()
         catalog = Catalog.from_settings(settings, engine_inputs(engines))
         pool = ModelPool(settings, catalog, engines)
         stack.push_async_callback(pool.close)
@@ -167,6 +181,7 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
         stack.push_async_callback(dataset_service.close)
         yield Services(
             settings=settings,
+            auth=auth,
             models=model_service,
             model_jobs=model_jobs,
             jobs=job_service,

@@ -14,13 +14,14 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Literal
 
+from frontends.account_client import AccountClient
 from frontends.server_events import ServerEvent
-from frontends.transport import MODEL_TIMEOUT, ApiError, Json, Transport, api_path, given
+from frontends.transport import MODEL_TIMEOUT, ApiError, Json, api_path, given
 
 __all__ = ["ApiError", "Json", "ParleyClient"]
 
 
-class ParleyClient(Transport):
+class ParleyClient(AccountClient):
     """The routes of the API."""
 
     async def info(self) -> Json:

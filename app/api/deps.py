@@ -11,12 +11,16 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.api.authentication import PRINCIPAL
+from app.auth.service import AuthService
 from app.chat.completion import Completions
 from app.chat.conversations import ConversationService
 from app.chat.service import ChatService
 from app.chat.transfer.transfers import Transfers
 from app.config import Settings
+from app.domain.accounts import Principal
 from app.engine.pool import ModelPool
+from app.errors import NotAllowed, NotSignedIn
 from app.feedback.datasets.service import DatasetService
 from app.feedback.review import ReviewService
 from app.feedback.service import FeedbackService
@@ -31,6 +35,7 @@ class Services:
     """The services of the running application; created and closed in `app.main`."""
 
     settings: Settings
+    auth: AuthService
     models: ModelService
     model_jobs: ModelJobs
     jobs: JobService
@@ -55,18 +60,58 @@ async def services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(services)]
 
 
-async def current_user(services: ServicesDep) -> str:
-    """Policy: requires a user. There are no accounts yet: it is always the local user, on a loopback-only server."""
-    return services.local_user_id
+async def principal(request: Request) -> Principal | None:
+    """Who sends the request: the middleware has found out. ``None`` for somebody who is not signed in."""
+    found: Principal | None = request.scope[PRINCIPAL]
+    return found
+
+
+PrincipalDep = Annotated[Principal | None, Depends(principal)]
 
 
 async def anyone() -> None:
     """Policy: open to everyone; the route returns nothing private."""
 
 
+async def current_user(who: PrincipalDep) -> str:
+    """Policy: somebody who is signed in, or a program with their key. Routes see that person's own data only."""
+    return _somebody(who).user_id
+
+
+async def administrator(who: PrincipalDep) -> Principal:
+    """Policy: an administrator. Without accounts that is the local user."""
+    if not _somebody(who).is_admin:
+        raise NotAllowed("Only an administrator may do this.")
+    return _somebody(who)
+
+
+async def in_person(who: PrincipalDep) -> Principal:
+    """Policy: somebody who is signed in with a password, not a program with a key. For one's own account."""
+    if _somebody(who).key_id is not None:
+        raise NotAllowed("API keys can't be used for this. Sign in.")
+    if _somebody(who).session_id is None:
+        raise NotAllowed("There are no accounts here. `parley users add` makes the first one.")
+    return _somebody(who)
+
+
+def _somebody(who: Principal | None) -> Principal:
+    if who is None:
+        raise NotSignedIn("Sign in first.")
+    return who
+
+
+async def administrator_id(who: Annotated[Principal, Depends(administrator)]) -> str:
+    """The administrator's id."""
+    return who.user_id
+
+
 UserId = Annotated[str, Depends(current_user)]
+Admin = Annotated[Principal, Depends(administrator)]
+AdminId = Annotated[str, Depends(administrator_id)]
+InPerson = Annotated[Principal, Depends(in_person)]
 Anyone = Depends(anyone)
-POLICIES = (current_user, anyone)
+AdminOnly = Depends(administrator)
+POLICIES = (anyone, current_user, administrator, in_person)
 
 
 async def languages(request: Request) -> tuple[str, ...]:

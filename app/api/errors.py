@@ -27,6 +27,7 @@ STATUSES: dict[type[errors.ParleyError], int] = {
     errors.InvalidRequest: 422,
     errors.PromptTooLong: 400,
     errors.BodyTooLarge: 413,
+    errors.NotSignedIn: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from html import escape
 
 from starlette.types import Scope, Send
@@ -28,12 +29,12 @@ async def refuse(scope: Scope, send: Send, message: str, chinese: str = "") -> N
         await respond(send, 403, error_body("forbidden", message))
 
 
-async def respond(send: Send, status: int, body: dict[str, object]) -> None:
-    """Send `body` as JSON, and close the connection."""
-    await _send(send, status, b"application/json", json.dumps(body).encode())
+async def respond(send: Send, status: int, body: dict[str, object], more: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    """Send `body` as JSON with `more` headers, and close the connection."""
+    await _send(send, status, b"application/json", json.dumps(body).encode(), more)
 
 
-async def _send(send: Send, status: int, kind: bytes, raw: bytes) -> None:
-    headers = [(b"content-type", kind), (b"content-length", str(len(raw)).encode()), (b"connection", b"close")]
+async def _send(send: Send, status: int, kind: bytes, raw: bytes, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    headers = [(b"content-type", kind), (b"content-length", str(len(raw)).encode()), (b"connection", b"close"), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": raw})

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from app.domain.messages import MessageState
 from app.errors import ConfigurationError
 from app.store import sqlite_files
+from app.store.account_rows import account_from, api_key_from, audit_entry_from, link_from, session_from
 from app.store.connections import parse_url, reading_engine, sqlite_path
 from app.store.damage import DamagedRow
 from app.store.migrate import head_revision, require_tables, revision_of
@@ -24,26 +25,33 @@ from app.store.row_mapping import (
     message_from,
     ranking_from,
     rating_from,
-    require_legible,
     review_from,
 )
 from app.store.storage_errors import storage_errors
 from app.store.tables import (
+    ApiKeyRow,
+    AuditRow,
     ConversationRow,
     DatasetRow,
     JobRow,
     MessageRow,
+    OneTimeLinkRow,
     RankingItemRow,
     RankingRow,
     RatingRow,
     ReviewRow,
+    SessionRow,
     UserRow,
 )
 
 NAMED = 20  # damaged rows; more are only counted
 _SLICE = 500  # rows per query
 _READ: dict[Any, Callable[[Any], object]] = {
-    UserRow: require_legible,
+    UserRow: account_from,
+    SessionRow: session_from,
+    ApiKeyRow: api_key_from,
+    OneTimeLinkRow: link_from,
+    AuditRow: audit_entry_from,
     ConversationRow: conversation_from,
     MessageRow: message_from,
     RatingRow: rating_from,

@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.feedback import Decision
-from app.store.tables import Base, one_of
+from app.store.tables.base import Base, one_of
 
 
 class JudgedReplyRow(Base):

@@ -16,15 +16,19 @@ from app.errors import DatabaseDamaged
 from app.store.column_types import Json, UtcDateTime
 from app.store.damage import Damaged, DamagedRow
 from app.store.tables import (
+    ApiKeyRow,
+    AuditRow,
     Base,
     ConversationRow,
     DatasetRow,
     JobRow,
     MessageRow,
+    OneTimeLinkRow,
     RankingItemRow,
     RankingRow,
     RatingRow,
     ReviewRow,
+    SessionRow,
     UserRow,
 )
 from app.store.text_checks import checked, checked_json
@@ -42,7 +46,8 @@ def _allowed(row: type[Base]) -> tuple[tuple[str, tuple[type, ...]], ...]:
 
 
 _Feedback = RatingRow | RankingRow | RankingItemRow | ReviewRow
-_Row = UserRow | ConversationRow | MessageRow | _Feedback | JobRow | DatasetRow
+_People = UserRow | SessionRow | ApiKeyRow | OneTimeLinkRow | AuditRow
+_Row = _People | ConversationRow | MessageRow | _Feedback | JobRow | DatasetRow
 _ALLOWED = {row: _allowed(row) for row in get_args(_Row)}
 
 
@@ -56,15 +61,18 @@ def require_legible(row: _Row) -> None:
 
 
 def _id_of(row: _Row) -> str:
+    if isinstance(row, AuditRow):
+        return str(row.sequence)
     return row.ranking_id if isinstance(row, RankingItemRow) else row.id
 
 
-def _one_of(kind: type[E], row: MessageRow | RatingRow | RankingRow | ReviewRow | JobRow, name: str) -> E:
+def one_of(kind: type[E], row: _Row, name: str) -> E:
+    """The column `name` as a value of an enumeration. Raises :class:`DamagedRow`."""
     value = getattr(row, name)
     try:
         return kind(value)
     except ValueError:
-        raise DamagedRow(row.__tablename__, row.id, name, f"{str(value)[:20]!r} is unknown") from None
+        raise DamagedRow(row.__tablename__, _id_of(row), name, f"{str(value)[:20]!r} is unknown") from None
 
 
 def conversation_from(row: ConversationRow) -> Conversation:
@@ -94,11 +102,11 @@ def message_from(row: MessageRow) -> Message:
         id=row.id,
         conversation_id=row.conversation_id,
         parent_id=row.parent_id,
-        role=_one_of(Role, row, "role"),
+        role=one_of(Role, row, "role"),
         content=row.content,
-        state=_one_of(MessageState, row, "state"),
+        state=one_of(MessageState, row, "state"),
         created_at=row.created_at,
-        finish_reason=_one_of(FinishReason, row, "finish_reason") if row.finish_reason else None,
+        finish_reason=one_of(FinishReason, row, "finish_reason") if row.finish_reason else None,
         error_code=row.error_code,
         error_message=row.error_message,
         error_details=row.error_details or {},
@@ -189,7 +197,7 @@ def rating_from(row: RatingRow) -> Rating:
         id=row.id,
         message_id=row.message_id,
         user_id=row.user_id,
-        verdict=_one_of(Verdict, row, "verdict"),
+        verdict=one_of(Verdict, row, "verdict"),
         reasons=tuple(row.reasons),
         comment=row.comment,
         score=row.score,
@@ -211,7 +219,7 @@ def ranking_from(row: RankingRow, items: Iterable[RankingItemRow]) -> Ranking:
         user_id=row.user_id,
         conversation_id=row.conversation_id,
         prompt_id=row.prompt_id,
-        source=_one_of(RankingSource, row, "source"),
+        source=one_of(RankingSource, row, "source"),
         items=ranked(found),
         blind=row.blind,
         both_bad=row.both_bad,
@@ -227,7 +235,7 @@ def review_from(row: ReviewRow) -> Review:
         id=row.id,
         judgement_id=row.rating_id or row.ranking_id or "",
         reviewer_id=row.reviewer_id,
-        decision=_one_of(Decision, row, "decision"),
+        decision=one_of(Decision, row, "decision"),
         note=row.note,
         created_at=row.created_at,
     )
@@ -242,7 +250,7 @@ def job_from(row: JobRow) -> Job:
         user_id=row.user_id,
         kind=row.kind,
         parameters=row.parameters,
-        state=_one_of(JobState, row, "state"),
+        state=one_of(JobState, row, "state"),
         created_at=row.created_at,
         progress=_progress_from(row),
         started_at=row.started_at,

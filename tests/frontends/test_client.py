@@ -195,6 +195,43 @@ async def work(client: ParleyClient) -> None:
     assert refused.value.code == "invalid_import"
 
 
+async def sign(client: ParleyClient) -> None:
+    """There are no accounts here, so only administrators' routes answer; the others are tried with accounts."""
+    assert (await client.session())["user"]["role"] == "admin"
+    link = await client.invite("admin", note="Ann", valid_hours=1)
+    token = link["path"].partition("#")[2]
+    assert (await client.look_at_link(token))["kind"] == "invitation"
+    await client.withdraw_link(link["id"])
+    assert await client.users() == {"users": [], "links": []}
+    assert [entry["action"] for entry in await client.audit()] == ["link_withdrawn", "invited"]
+    refused = {
+        "not_allowed": [
+            client.account(),
+            client.rename_account("Ann"),
+            client.change_password("old", "new"),
+            client.sessions(),
+            client.end_session("1"),
+            client.end_other_sessions(),
+            client.keys(),
+            client.add_key("notes"),
+            client.revoke_key("1"),
+        ],
+        "user_not_found": [
+            client.change_user("1", {"name": "Ann"}),
+            client.reset_password("1"),
+            client.sign_user_out("1"),
+        ],
+        "wrong_password": [client.sign_in("ann", "secret")],
+        "link_not_found": [client.use_link(token, "secret", username="ann")],
+    }
+    for code, calls in refused.items():
+        for call in calls:
+            with pytest.raises(ApiError) as found:
+                await call
+            assert found.value.code == code
+    await client.sign_out()
+
+
 @pytest.mark.anyio
 async def test_each_route_has_a_method_that_works(
     server: servers.Api, client: ParleyClient, seen: list[tuple[str, str]]
@@ -205,6 +242,7 @@ async def test_each_route_has_a_method_that_works(
     await keep(client)
     await manage(client)
     await work(client)
+    await sign(client)
     schema = server.http.get("/openapi.json").json()["paths"]
     routes = {
         (method.upper(), path) for path, methods in schema.items() if path.startswith("/api/") for method in methods

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from app.api import sse
-from app.api.deps import Languages, ServicesDep, UserId
+from app.api.deps import AdminId, Languages, ServicesDep, UserId
 from app.api.job_json import JobPublic, job_public
 from app.api.model_json import event_json, listing_json, model_json
 from app.api.model_requests import ConvertModel, ImportModel, PullByName, PullStarted
@@ -50,13 +50,13 @@ async def _events(models: ModelService, languages: tuple[str, ...], heartbeat_s:
 
 
 @router.post("/pull", status_code=202)
-async def pull_by_name(user_id: UserId, services: ServicesDep, body: PullByName) -> PullStarted:
+async def pull_by_name(user_id: AdminId, services: ServicesDep, body: PullByName) -> PullStarted:
     """Start downloading any model on the Hugging Face Hub. Returns after it was found there, or the reason if not."""
     return PullStarted(id=await services.model_jobs.start_fetch_by_name(user_id, body.source))
 
 
 @router.post("/import", status_code=202)
-async def import_files(user_id: UserId, services: ServicesDep, body: ImportModel) -> JobPublic:
+async def import_files(user_id: AdminId, services: ServicesDep, body: ImportModel) -> JobPublic:
     """Start importing a model or an adapter from files on the server's disk; ``/api/jobs`` shows how far it is."""
     job = await services.model_jobs.import_files(user_id, Path(body.source), body.name, body.base, body.to)
     return job_public(job, services.jobs)
@@ -69,34 +69,34 @@ async def get_model(_: UserId, services: ServicesDep, model_id: ModelRef, langua
 
 
 @router.post("/{model_id}/pull", status_code=202, response_class=Response)
-async def pull(user_id: UserId, services: ServicesDep, model_id: ModelRef) -> Response:
+async def pull(user_id: AdminId, services: ServicesDep, model_id: ModelRef) -> Response:
     """Start downloading a model, unless that is running; the model's ``progress`` shows how far it is."""
     await services.model_jobs.start_fetch(user_id, model_id)
     return Response(status_code=202)
 
 
 @router.delete("/{model_id}/pull", status_code=204)
-async def cancel_pull(_: UserId, services: ServicesDep, model_id: ModelRef) -> Response:
+async def cancel_pull(_: AdminId, services: ServicesDep, model_id: ModelRef) -> Response:
     """Cancel a download (partial files are kept if the source allows resuming), or forget a failed one by name."""
     await services.model_jobs.cancel_fetch(model_id)
     return Response(status_code=204)
 
 
 @router.post("/{model_id}/convert", status_code=202)
-async def convert(user_id: UserId, services: ServicesDep, model_id: ModelRef, body: ConvertModel) -> JobPublic:
+async def convert(user_id: AdminId, services: ServicesDep, model_id: ModelRef, body: ConvertModel) -> JobPublic:
     """Start converting a Hugging Face model to GGUF for llama.cpp; ``/api/jobs`` shows how far it is."""
     return job_public(await services.model_jobs.convert(user_id, model_id, body.to), services.jobs)
 
 
 @router.post("/{model_id}/load", status_code=204)
-async def load(_: UserId, services: ServicesDep, model_id: ModelRef) -> Response:
+async def load(_: AdminId, services: ServicesDep, model_id: ModelRef) -> Response:
     """Load a model into memory; returns when it is ready."""
     await services.models.load(model_id)
     return Response(status_code=204)
 
 
 @router.post("/{model_id}/unload", status_code=204)
-async def unload(_: UserId, services: ServicesDep, model_id: ModelRef) -> Response:
+async def unload(_: AdminId, services: ServicesDep, model_id: ModelRef) -> Response:
     """Unload a model from memory. 409 while it is generating."""
     await services.models.unload(model_id)
     return Response(status_code=204)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime
 
-from app.api.deps import ServicesDep, UserId
+from app.api.deps import AdminId, ServicesDep
 from app.api.review_schemas import (
     Decide,
     JudgementList,
@@ -46,7 +46,7 @@ async def _filter(
 
 @router.get("/judgements")
 async def list_judgements(
-    user_id: UserId,
+    user_id: AdminId,
     services: ServicesDep,
     where: Annotated[JudgementFilter, Depends(_filter)],
     limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
@@ -59,27 +59,27 @@ async def list_judgements(
 
 
 @router.get("/judgements/{judgement_id}")
-async def get_judgement(user_id: UserId, services: ServicesDep, judgement_id: Id) -> ReviewedDetail:
+async def get_judgement(user_id: AdminId, services: ServicesDep, judgement_id: Id) -> ReviewedDetail:
     """Get one judgement with whole texts and what became of it."""
     return ReviewedDetail.model_validate(detail_json(*await services.review.judgement(judgement_id)))
 
 
 @router.put("/judgements/{judgement_id}/review")
-async def decide(user_id: UserId, services: ServicesDep, judgement_id: Id, body: Decide) -> ReviewedPublic:
+async def decide(user_id: AdminId, services: ServicesDep, judgement_id: Id, body: Decide) -> ReviewedPublic:
     """Accept or exclude a judgement, with a note. Excluded ones become no training data and count nowhere."""
     found = await services.review.decide(user_id, judgement_id, body.decision, body.note)
     return ReviewedPublic.model_validate(reviewed_json(found))
 
 
 @router.get("/statistics")
-async def get_statistics(user_id: UserId, services: ServicesDep) -> dict[str, Any]:
+async def get_statistics(user_id: AdminId, services: ServicesDep) -> dict[str, Any]:
     """Judgements over time, thumbs by model, reasons, bias, agreement of raters, and how much is judged."""
     return statistics_json(await services.review.statistics())
 
 
 @router.get("/leaderboard")
 async def get_leaderboard(
-    user_id: UserId,
+    user_id: AdminId,
     services: ServicesDep,
     language: Annotated[Language | None, Query(description="Of the question, such as `zh`.")] = None,
     source: Annotated[RankingSource | Literal["ratings"] | None, Query()] = None,

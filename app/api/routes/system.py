@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse
 
 from app import __version__
-from app.api.deps import Anyone, Languages, ServicesDep, UserId
+from app.api.account_schemas import principal_json
+from app.api.deps import AdminOnly, Anyone, Languages, PrincipalDep, ServicesDep, UserId
 from app.domain.feedback import REASONS_DOWN, REASONS_UP
 from app.domain.limits import MAX_MESSAGE_CHARS
 from app.domain.sampling import SamplingParams
@@ -17,11 +18,12 @@ router = APIRouter(tags=["system"])
 
 
 @router.get("/api/info")
-async def info(user_id: UserId, services: ServicesDep, languages: Languages) -> dict[str, Any]:
+async def info(who: PrincipalDep, user_id: UserId, services: ServicesDep, languages: Languages) -> dict[str, Any]:
     """Version, user, default model for the user's languages, default sampling and limits."""
     return {
         "version": __version__,
-        "user": {"id": user_id},
+        "user": principal_json(who) if who else None,
+        "login": services.auth.login_required,
         "reasons": {"up": REASONS_UP, "down": REASONS_DOWN},
         "configured_model_id": services.models.configured_model,
         "default_model_id": services.models.default_model(languages),
@@ -44,14 +46,14 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", dependencies=[Anyone])
 @router.head("/readyz", dependencies=[Anyone], include_in_schema=False)
-async def readyz(services: ServicesDep) -> Response:
+async def readyz(services: ServicesDep) -> dict[str, str]:
     """Readiness check: the database responds. A server without models is ready too: its page tells how to get one."""
     await services.conversations.list(services.local_user_id, limit=1)
-    return JSONResponse({"status": "ready", "default_model_id": services.models.default_model()})
+    return {"status": "ready"}
 
 
-@router.get("/metrics", dependencies=[Anyone], response_class=PlainTextResponse)
-@router.head("/metrics", dependencies=[Anyone], response_class=PlainTextResponse, include_in_schema=False)
+@router.get("/metrics", dependencies=[AdminOnly], response_class=PlainTextResponse)
+@router.head("/metrics", dependencies=[AdminOnly], response_class=PlainTextResponse, include_in_schema=False)
 async def metrics(services: ServicesDep) -> str:
     """Metrics in the Prometheus text format."""
     lines = [

@@ -1,0 +1,142 @@
+"""ASGI middleware before every route, the page's included: who sends this request, and may they send any?
+
+What a person may do then is each route's policy (:mod:`app.api.deps`). Without accounts every request is the local
+user's.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.errors import error_body
+from app.api.refusals import respond
+from app.auth.service import AuthService
+from app.domain import accounts
+from app.domain.accounts import Principal
+from app.errors import NotAllowed, NotSignedIn, ParleyError
+
+PRINCIPAL = "parley.principal"  # in the ASGI scope
+LOGIN_PAGE = "/login"
+# What somebody may ask who is not signed in. Everything else is refused, also what no route answers.
+OPEN_PATHS = frozenset(
+    {"/healthz", "/readyz", "/api/session", "/api/links/look", "/api/links/use", LOGIN_PAGE, f"{LOGIN_PAGE}/"}
+)
+_LOGIN_FILES = f"{LOGIN_PAGE}/"
+_SECURE_COOKIE = "__Host-parley"
+_UNKNOWN_KEY = "This API key is not known here, or was revoked. Make a new one under Account in Parley."
+_NOBODY = "Sign in first. Programs send an API key: Authorization: Bearer sk-…"
+
+
+class Authentication:
+    """Finds out who somebody is. 401 for nobody, or the login page for a browser; 403 for a key elsewhere."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        auth: AuthService = scope["app"].state.services.auth
+        try:
+            principal = await _identified(auth, scope) if auth.login_required else auth.local
+            if principal is None and not _is_open(scope["path"]):
+                await _refuse_nobody(scope, send)
+                return
+            if principal is not None and principal.key_id is not None:
+                _require_scope(principal, scope["path"])
+        except NotSignedIn as err:
+            await respond(send, 401, {"error": err.payload()}, _BEARER)
+        except NotAllowed as err:
+            await respond(send, 403, {"error": err.payload()})
+        except ParleyError as err:  # the database can't be read now
+            await respond(send, 503, error_body(err.code, err.message))
+        else:
+            scope[PRINCIPAL] = principal
+            if principal is None:
+                await self._app(scope, receive, send)
+                return
+            with auth.running.entered(principal):
+                await self._app(scope, receive, send)
+
+
+def session_cookie(scope: Scope) -> str:
+    """The name of the cookie that holds a session's token.
+
+    With TLS the prefix makes browsers keep it from other hosts and from plain HTTP. Without, it names the port, since
+    cookies are shared between the ports of a host, and so between two Parleys.
+    """
+    return _SECURE_COOKIE if scope["scheme"] == "https" else f"parley-{(scope.get('server') or ('', 0))[1]}"
+
+
+def session_token(scope: Scope) -> str | None:
+    """The token in the session's cookie."""
+    name = session_cookie(scope)
+    cookies = "; ".join(value.decode("latin-1") for key, value in scope["headers"] if key == b"cookie")
+    found = {
+        value.strip() for pair in cookies.split(";") for key, _, value in [pair.partition("=")] if key.strip() == name
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+async def _identified(auth: AuthService, scope: Scope) -> Principal | None:
+    """Who it is. A key that is sent has to be right: it never falls back to a cookie. Raises :class:`NotSignedIn`."""
+    keys = _keys(scope)
+    if len(keys) > 1:
+        raise NotSignedIn("This request holds two different API keys. Send one of them.")
+    if keys:
+        principal = await auth.authenticator.by_key(keys.pop())
+        if principal is None:
+            raise NotSignedIn(_UNKNOWN_KEY)
+        return principal
+    token = session_token(scope)
+    return await auth.authenticator.by_session(token) if token else None
+
+
+def _keys(scope: Scope) -> set[str]:
+    """The API keys in the headers. Other schemes of ``Authorization`` are a reverse proxy's."""
+    found = set()
+    for name, raw in scope["headers"]:
+        value = raw.decode("latin-1").strip()
+        scheme, _, rest = value.partition(" ")
+        if name == b"x-api-key":
+            found.add(value)
+        elif name == b"authorization" and scheme.lower() == "bearer":
+            found.add(rest.strip())
+    return found
+
+
+def _require_scope(principal: Principal, path: str) -> None:
+    """Raise :class:`NotAllowed` if the key may not be used for this path. The page takes no keys."""
+    if path == "/v1" or path.startswith("/v1/") or path == "/":
+        needed = accounts.Scope.OPENAI
+    elif path.startswith("/api/") or path in ("/openapi.json", "/metrics"):
+        needed = accounts.Scope.API
+    else:
+        raise NotAllowed("API keys can't be used for this address.")
+    if needed not in principal.scopes:
+        raise NotAllowed(f"This API key is not made for this: it lacks the scope {needed}.", scope=needed.value)
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(_LOGIN_FILES)
+
+
+async def _refuse_nobody(scope: Scope, send: Send) -> None:
+    """The login page for a browser that opens a page; it comes back to the page's address. 401 for everything else."""
+    accepts = b"".join(value for name, value in scope["headers"] if name == b"accept")
+    if scope["method"] == "GET" and b"text/html" in accepts and scope["path"] == "/":
+        query = scope["query_string"].decode("latin-1")
+        target = f"{LOGIN_PAGE[1:]}?next={quote(query, safe='')}" if query else LOGIN_PAGE[1:]
+        headers = [(b"location", target.encode()), (b"content-length", b"0"), (b"cache-control", b"no-store")]
+        await send({"type": "http.response.start", "status": 303, "headers": headers})
+        await send({"type": "http.response.body"})
+        return
+    error = NotSignedIn(_NOBODY)
+    await respond(send, 401, {"error": error.payload()}, _BEARER)
+
+
+_BEARER = ((b"www-authenticate", b'Bearer realm="Parley"'),)

@@ -1,0 +1,87 @@
+"""Accounts as one service: whether a login is needed, and the parts of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Concatenate, ParamSpec, TypeVar
+
+from app.auth import people
+from app.auth.attempts import Attempts
+from app.auth.authenticator import Authenticator
+from app.auth.own_account import OwnAccount
+from app.auth.passwords import Passwords
+from app.auth.running_requests import RunningRequests
+from app.auth.sign_in import SignIn
+from app.domain.accounts import AccountRole, Principal
+from app.errors import ParleyError
+from app.store import Repositories, Store
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LOOKS_EVERY_S = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class AuthService:
+    """Accounts. Without an administrator who can sign in, and unless the settings ask for a login, there is none:
+
+    every request is the local user's, which only a server on this machine may allow.
+    """
+
+    def __init__(self, store: Store, local_user_id: str, *, login: bool = False, passwords: Passwords | None = None):
+        passwords, attempts = passwords or Passwords(), Attempts()
+        self._store, self._login = store, login
+        self.local = Principal(local_user_id, "", AccountRole.ADMIN)
+        self.authenticator = Authenticator(store)
+        self.sign_in = SignIn(store, passwords, attempts)
+        self.own = OwnAccount(store, passwords, attempts)
+        self.running = RunningRequests(store)
+        self.passwords = passwords
+        self.login_required = login
+        self._watch: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Look whether a login is needed, and from now on every two seconds until it is."""
+        await self._look()
+        self.running.start()
+        self._watch = asyncio.create_task(self._look_again(), name="look for the first account")
+
+    async def close(self) -> None:
+        """Stop looking."""
+        await self.running.close()
+        if self._watch is not None:
+            self._watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watch
+
+    async def first_invitation(self) -> str | None:
+        """The secret of an invitation for the first administrator; ``None`` if there is one already."""
+        if not self._login or await self._store.read(lambda r: r.users.has_administrator()):
+            return None
+        _, token = await self._store.write(lambda r: people.invite(r, None, AccountRole.ADMIN))
+        return token
+
+    async def act(self, work: Callable[Concatenate[Repositories, P], T], *args: P.args, **options: P.kwargs) -> T:
+        """Do something of :mod:`app.auth.people`, in one transaction."""
+        return await self._store.write(lambda r: work(r, *args, **options))
+
+    async def look(self, work: Callable[Concatenate[Repositories, P], T], *args: P.args, **options: P.kwargs) -> T:
+        """Like :meth:`act`, for what only reads."""
+        return await self._store.read(lambda r: work(r, *args, **options))
+
+    async def _look(self) -> None:
+        """Once there are accounts, a login is needed until the next start, whatever becomes of them."""
+        self.login_required = self.login_required or await self._store.read(lambda r: r.users.has_administrator())
+
+    async def _look_again(self) -> None:
+        while not self.login_required:
+            await asyncio.sleep(LOOKS_EVERY_S)
+            try:
+                await self._look()
+            except ParleyError as err:  # the database can't be read now
+                log.warning("whether there are accounts can't be looked up: %s", err.message)
