@@ -28,12 +28,12 @@ def require_strong(password: str, *names: str) -> None:
     """
     if len(password) < MIN_CHARS:
         text = f"This password is too short. Use {MIN_CHARS} characters or more; several words are easy to remember."
-        raise WeakPassword(text, reason="short", limit=MIN_CHARS)
+        raise WeakPassword(text, why="short", limit=MIN_CHARS)
     if len(password) > MAX_CHARS:
-        raise WeakPassword(f"This password has more than {MAX_CHARS} characters.", reason="long", limit=MAX_CHARS)
+        raise WeakPassword(f"This password has more than {MAX_CHARS} characters.", why="long", limit=MAX_CHARS)
     if zxcvbn(password[:_JUDGED_CHARS], user_inputs=[name for name in names if name])["score"] < _TOO_EASY:
         text = "This password is easy to guess. Use several words that don't belong together."
-        raise WeakPassword(text, reason="common")
+        raise WeakPassword(text, why="easy")
 
 
 class Passwords:

@@ -6,7 +6,7 @@ from app.errors.base import Conflict, Forbidden, InvalidRequest, NotFound, Parle
 
 
 class WeakPassword(InvalidRequest):
-    """``details``: ``reason``: ``short``, ``long``, ``common`` or ``name``; ``limit``, of characters."""
+    """``details``: ``why`` (``short``, ``long`` or ``easy`` to guess), ``limit`` (characters)."""
 
     code = "weak_password"
 

@@ -16,10 +16,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 from urllib.parse import unquote
 
 from fastapi import FastAPI
 from starlette.types import Message, Scope
+
+from app.auth.running_requests import RunningRequests
+from app.domain.accounts import AccountRole, Principal
+from app.store import Store
 
 AUDITED = {
     *("socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname", "subprocess.Popen"),
@@ -147,12 +153,23 @@ async def _answer(page: FastAPI, request: Request) -> Answer:
     return Answer(sent[0]["status"], found, body.decode("latin-1"), [])
 
 
+class NoAccounts:
+    """In place of the accounts of an open store."""
+
+    login_required = False
+    local = Principal("local", "", AccountRole.ADMIN)
+
+    def __init__(self) -> None:
+        self.running = RunningRequests(cast(Store, None))  # which is asked for sessions only
+
+
 def _main() -> None:
     from app.main import create_app, mount_frontend
     from tests.support.servers import scripted_settings
 
     settings = scripted_settings(Path(sys.argv[1]))
     page = mount_frontend(create_app(settings), "gradio", "http://127.0.0.1:9", settings.data_dir)
+    page.state.services = SimpleNamespace(auth=NoAccounts())  # the rest is not opened
     print(json.dumps(asdict(_described(page))), flush=True)
     asyncio.run(_serve(page))
 

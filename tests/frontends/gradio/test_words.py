@@ -33,7 +33,7 @@ PAGE_ERRORS = {
 def word_file(language: str) -> str:
     return "".join(
         (STATIC / "i18n" / f"{name}{language}.js").read_text("utf-8")
-        for name in ("", "datasets_", "feedback_", "hub_", "import_", "jobs_", "review_")
+        for name in ("", "account_", "datasets_", "feedback_", "hub_", "import_", "jobs_", "review_")
     )
 
 
@@ -44,7 +44,7 @@ def words(language: str) -> dict[str, str]:
 def error_classes(root: type[ParleyError] = ParleyError) -> Iterator[type[ParleyError]]:
     yield root
     for below in root.__subclasses__():
-        if below.__module__ == app.errors.__name__:
+        if below.__module__.startswith(app.errors.__name__):
             yield from error_classes(below)
 
 
@@ -85,7 +85,7 @@ def test_every_error_and_reason_has_words() -> None:
 def hub_reasons() -> set[str]:
     """Why a hub's files may not come."""
     kinds = {"wrong", *hub_errors._TEXTS} - {"disk"}
-    sources = [path.read_text("utf-8") for path in Path(app.errors.__file__).parent.rglob("*.py")]
+    sources = [path.read_text("utf-8") for path in Path(app.errors.__file__).parent.parent.rglob("*.py")]
     named = {reason for text in sources for reason in re.findall(r'reason ?= ?"(\w+)"', text)}
     assert len(kinds) > 12
     assert {"several", "reference", "slow", "room", "base"} <= named

@@ -1,4 +1,5 @@
 /** Every word of the page in English. `i18n/zh.js` has the same keys (a test compares them). */
+import { enAccount } from "./account_en.js";
 import { enDatasets } from "./datasets_en.js";
 import { enFeedback } from "./feedback_en.js";
 import { enHub } from "./hub_en.js";
@@ -7,6 +8,7 @@ import { enJobs } from "./jobs_en.js";
 import { enReview } from "./review_en.js";
 
 export const en = {
+  ...enAccount,
   ...enDatasets,
   ...enFeedback,
   ...enImport,

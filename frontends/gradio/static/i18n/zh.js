@@ -1,4 +1,5 @@
 /** 页面上的全部中文文字。键与 `i18n/en.js` 相同（有测试比较）。 */
+import { zhAccount } from "./account_zh.js";
 import { zhDatasets } from "./datasets_zh.js";
 import { zhFeedback } from "./feedback_zh.js";
 import { zhHub } from "./hub_zh.js";
@@ -7,6 +8,7 @@ import { zhJobs } from "./jobs_zh.js";
 import { zhReview } from "./review_zh.js";
 
 export const zh = {
+  ...zhAccount,
   ...zhDatasets,
   ...zhFeedback,
   ...zhImport,
