@@ -103,6 +103,11 @@ class Settings(BaseSettings):
         return path
 
     @property
+    def is_private(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return self.host in LOOPBACK_HOSTS
+
+    @property
     def resolved_database_url(self) -> str:
         """The URL in use: `database_url`, or SQLite under `data_dir`."""
         return self.database_url or f"sqlite:///{quote(str(self.data_dir / 'parley.db'))}"

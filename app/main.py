@@ -18,7 +18,7 @@ from app import __version__
 from app.api import errors
 from app.api.authentication import Authentication
 from app.api.deps import Services
-from app.api.guard import BodyLimit, HostAndOriginCheck, RootPath, SecurityHeaders, cors
+from app.api.guard import BodyLimit, HostAndOriginCheck, RootPath, SecurityHeaders, cors, own_names
 from app.api.routes import (
     account,
     chatglm,
@@ -46,7 +46,7 @@ from app.chat.transfer.transfers import Transfers
 from app.config import Settings
 from app.engine.factories import EngineFactories, engine_inputs
 from app.engine.pool import ModelPool
-from app.errors import ParleyError
+from app.errors import ConfigurationError, ParleyError
 from app.feedback.datasets.service import DatasetService
 from app.feedback.review import ReviewService
 from app.feedback.service import FeedbackService
@@ -70,6 +70,12 @@ ROUTES = (
     openai,
 )
 JOB_KINDS = ("app.jobs.kinds", "app.feedback.job_kinds")  # the packages that define kinds of jobs
+
+
+_NO_ADMINISTRATOR = (
+    "Parley can't listen on {host} before there is an administrator: anybody who reaches it could read every chat. "
+    "Make one first:  parley users add NAME   Or listen on this machine only: --host 127.0.0.1"
+)
 
 
 def create_app(settings: Settings, engines: EngineFactories | None = None) -> FastAPI:
@@ -109,7 +115,13 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
     longer = {transfers.IMPORT_PATH: settings.max_import_bytes}
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, streamed=longer)
     app.add_middleware(Authentication)
-    app.add_middleware(HostAndOriginCheck, proxies=settings.allowed_hosts, cors_origins=settings.cors_origins)
+    names = () if settings.is_private else own_names()
+    app.add_middleware(
+        HostAndOriginCheck,
+        proxies=settings.allowed_hosts,
+        own_names=names,
+        cors_origins=settings.cors_origins,
+    )
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, **cors(settings.cors_origins))
     app.add_middleware(ServerErrorMiddleware, handler=errors.on_bug)
@@ -161,8 +173,10 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
         auth = AuthService(store, LOCAL_USER, login=settings.login)
         stack.push_async_callback(auth.close)
         await auth.start()
+        if not settings.is_private and not auth.has_administrator:
+            raise ConfigurationError(_NO_ADMINISTRATOR.format(host=settings.host))
         catalog = Catalog.from_settings(settings, engine_inputs(engines))
-        pool = ModelPool(settings, catalog, engines)
+        pool = ModelPool(settings, catalog, engines, several_people=lambda: auth.login_required)
         stack.push_async_callback(pool.close)
         pool.warm_up()
         job_service = JobService(store, find_kinds(JOB_KINDS), Places.of(settings))

@@ -47,7 +47,7 @@ class Authentication:
                 await _refuse_nobody(scope, send)
                 return
             if principal is not None and principal.key_id is not None:
-                _require_scope(principal, scope["path"])
+                _require_scope(principal, scope["method"], scope["path"])
         except NotSignedIn as err:
             await respond(send, 401, {"error": err.payload()}, _BEARER)
         except NotAllowed as err:
@@ -73,13 +73,17 @@ def session_cookie(scope: Scope) -> str:
 
 
 def session_token(scope: Scope) -> str | None:
-    """The token in the session's cookie."""
-    name = session_cookie(scope)
-    cookies = "; ".join(value.decode("latin-1") for key, value in scope["headers"] if key == b"cookie")
-    found = {
-        value.strip() for pair in cookies.split(";") for key, _, value in [pair.partition("=")] if key.strip() == name
-    }
-    return found.pop() if len(found) == 1 else None
+    """The token in the session's cookie.
+
+    The page's server asks the API over plain HTTP with the cookies of a browser that may have used TLS.
+    """
+    headers = [value.decode("latin-1") for key, value in scope["headers"] if key == b"cookie"]
+    pairs = [pair.partition("=") for header in headers for pair in header.split(";")]
+    for name in dict.fromkeys((_SECURE_COOKIE, session_cookie(scope))):
+        found = {value.strip() for key, _, value in pairs if key.strip() == name}
+        if found:
+            return found.pop() if len(found) == 1 else None
+    return None
 
 
 async def _identified(auth: AuthService, scope: Scope) -> Principal | None:
@@ -109,9 +113,9 @@ def _keys(scope: Scope) -> set[str]:
     return found
 
 
-def _require_scope(principal: Principal, path: str) -> None:
+def _require_scope(principal: Principal, method: str, path: str) -> None:
     """Raise :class:`NotAllowed` if the key may not be used for this path. The page takes no keys."""
-    if path == "/v1" or path.startswith("/v1/") or path == "/":
+    if path.startswith("/v1/") or path in _V1 or (method, path) == ("POST", "/"):  # the last is ChatGLM-6B's API
         needed = accounts.Scope.OPENAI
     elif path.startswith("/api/") or path in ("/openapi.json", "/metrics"):
         needed = accounts.Scope.API
@@ -139,4 +143,6 @@ async def _refuse_nobody(scope: Scope, send: Send) -> None:
     await respond(send, 401, {"error": error.payload()}, _BEARER)
 
 
+# What programs ask that were told half of an address; routes say where the API is.
+_V1 = ("/v1", "/chat/completions", "/completions", "/embeddings", "/models")
 _BEARER = ((b"www-authenticate", b'Bearer realm="Parley"'),)

@@ -18,7 +18,7 @@ from app.chat.conversations import ConversationService
 from app.chat.service import ChatService
 from app.chat.transfer.transfers import Transfers
 from app.config import Settings
-from app.domain.accounts import Principal
+from app.domain.accounts import AccountRole, Principal
 from app.engine.pool import ModelPool
 from app.errors import NotAllowed, NotSignedIn
 from app.feedback.datasets.service import DatasetService
@@ -78,6 +78,13 @@ async def current_user(who: PrincipalDep) -> str:
     return _somebody(who).user_id
 
 
+async def member(who: PrincipalDep) -> str:
+    """Policy: a member or an administrator, no guest."""
+    if _somebody(who).role is AccountRole.GUEST:
+        raise NotAllowed("Guests may not do this.")
+    return _somebody(who).user_id
+
+
 async def administrator(who: PrincipalDep) -> Principal:
     """Policy: an administrator. Without accounts that is the local user."""
     if not _somebody(who).is_admin:
@@ -106,12 +113,13 @@ async def administrator_id(who: Annotated[Principal, Depends(administrator)]) ->
 
 
 UserId = Annotated[str, Depends(current_user)]
+MemberId = Annotated[str, Depends(member)]
 Admin = Annotated[Principal, Depends(administrator)]
 AdminId = Annotated[str, Depends(administrator_id)]
 InPerson = Annotated[Principal, Depends(in_person)]
 Anyone = Depends(anyone)
 AdminOnly = Depends(administrator)
-POLICIES = (anyone, current_user, administrator, in_person)
+POLICIES = (anyone, current_user, member, administrator, in_person)
 
 
 async def languages(request: Request) -> tuple[str, ...]:

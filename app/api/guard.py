@@ -7,7 +7,9 @@ server on their machine (DNS rebinding, cross-site requests).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import socket
+from collections.abc import Collection, Iterable, Mapping
+from ipaddress import ip_address
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -112,12 +114,21 @@ class HostAndOriginCheck:
     A reverse proxy may replace Host by our address, or leave out the port. Then the origin is ours if its name is one
     of ours and the browser says that it is the same site, which a page can't pretend; over plain HTTP to another
     machine browsers don't say it, and the names in `proxies` suffice. `cors_origins` may use ``/v1`` and nothing else.
+
+    With `own_names`, of a server that other machines reach, any IP address is allowed too: rebinding needs a name.
     """
 
-    def __init__(self, app: ASGIApp, proxies: Iterable[str], cors_origins: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        proxies: Iterable[str],
+        own_names: Collection[str] = (),
+        cors_origins: Iterable[str] = (),
+    ) -> None:
         self._app = app
         self._proxies, self._cors_origins = frozenset(proxies), frozenset(cors_origins)
-        self._hosts = self._proxies.union(LOOPBACK_HOSTS)
+        self._hosts = self._proxies.union(LOOPBACK_HOSTS, own_names)
+        self._any_address = bool(own_names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -128,12 +139,15 @@ class HostAndOriginCheck:
         name = _host_name(hosts[0]) if hosts else ""
         if len(hosts) > 1 or len(origins) > 1:
             await refuse(scope, send, "A request must name one Host, and at most one Origin.")
-        elif name not in self._hosts:
+        elif not self._is_known(name):
             await refuse(scope, send, UNKNOWN_HOST.format(name=name[:80]), UNKNOWN_HOST_ZH.format(name=name[:80]))
         elif not (self._is_own(scope, hosts[0], origins) or self._is_listed(scope, origins) or _opens_page(scope)):
             await refuse(scope, send, FOREIGN, FOREIGN_ZH)
         else:
             await self._app(scope, receive, send)
+
+    def _is_known(self, name: str) -> bool:
+        return name in self._hosts or (self._any_address and _is_address(name))
 
     def _is_own(self, scope: Scope, host: str, origins: list[str]) -> bool:
         """Whether a request comes from our own page, from the address bar or from a program that is no browser."""
@@ -148,6 +162,20 @@ class HostAndOriginCheck:
     def _is_listed(self, scope: Scope, origins: list[str]) -> bool:
         """Whether it is a request to the OpenAI-compatible API from an origin in the settings."""
         return scope["path"].startswith("/v1/") and self._cors_origins.issuperset(origins) and bool(origins)
+
+
+def own_names() -> tuple[str, ...]:
+    """The names under which other machines find this one in its network."""
+    name = socket.gethostname().lower()
+    return (name, f"{name.partition('.')[0]}.local")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _origin_name(origin: str) -> str:

@@ -43,11 +43,15 @@ class AuthService:
         self.running = RunningRequests(store)
         self.passwords = passwords
         self.login_required = login
+        self.has_administrator = False
+        self.first_link: str | None = None  # the secret of an invitation for the first administrator
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Look whether a login is needed, and from now on every two seconds until it is."""
         await self._look()
+        if self._login and not self.has_administrator:
+            _, self.first_link = await self.act(people.invite, None, AccountRole.ADMIN)
         self.running.start()
         self._watch = asyncio.create_task(self._look_again(), name="look for the first account")
 
@@ -59,13 +63,6 @@ class AuthService:
             with suppress(asyncio.CancelledError):
                 await self._watch
 
-    async def first_invitation(self) -> str | None:
-        """The secret of an invitation for the first administrator; ``None`` if there is one already."""
-        if not self._login or await self._store.read(lambda r: r.users.has_administrator()):
-            return None
-        _, token = await self._store.write(lambda r: people.invite(r, None, AccountRole.ADMIN))
-        return token
-
     async def act(self, work: Callable[Concatenate[Repositories, P], T], *args: P.args, **options: P.kwargs) -> T:
         """Do something of :mod:`app.auth.people`, in one transaction."""
         return await self._store.write(lambda r: work(r, *args, **options))
@@ -76,7 +73,8 @@ class AuthService:
 
     async def _look(self) -> None:
         """Once there are accounts, a login is needed until the next start, whatever becomes of them."""
-        self.login_required = self.login_required or await self._store.read(lambda r: r.users.has_administrator())
+        self.has_administrator = await self._store.read(lambda r: r.users.has_administrator())
+        self.login_required = self.login_required or self.has_administrator
 
     async def _look_again(self) -> None:
         while not self.login_required:

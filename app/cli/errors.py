@@ -10,10 +10,20 @@ from typing import ParamSpec, TypeVar
 import typer
 from pydantic import ValidationError
 
-from app.errors import ConfigurationError, DatasetExists, InvalidManifest, InvalidRequest, NotFound, ParleyError
+from app.errors import (
+    ConfigurationError,
+    DatasetExists,
+    InvalidManifest,
+    InvalidRequest,
+    LastAdministrator,
+    NotFound,
+    ParleyError,
+    UsernameTaken,
+)
 
 FAILED = 1
 WRONG_INPUT = 2
+_IN_THE_WAY = DatasetExists | UsernameTaken | LastAdministrator
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,7 +31,7 @@ T = TypeVar("T")
 
 def exit_code(err: ParleyError) -> int:
     """The exit code of an error: 2 for wrong input or settings, 1 for other failures."""
-    wrong = isinstance(err, NotFound | InvalidRequest | InvalidManifest | ConfigurationError | DatasetExists)
+    wrong = isinstance(err, NotFound | InvalidRequest | InvalidManifest | ConfigurationError | _IN_THE_WAY)
     return WRONG_INPUT if wrong else FAILED
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from app import __version__
-from app.cli import chat, data, db, jobs, models, serve
+from app.cli import chat, data, db, jobs, models, serve, users
 
 HELP = """Chat with a model on your own machine, rate the replies, and use your ratings as training data.
 
@@ -33,6 +33,7 @@ def build() -> typer.Typer:
     app.command("chat", help=chat.HELP)(chat.chat)
     app.add_typer(models.app, name="models")
     app.add_typer(jobs.app, name="jobs")
+    app.add_typer(users.app, name="users")
     app.add_typer(db.app, name="db")
     app.add_typer(data.app, name="data")
     return app

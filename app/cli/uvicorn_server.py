@@ -7,7 +7,7 @@ import gc
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import uvicorn
@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from app.api.deps import Services
 from app.cli.uvicorn_protocol import LimitedProtocol
-from app.config import LOOPBACK_HOSTS
+from app.config import LOOPBACK_ADDRESSES
 from app.errors import ConfigurationError, ParleyError
 
 # Event streams are closed at shutdown; connections still open after this are cut.
@@ -24,12 +24,6 @@ GRACE_S = 3
 
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket. Raises :class:`ConfigurationError` with what to do."""
-    if host not in LOOPBACK_HOSTS:
-        raise ConfigurationError(
-            f"Parley can't listen on {host}: this version has no accounts, so anyone who can reach it could read every "
-            "chat. Use 127.0.0.1, and put a reverse proxy with its own login in front of it (set PARLEY_ALLOWED_HOSTS "
-            "to the proxy's host name)."
-        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -47,8 +41,9 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def address(listening: socket.socket) -> str:
-    """The URL of a bound socket."""
+    """The URL of a bound socket, on this machine."""
     host, port = listening.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
@@ -64,7 +59,12 @@ def exempt_start_from_gc() -> None:
 class Server(uvicorn.Server):
     """Uvicorn that ends replies and event streams before it waits for connections to close."""
 
-    def __init__(self, app: Starlette, on_started: Callable[[Services], None] | None = None) -> None:
+    def __init__(
+        self,
+        app: Starlette,
+        on_started: Callable[[Services], None] | None = None,
+        trusted_proxies: Sequence[str] = LOOPBACK_ADDRESSES,
+    ) -> None:
         config = uvicorn.Config(
             app,
             http=LimitedProtocol,
@@ -73,6 +73,7 @@ class Server(uvicorn.Server):
             access_log=False,
             timeout_graceful_shutdown=GRACE_S,
             server_header=False,
+            forwarded_allow_ips=list(trusted_proxies),
             lifespan="on",
         )
         super().__init__(config)

@@ -17,6 +17,7 @@ from app.errors import QueueFull
 _MAX_DURATIONS = 16  # recent replies whose durations are averaged
 _DEFAULT_REPLY_S = 10.0  # the assumed duration of a reply before one was measured
 _MAX_RETRY_S = 120
+_SHARES = 4  # of the places to wait in, where there are several people
 
 
 class Ticket:
@@ -69,11 +70,21 @@ class Ticket:
 
 
 class AdmissionQueue:
-    """Admits `slots` requests, lets `max_waiting` wait and refuses more. Belongs to one event loop."""
+    """Admits `slots` requests, lets `max_waiting` wait and refuses more. Belongs to one event loop.
 
-    def __init__(self, slots: int, max_waiting: int, clock: Callable[[], float] = time.monotonic) -> None:
+    With `several_people` one user has at most a quarter of the places to wait in.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        max_waiting: int,
+        several_people: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.slots = slots
         self.max_waiting = max_waiting
+        self._several_people = several_people
         self._clock = clock
         self._running: set[Ticket] = set()
         self._waiting: dict[str, deque[Ticket]] = {}  # by user; the first user is served next
@@ -95,6 +106,12 @@ class AdmissionQueue:
         if self.running < self.slots:
             self._start(ticket)
             return ticket
+        if self.max_waiting and len(self._waiting.get(user_id, ())) >= self._share():
+            raise QueueFull(
+                f"{self._share()} of your requests are waiting for this model already. Wait for one of them.",
+                waiting=self._share(),
+                retry_after_s=self._retry_after_s(),
+            )
         if self.waiting >= self.max_waiting:
             raise QueueFull(
                 f"The model is busy: {self.slots} replies are running and {self.waiting} requests are waiting. "
@@ -114,6 +131,10 @@ class AdmissionQueue:
             served.extend(queue.popleft() for queue in queues)
             queues = [queue for queue in queues if queue]
         return served
+
+    def _share(self) -> int:
+        """How many requests of one user may wait."""
+        return max(1, self.max_waiting // _SHARES) if self._several_people() else self.max_waiting
 
     def _start(self, ticket: Ticket) -> None:
         ticket.admitted_at = self._clock()

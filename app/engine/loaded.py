@@ -7,8 +7,9 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
-from app.domain.generation import Admitted, GenerationEvent, GenerationRequest, Prompt, Queued
+from app.domain.generation import Admitted, Finished, GenerationEvent, GenerationRequest, Prompt, Queued
 from app.domain.messages import Role, Turn
 from app.domain.turn_order import in_order
 from app.engine.admission import AdmissionQueue, Ticket
@@ -35,15 +36,21 @@ class LoadedModel:
         digest: str,
         max_waiting: int,
         check_weights: Callable[[], None] = lambda: None,
+        several_people: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`check_weights` is called in a thread before a restart of the worker; it raises if the files changed."""
+        """`check_weights` is called in a thread before a restart of the worker; it raises if the files changed.
+
+        With `several_people` nobody fills the queue alone, or is told what of a prompt was in the cache: that would
+        tell what others have asked.
+        """
         self.manifest = manifest
         self.digest = digest
         self.quantization = manifest.quantization
         self.engine = engine
-        self.queue = AdmissionQueue(engine.capabilities.slots, max_waiting)
+        self.queue = AdmissionQueue(engine.capabilities.slots, max_waiting, several_people)
         self.restarts = 0
         self._check_weights = check_weights
+        self._several_people = several_people
         self._reviving = asyncio.Lock()
         self._rendering = asyncio.Semaphore(_RENDERINGS)
         self._deaths: deque[float] = deque(maxlen=8)
@@ -91,6 +98,8 @@ class LoadedModel:
             await self._revive()
             async with aclosing(reasoned(self.engine, request, self.manifest)) as events:
                 async for event in events:
+                    if isinstance(event, Finished) and self._several_people():
+                        event = replace(event, usage=replace(event.usage, cached_tokens=0))
                     yield event
 
     async def _revive(self) -> None:

@@ -77,8 +77,16 @@ class _Entry:
 class ModelPool:
     """Leases models. Belongs to one event loop; close it before the loop ends."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, factories: EngineFactories | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        factories: EngineFactories | None = None,
+        several_people: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`several_people`: whether requests are those of people who must not learn of, or wait for, each other's."""
         self._settings = settings
+        self._several_people = several_people
         self._catalog = catalog
         self.budget = catalog.budget
         self._factories = find_factories() if factories is None else factories
@@ -279,7 +287,7 @@ class ModelPool:
             await engine.stop()
             raise
         check = partial(self._planner.check_unchanged, manifest.id, planned.digest)
-        return LoadedModel(manifest, engine, planned.digest, self._settings.max_waiting, check)
+        return LoadedModel(manifest, engine, planned.digest, self._settings.max_waiting, check, self._several_people)
 
     async def _reserve(self, entry: _Entry, wanted: MemoryEstimate) -> MemoryEstimate:
         """Reserve memory for `entry`, with fewer slots if necessary, after unloading idle models as needed.

@@ -117,7 +117,7 @@ async def test_giving_up_ends_the_wait() -> None:
 
 async def test_when_to_come_back_is_learnt_from_recent_replies() -> None:
     clock = Clock()
-    queue = AdmissionQueue(2, 0, clock)
+    queue = AdmissionQueue(2, 0, clock=clock)
     for _ in range(5):
         ticket = queue.admit("a")
         clock.now_s += 30

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 
 from app.api import sse
-from app.api.deps import AdminId, Languages, ServicesDep, UserId
+from app.api.deps import AdminId, Languages, PrincipalDep, ServicesDep, UserId
 from app.api.job_json import JobPublic, job_public
-from app.api.model_json import event_json, listing_json, model_json
+from app.api.model_json import Reader, event_json, listing_json, model_json
 from app.api.model_requests import ConvertModel, ImportModel, PullByName, PullStarted
 from app.api.schemas import ModelRef
 from app.models.service import ModelService
@@ -22,31 +23,40 @@ from app.models.service import ModelService
 router = APIRouter(prefix="/api/models", tags=["models"])
 
 
+async def reader(who: PrincipalDep, languages: Languages) -> Reader:
+    """Who reads: administrators see where files are."""
+    return Reader(languages, sees_files=who is not None and who.is_admin)
+
+
+ReaderDep = Annotated[Reader, Depends(reader)]
+
+
 @router.get("")
-async def list_models(_: UserId, services: ServicesDep, languages: Languages) -> dict[str, Any]:
+async def list_models(_: UserId, services: ServicesDep, reader: ReaderDep) -> dict[str, Any]:
     """List all models with state, memory requirement and whether they fit, and the machine's memory."""
-    return listing_json(await asyncio.to_thread(services.models.listing, languages), languages)
+    return listing_json(await asyncio.to_thread(services.models.listing, reader.languages), reader)
 
 
 @router.get("/events", response_class=StreamingResponse, responses={200: sse.EVENT_STREAM})
 async def watch_models(
     _: UserId,
     services: ServicesDep,
-    languages: Languages,
+    reader: ReaderDep,
     language: Annotated[str | None, Query(max_length=35, pattern="^[A-Za-z0-9-]+$")] = None,
 ) -> StreamingResponse:
     """Subscribe to the list of models: all models, then changes, as server-sent events (see docs/api.md).
 
     `language` takes precedence over ``Accept-Language``, which a browser's EventSource can't set.
     """
-    wanted = (language, *languages) if language else languages
-    return sse.response(_events(services.models, wanted, services.settings.heartbeat_s))
+    if language:
+        reader = replace(reader, languages=(language, *reader.languages))
+    return sse.response(_events(services.models, reader, services.settings.heartbeat_s))
 
 
-async def _events(models: ModelService, languages: tuple[str, ...], heartbeat_s: float) -> AsyncIterator[bytes]:
-    async with aclosing(models.subscribe(languages, heartbeat_s)) as subscription:
+async def _events(models: ModelService, reader: Reader, heartbeat_s: float) -> AsyncIterator[bytes]:
+    async with aclosing(models.subscribe(reader.languages, heartbeat_s)) as subscription:
         async for event in subscription:
-            yield sse.HEARTBEAT if event is None else sse.encode(*event_json(event, languages))
+            yield sse.HEARTBEAT if event is None else sse.encode(*event_json(event, reader))
 
 
 @router.post("/pull", status_code=202)
@@ -63,9 +73,9 @@ async def import_files(user_id: AdminId, services: ServicesDep, body: ImportMode
 
 
 @router.get("/{model_id}")
-async def get_model(_: UserId, services: ServicesDep, model_id: ModelRef, languages: Languages) -> dict[str, Any]:
+async def get_model(_: UserId, services: ServicesDep, model_id: ModelRef, reader: ReaderDep) -> dict[str, Any]:
     """Get one model as in the list; an id with ``@quantization`` selects that variant."""
-    return model_json(await asyncio.to_thread(services.models.show, model_id, languages), languages)
+    return model_json(await asyncio.to_thread(services.models.show, model_id, reader.languages), reader)
 
 
 @router.post("/{model_id}/pull", status_code=202, response_class=Response)

@@ -16,7 +16,7 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
-from app.api.deps import Services, ServicesDep, UserId
+from app.api.deps import MemberId, Services, ServicesDep, UserId
 from app.api.schemas import Id
 from app.api.transfer_schemas import ConversationImported, imported_json
 from app.chat.transfer.import_report import ImportReport
@@ -40,7 +40,7 @@ _PIECE_BYTES = 1 << 20
 
 @router.post("/import", status_code=201, response_model=ConversationImported, openapi_extra=_FILE)
 async def import_conversations(
-    user_id: UserId, services: ServicesDep, request: Request, name: Annotated[str, _FILE_NAME] = ""
+    user_id: MemberId, services: ServicesDep, request: Request, name: Annotated[str, _FILE_NAME] = ""
 ) -> Any:
     """Import the chats, judgements and training data in a file: JSON, JSON Lines or a zip archive, of many programs.
 
