@@ -46,7 +46,7 @@ class Authentication:
             if principal is None and not _is_open(scope["path"]):
                 await _refuse_nobody(scope, send)
                 return
-            if principal is not None and principal.key_id is not None:
+            if principal is not None and principal.key_id is not None and not _is_open(scope["path"]):
                 _require_scope(principal, scope["method"], scope["path"])
         except NotSignedIn as err:
             await respond(send, 401, {"error": err.payload()}, _BEARER)

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import io
-from typing import Any
 
+class ZipPieces:
+    """A file that can't be read or sought: what `zipfile` writes to it is taken away in pieces.
 
-class ZipPieces(io.RawIOBase):
-    """A file that can't be read or sought: what `zipfile` writes to it is taken away in pieces."""
+    It is no `io` class: those are closed when nobody needs them any more, perhaps before an archive that was never
+    finished, because its download was broken off, and that writes its end.
+    """
 
     def __init__(self) -> None:
-        super().__init__()
         self._pieces: list[bytes] = []
 
-    def writable(self) -> bool:
-        """It is."""
-        return True
-
-    def write(self, data: Any) -> int:
+    def write(self, data: bytes) -> int:
         """Append `data`."""
         self._pieces.append(bytes(data))
         return len(self._pieces[-1])
+
+    def flush(self) -> None:
+        """Does nothing."""
+
+    def close(self) -> None:
+        """Does nothing."""
 
     def take(self) -> bytes:
         """What was written since the last call."""

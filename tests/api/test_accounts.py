@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.config import Settings
 from app.engine.scripted import Reply, rules
 from tests.support.people import People, Person
 from tests.support.servers import scripted_settings, serving
@@ -18,10 +19,15 @@ SCRIPT = rules(("slow", Reply.of("word " * 400, delay_ms=20)), ("hang", Reply(("
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return scripted_settings(tmp_path_factory.mktemp("people"), login=True)
+
+
+@pytest.fixture(scope="module")
+def people(settings: Settings) -> Iterator[People]:
     """One server for all tests, each of which makes the accounts that it needs."""
-    with serving(scripted_settings(tmp_path_factory.mktemp("people"), login=True), SCRIPT) as api:
-        found = People(api)
+    with serving(settings, SCRIPT) as api:
+        found = People(api.url, api.parts.auth.first_link)
         yield found
         found.close()
 
@@ -286,8 +292,8 @@ def test_what_administrators_do_is_noted(people: People, ann: Person, member: Pe
     assert member.password not in ann.http.get("/api/audit", params={"limit": 500}).text
 
 
-def test_where_files_are_is_told_to_administrators_only(people: People, ann: Person, member: Person) -> None:
-    folder = people.api.parts.settings.model_store / "manifests"
+def test_where_files_are_is_told_to_administrators_only(settings: Settings, ann: Person, member: Person) -> None:
+    folder = settings.model_store / "manifests"
     (folder / "broken.toml").write_text("id = ")
     try:
         listed = {who: who_http.get("/api/models").text for who, who_http in (("ann", ann.http), ("bo", member.http))}
@@ -297,8 +303,8 @@ def test_where_files_are_is_told_to_administrators_only(people: People, ann: Per
     assert str(folder) not in listed["bo"]
 
 
-def test_nobody_fills_the_queue_alone(people: People, ann: Person, member: Person) -> None:
-    queue_share = people.api.parts.settings.max_waiting // 4
+def test_nobody_fills_the_queue_alone(settings: Settings, ann: Person, member: Person) -> None:
+    queue_share = settings.max_waiting // 4
     conversations = [member.conversation() for _ in range(4 + queue_share + 1)]
     asked = [
         member.http.post(f"/api/conversations/{one}/messages", json={"content": "hang", "parent_id": None})

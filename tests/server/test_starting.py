@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import sqlite3
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from app.cli.uvicorn_server import Server, bind
+from app.domain.accounts import AccountRole
 from app.errors import ConfigurationError, ParleyError
 from app.main import create_app
-from app.store import Store
+from app.store import Store, changing
 from tests.support.processes import parley, serving
 from tests.support.servers import scripted_settings
 from tests.support.small_disk import remount, small_disk
@@ -42,10 +44,35 @@ def test_a_port_that_another_server_is_about_to_use() -> None:
         bind("127.0.0.1", first.getsockname()[1])
 
 
-def test_an_address_that_others_reach(tmp_path: Path) -> None:
-    code, said = refused(tmp_path, "--host", "0.0.0.0")
+def test_an_address_that_others_reach_needs_an_administrator(tmp_path: Path) -> None:
+    code, said = refused(tmp_path, "--host", "0.0.0.0", "--port", "0")
     assert code == 2
-    assert "127.0.0.1" in said
+    assert "parley users add" in said
+    with changing(f"sqlite:///{tmp_path / 'data' / 'parley.db'}") as store:
+        store.users.add("ann", "", AccountRole.ADMIN, "checksum")
+    with serving(tmp_path, "--host", "0.0.0.0") as running:
+        assert "Not encrypted" in (tmp_path / "output").read_text()
+        for host, status in (
+            ("192.168.7.7", 401),
+            ("[fe80::1]:80", 401),
+            (socket.gethostname(), 401),
+            ("evil.example", 403),
+        ):
+            assert running.http.get("/api/info", headers={"host": host}).status_code == status
+
+
+def test_the_first_account_is_made_with_a_link_that_the_start_prints(tmp_path: Path) -> None:
+    with serving(tmp_path, "--login") as running:
+        found = re.search(r"/login#(\S+)", (tmp_path / "output").read_text())
+        assert found is not None
+        assert running.http.get("/api/info").status_code == 401
+        body = {"token": found[1], "username": "ann", "password": "kettle-boat-9"}
+        assert running.http.post("/api/links/use", json=body).json()["user"]["role"] == "admin"
+    written = b"".join(path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file())
+    assert found[1].encode() not in written
+    assert b"kettle-boat-9" not in written
+    with serving(tmp_path) as running:  # from now on always
+        assert running.http.get("/api/info").status_code == 401
 
 
 def test_a_setting_that_makes_no_sense(tmp_path: Path) -> None:

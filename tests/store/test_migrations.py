@@ -11,6 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CheckConstraint, MetaData, PrimaryKeyConstraint, UniqueConstraint, create_engine, inspect
 
+from app.domain.accounts import AccountRole
 from app.store import Store, migrate, reading
 from app.store.check import check
 from app.store.connections import parse_url
@@ -188,6 +189,23 @@ def test_numbers_of_the_log_are_not_given_again_after_the_migration(tmp_path: Pa
             connection.exec_driver_sql(insert.format("NULL", "new", "up"))
             assert connection.exec_driver_sql(f"SELECT max(sequence) FROM {table}").scalar() == number + 1
     engine.dispose()
+
+
+def test_what_was_there_belongs_to_the_first_administrator(opened: Opened) -> None:
+    """A database from before there were accounts, with another rater's judgements in it."""
+    rater = f"INSERT INTO users (id, name, created_at) VALUES ('rater', 'Li', {_NOW})"
+    store = at_first_revision(opened, (*SEARCH_ROWS, rater))
+    try:
+        assert store.submit(lambda r: r.users.has_administrator()).result() is False
+        account = store.submit(lambda r: r.users.add("Ann", "", AccountRole.ADMIN, "checksum")).result()
+        assert (account.id, account.username, account.role) == ("local", "ann", AccountRole.ADMIN)
+        found = store.submit(lambda r: r.conversations.list(account.id, limit=9)).result()
+        assert [c.id for c in found] == ["c1"]
+        second = store.submit(lambda r: r.users.add("bob", "", AccountRole.MEMBER, None)).result()
+        assert second.id not in ("local", "rater")
+        assert [a.username for a in store.submit(lambda r: r.users.all()).result()] == ["ann", "bob"]
+    finally:
+        store.close_now()
 
 
 def test_no_table_is_read_as_a_whole_when_messages_or_judgements_are_deleted() -> None:

@@ -91,7 +91,7 @@ def audited_page(folder: Path) -> Iterator[AuditedPage]:
             process.kill()
 
 
-def _described(page: FastAPI) -> Description:
+def described(page: FastAPI) -> Description:
     from gradio import route_utils, utils
 
     allow_list = page.routes[-1].app  # type: ignore[attr-defined]
@@ -170,7 +170,7 @@ def _main() -> None:
     settings = scripted_settings(Path(sys.argv[1]))
     page = mount_frontend(create_app(settings), "gradio", "http://127.0.0.1:9", settings.data_dir)
     page.state.services = SimpleNamespace(auth=NoAccounts())  # the rest is not opened
-    print(json.dumps(asdict(_described(page))), flush=True)
+    print(json.dumps(asdict(described(page))), flush=True)
     asyncio.run(_serve(page))
 
 

@@ -7,8 +7,6 @@ from typing import Any
 
 import httpx
 
-from tests.support.servers import Api
-
 PASSWORD = "kettle-boat-9-{}"
 
 
@@ -43,22 +41,22 @@ class Person:
 
 @dataclass
 class People:
-    """The accounts of a server that was started with ``login``."""
+    """The accounts of a server at `url` that was started with ``login`` and offers `first_link`."""
 
-    api: Api
+    url: str
+    first_link: str | None
     clients: list[httpx.Client] = field(default_factory=list)
 
     def nobody(self, **headers: str) -> httpx.Client:
         """A browser or program that has no cookie."""
-        client = httpx.Client(base_url=self.api.url, timeout=20, verify=False, headers=headers)
+        client = httpx.Client(base_url=self.url, timeout=20, verify=False, headers=headers)
         self.clients.append(client)
         return client
 
     def first(self, username: str = "ann") -> Person:
         """The first administrator, by the link that the start prints."""
-        token = self.api.parts.auth.first_link
-        assert token is not None
-        return self.join(token, username)
+        assert self.first_link is not None
+        return self.join(self.first_link, username)
 
     def invite(self, admin: Person, role: str, username: str) -> Person:
         """Somebody whom `admin` has invited."""
