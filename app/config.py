@@ -60,6 +60,12 @@ class Settings(BaseSettings):
         120.0, gt=0, description="Seconds without data after which an upstream request fails."
     )
 
+    user_requests_per_minute: int = Field(
+        600, ge=0, description="Requests a minute of one person with an account, or of an address; 0: no limit."
+    )
+    user_replies: int = Field(16, ge=0, description="Replies of one person that may run or wait; 0: no limit.")
+    user_tokens_per_day: int = Field(0, ge=0, description="Tokens of one person a day, prompts too; 0: no limit.")
+
     heartbeat_s: float = Field(15.0, gt=0, description="Seconds between heartbeats of an idle event stream.")
     trash_days: int = Field(7, ge=0, description="Days for which a deleted conversation can be restored.")
     chatglm_api: bool = Field(False, description="Also answer POST / like ChatGLM-6B's own service.")

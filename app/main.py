@@ -35,7 +35,7 @@ from app.api.routes import (
     system,
     transfers,
 )
-from app.auth.service import AuthService
+from app.auth.service import AuthLimits, AuthService
 from app.chat.completion import Completions
 from app.chat.conversations import ConversationService
 from app.chat.event_hub import EventHub
@@ -170,13 +170,13 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
         store = Store.open(settings.resolved_database_url, settings.data_dir, trash_days=settings.trash_days)
         stack.push_async_callback(store.close)
         _report(store.opening, settings)
-        auth = AuthService(store, LOCAL_USER, login=settings.login)
+        auth = AuthService(store, LOCAL_USER, AuthLimits.of(settings), login=settings.login)
         stack.push_async_callback(auth.close)
         await auth.start()
         if not settings.is_private and not auth.has_administrator:
             raise ConfigurationError(_NO_ADMINISTRATOR.format(host=settings.host))
         catalog = Catalog.from_settings(settings, engine_inputs(engines))
-        pool = ModelPool(settings, catalog, engines, several_people=lambda: auth.login_required)
+        pool = ModelPool(settings, catalog, engines, quota=auth.usage)
         stack.push_async_callback(pool.close)
         pool.warm_up()
         job_service = JobService(store, find_kinds(JOB_KINDS), Places.of(settings))

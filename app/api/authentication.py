@@ -15,7 +15,7 @@ from app.api.refusals import respond
 from app.auth.service import AuthService
 from app.domain import accounts
 from app.domain.accounts import Principal
-from app.errors import NotAllowed, NotSignedIn, ParleyError
+from app.errors import NotAllowed, NotSignedIn, ParleyError, TooManyRequests
 
 PRINCIPAL = "parley.principal"  # in the ASGI scope
 LOGIN_PAGE = "/login"
@@ -43,6 +43,8 @@ class Authentication:
         auth: AuthService = scope["app"].state.services.auth
         try:
             principal = await _identified(auth, scope) if auth.login_required else auth.local
+            if auth.login_required:
+                auth.rate.count(principal.user_id if principal else f"address {(scope.get('client') or ('', 0))[0]}")
             if principal is None and not _is_open(scope["path"]):
                 await _refuse_nobody(scope, send)
                 return
@@ -52,6 +54,9 @@ class Authentication:
             await respond(send, 401, {"error": err.payload()}, _BEARER)
         except NotAllowed as err:
             await respond(send, 403, {"error": err.payload()})
+        except TooManyRequests as err:
+            retry_after = str(err.details["retry_after_s"]).encode()
+            await respond(send, 429, {"error": err.payload()}, [(b"retry-after", retry_after)])
         except ParleyError as err:  # the database can't be read now
             await respond(send, 503, error_body(err.code, err.message))
         else:

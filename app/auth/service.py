@@ -6,15 +6,19 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Concatenate, ParamSpec, TypeVar
+from dataclasses import dataclass
+from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from app.auth import people
 from app.auth.attempts import Attempts
 from app.auth.authenticator import Authenticator
 from app.auth.own_account import OwnAccount
 from app.auth.passwords import Passwords
+from app.auth.request_rate import RequestRate
 from app.auth.running_requests import RunningRequests
 from app.auth.sign_in import SignIn
+from app.auth.usage import PeoplesUsage, UsageLimits
+from app.config import Settings
 from app.domain.accounts import AccountRole, Principal
 from app.errors import ParleyError
 from app.store import Repositories, Store
@@ -27,21 +31,36 @@ LOOKS_EVERY_S = 2.0
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class AuthLimits:
+    """What one person may do; 0: no limit."""
+
+    usage: UsageLimits
+    requests_per_minute: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Those of the settings."""
+        usage = UsageLimits(settings.user_replies, settings.user_tokens_per_day)
+        return cls(usage, settings.user_requests_per_minute)
+
+
 class AuthService:
     """Accounts. Without an administrator who can sign in, and unless the settings ask for a login, there is none:
 
     every request is the local user's, which only a server on this machine may allow.
     """
 
-    def __init__(self, store: Store, local_user_id: str, *, login: bool = False, passwords: Passwords | None = None):
-        passwords, attempts = passwords or Passwords(), Attempts()
+    def __init__(self, store: Store, local_user_id: str, limits: AuthLimits, *, login: bool = False) -> None:
+        passwords, attempts = Passwords(), Attempts()
         self._store, self._login = store, login
         self.local = Principal(local_user_id, "", AccountRole.ADMIN)
         self.authenticator = Authenticator(store)
         self.sign_in = SignIn(store, passwords, attempts)
         self.own = OwnAccount(store, passwords, attempts)
         self.running = RunningRequests(store)
-        self.passwords = passwords
+        self.usage = PeoplesUsage(store, limits.usage, lambda: self.login_required)
+        self.rate = RequestRate(limits.requests_per_minute)
         self.login_required = login
         self.has_administrator = False
         self.first_link: str | None = None  # the secret of an invitation for the first administrator
@@ -50,6 +69,7 @@ class AuthService:
     async def start(self) -> None:
         """Look whether a login is needed, and from now on every two seconds until it is."""
         await self._look()
+        await self.usage.start()
         if self._login and not self.has_administrator:
             _, self.first_link = await self.act(people.invite, None, AccountRole.ADMIN)
         self.running.start()

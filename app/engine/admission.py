@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 
+from app.engine.quota import UNLIMITED, Quota
 from app.errors import QueueFull
 
 _MAX_DURATIONS = 16  # recent replies whose durations are averaged
@@ -72,19 +73,19 @@ class Ticket:
 class AdmissionQueue:
     """Admits `slots` requests, lets `max_waiting` wait and refuses more. Belongs to one event loop.
 
-    With `several_people` one user has at most a quarter of the places to wait in.
+    Where `quota` says that there are several people, one has at most a quarter of the places to wait in.
     """
 
     def __init__(
         self,
         slots: int,
         max_waiting: int,
-        several_people: Callable[[], bool] = lambda: False,
+        quota: Quota = UNLIMITED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.slots = slots
         self.max_waiting = max_waiting
-        self._several_people = several_people
+        self._quota = quota
         self._clock = clock
         self._running: set[Ticket] = set()
         self._waiting: dict[str, deque[Ticket]] = {}  # by user; the first user is served next
@@ -101,11 +102,23 @@ class AdmissionQueue:
         return sum(len(queue) for queue in self._waiting.values())
 
     def admit(self, user_id: str) -> Ticket:
-        """A ticket, admitted at once when a slot is free. Raises :class:`QueueFull`."""
+        """A ticket, admitted at once when a slot is free.
+
+        Raises :class:`QueueFull`, and :class:`~app.errors.TooManyRequests` if this user's quota is used up.
+        """
+        if self.running >= self.slots:
+            self._require_place(user_id)
+        self._quota.enter(user_id)
         ticket = Ticket(self, user_id)
         if self.running < self.slots:
             self._start(ticket)
-            return ticket
+        else:
+            self._waiting.setdefault(user_id, deque()).append(ticket)
+            self._update_positions()
+        return ticket
+
+    def _require_place(self, user_id: str) -> None:
+        """Raise :class:`QueueFull` if there is no place to wait in for this user."""
         if self.max_waiting and len(self._waiting.get(user_id, ())) >= self._share():
             raise QueueFull(
                 f"{self._share()} of your requests are waiting for this model already. Wait for one of them.",
@@ -119,9 +132,6 @@ class AdmissionQueue:
                 waiting=self.waiting,
                 retry_after_s=self._retry_after_s(),
             )
-        self._waiting.setdefault(user_id, deque()).append(ticket)
-        self._update_positions()
-        return ticket
 
     def order(self) -> list[Ticket]:
         """The waiting tickets in the order in which they will be admitted if none is added or released."""
@@ -134,7 +144,7 @@ class AdmissionQueue:
 
     def _share(self) -> int:
         """How many requests of one user may wait."""
-        return max(1, self.max_waiting // _SHARES) if self._several_people() else self.max_waiting
+        return max(1, self.max_waiting // _SHARES) if self._quota.several_people else self.max_waiting
 
     def _start(self, ticket: Ticket) -> None:
         ticket.admitted_at = self._clock()
@@ -142,6 +152,7 @@ class AdmissionQueue:
         ticket._move(0)
 
     def _leave(self, ticket: Ticket) -> None:
+        self._quota.leave(ticket.user_id)
         if ticket in self._running:
             self._running.remove(ticket)
             self._durations_s.append(self._clock() - (ticket.admitted_at or 0.0))

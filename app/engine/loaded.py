@@ -14,6 +14,7 @@ from app.domain.messages import Role, Turn
 from app.domain.turn_order import in_order
 from app.engine.admission import AdmissionQueue, Ticket
 from app.engine.base import Capabilities, Engine
+from app.engine.quota import UNLIMITED, Quota
 from app.engine.reasoning import reasoned
 from app.errors import UnsupportedRequest, WorkerDied
 from app.models.manifest import NO_THINK, Manifest
@@ -36,21 +37,21 @@ class LoadedModel:
         digest: str,
         max_waiting: int,
         check_weights: Callable[[], None] = lambda: None,
-        several_people: Callable[[], bool] = lambda: False,
+        quota: Quota = UNLIMITED,
     ) -> None:
         """`check_weights` is called in a thread before a restart of the worker; it raises if the files changed.
 
-        With `several_people` nobody fills the queue alone, or is told what of a prompt was in the cache: that would
+        Where `quota` says that there are several people, nobody is told what of a prompt was in the cache: that would
         tell what others have asked.
         """
         self.manifest = manifest
         self.digest = digest
         self.quantization = manifest.quantization
         self.engine = engine
-        self.queue = AdmissionQueue(engine.capabilities.slots, max_waiting, several_people)
+        self.queue = AdmissionQueue(engine.capabilities.slots, max_waiting, quota)
         self.restarts = 0
         self._check_weights = check_weights
-        self._several_people = several_people
+        self._quota = quota
         self._reviving = asyncio.Lock()
         self._rendering = asyncio.Semaphore(_RENDERINGS)
         self._deaths: deque[float] = deque(maxlen=8)
@@ -98,8 +99,10 @@ class LoadedModel:
             await self._revive()
             async with aclosing(reasoned(self.engine, request, self.manifest)) as events:
                 async for event in events:
-                    if isinstance(event, Finished) and self._several_people():
-                        event = replace(event, usage=replace(event.usage, cached_tokens=0))
+                    if isinstance(event, Finished):
+                        self._quota.used(ticket.user_id, event.usage)
+                        if self._quota.several_people:
+                            event = replace(event, usage=replace(event.usage, cached_tokens=0))
                     yield event
 
     async def _revive(self) -> None:

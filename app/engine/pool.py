@@ -19,6 +19,7 @@ from app.engine.base import Engine, EngineFactory
 from app.engine.factories import EngineFactories, factory_for, find_factories
 from app.engine.loaded import LoadedModel
 from app.engine.planning import Planner
+from app.engine.quota import UNLIMITED, Quota
 from app.engine.templates.renderer import TemplateRenderer
 from app.errors import MissingExtra, ModelBusy, ParleyError, UnsupportedRequest, WorkerFailed
 from app.models.catalog import Catalog
@@ -82,11 +83,10 @@ class ModelPool:
         settings: Settings,
         catalog: Catalog,
         factories: EngineFactories | None = None,
-        several_people: Callable[[], bool] = lambda: False,
+        quota: Quota = UNLIMITED,
     ) -> None:
-        """`several_people`: whether requests are those of people who must not learn of, or wait for, each other's."""
         self._settings = settings
-        self._several_people = several_people
+        self._quota = quota
         self._catalog = catalog
         self.budget = catalog.budget
         self._factories = find_factories() if factories is None else factories
@@ -287,7 +287,7 @@ class ModelPool:
             await engine.stop()
             raise
         check = partial(self._planner.check_unchanged, manifest.id, planned.digest)
-        return LoadedModel(manifest, engine, planned.digest, self._settings.max_waiting, check, self._several_people)
+        return LoadedModel(manifest, engine, planned.digest, self._settings.max_waiting, check, self._quota)
 
     async def _reserve(self, entry: _Entry, wanted: MemoryEstimate) -> MemoryEstimate:
         """Reserve memory for `entry`, with fewer slots if necessary, after unloading idle models as needed.

@@ -20,7 +20,7 @@ SCRIPT = rules(("slow", Reply.of("word " * 400, delay_ms=20)), ("hang", Reply(("
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return scripted_settings(tmp_path_factory.mktemp("people"), login=True)
+    return scripted_settings(tmp_path_factory.mktemp("people"), login=True, user_replies=0)
 
 
 @pytest.fixture(scope="module")

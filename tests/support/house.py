@@ -63,7 +63,7 @@ def _main() -> None:
     from tests.support.audited_page import described
     from tests.support.servers import running, scripted_engines, scripted_settings
 
-    settings = scripted_settings(Path(sys.argv[1]), login=True, chatglm_api=True)
+    settings = scripted_settings(Path(sys.argv[1]), login=True, chatglm_api=True, user_requests_per_minute=0)
     script = rules(("hang", Reply(("waiting ",), hangs=True)))
     page = mount_frontend(
         create_app(settings, scripted_engines(script)), "gradio", "http://127.0.0.1:9", settings.data_dir

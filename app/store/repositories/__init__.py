@@ -19,6 +19,7 @@ from app.store.repositories.one_time_links import OneTimeLinks
 from app.store.repositories.rankings import Rankings
 from app.store.repositories.ratings import Ratings
 from app.store.repositories.sessions import Sessions
+from app.store.repositories.usage import DailyUsage
 from app.store.repositories.users import Users
 
 __all__ = ["Repositories"]
@@ -43,3 +44,4 @@ class Repositories:
         self.api_keys = ApiKeys(session, damage)
         self.one_time_links = OneTimeLinks(session, damage)
         self.audit = Audit(session, damage)
+        self.usage = DailyUsage(session)

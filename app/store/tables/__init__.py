@@ -10,7 +10,7 @@ from app.store.tables.base import Base
 from app.store.tables.chats import WITHHELD, ConversationRow, MessageRow, SearchRow
 from app.store.tables.feedback import DatasetJudgementRow, DatasetRow, RankingItemRow, RankingRow, RatingRow, ReviewRow
 from app.store.tables.jobs import JobRow
-from app.store.tables.people import ApiKeyRow, AuditRow, OneTimeLinkRow, SessionRow, UserRow
+from app.store.tables.people import ApiKeyRow, AuditRow, DailyUsageRow, OneTimeLinkRow, SessionRow, UserRow
 
 __all__ = [
     "WITHHELD",
@@ -18,6 +18,7 @@ __all__ = [
     "AuditRow",
     "Base",
     "ConversationRow",
+    "DailyUsageRow",
     "DatasetJudgementRow",
     "DatasetRow",
     "JobRow",

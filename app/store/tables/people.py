@@ -81,6 +81,18 @@ class OneTimeLinkRow(Base):
     note: Mapped[str]
 
 
+class DailyUsageRow(Base):
+    """What a person used on a day, ``2026-11-27`` (UTC)."""
+
+    __tablename__ = "daily_usage"
+
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    replies: Mapped[int]
+    prompt_tokens: Mapped[int]
+    completion_tokens: Mapped[int]
+
+
 class AuditRow(Base):
     """An administrative act, never changed. It names people itself, since accounts may be deleted."""
 

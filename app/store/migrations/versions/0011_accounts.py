@@ -1,4 +1,4 @@
-"""Accounts: logins, sessions, API keys, one-time links and the audit log.
+"""Accounts: logins, sessions, API keys, one-time links, daily usage and the audit log.
 
 The local user, who owns everything so far, becomes an administrator, and the first account will be theirs.
 """
@@ -74,6 +74,14 @@ def upgrade() -> None:
         sa.Column("target", sa.Text, nullable=False),
         sa.Column("details", Json(dict), nullable=False),
         sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "daily_usage",
+        sa.Column("user_id", sa.String(26), sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("day", sa.String(10), primary_key=True),
+        sa.Column("replies", sa.Integer, nullable=False),
+        sa.Column("prompt_tokens", sa.Integer, nullable=False),
+        sa.Column("completion_tokens", sa.Integer, nullable=False),
     )
     for table in ("sessions", "api_keys", "one_time_links"):
         op.create_index(op.f(f"ix_{table}_user_id"), table, ["user_id"])
