@@ -40,8 +40,8 @@ class Settings(BaseSettings):
         False, description="Ask for a login before there is an account; the start prints a link to make the first."
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
-        LOOPBACK_ADDRESSES,
-        description="Addresses or networks of reverse proxies whose X-Forwarded headers count (comma-separated).",
+        (),
+        description="More addresses or networks of reverse proxies whose X-Forwarded headers count (comma-separated).",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins of pages and browser extensions that may use /v1 (comma-separated)."

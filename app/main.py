@@ -32,6 +32,7 @@ from app.api.routes import (
     people,
     review,
     session,
+    shares,
     system,
     transfers,
 )
@@ -42,6 +43,7 @@ from app.chat.event_hub import EventHub
 from app.chat.feedback_announcements import FeedbackAnnouncements
 from app.chat.reply_tasks import ReplyTasks
 from app.chat.service import ChatService
+from app.chat.sharing import Sharing
 from app.chat.transfer.transfers import Transfers
 from app.config import Settings
 from app.engine.factories import EngineFactories, engine_inputs
@@ -66,7 +68,21 @@ log = logging.getLogger(__name__)
 
 # The order matters: the first route that matches answers, and `openai` answers every other address below /v1.
 ROUTES = (
-    *(system, session, account, people, transfers, conversations, messages, feedback, review, datasets, models, jobs),
+    *(
+        system,
+        session,
+        account,
+        people,
+        transfers,
+        conversations,
+        messages,
+        shares,
+        feedback,
+        review,
+        datasets,
+        models,
+        jobs,
+    ),
     openai,
 )
 JOB_KINDS = ("app.jobs.kinds", "app.feedback.job_kinds")  # the packages that define kinds of jobs
@@ -206,6 +222,7 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
             feedback=FeedbackService(store, FeedbackAnnouncements(hub)),
             review=ReviewService(store),
             completions=Completions(model_service, pool),
+            sharing=Sharing(store, auth.passwords),
             transfers=Transfers(store, settings.max_import_bytes),
             loop_watch=loop_watch,
             local_user_id=LOCAL_USER,

@@ -88,6 +88,24 @@ class ParleyClient(AccountClient):
         found: Json = last["imported"]
         return found
 
+    # --- shared conversations -------------------------------------------------------------------------
+
+    async def share(self, conversation_id: str, options: Mapping[str, Any] | None = None) -> Json:
+        """Share what is shown now: ``leaf_id``, ``with_name``, ``passcode``, ``valid_hours``, all optional."""
+        return await self._json("POST", api_path("conversations", conversation_id, "shares"), body=options or {})
+
+    async def shares(self, conversation_id: str) -> list[Json]:
+        """The links to a conversation that are still valid."""
+        return await self._list("GET", api_path("conversations", conversation_id, "shares"))
+
+    async def withdraw_share(self, share_id: str) -> None:
+        """Withdraw a link."""
+        await self._call("DELETE", api_path("shares", share_id))
+
+    async def open_share(self, token: str, passcode: str | None = None) -> Json:
+        """What a link shows: ``title``, ``author``, ``messages``."""
+        return await self._json("POST", "/api/shared", body=given({"token": token, "passcode": passcode}))
+
     # --- messages -----------------------------------------------------------------------------------
 
     async def send(

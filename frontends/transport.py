@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import quote
 
 import httpx
@@ -35,6 +35,17 @@ class ApiError(Exception):
         return {"error": {"code": self.code, "message": self.message, "details": self.details}}
 
 
+class Caller(Protocol):
+    """Who sent a request, as Starlette tells it."""
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...  # noqa: D102
+    @property
+    def url(self) -> Any: ...  # noqa: D102
+    @property
+    def client(self) -> Any: ...  # noqa: D102
+
+
 class Transport:
     """Base class of the client. Calls the API at `base_url`, which may be a function when the port isn't known yet."""
 
@@ -50,11 +61,18 @@ class Transport:
             trust_env=False,
         )
 
-    def on_behalf_of(self, headers: Mapping[str, str]) -> Self:
-        """A client that shares this one's connections and forwards a caller's cookie, authorization and language."""
+    def on_behalf_of(self, caller: Caller) -> Self:
+        """A client that shares this one's connections and forwards a caller's cookie, authorization and language.
+
+        Their address and scheme too, as a reverse proxy does: limits count by address, cookies depend on the scheme.
+        """
         client = object.__new__(type(self))
         client._base_url, client._http = self._base_url, self._http
-        client._headers = self._headers | {name: headers[name] for name in FORWARDED if name in headers}
+        passed_on = {name: caller.headers[name] for name in FORWARDED if name in caller.headers}
+        passed_on["x-forwarded-proto"] = caller.url.scheme
+        if caller.client is not None:
+            passed_on["x-forwarded-for"] = caller.client.host
+        client._headers = self._headers | passed_on
         return client
 
     async def aclose(self) -> None:

@@ -21,9 +21,9 @@ PRINCIPAL = "parley.principal"  # in the ASGI scope
 LOGIN_PAGE = "/login"
 # What somebody may ask who is not signed in. Everything else is refused, also what no route answers.
 OPEN_PATHS = frozenset(
-    {"/healthz", "/readyz", "/api/session", "/api/links/look", "/api/links/use", LOGIN_PAGE, f"{LOGIN_PAGE}/"}
+    {"/healthz", "/readyz", "/api/session", "/api/links/look", "/api/links/use", "/api/shared", LOGIN_PAGE}
 )
-_LOGIN_FILES = f"{LOGIN_PAGE}/"
+_OPEN_FOLDERS = (f"{LOGIN_PAGE}/", "/shared/")
 _SECURE_COOKIE = "__Host-parley"
 _UNKNOWN_KEY = "This API key is not known here, or was revoked. Make a new one under Account in Parley."
 _NOBODY = "Sign in first. Programs send an API key: Authorization: Bearer sk-…"
@@ -80,15 +80,12 @@ def session_cookie(scope: Scope) -> str:
 def session_token(scope: Scope) -> str | None:
     """The token in the session's cookie.
 
-    The page's server asks the API over plain HTTP with the cookies of a browser that may have used TLS.
+    Two different ones are none: somebody else may have set the second.
     """
     headers = [value.decode("latin-1") for key, value in scope["headers"] if key == b"cookie"]
     pairs = [pair.partition("=") for header in headers for pair in header.split(";")]
-    for name in dict.fromkeys((_SECURE_COOKIE, session_cookie(scope))):
-        found = {value.strip() for key, _, value in pairs if key.strip() == name}
-        if found:
-            return found.pop() if len(found) == 1 else None
-    return None
+    found = {value.strip() for key, _, value in pairs if key.strip() == session_cookie(scope)}
+    return found.pop() if len(found) == 1 else None
 
 
 async def _identified(auth: AuthService, scope: Scope) -> Principal | None:
@@ -131,7 +128,7 @@ def _require_scope(principal: Principal, method: str, path: str) -> None:
 
 
 def _is_open(path: str) -> bool:
-    return path in OPEN_PATHS or path.startswith(_LOGIN_FILES)
+    return path in OPEN_PATHS or path.startswith(_OPEN_FOLDERS)
 
 
 async def _refuse_nobody(scope: Scope, send: Send) -> None:

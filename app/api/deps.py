@@ -16,6 +16,7 @@ from app.auth.service import AuthService
 from app.chat.completion import Completions
 from app.chat.conversations import ConversationService
 from app.chat.service import ChatService
+from app.chat.sharing import Sharing
 from app.chat.transfer.transfers import Transfers
 from app.config import Settings
 from app.domain.accounts import AccountRole, Principal
@@ -47,6 +48,7 @@ class Services:
     review: ReviewService
     completions: Completions
     transfers: Transfers
+    sharing: Sharing
     loop_watch: LoopWatch
     local_user_id: str
 

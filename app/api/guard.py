@@ -62,7 +62,7 @@ _NO_STORE = (b"cache-control", b"no-store")
 
 
 class SecurityHeaders:
-    """Adds security headers to every response, and ``no-store`` to private ones that say nothing about caching."""
+    """Adds the security headers that a response lacks, and ``no-store`` to private ones that leave caching open."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -75,10 +75,10 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = [*message.get("headers", ()), *_HEADERS]
-                if scope["path"].startswith(_PRIVATE) and all(name.lower() != b"cache-control" for name, _ in headers):
-                    headers.append(_NO_STORE)
-                message["headers"] = headers
+                headers = list(message.get("headers", ()))
+                there = {name.lower() for name, _ in headers}
+                more = (*_HEADERS, _NO_STORE) if scope["path"].startswith(_PRIVATE) else _HEADERS
+                message["headers"] = headers + [header for header in more if header[0] not in there]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
@@ -185,9 +185,10 @@ def _origin_name(origin: str) -> str:
 
 
 def _opens_page(scope: Scope) -> bool:
-    """Whether a browser opens the page itself in a tab, by a link on any other page."""
+    """Whether a browser opens the page, or a shared conversation, in a tab, by a link on any other page."""
     fetch = [_values(scope, name) for name in (b"sec-fetch-mode", b"sec-fetch-dest", b"origin")]
-    return scope.get("method") == "GET" and scope["path"] == "/" and fetch == [["navigate"], ["document"], []]
+    is_page = scope["path"] == "/" or scope["path"].startswith("/shared/")
+    return scope.get("method") == "GET" and is_page and fetch == [["navigate"], ["document"], []]
 
 
 def _values(scope: Scope, name: bytes) -> list[str]:

@@ -54,6 +54,10 @@ class Passwords:
 
         return await self._in_turn(compute)
 
+    async def of_passcode(self, passcode: str) -> str:
+        """The checksum of a passcode, which may be easy to guess: its link is not. Raises :class:`TooManyRequests`."""
+        return await self._in_turn(lambda: self._hasher.hash(passcode))
+
     async def matches(self, stored: str | None, password: str) -> bool:
         """Whether it is the password of which `stored` is the checksum. Takes as long if there is none."""
 

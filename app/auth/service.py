@@ -53,7 +53,7 @@ class AuthService:
 
     def __init__(self, store: Store, local_user_id: str, limits: AuthLimits, *, login: bool = False) -> None:
         passwords, attempts = Passwords(), Attempts()
-        self._store, self._login = store, login
+        self._store, self._login, self.passwords = store, login, passwords
         self.local = Principal(local_user_id, "", AccountRole.ADMIN)
         self.authenticator = Authenticator(store)
         self.sign_in = SignIn(store, passwords, attempts)

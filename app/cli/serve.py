@@ -21,7 +21,7 @@ from app.main import create_app, mount_frontend
 # Downloaded at the first start when there is no model at all.
 EMBEDDED_DEFAULT = "smollm2-135m-instruct"
 
-HELP = """Serve the page, the API and the OpenAI-compatible API; on this machine only, unless told otherwise.
+HELP = """Serve the page, the API and the OpenAI-compatible API; by default on this machine only.
 
 The first start downloads a small model (93 MB) if there is none; `--no-fetch` prevents that.
 

@@ -63,7 +63,7 @@ class Server(uvicorn.Server):
         self,
         app: Starlette,
         on_started: Callable[[Services], None] | None = None,
-        trusted_proxies: Sequence[str] = LOOPBACK_ADDRESSES,
+        trusted_proxies: Sequence[str] = (),
     ) -> None:
         config = uvicorn.Config(
             app,
@@ -73,7 +73,7 @@ class Server(uvicorn.Server):
             access_log=False,
             timeout_graceful_shutdown=GRACE_S,
             server_header=False,
-            forwarded_allow_ips=list(trusted_proxies),
+            forwarded_allow_ips=[*LOOPBACK_ADDRESSES, *trusted_proxies],
             lifespan="on",
         )
         super().__init__(config)

@@ -10,13 +10,15 @@
     │   ├── ConversationRefused
     │   └── WeakPassword
     ├── NotSignedIn             nobody is signed in, or not any more
-    │   └── WrongPassword       at a sign-in, or where the password is asked for again
+    │   ├── WrongPassword       at a sign-in, or where a password or passcode is asked for again
+    │   └── PasscodeNeeded      to read a shared conversation
     ├── Forbidden               a wrong Host or Origin: another site's page
     │   └── NotAllowed          somebody is signed in who may not do this
     ├── NotFound
     │   ├── UserNotFound
     │   ├── SessionNotFound
     │   ├── ApiKeyNotFound
+    │   ├── ShareNotFound       a shared conversation whose link has expired or was withdrawn
     │   ├── LinkNotFound        a one-time link that was used, has expired or never existed
     │   ├── ConversationNotFound
     │   ├── MessageNotFound
@@ -77,7 +79,9 @@ from app.errors.accounts import (
     LinkNotFound,
     NotAllowed,
     NotSignedIn,
+    PasscodeNeeded,
     SessionNotFound,
+    ShareNotFound,
     TooManyAttempts,
     UsernameTaken,
     UserNotFound,
@@ -195,12 +199,14 @@ __all__ = [
     "NotFound",
     "NotSignedIn",
     "ParleyError",
+    "PasscodeNeeded",
     "PromptTooLong",
     "QueueFull",
     "RankingNotFound",
     "ReplyNotRunning",
     "ReplyRunning",
     "SessionNotFound",
+    "ShareNotFound",
     "StoreBusy",
     "StoreError",
     "StoreFull",

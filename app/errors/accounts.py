@@ -23,6 +23,14 @@ class NotAllowed(Forbidden):
     code = "not_allowed"
 
 
+class PasscodeNeeded(NotSignedIn):
+    code = "passcode_needed"
+
+
+class ShareNotFound(NotFound):
+    code = "share_not_found"
+
+
 class UserNotFound(NotFound):
     code = "user_not_found"
 

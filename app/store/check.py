@@ -18,6 +18,7 @@ from app.store.account_rows import account_from, api_key_from, audit_entry_from,
 from app.store.connections import parse_url, reading_engine, sqlite_path
 from app.store.damage import DamagedRow
 from app.store.migrate import head_revision, require_tables, revision_of
+from app.store.repositories.shares import share_from
 from app.store.row_mapping import (
     conversation_from,
     dataset_from,
@@ -41,6 +42,7 @@ from app.store.tables import (
     RatingRow,
     ReviewRow,
     SessionRow,
+    ShareRow,
     UserRow,
 )
 
@@ -49,6 +51,7 @@ _SLICE = 500  # rows per query
 _READ: dict[Any, Callable[[Any], object]] = {
     UserRow: account_from,
     SessionRow: session_from,
+    ShareRow: share_from,
     ApiKeyRow: api_key_from,
     OneTimeLinkRow: link_from,
     AuditRow: audit_entry_from,

@@ -29,6 +29,7 @@ from app.store.tables import (
     RatingRow,
     ReviewRow,
     SessionRow,
+    ShareRow,
     UserRow,
 )
 from app.store.text_checks import checked, checked_json
@@ -47,7 +48,7 @@ def _allowed(row: type[Base]) -> tuple[tuple[str, tuple[type, ...]], ...]:
 
 _Feedback = RatingRow | RankingRow | RankingItemRow | ReviewRow
 _People = UserRow | SessionRow | ApiKeyRow | OneTimeLinkRow | AuditRow
-_Row = _People | ConversationRow | MessageRow | _Feedback | JobRow | DatasetRow
+_Row = _People | ShareRow | ConversationRow | MessageRow | _Feedback | JobRow | DatasetRow
 _ALLOWED = {row: _allowed(row) for row in get_args(_Row)}
 
 

@@ -38,14 +38,19 @@ def mount(app: FastAPI, api_url: str, folder: Path) -> FastAPI:
     from frontends.gradio.theme import theme
     from frontends.view import routes
     from frontends.view.render_process import RenderProcess
+    from frontends.view.renderings import Renderings
+    from frontends.view.shared import page as shared_page
 
     client, process = ParleyClient(api_url), RenderProcess()
     files = PageFiles()
-    app.mount("/ui", Starlette(routes=[*routes.create_routes(client, process), Route("/static/{name}", files.serve)]))
+    renderings = Renderings(process)
+    ui = [*routes.create_routes(client, process, renderings), Route("/static/{name}", files.serve)]
+    app.mount("/ui", Starlette(routes=ui))
+    app.mount("/shared", Starlette(routes=shared_page.create_routes(client, renderings)))
     app.user_middleware.append(
         Middleware(HeadFirst, head=head(files))
     )  # innermost, so that its output is compressed too
-    _run_with(app, client, process)
+    run_with(app, client, process)
     page = build()
     # Gradio's queue, which we do not use, looks for work a thousand times a second by default.
     page._queue.sleep_when_free = QUEUE_PAUSE_S
@@ -69,7 +74,7 @@ def mount(app: FastAPI, api_url: str, folder: Path) -> FastAPI:
     return mounted
 
 
-def _run_with(app: FastAPI, client: ParleyClient, process: RenderProcess) -> None:
+def run_with(app: FastAPI, client: ParleyClient, process: RenderProcess) -> None:
     """Start `process` when `app` starts, and close both when it ends."""
     inner = app.router.lifespan_context
 

@@ -16,18 +16,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from frontends.gradio.bundle import bundle_scripts, bundle_styles
-from frontends.render import highlight_css
+from frontends.view.styles import sheet
 
 STATIC = Path(__file__).parent / "static"
 STYLES = (
-    *("page/tokens", "page/page", "page/gradio"),
+    *("tokens", "page/page", "page/gradio"),
     *("widgets/buttons", "widgets/choices", "widgets/menu", "widgets/popover", "widgets/text_area", "widgets/toast"),
     *("sidebar/sidebar", "sidebar/drop_area", "settings/settings", "settings/enter_setting"),
     *("models/picker", "models/variant_choices", "models/hub_form", "jobs/jobs"),
     *("datasets/datasets", "feedback/feedback", "feedback/figures", "feedback/review/review"),
     *("conversation/conversation", "conversation/message_editor", "conversation/reasoning"),
     *("conversation/correction", "conversation/rating_box", "conversation/reply_details"),
-    *("conversation/markdown", "conversation/formulas"),
+    *("markdown", "formulas"),
     *(
         "comparison/comparison",
         "comparison/better_line",
@@ -41,6 +41,11 @@ _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"
 # Beside the bundled sheet, so that the address is right under any prefix. Browsers fetch it with the first formula.
 _FONT_FACE = '@font-face{{font-family:"Parley Math";src:url("{name}") format("woff2");font-display:swap}}\n'
+
+
+def _sheet(name: str) -> str:
+    """A sheet of this page, or one that all pages share."""
+    return (STATIC / f"{name}.css").read_text(encoding="utf-8") if "/" in name else sheet(name)
 
 
 class StaticFile:
@@ -70,8 +75,7 @@ class PageFiles:
     """The files of the page; `script` and `styles` are the names of its bundles."""
 
     def __init__(self) -> None:
-        sheets = [(name, (STATIC / f"{name}.css").read_text(encoding="utf-8")) for name in STYLES]
-        sheets.append(("highlight", highlight_css()))
+        sheets = [(name, _sheet(name)) for name in (*STYLES, "highlight")]
         script = StaticFile(
             bundle_scripts(STATIC, "main.js").encode(),
             # Not from the system's MIME table, wrong on some machines: browsers refuse modules of another type.
@@ -80,8 +84,8 @@ class PageFiles:
         )
         font = StaticFile((STATIC / "fonts/math.woff2").read_bytes(), "font/woff2", _IMMUTABLE, compress=False)
         font_name = f"math-{font.digest}.woff2"
-        sheet = bundle_styles(sheets) + _FONT_FACE.format(name=font_name)
-        styles = StaticFile(sheet.encode(), "text/css; charset=utf-8", _IMMUTABLE)
+        styles_text = bundle_styles(sheets) + _FONT_FACE.format(name=font_name)
+        styles = StaticFile(styles_text.encode(), "text/css; charset=utf-8", _IMMUTABLE)
         self.script = f"app-{script.digest}.js"
         self.styles = f"app-{styles.digest}.css"
         icon = StaticFile((STATIC / "icon.svg").read_bytes(), "image/svg+xml", _REVALIDATE)

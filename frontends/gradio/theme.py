@@ -1,4 +1,4 @@
-"""Gradio's theme: colours and fonts come from ``static/page/tokens.css``.
+"""Gradio's theme: colours and fonts come from ``frontends/view/styles/tokens.css``.
 
 It refers to our custom properties, so light and dark are defined in one place, and no font is downloaded.
 """

@@ -31,6 +31,10 @@ class Renderings:
         """The messages, each with its ``html``."""
         return [await self.with_html(message) for message in messages]
 
+    async def html_of(self, role: str, text: str) -> str:
+        """The HTML of a text that has no message of its own here; it is not kept."""
+        return await self._rendered(text) if role == "assistant" else user_html(text)
+
     async def _html(self, message: Json) -> str:
         text = message["content"]
         if message["role"] != "assistant":

@@ -27,9 +27,9 @@ from frontends.view.renderings import Renderings
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-def create_routes(client: ParleyClient, process: RenderProcess) -> list[Route]:
+def create_routes(client: ParleyClient, process: RenderProcess, renderings: Renderings) -> list[Route]:
     """The routes, to be mounted by a page. The caller closes `client` and `process`."""
-    conversations = RenderedConversations(client, process)
+    conversations = RenderedConversations(client, process, renderings)
     return [
         Route("/conversations/{conversation_id}", conversations.show),
         Route("/conversations/{conversation_id}/events", conversations.watch),
@@ -39,15 +39,15 @@ def create_routes(client: ParleyClient, process: RenderProcess) -> list[Route]:
 class RenderedConversations:
     """The handlers and their shared state."""
 
-    def __init__(self, client: ParleyClient, process: RenderProcess) -> None:
+    def __init__(self, client: ParleyClient, process: RenderProcess, renderings: Renderings) -> None:
         self._client = client
-        self._renderings = Renderings(process)
+        self._renderings = renderings
         self._replies = RenderedReplies(process)
 
     async def show(self, request: Request) -> Response:
         """A conversation with its whole tree of messages."""
         try:
-            found = await self._client.on_behalf_of(request.headers).conversation(_id(request))
+            found = await self._client.on_behalf_of(request).conversation(_id(request))
         except ApiError as error:
             return _refusal(error)
         messages = await self._renderings.all_with_html(found["messages"])
@@ -56,7 +56,7 @@ class RenderedConversations:
     async def watch(self, request: Request) -> Response:
         """Its events, until the browser disconnects."""
         last = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
-        events = self._client.on_behalf_of(request.headers).open_events(_id(request), last)
+        events = self._client.on_behalf_of(request).open_events(_id(request), last)
         return EventStream(events, Relay(self._renderings, self._replies))
 
 

@@ -36,12 +36,15 @@ ALLOWED = {
 ROUTES = {
     "anyone": """
         GET,HEAD /healthz | GET,HEAD /readyz | GET,POST,DELETE /api/session | POST /api/links/look | POST /api/links/use
+        POST /api/shared | GET,HEAD,POST /shared/{token} | POST /shared/{token}/chat.json
+        GET,HEAD /shared/static/{name}
     """,
     "user": """
         GET /api/info | GET,POST /api/conversations | GET /api/conversations/export
         GET,PATCH,DELETE /api/conversations/{conversation_id} | GET /api/conversations/{conversation_id}/export
         POST /api/conversations/{conversation_id}/restore | GET /api/conversations/{conversation_id}/events
-        POST /api/conversations/{conversation_id}/messages | POST /api/conversations/{conversation_id}/compare
+        POST /api/conversations/{conversation_id}/messages | GET,POST /api/conversations/{conversation_id}/shares
+        DELETE /api/shares/{share_id} | POST /api/conversations/{conversation_id}/compare
         POST /api/messages/{message_id}/edit | POST /api/messages/{message_id}/regenerate
         POST /api/messages/{message_id}/continue | POST /api/messages/{message_id}/stop
         PUT /api/messages/{message_id}/rating | POST /api/messages/{message_id}/correction
@@ -223,6 +226,9 @@ OWNED: dict[tuple[str, str], Any] = {
         "items": [{"message_id": "{message_id}", "rank": 1}, {"message_id": "x", "rank": 2}],
     },
     ("DELETE", "/api/rankings/{ranking_id}"): None,
+    ("GET", "/api/conversations/{conversation_id}/shares"): None,
+    ("POST", "/api/conversations/{conversation_id}/shares"): {},
+    ("DELETE", "/api/shares/{share_id}"): None,
     ("GET", "/api/jobs/{job_id}"): None,
     ("POST", "/api/jobs/{job_id}/cancel"): None,
     ("POST", "/api/jobs/{job_id}/resume"): None,
@@ -244,6 +250,7 @@ def test_what_belongs_to_somebody_does_not_exist_for_others(house: House, folder
         "question_id": asked["question"]["id"],
         "message_id": asked["reply"]["id"],
         "ranking_id": "01JDC3W9RS5V0EXAMPLE000000",
+        "share_id": member.http.post(f"/api/conversations/{conversation}/shares", json={}).json()["id"],
         "job_id": job.id,
         "session_id": member.http.get("/api/account/sessions").json()[0]["id"],
         "key_id": member.http.get("/api/account/keys").json()[0]["id"],

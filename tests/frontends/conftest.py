@@ -14,6 +14,7 @@ from frontends.client import ParleyClient
 from frontends.gradio.static_files import PageFiles
 from frontends.view import routes
 from frontends.view.render_process import RenderProcess
+from frontends.view.renderings import Renderings
 from tests.support.fake_api import FakeApi, serving
 
 
@@ -35,7 +36,7 @@ def page_server(client: ParleyClient) -> Starlette:
         await client.aclose()
         await process.close()
 
-    ours = [*routes.create_routes(client, process), Route("/static/{name}", PageFiles().serve)]
+    ours = [*routes.create_routes(client, process, Renderings(process)), Route("/static/{name}", PageFiles().serve)]
     return Starlette(routes=[Mount("/ui", routes=ours)], lifespan=lifespan)
 
 

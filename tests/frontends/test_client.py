@@ -232,6 +232,20 @@ async def sign(client: ParleyClient) -> None:
     await client.sign_out()
 
 
+async def share(client: ParleyClient) -> None:
+    conversation = await client.create_conversation()
+    await reply_of(client, await client.send(conversation["id"], None, "hello"))
+    made = await client.share(conversation["id"], {"passcode": "1234", "valid_hours": 1})
+    token = made["path"].rpartition("/")[2]
+    with pytest.raises(ApiError) as refused:
+        await client.open_share(token)
+    assert refused.value.code == "passcode_needed"
+    assert [m["role"] for m in (await client.open_share(token, "1234"))["messages"]] == ["user", "assistant"]
+    assert [link["id"] for link in await client.shares(conversation["id"])] == [made["id"]]
+    await client.withdraw_share(made["id"])
+    assert await client.shares(conversation["id"]) == []
+
+
 @pytest.mark.anyio
 async def test_each_route_has_a_method_that_works(
     server: servers.Api, client: ParleyClient, seen: list[tuple[str, str]]
@@ -243,6 +257,7 @@ async def test_each_route_has_a_method_that_works(
     await manage(client)
     await work(client)
     await sign(client)
+    await share(client)
     schema = server.http.get("/openapi.json").json()["paths"]
     routes = {
         (method.upper(), path) for path, methods in schema.items() if path.startswith("/api/") for method in methods

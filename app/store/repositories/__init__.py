@@ -19,6 +19,7 @@ from app.store.repositories.one_time_links import OneTimeLinks
 from app.store.repositories.rankings import Rankings
 from app.store.repositories.ratings import Ratings
 from app.store.repositories.sessions import Sessions
+from app.store.repositories.shares import Shares
 from app.store.repositories.usage import DailyUsage
 from app.store.repositories.users import Users
 
@@ -44,4 +45,5 @@ class Repositories:
         self.api_keys = ApiKeys(session, damage)
         self.one_time_links = OneTimeLinks(session, damage)
         self.audit = Audit(session, damage)
+        self.shares = Shares(session, damage)
         self.usage = DailyUsage(session)

@@ -11,6 +11,7 @@ from app.store.tables.chats import WITHHELD, ConversationRow, MessageRow, Search
 from app.store.tables.feedback import DatasetJudgementRow, DatasetRow, RankingItemRow, RankingRow, RatingRow, ReviewRow
 from app.store.tables.jobs import JobRow
 from app.store.tables.people import ApiKeyRow, AuditRow, DailyUsageRow, OneTimeLinkRow, SessionRow, UserRow
+from app.store.tables.shares import ShareRow
 
 __all__ = [
     "WITHHELD",
@@ -30,5 +31,6 @@ __all__ = [
     "ReviewRow",
     "SearchRow",
     "SessionRow",
+    "ShareRow",
     "UserRow",
 ]

@@ -1,7 +1,7 @@
 """The converter's MathML as the page shows it: classes in place of styles, and only elements and words we expect.
 
 math-core styles cells with ``style`` attributes and leaves boxes and strikes to a style sheet, since MathML Core has no
-elements for them. A model's text must not reach a ``style`` attribute, so ours has classes (conversation/formulas.css).
+elements for them. A model's text must not reach a ``style`` attribute, so ours has classes (view/styles/formulas.css).
 """
 
 from __future__ import annotations

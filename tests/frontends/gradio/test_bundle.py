@@ -133,7 +133,7 @@ def test_every_script_and_every_sheet_of_the_page_is_in_its_bundle() -> None:
     assert [name for name in scripts if f"// {name}\n" not in bundle] == []
     assert len(scripts) > 40
     sheets = {path.relative_to(STATIC).with_suffix("").as_posix() for path in STATIC.rglob("*.css")}
-    assert sheets == set(STYLES)
+    assert sheets == {name for name in STYLES if "/" in name}
 
 
 @needs_node

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from frontends.gradio.static_files import STATIC
+from frontends.view.styles import sheet
 
 TEXT = 4.5  # contrast of text with what is behind it
 EDGE = 3.0  # of the edge of a field
@@ -23,7 +23,7 @@ PAIRS = [
 
 
 def colours(theme: str) -> dict[str, str]:
-    blocks = re.findall(r"(:root[^{]*)\{([^}]*)\}", (STATIC / "page" / "tokens.css").read_text())
+    blocks = re.findall(r"(:root[^{]*)\{([^}]*)\}", sheet("tokens"))
     light = next(body for selector, body in blocks if selector.strip() == ":root")
     dark = next(body for selector, body in blocks if "dark" in selector)
     found = dict(re.findall(r"--p-([\w-]+): #([0-9a-f]{6});", light))

@@ -11,4 +11,6 @@ export const enAccount = {
   "error.link_not_found": "This link was used already, has expired or was withdrawn. Ask an administrator for a new one.",
   "error.username_taken": "There is an account with this user name already. Choose another one.",
   "error.last_administrator": "This is the only administrator. Make somebody else an administrator first.",
+  "error.passcode_needed": "This conversation is shared with a passcode. Ask whoever sent you the link.",
+  "error.share_not_found": "This link has expired or was withdrawn.",
 };

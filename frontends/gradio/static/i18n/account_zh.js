@@ -11,4 +11,6 @@ export const zhAccount = {
   "error.link_not_found": "此链接已使用、已过期或已撤回，请向管理员索取新链接。",
   "error.username_taken": "该用户名已被使用，请换一个。",
   "error.last_administrator": "这是唯一的管理员，请先指定另一位管理员。",
+  "error.passcode_needed": "此对话需要口令才能查看，请向发送链接的人索取。",
+  "error.share_not_found": "此链接已过期或已撤回。",
 };

@@ -1,0 +1,14 @@
+"""Style sheets of all pages: colours and sizes (``tokens.css``), rendered Markdown, formulas, highlighted code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from frontends.render import highlight_css
+
+FOLDER = Path(__file__).parent
+
+
+def sheet(name: str) -> str:
+    """The text of ``tokens``, ``markdown``, ``formulas`` or ``highlight``."""
+    return highlight_css() if name == "highlight" else (FOLDER / f"{name}.css").read_text(encoding="utf-8")
