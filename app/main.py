@@ -148,10 +148,11 @@ def create_app(settings: Settings, engines: EngineFactories | None = None) -> Fa
 
 
 def mount_frontend(app: FastAPI, ui: str, api_url: str, data_dir: Path) -> FastAPI:
-    """Mount the front end `ui` (a package of `frontends`) at ``/``; it uses the API at `api_url`.
+    """Mount the login page, and the front end `ui` (a package of `frontends`) at ``/``; it uses the API at `api_url`.
 
     Its framework's temporary files are kept in a folder of `data_dir`.
     """
+    import_module("frontends.login").mount(app)
     mounted: FastAPI = import_module(f"frontends.{ui}").mount(app, api_url, page_folder(data_dir))
     return mounted
 

@@ -23,7 +23,7 @@ from frontends.view.renderings import Renderings
 from frontends.view.shared.download import chat_json
 from frontends.view.shared.html import SharedHtml
 from frontends.view.shared.texts import Texts, texts_for
-from frontends.view.styles import sheet
+from frontends.view.styles import sheet, theme_script
 
 _FOLDER = Path(__file__).parent
 _SHEETS = ("tokens", "markdown", "formulas", "highlight")
@@ -49,7 +49,7 @@ class SharedPage:
     def __init__(self, client: ParleyClient, renderings: Renderings) -> None:
         self._client, self._renderings = client, renderings
         styles = "\n".join([*map(sheet, _SHEETS), (_FOLDER / "shared.css").read_text(encoding="utf-8")])
-        script = (_FOLDER / "theme.js").read_text(encoding="utf-8")
+        script = theme_script()
         self._sheet, self._script = _named("shared", "css", styles), _named("theme", "js", script)
         self._files = {self._sheet: (styles, "text/css"), self._script: (script, "text/javascript")}
         self._html = SharedHtml(self._sheet, self._script)

@@ -1,4 +1,7 @@
-"""Style sheets of all pages: colours and sizes (``tokens.css``), rendered Markdown, formulas, highlighted code."""
+"""What all pages look like: colours and sizes (``tokens.css``), rendered Markdown, formulas, highlighted code.
+
+``theme.js`` makes a page without a framework dark or light.
+"""
 
 from __future__ import annotations
 
@@ -12,3 +15,8 @@ FOLDER = Path(__file__).parent
 def sheet(name: str) -> str:
     """The text of ``tokens``, ``markdown``, ``formulas`` or ``highlight``."""
     return highlight_css() if name == "highlight" else (FOLDER / f"{name}.css").read_text(encoding="utf-8")
+
+
+def theme_script() -> str:
+    """The script that sets the theme before the first paint."""
+    return (FOLDER / "theme.js").read_text(encoding="utf-8")
