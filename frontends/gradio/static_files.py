@@ -16,14 +16,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from frontends.gradio.bundle import bundle_scripts, bundle_styles
-from frontends.view.styles import sheet
+from frontends.view.styles import ICON, sheet
 
 STATIC = Path(__file__).parent / "static"
 STYLES = (
-    *("tokens", "page/page", "page/gradio"),
+    *("tokens", "page/page", "page/gradio", "page/area"),
     *("widgets/buttons", "widgets/choices", "widgets/menu", "widgets/popover", "widgets/text_area", "widgets/toast"),
     *("sidebar/sidebar", "sidebar/drop_area", "settings/settings", "settings/enter_setting"),
     *("models/picker", "models/variant_choices", "models/hub_form", "jobs/jobs"),
+    *("account/account", "share/share"),
     *("datasets/datasets", "feedback/feedback", "feedback/figures", "feedback/review/review"),
     *("conversation/conversation", "conversation/message_editor", "conversation/reasoning"),
     *("conversation/correction", "conversation/rating_box", "conversation/reply_details"),
@@ -88,7 +89,7 @@ class PageFiles:
         styles = StaticFile(styles_text.encode(), "text/css; charset=utf-8", _IMMUTABLE)
         self.script = f"app-{script.digest}.js"
         self.styles = f"app-{styles.digest}.css"
-        icon = StaticFile((STATIC / "icon.svg").read_bytes(), "image/svg+xml", _REVALIDATE)
+        icon = StaticFile(ICON.read_bytes(), "image/svg+xml", _REVALIDATE)
         self._files = {self.script: script, self.styles: styles, font_name: font, "icon.svg": icon}
 
     async def serve(self, request: Request) -> Response:

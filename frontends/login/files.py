@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from frontends.view.styles import sheet, theme_script
+from frontends.view.styles import ICON, sheet, theme_script
 
 _FOLDER = Path(__file__).parent
 _SCRIPTS = ("login.js", "forms.js", "texts.js", "next_address.js")
@@ -23,6 +23,7 @@ class LoginFiles:
         styles = sheet("tokens") + _read("login.css")
         self._files = {
             "": (_read("login.html"), "text/html"),
+            "icon.svg": (ICON.read_text(encoding="utf-8"), "image/svg+xml"),
             "login.css": (styles, "text/css"),
             "theme.js": (theme_script(), "text/javascript"),
             **{name: (_read(name), "text/javascript") for name in _SCRIPTS},

@@ -1,4 +1,5 @@
 /** Entry point: waits for Gradio's layout, mounts all parts of the page, opens the conversation in the address. */
+import { ACCOUNT_TABS } from "./account/tabs.js";
 import { CompareActions } from "./comparison/compare_actions.js";
 import { CompareRow } from "./comparison/compare_row.js";
 import { CompareSetup } from "./comparison/compare_setup.js";
@@ -7,9 +8,10 @@ import { Actions } from "./conversation/actions.js";
 import { ConversationView } from "./conversation/conversation_view.js";
 import { OpenConversation } from "./conversation/open_conversation.js";
 import { replyMeant, verdictOf } from "./conversation/rating_keys.js";
-import { FeedbackArea } from "./feedback/feedback_area.js";
+import { FEEDBACK_TABS } from "./feedback/tabs.js";
 import { mountPicker } from "./models/picker.js";
 import { createApp } from "./page/app.js";
+import { Area } from "./page/area.js";
 import { connectionBar } from "./page/connection_bar.js";
 import { h, whenPresent } from "./page/dom.js";
 import { hideInputMethodKeys } from "./page/input_methods.js";
@@ -58,6 +60,7 @@ async function loadBasics(app) {
   const models = app.refreshModels();
   void app.refreshJobs();
   app.state.info = await info;
+  app.emit("info", app.state.info);
   await models;
 }
 
@@ -92,7 +95,9 @@ function mountConversation(app, main, { theme, panels }) {
     panels.leaveSidebar();
     if (!panels.narrow.matches) composer.focus();
   });
-  main.append(page, new FeedbackArea(app, page).element);
+  const feedback = new Area(app, page, { title: "feedback.title", tabs: FEEDBACK_TABS });
+  const account = new Area(app, page, { title: "account.title", tabs: ACCOUNT_TABS });
+  main.append(page, feedback.element, account.element);
   app.on("view", (view) => view && panels.closeAll());
   return { conversation, actions, composer };
 }

@@ -15,8 +15,9 @@ _DOCUMENT = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex, nofollow">
 <title>{title}</title>
-<link rel="stylesheet" href="{base}static/{sheet}">
-<script src="{base}static/{script}"></script>
+<link rel="icon" href="../login/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="./static/{sheet}">
+<script src="./static/{script}"></script>
 </head>
 <body class="p-shared">
 <main>
@@ -75,6 +76,4 @@ class SharedHtml:
         return _MESSAGE.format(kind=kind, label=label, model=model, html=body)
 
     def _document(self, texts: Texts, title: str, body: str) -> str:
-        return _DOCUMENT.format(
-            lang=texts["lang"], title=title, base="./", sheet=self._sheet, script=self._script, body=body
-        )
+        return _DOCUMENT.format(lang=texts["lang"], title=title, sheet=self._sheet, script=self._script, body=body)

@@ -27,7 +27,7 @@ from frontends.view.styles import sheet, theme_script
 
 _FOLDER = Path(__file__).parent
 _SHEETS = ("tokens", "markdown", "formulas", "highlight")
-_PRIVATE = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex, nofollow", "Referrer-Policy": "no-referrer"}
+_PRIVATE = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex, nofollow"}
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _ASKS_AGAIN = ("passcode_needed", "wrong_password")
 _MAX_FORM_BYTES = 2_000

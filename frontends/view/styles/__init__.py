@@ -10,6 +10,7 @@ from pathlib import Path
 from frontends.render import highlight_css
 
 FOLDER = Path(__file__).parent
+ICON = FOLDER / "icon.svg"
 
 
 def sheet(name: str) -> str:

@@ -1,24 +1,17 @@
 /** The tabs of the feedback area, in order. */
 import { DatasetsView } from "../datasets/datasets_view.js";
+import { isAdmin } from "../account/who.js";
 import { h } from "../page/dom.js";
 import { leaderboardTab } from "./leaderboard/leaderboard_tab.js";
 import { reviewTab } from "./review/review_tab.js";
 import { statisticsTab } from "./statistics/statistics_tab.js";
 
-/**
- * @typedef {Object} Tab
- * @property {string} name in the page's address
- * @property {string} title the key of its text
- * @property {(app: Object) => {element: HTMLElement, show: () => void, hide?: () => void}} create `show` is called
- *   whenever it becomes visible
- *
- * @type {Tab[]}
- */
-export const TABS = [
-  { name: "review", title: "feedback.tab_review", create: reviewTab },
-  { name: "statistics", title: "feedback.tab_statistics", create: statisticsTab },
-  { name: "leaderboard", title: "feedback.tab_leaderboard", create: leaderboardTab },
-  { name: "datasets", title: "datasets.title", create: datasetsTab },
+/** @type {import("../page/area.js").Tab[]} */
+export const FEEDBACK_TABS = [
+  { name: "review", title: "feedback.tab_review", create: reviewTab, offered: isAdmin },
+  { name: "statistics", title: "feedback.tab_statistics", create: statisticsTab, offered: isAdmin },
+  { name: "leaderboard", title: "feedback.tab_leaderboard", create: leaderboardTab, offered: isAdmin },
+  { name: "datasets", title: "datasets.title", create: datasetsTab, offered: isAdmin },
 ];
 
 function datasetsTab(app) {

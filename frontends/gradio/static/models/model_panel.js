@@ -1,4 +1,5 @@
 /** The panel with the details of one model and the button to use or download it. */
+import { isAdmin } from "../account/who.js";
 import { bytes, joined, number } from "../i18n/format.js";
 import { isActive } from "../jobs/job_state.js";
 import { h } from "../page/dom.js";
@@ -86,6 +87,7 @@ export class ModelPanel {
 
   #problem() {
     const { app, model } = this;
+    if (!isAdmin(app)) return HERE.has(model.state) || model.state === "fetching" ? "" : app.t("picker.ask_administrator");
     if (model.fetchable) return model.state === "damaged" ? app.t("picker.damaged_hint") : "";
     const unusable = model.state === "damaged" || model.state === "not_fetched";
     return unusable && model.detail ? app.t("picker.folder_hint", { detail: model.detail }) : "";
@@ -127,7 +129,7 @@ export class ModelPanel {
   /** A model that was requested by name and not downloaded completely can be removed from the list. */
   #drawForget(offered) {
     this.forget.textContent = this.app.t("picker.forget");
-    if (!offered) this.forget.remove();
+    if (!offered || !isAdmin(this.app)) this.forget.remove();
     else if (!this.forget.isConnected) this.button.before(this.forget);
   }
 
@@ -139,12 +141,13 @@ export class ModelPanel {
     );
     convert.textContent = app.t("jobs.convert_model");
     convert.disabled = isConverting;
-    if (model.why !== "no_gguf" || !HERE.has(model.state)) convert.remove();
+    if (model.why !== "no_gguf" || !HERE.has(model.state) || !isAdmin(app)) convert.remove();
     else if (!convert.isConnected) this.button.after(convert);
   }
 
   #action(current) {
     const { model, on } = this;
+    if (!isAdmin(this.app) && (model.state === "fetching" || !HERE.has(model.state))) return null;
     if (model.state === "fetching") return { key: "picker.cancel", icon: "close", primary: false, act: on.cancel };
     const absent = model.state === "not_fetched" || model.state === "damaged";
     if (absent && !model.fetchable) return null;

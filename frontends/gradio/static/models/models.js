@@ -1,4 +1,5 @@
 /** The list of models, the model of the open conversation, and the progress of downloads. */
+import { isAdmin } from "../account/who.js";
 import { same } from "../page/compare.js";
 import { NeededStream } from "../page/needed_stream.js";
 import { throttled } from "../page/throttle.js";
@@ -98,7 +99,7 @@ export function addModels(app) {
     const reference = app.reference();
     const model = findModel(app.state.models, reference);
     const variant = model && variantOf(model, reference);
-    if (variant?.state !== "ready") return;
+    if (variant?.state !== "ready" || !isAdmin(app)) return; // for others the question itself loads it
     variant.state = "loading"; // so that it is requested only once
     app.emit("models", app.state.models);
     try {

@@ -1,4 +1,5 @@
 /** The model picker: a button with the model's name and state, which opens the list of all models. */
+import { isAdmin } from "../account/who.js";
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
 import { closePopover, showPopover } from "../widgets/popover.js";
@@ -107,6 +108,7 @@ class Picker {
     const current = this.#model?.id;
     this.list.setAttribute("aria-label", this.choice.label());
     this.nothing.textContent = models.length ? "" : app.t("picker.nothing_found", { query: this.search.query });
+    this.another.hidden = !isAdmin(app);
     this.another.replaceChildren(icon("plus"), app.t("picker.by_name"));
     const top = this.scroller.scrollTop;
     this.list.replaceChildren(

@@ -85,9 +85,16 @@ async function call(method, path, body, { signal, keepalive } = {}) {
   throw refusal(found, response.status);
 }
 
+/** The session has ended: sign in again, then come back. What is typed is kept as a draft. */
+function toLogin() {
+  const query = location.search.slice(1);
+  location.assign(query ? `./login?next=${encodeURIComponent(query)}` : "./login");
+}
+
 function refusal(found, status) {
   const error = found?.error ?? {};
   const code = error.code ?? (status === 413 ? "too_large" : "unknown");
+  if (code === "not_signed_in") toLogin();
   return new ApiError(code, error.message ?? `HTTP ${status}`, error.details, status);
 }
 

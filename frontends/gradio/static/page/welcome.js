@@ -1,4 +1,5 @@
 /** The welcome screen: four example questions, and the offer to download a model when there is none. */
+import { hasLogin, isAdmin } from "../account/who.js";
 import { bytes } from "../i18n/format.js";
 import { grouped } from "../models/model_groups.js";
 import { isUsable, percent, share } from "../models/model_state.js";
@@ -28,7 +29,8 @@ export class Welcome {
   draw() {
     const { app } = this;
     const model = app.model();
-    const line = model ? app.t("welcome.line", { model: model.title }) : app.t("welcome.line_no_model");
+    const where = hasLogin(app) ? "_account" : "";
+    const line = model ? app.t(`welcome.line${where}`, { model: model.title }) : app.t(`welcome.line_no_model${where}`);
     this.hero.replaceChildren(h("h1", {}, app.t("welcome.title")), h("p.p-lead", {}, line));
     this.below.replaceChildren(...[this.#notice(model), model && this.#examples()].filter(Boolean));
   }
@@ -91,6 +93,7 @@ export class Welcome {
   }
 
   #download(model) {
+    if (!isAdmin(this.app)) return h("span", {}, this.app.t("picker.ask_administrator"));
     return model.state === "fetching" ? this.#progress(model) : this.#fetch(model);
   }
 

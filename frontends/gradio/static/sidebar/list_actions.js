@@ -1,5 +1,6 @@
 /** Actions of the conversation list: rename, pin, export, delete. */
 import { address } from "../page/api.js";
+import { showShareBox } from "../share/share_box.js";
 
 /** Changes are shown at once, and undone when the server refuses them. */
 export class ListActions {
@@ -31,6 +32,7 @@ export class ListActions {
         label: app.t(pinned ? "sidebar.unpin" : "sidebar.pin"),
         act: () => void this.change(id, { pinned: !pinned }),
       },
+      { icon: "link", label: app.t("share.title"), act: () => showShareBox(app, row.button, row.conversation) },
       { icon: "download", label: app.t("sidebar.export_markdown"), href: `${exported}markdown` },
       { icon: "download", label: app.t("sidebar.export_json"), href: `${exported}json` },
       { icon: "trash", label: app.t("sidebar.delete"), danger: true, act: () => remove(row) },

@@ -1,4 +1,6 @@
 /** The sidebar: new chat, search, import and export, and the conversation list. */
+import { accountButton } from "../account/account_button.js";
+import { hasLogin, isMember } from "../account/who.js";
 import { feedbackButton } from "../feedback/feedback_button.js";
 import { jobsButton } from "../jobs/jobs_button.js";
 import { address } from "../page/api.js";
@@ -103,6 +105,7 @@ class Sidebar {
         h("div.p-search", { role: "search" }, icon("search"), this.search, this.clear),
       ),
       this.scroller,
+      accountButton(this.app),
     );
   }
 
@@ -122,6 +125,10 @@ class Sidebar {
       rootMargin: "300px",
     }).observe(this.end);
 
+    app.on("info", () => {
+      this.importButton.hidden = !isMember(app);
+      this.draw();
+    });
     app.on("language", () => {
       this.#setTexts();
       this.draw();
@@ -271,7 +278,7 @@ class Sidebar {
       nodes.push(h("span.p-offscreen", {}, app.t("sidebar.loading")));
     } else if (!data.items.length) {
       nodes.push(
-        h("p", {}, data.query ? app.t("sidebar.nothing_found", { query: data.query }) : app.t("sidebar.empty")),
+        h("p", {}, data.query ? app.t("sidebar.nothing_found", { query: data.query }) : app.t(hasLogin(app) ? "sidebar.empty_account" : "sidebar.empty")),
       );
     }
     this.note.replaceChildren(...nodes);

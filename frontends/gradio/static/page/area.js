@@ -1,17 +1,28 @@
-/** The area that covers the conversation: what people think of replies, in tabs. Its tab is in the page's address. */
-import { h } from "../page/dom.js";
+/** An area that covers the conversation, with tabs. The tab is in the page's address. */
+import { h } from "./dom.js";
 import { iconButton, nameButton } from "../widgets/buttons.js";
-import { TABS } from "./tabs.js";
+
+/**
+ * @typedef {Object} Tab
+ * @property {string} name in the page's address; no other area has one of that name
+ * @property {string} title the key of its text
+ * @property {(app: Object) => {element: HTMLElement, show: () => void, hide?: () => void}} create `show` is called
+ *   whenever it becomes visible
+ * @property {(app: Object) => boolean} [offered] whether this person may see it
+ */
 
 /** Built when it is first opened. */
-export class FeedbackArea {
+export class Area {
   /**
    * @param {Object} app
    * @param {HTMLElement} covered what can't be reached while it is open
+   * @param {{title: string, tabs: Tab[]}} of
    */
-  constructor(app, covered) {
+  constructor(app, covered, { title, tabs }) {
     this.app = app;
     this.covered = covered;
+    this.name = title;
+    this.known = tabs;
     this.tabs = new Map(); // name → its part of the page
     this.element = h("section.p-area", { hidden: true });
     app.on("view", (view) => this.#show(view));
@@ -21,9 +32,10 @@ export class FeedbackArea {
 
   #show(view) {
     const wasOpen = !this.element.hidden;
-    this.element.hidden = view === null;
-    this.covered.inert = view !== null;
-    if (view === null) {
+    const isOpen = this.known.some(({ name, offered }) => name === view && (offered?.(this.app) ?? true));
+    this.element.hidden = !isOpen;
+    if (isOpen || wasOpen) this.covered.inert = isOpen;
+    if (!isOpen) {
       this.current?.part.hide?.();
       this.current = null;
       if (wasOpen) this.opener?.focus();
@@ -31,7 +43,7 @@ export class FeedbackArea {
     }
     if (!wasOpen) this.opener = document.activeElement;
     if (!this.head) this.#build();
-    this.#choose(TABS.some(({ name }) => name === view) ? view : TABS[0].name);
+    this.#choose(view);
     if (!wasOpen) this.current.button.focus({ preventScroll: true });
   }
 
@@ -41,7 +53,7 @@ export class FeedbackArea {
     this.list = h("div.p-tabs", { role: "tablist", onkeydown: (event) => this.#arrow(event) });
     this.head = h("header.p-area-head", {}, this.title, this.list, this.close);
     this.body = h("div.p-area-body");
-    for (const { name, title, create } of TABS) {
+    for (const { name, title, create } of this.known.filter(({ offered }) => offered?.(this.app) ?? true)) {
       const id = `parley-tab-${name}`;
       const button = h(
         "button.p-tab",
@@ -76,8 +88,8 @@ export class FeedbackArea {
   #setTexts() {
     if (!this.head) return;
     const { app } = this;
-    this.title.textContent = app.t("feedback.title");
-    this.element.setAttribute("aria-label", app.t("feedback.title"));
+    this.title.textContent = app.t(this.name);
+    this.element.setAttribute("aria-label", app.t(this.name));
     nameButton(this.close, app.t("app.close"));
     for (const { button, title } of this.tabs.values()) button.textContent = app.t(title);
   }

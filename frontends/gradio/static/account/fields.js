@@ -1,0 +1,64 @@
+/** Fields and buttons of the account area's forms. */
+import { h } from "../page/dom.js";
+import { textButton } from "../widgets/buttons.js";
+
+let count = 0;
+
+/**
+ * A labelled field.
+ * @param {string} label
+ * @param {Object} attributes of the input
+ * @returns {{element: HTMLElement, input: HTMLInputElement}}
+ */
+export function field(label, attributes) {
+  const id = `parley-field-${(count += 1)}`;
+  const input = h("input.p-field", { id, ...attributes });
+  return { element: h("div.p-labelled", {}, h("label", { for: id }, label), input), input };
+}
+
+/**
+ * A labelled choice.
+ * @param {string} label
+ * @param {[string, string][]} options values and their texts
+ * @param {string} value
+ * @param {(value: string) => void} [onchange]
+ */
+export function choice(label, options, value, onchange = () => {}) {
+  const id = `parley-field-${(count += 1)}`;
+  const select = h("select.p-field", { id, onchange: () => onchange(select.value) });
+  select.append(...options.map(([name, text]) => h("option", { value: name, selected: name === value }, text)));
+  return { element: h("div.p-labelled", {}, h("label", { for: id }, label), select), input: select };
+}
+
+/**
+ * A labelled box to tick.
+ * @param {string} label
+ * @param {boolean} checked
+ */
+export function tick(label, checked = false) {
+  const input = h("input", { type: "checkbox", checked });
+  return { element: h("label.p-tick", {}, input, label), input };
+}
+
+/**
+ * A button that asks once more before it acts: its first press only changes its text.
+ * @param {string} text
+ * @param {string} sure
+ * @param {() => void} act
+ */
+export function carefulButton(text, sure, act) {
+  const button = textButton(
+    text,
+    () => {
+      if (button.hasAttribute("data-sure")) return act();
+      button.setAttribute("data-sure", "");
+      button.textContent = sure;
+    },
+    "p-small",
+  );
+  button.addEventListener("blur", () => {
+    button.removeAttribute("data-sure");
+    button.textContent = text;
+  });
+  return button;
+}

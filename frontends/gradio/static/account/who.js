@@ -1,0 +1,23 @@
+/** Who uses the page, and what they may do. The server decides; the page does not offer what it would refuse. */
+
+const user = (app) => app.state.info?.user ?? null;
+
+/** @returns {boolean} whether people sign in here */
+export function hasLogin(app) {
+  return Boolean(app.state.info?.login);
+}
+
+/** @returns {boolean} whether administrators' functions are offered; without accounts everybody is one */
+export function isAdmin(app) {
+  return (user(app)?.role ?? "admin") === "admin";
+}
+
+/** @returns {boolean} whether somebody may have API keys and import files */
+export function isMember(app) {
+  return user(app)?.role !== "guest";
+}
+
+/** @returns {string} the name that others see */
+export function ownName(app) {
+  return user(app)?.name || user(app)?.username || "";
+}
