@@ -45,6 +45,7 @@ function draw() {
   main.replaceChildren(content());
   document.title = `${main.querySelector("h1")?.textContent ?? t("sign_in")} · Parley`;
   main.querySelector("input:not([hidden])")?.focus();
+  document.documentElement.dataset.ready = "";
 }
 
 function content() {
