@@ -9,7 +9,7 @@ import json
 import re
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from pydantic import Field, field_validator
@@ -42,6 +42,20 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="More addresses or networks of reverse proxies whose X-Forwarded headers count (comma-separated).",
+    )
+    oidc_issuer: str = Field("", description="OpenID Connect provider to sign in at: its issuer, an https address.")
+    oidc_client_id: str = Field("", description="The client's id at the provider.")
+    oidc_client_secret: str = Field("", repr=False, description="The client's secret, if it has one.")
+    oidc_name: str = Field("single sign-on", description="What the button says: Sign in with NAME.")
+    oidc_role_claim: str = Field("groups", description="The claim of ID tokens with a person's groups.")
+    oidc_admin_groups: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Groups whose members are administrators (comma-separated); all others are members."
+    )
+    proxy_user_header: str = Field(
+        "", description="Header in which a reverse proxy in PARLEY_TRUSTED_PROXIES names who has signed in there."
+    )
+    sso_role: Literal["admin", "member", "guest"] = Field(
+        "member", description="Role of accounts that single sign-on makes."
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins of pages and browser extensions that may use /v1 (comma-separated)."
@@ -78,6 +92,12 @@ class Settings(BaseSettings):
         if wrong := [host for host in hosts if not _HOST.fullmatch(host)]:
             raise ValueError(f"{wrong[0]!r} is not a host name. Write names separated by commas: chat.lan,example.org")
         return tuple(hosts)
+
+    @field_validator("oidc_admin_groups", mode="before")
+    @classmethod
+    def _read_groups(cls, value: object) -> object:
+        """Names separated by commas, or a JSON list."""
+        return tuple(_names(value))
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

@@ -33,10 +33,11 @@ from app.api.routes import (
     review,
     session,
     shares,
+    sso,
     system,
     transfers,
 )
-from app.auth.service import AuthLimits, AuthService
+from app.auth.service import AuthService
 from app.chat.completion import Completions
 from app.chat.conversations import ConversationService
 from app.chat.event_hub import EventHub
@@ -68,22 +69,8 @@ log = logging.getLogger(__name__)
 
 # The order matters: the first route that matches answers, and `openai` answers every other address below /v1.
 ROUTES = (
-    *(
-        system,
-        session,
-        account,
-        people,
-        transfers,
-        conversations,
-        messages,
-        shares,
-        feedback,
-        review,
-        datasets,
-        models,
-        jobs,
-    ),
-    openai,
+    *(system, session, sso, account, people, transfers, conversations, messages, shares, feedback, review, datasets),
+    *(models, jobs, openai),
 )
 JOB_KINDS = ("app.jobs.kinds", "app.feedback.job_kinds")  # the packages that define kinds of jobs
 
@@ -187,7 +174,7 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
         store = Store.open(settings.resolved_database_url, settings.data_dir, trash_days=settings.trash_days)
         stack.push_async_callback(store.close)
         _report(store.opening, settings)
-        auth = AuthService(store, LOCAL_USER, AuthLimits.of(settings), login=settings.login)
+        auth = AuthService(store, LOCAL_USER, settings)
         stack.push_async_callback(auth.close)
         await auth.start()
         if not settings.is_private and not auth.has_administrator:

@@ -96,10 +96,14 @@ class ChangeUser(Request):
 
 
 class SessionNow(BaseModel):
-    """Who is signed in: ``user`` is null for nobody; without ``login`` everybody is the local user."""
+    """Who is signed in: ``user`` is null for nobody; without ``login`` everybody is the local user.
+
+    ``sso`` is the name of a service to sign in at: ``/login/oidc`` leads there.
+    """
 
     login: bool
     user: dict[str, Any] | None
+    sso: str | None = None
 
 
 class NewLink(BaseModel):

@@ -12,19 +12,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.errors import error_body
 from app.api.refusals import respond
+from app.api.session_cookies import session_token
 from app.auth.service import AuthService
 from app.domain import accounts
 from app.domain.accounts import Principal
 from app.errors import NotAllowed, NotSignedIn, ParleyError, TooManyRequests
 
 PRINCIPAL = "parley.principal"  # in the ASGI scope
+PEER = "parley.peer"  # the address at the other end of the connection: a proxy's, if there is one
 LOGIN_PAGE = "/login"
 # What somebody may ask who is not signed in. Everything else is refused, also what no route answers.
 OPEN_PATHS = frozenset(
     {"/healthz", "/readyz", "/api/session", "/api/links/look", "/api/links/use", "/api/shared", LOGIN_PAGE}
 )
 _OPEN_FOLDERS = (f"{LOGIN_PAGE}/", "/shared/")
-_SECURE_COOKIE = "__Host-parley"
 _UNKNOWN_KEY = "This API key is not known here, or was revoked. Make a new one under Account in Parley."
 _NOBODY = "Sign in first. Programs send an API key: Authorization: Bearer sk-…"
 
@@ -68,26 +69,6 @@ class Authentication:
                 await self._app(scope, receive, send)
 
 
-def session_cookie(scope: Scope) -> str:
-    """The name of the cookie that holds a session's token.
-
-    With TLS the prefix makes browsers keep it from other hosts and from plain HTTP. Without, it names the port, since
-    cookies are shared between the ports of a host, and so between two Parleys.
-    """
-    return _SECURE_COOKIE if scope["scheme"] == "https" else f"parley-{(scope.get('server') or ('', 0))[1]}"
-
-
-def session_token(scope: Scope) -> str | None:
-    """The token in the session's cookie.
-
-    Two different ones are none: somebody else may have set the second.
-    """
-    headers = [value.decode("latin-1") for key, value in scope["headers"] if key == b"cookie"]
-    pairs = [pair.partition("=") for header in headers for pair in header.split(";")]
-    found = {value.strip() for key, _, value in pairs if key.strip() == session_cookie(scope)}
-    return found.pop() if len(found) == 1 else None
-
-
 async def _identified(auth: AuthService, scope: Scope) -> Principal | None:
     """Who it is. A key that is sent has to be right: it never falls back to a cookie. Raises :class:`NotSignedIn`."""
     keys = _keys(scope)
@@ -99,7 +80,11 @@ async def _identified(auth: AuthService, scope: Scope) -> Principal | None:
             raise NotSignedIn(_UNKNOWN_KEY)
         return principal
     token = session_token(scope)
-    return await auth.authenticator.by_session(token) if token else None
+    principal = await auth.authenticator.by_session(token) if token else None
+    named = auth.sso.proxy.identity(scope.get(PEER), scope["headers"])
+    if principal is not None and named is not None and not await auth.is_account_of(principal, named):
+        return None  # somebody else has signed in at the proxy since
+    return principal
 
 
 def _keys(scope: Scope) -> set[str]:

@@ -57,6 +57,7 @@ _HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 _PRIVATE = ("/api/", "/v1/", "/ui/")
+_FROM_ELSEWHERE = ("/", "/login/oidc/callback")
 _EMPTY = (b"content-length", b"0")
 _NO_STORE = (b"cache-control", b"no-store")
 
@@ -185,9 +186,9 @@ def _origin_name(origin: str) -> str:
 
 
 def _opens_page(scope: Scope) -> bool:
-    """Whether a browser opens the page, or a shared conversation, in a tab, by a link on any other page."""
+    """Whether a browser opens a page in a tab by a link elsewhere, or comes back from signing in elsewhere."""
     fetch = [_values(scope, name) for name in (b"sec-fetch-mode", b"sec-fetch-dest", b"origin")]
-    is_page = scope["path"] == "/" or scope["path"].startswith("/shared/")
+    is_page = scope["path"] in _FROM_ELSEWHERE or scope["path"].startswith("/shared/")
     return scope.get("method") == "GET" and is_page and fetch == [["navigate"], ["document"], []]
 
 

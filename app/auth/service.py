@@ -17,6 +17,10 @@ from app.auth.passwords import Passwords
 from app.auth.request_rate import RequestRate
 from app.auth.running_requests import RunningRequests
 from app.auth.sign_in import SignIn
+from app.auth.sso.flow import OidcFlow, RoleClaim
+from app.auth.sso.identity import Identity
+from app.auth.sso.provider import ProviderSettings
+from app.auth.sso.proxy import ProxyHeader
 from app.auth.usage import PeoplesUsage, UsageLimits
 from app.config import Settings
 from app.domain.accounts import AccountRole, Principal
@@ -45,15 +49,36 @@ class AuthLimits:
         return cls(usage, settings.user_requests_per_minute)
 
 
+@dataclass(frozen=True, slots=True)
+class SingleSignOn:
+    """Who else may say who somebody is."""
+
+    oidc: OidcFlow | None
+    name: str  # of the provider, as the login page shows it
+    proxy: ProxyHeader
+    usual_role: AccountRole
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """As the settings say. Raises :class:`~app.errors.ConfigurationError` for an unsafe issuer."""
+        provider = ProviderSettings(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret)
+        roles = RoleClaim(settings.oidc_role_claim, settings.oidc_admin_groups)
+        flow = OidcFlow(provider, roles) if settings.oidc_issuer else None
+        proxy = ProxyHeader(settings.proxy_user_header, settings.trusted_proxies)
+        return cls(flow, settings.oidc_name, proxy, AccountRole(settings.sso_role))
+
+
 class AuthService:
     """Accounts. Without an administrator who can sign in, and unless the settings ask for a login, there is none:
 
     every request is the local user's, which only a server on this machine may allow.
     """
 
-    def __init__(self, store: Store, local_user_id: str, limits: AuthLimits, *, login: bool = False) -> None:
+    def __init__(self, store: Store, local_user_id: str, settings: Settings) -> None:
+        limits = AuthLimits.of(settings)
         passwords, attempts = Passwords(), Attempts()
-        self._store, self._login, self.passwords = store, login, passwords
+        self._store, self._login, self.passwords = store, settings.login, passwords
+        self.sso = SingleSignOn.of(settings)
         self.local = Principal(local_user_id, "", AccountRole.ADMIN)
         self.authenticator = Authenticator(store)
         self.sign_in = SignIn(store, passwords, attempts)
@@ -61,7 +86,7 @@ class AuthService:
         self.running = RunningRequests(store)
         self.usage = PeoplesUsage(store, limits.usage, lambda: self.login_required)
         self.rate = RequestRate(limits.requests_per_minute)
-        self.login_required = login
+        self.login_required = settings.login
         self.has_administrator = False
         self.first_link: str | None = None  # the secret of an invitation for the first administrator
         self._watch: asyncio.Task[None] | None = None
@@ -82,6 +107,11 @@ class AuthService:
             self._watch.cancel()
             with suppress(asyncio.CancelledError):
                 await self._watch
+
+    async def is_account_of(self, principal: Principal, identity: Identity) -> bool:
+        """Whether somebody who is signed in is whom a provider of single sign-on names."""
+        account = await self._store.read(lambda r: r.users.by_identity(identity.issuer, identity.subject))
+        return account is not None and account.id == principal.user_id
 
     async def act(self, work: Callable[Concatenate[Repositories, P], T], *args: P.args, **options: P.kwargs) -> T:
         """Do something of :mod:`app.auth.people`, in one transaction."""

@@ -9,10 +9,12 @@ from app.auth.attempts import Attempts
 from app.auth.authenticator import expiry, principal_of
 from app.auth.passwords import Passwords
 from app.auth.secret_tokens import checksum, new_token
+from app.auth.sso.identity import Identity, account_for
 from app.domain.accounts import (
     MAX_NAME,
     MAX_USERNAME,
     Account,
+    AccountRole,
     LinkKind,
     OneTimeLink,
     Principal,
@@ -58,6 +60,11 @@ class SignIn:
             if account is None or not account.may_sign_in or not matches:
                 raise WrongPassword(WRONG)
         return await self._start(account, browser, replaced)
+
+    async def sign_in_as(self, identity: Identity, usual_role: AccountRole, browser: Browser) -> SignedIn:
+        """Start a session for whom a provider of single sign-on names. Raises :class:`~app.errors.NotAllowed`."""
+        account = await self._store.write(lambda r: account_for(r, identity, usual_role))
+        return await self._start(account, browser)
 
     async def sign_out(self, principal: Principal) -> None:
         """End the session of this request."""

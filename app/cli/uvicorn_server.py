@@ -9,10 +9,13 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from app.api.authentication import PEER
 from app.api.deps import Services
 from app.cli.uvicorn_protocol import LimitedProtocol
 from app.config import LOOPBACK_ADDRESSES
@@ -56,6 +59,19 @@ def exempt_start_from_gc() -> None:
     gc.freeze()
 
 
+class KnownPeer:
+    """Notes the address at the other end of the connection, which a proxy's headers replace by the client's."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """ASGI."""
+        if scope["type"] == "http":
+            scope[PEER] = scope["client"][0] if scope.get("client") else None
+        await self._app(scope, receive, send)
+
+
 class Server(uvicorn.Server):
     """Uvicorn that ends replies and event streams before it waits for connections to close."""
 
@@ -66,14 +82,14 @@ class Server(uvicorn.Server):
         trusted_proxies: Sequence[str] = (),
     ) -> None:
         config = uvicorn.Config(
-            app,
+            KnownPeer(ProxyHeadersMiddleware(cast(Any, app), [*LOOPBACK_ADDRESSES, *trusted_proxies])),
             http=LimitedProtocol,
             ws="none",
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=GRACE_S,
             server_header=False,
-            forwarded_allow_ips=[*LOOPBACK_ADDRESSES, *trusted_proxies],
+            proxy_headers=False,  # done above
             lifespan="on",
         )
         super().__init__(config)

@@ -11,7 +11,8 @@
     │   └── WeakPassword
     ├── NotSignedIn             nobody is signed in, or not any more
     │   ├── WrongPassword       at a sign-in, or where a password or passcode is asked for again
-    │   └── PasscodeNeeded      to read a shared conversation
+    │   ├── PasscodeNeeded      to read a shared conversation
+    │   └── SignInFailed        at a provider of single sign-on
     ├── Forbidden               a wrong Host or Origin: another site's page
     │   └── NotAllowed          somebody is signed in who may not do this
     ├── NotFound
@@ -82,6 +83,7 @@ from app.errors.accounts import (
     PasscodeNeeded,
     SessionNotFound,
     ShareNotFound,
+    SignInFailed,
     TooManyAttempts,
     UsernameTaken,
     UserNotFound,
@@ -207,6 +209,7 @@ __all__ = [
     "ReplyRunning",
     "SessionNotFound",
     "ShareNotFound",
+    "SignInFailed",
     "StoreBusy",
     "StoreError",
     "StoreFull",

@@ -23,6 +23,10 @@ class NotAllowed(Forbidden):
     code = "not_allowed"
 
 
+class SignInFailed(NotSignedIn):
+    code = "sign_in_failed"
+
+
 class PasscodeNeeded(NotSignedIn):
     code = "passcode_needed"
 

@@ -58,18 +58,24 @@ function form({ title, content, action, send }) {
 /**
  * @param {(key: string, values?: Object) => string} t
  * @param {Object} typed what was typed already, and is again
+ * @param {{name: string, address: string}|null} elsewhere a service to sign in at
  * @param {(values: {username: string, password: string}) => Promise<string|null>} send
  */
-export function signInForm(t, typed, send) {
+export function signInForm(t, typed, elsewhere, send) {
   const username = field(t("username"), usernameAttributes(typed.username));
   const password = passwordField(t, t("password"), "current-password");
   keep(typed, { username: username.input, password: password.input });
   return form({
     title: t("sign_in"),
-    content: [...username.parts, ...password.parts],
+    content: [...(elsewhere ? signInElsewhere(t, elsewhere) : []), ...username.parts, ...password.parts],
     action: t("sign_in"),
     send: () => send({ username: username.input.value, password: password.input.value }),
   });
+}
+
+function signInElsewhere(t, { name, address }) {
+  const link = element("a", { class: "primary", href: address }, t("sign_in_with", { name }));
+  return [link, element("p", { class: "advice or" }, t("or"))];
 }
 
 /** The same for a one-time link: `purpose` is what the server says of it. */

@@ -11,6 +11,7 @@ const token = tokenIn(location.hash);
 let language = preferredLanguage();
 let purpose = null; // of the one-time link
 let refused = null; // why it can't be used
+let elsewhere = null; // a service to sign in at
 
 const t = (key, values) => text(language, key, values);
 
@@ -51,7 +52,7 @@ function draw() {
 function content() {
   if (refused) return sentenceWithWayOut(t, sentence(refused), () => ((refused = null), draw()));
   if (purpose) return linkForm(t, typed, purpose, (values) => entered(call("POST", "links/use", { token, ...values })));
-  return signInForm(t, typed, (values) => entered(call("POST", "session", values)));
+  return signInForm(t, typed, elsewhere, (values) => entered(call("POST", "session", values)));
 }
 
 languageButton.addEventListener("click", () => {
@@ -68,6 +69,7 @@ async function start() {
   } else {
     const { found } = await call("GET", "session");
     if (found?.user) return location.replace(nextAddress(location.search)); // signed in, or no login is needed
+    if (found?.sso) elsewhere = { name: found.sso, address: `./login/oidc${location.search}` };
   }
   draw();
 }

@@ -62,7 +62,7 @@ def test_nobody_gets_anything(people: People, ann: Person) -> None:
     assert code(nobody.get("/v1/models")) == (401, "not_signed_in")
     assert nobody.get("/v1/models").headers["www-authenticate"].startswith("Bearer")
     assert code(nobody.get("/no/such/path")) == (401, "not_signed_in")
-    assert nobody.get("/api/session").json() == {"login": True, "user": None}
+    assert nobody.get("/api/session").json() == {"login": True, "user": None, "sso": None}
     page = nobody.get("/?c=1", headers={"accept": "text/html"})
     assert (page.status_code, page.headers["location"]) == (303, "login?next=c%3D1")
     assert page.headers["cache-control"] == "no-store"

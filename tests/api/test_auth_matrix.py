@@ -36,6 +36,7 @@ ALLOWED = {
 ROUTES = {
     "anyone": """
         GET,HEAD /healthz | GET,HEAD /readyz | GET,POST,DELETE /api/session | POST /api/links/look | POST /api/links/use
+        GET /login/oidc | GET /login/oidc/callback | GET,HEAD /login | GET,HEAD /login/{name}
         POST /api/shared | GET,HEAD,POST /shared/{token} | POST /shared/{token}/chat.json
         GET,HEAD /shared/static/{name}
     """,
@@ -155,7 +156,7 @@ def furnished(people: People, described: Description) -> House:
 
 def is_own(path: str, gradio: list[str]) -> bool:
     """Whether a route is ours; Gradio's, which are tried all together, are mounted below ``/`` too."""
-    return path not in {*gradio} - {"/openapi.json", "/"}
+    return path not in {*gradio} - {"/openapi.json", "/", "/login"}
 
 
 def test_every_route_is_declared(house: House) -> None:

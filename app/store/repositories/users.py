@@ -54,6 +54,18 @@ class Users:
         row = self._session.scalars(query).one_or_none()
         return None if row is None else self._damage.required(row, account_from)
 
+    def by_identity(self, issuer: str, subject: str) -> Account | None:
+        """The account that a provider of single sign-on knows as `subject`."""
+        query = select(UserRow).where(UserRow.sso_issuer == issuer, UserRow.sso_subject == checked(subject, "subject"))
+        row = self._session.scalars(query).one_or_none()
+        return None if row is None else self._damage.required(row, account_from)
+
+    def set_identity(self, user_id: str, issuer: str, subject: str) -> None:
+        """Let somebody sign in as `subject` of a provider."""
+        row = self._row(user_id)
+        row.sso_issuer, row.sso_subject = issuer, checked(subject, "subject")
+        self._session.flush()
+
     def add(self, username: str, name: str, role: AccountRole, password_hash: str | None) -> Account:
         """Add an account. The first is the local user's, who owns what was there before.
 

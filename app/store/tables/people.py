@@ -21,7 +21,11 @@ class UserRow(Base):
     """A person. Without accounts there is one, ``local``, who becomes the first administrator's account."""
 
     __tablename__ = "users"
-    __table_args__ = (one_of("role", AccountRole), Index(None, "username", unique=True))
+    __table_args__ = (
+        one_of("role", AccountRole),
+        Index(None, "username", unique=True),
+        Index(None, "sso_issuer", "sso_subject", unique=True),
+    )
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True)
     name: Mapped[str]
@@ -31,6 +35,8 @@ class UserRow(Base):
     username: Mapped[str | None]  # folded, see `folded_username`; NULL: can't sign in
     password_hash: Mapped[str | None]
     disabled_at: Mapped[datetime | None]
+    sso_issuer: Mapped[str | None]  # who says who this is, where it is not a password
+    sso_subject: Mapped[str | None]
 
 
 class SessionRow(Base):

@@ -25,7 +25,10 @@ def upgrade() -> None:
     op.add_column("users", sa.Column("username", sa.Text))
     op.add_column("users", sa.Column("password_hash", sa.Text))
     op.add_column("users", sa.Column("disabled_at", UtcDateTime))
+    op.add_column("users", sa.Column("sso_issuer", sa.Text))
+    op.add_column("users", sa.Column("sso_subject", sa.Text))
     op.create_index(op.f("ix_users_username"), "users", ["username"], unique=True)
+    op.create_index(op.f("ix_users_sso_issuer_sso_subject"), "users", ["sso_issuer", "sso_subject"], unique=True)
     op.execute("UPDATE users SET role = 'admin' WHERE id = 'local'")
     op.create_table(
         "sessions",

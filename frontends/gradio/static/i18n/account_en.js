@@ -103,4 +103,5 @@ export const enAccount = {
   "error.last_administrator": "This is the only administrator. Make somebody else an administrator first.",
   "error.passcode_needed": "This conversation is shared with a passcode. Ask whoever sent you the link.",
   "error.share_not_found": "This link has expired or was withdrawn.",
+  "error.sign_in_failed": "Signing in elsewhere failed: {message}",
 };

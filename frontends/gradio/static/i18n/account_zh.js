@@ -103,4 +103,5 @@ export const zhAccount = {
   "error.last_administrator": "这是唯一的管理员，请先指定另一位管理员。",
   "error.passcode_needed": "此对话需要口令才能查看，请向发送链接的人索取。",
   "error.share_not_found": "此链接已过期或已撤回。",
+  "error.sign_in_failed": "第三方登录失败：{message}",
 };

@@ -29,8 +29,10 @@ export class Welcome {
   draw() {
     const { app } = this;
     const model = app.model();
-    const where = hasLogin(app) ? "_account" : "";
-    const line = model ? app.t(`welcome.line${where}`, { model: model.title }) : app.t(`welcome.line_no_model${where}`);
+    const [named, unnamed] = hasLogin(app)
+      ? ["welcome.line_account", "welcome.line_no_model_account"]
+      : ["welcome.line", "welcome.line_no_model"];
+    const line = model ? app.t(named, { model: model.title }) : app.t(unnamed);
     this.hero.replaceChildren(h("h1", {}, app.t("welcome.title")), h("p.p-lead", {}, line));
     this.below.replaceChildren(...[this.#notice(model), model && this.#examples()].filter(Boolean));
   }
