@@ -176,7 +176,6 @@ NOW = int(time.time())
         {"algorithm": "HS256", "signing_key": OctKey.import_key(CLIENT_SECRET * 4)},
         {"issuer": "https://evil.example"},
     ],
-    ids=str,
 )
 def test_tokens_that_are_not_for_us_are_refused(
     people: People, ann: Person, idp: Provider, wrong: dict[str, Any]
