@@ -125,10 +125,7 @@ class Sidebar {
       rootMargin: "300px",
     }).observe(this.end);
 
-    app.on("info", () => {
-      this.importButton.hidden = !isMember(app);
-      this.draw();
-    });
+    app.on("info", () => this.draw());
     app.on("language", () => {
       this.#setTexts();
       this.draw();
@@ -218,6 +215,7 @@ class Sidebar {
   /** Update the list; unchanged rows keep their elements. */
   draw() {
     const focused = document.activeElement;
+    this.importButton.hidden = !isMember(this.app);
     const sections = this.#groups().map((group) => this.#section(group));
     arrange(this.list, sections);
     const listed = new Set(this.data.items.map((item) => item.id));
