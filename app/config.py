@@ -84,6 +84,8 @@ class Settings(BaseSettings):
     trash_days: int = Field(7, ge=0, description="Days for which a deleted conversation can be restored.")
     chatglm_api: bool = Field(False, description="Also answer POST / like ChatGLM-6B's own service.")
 
+    api_key: str = Field("", repr=False, description="API key for commands that talk to a running server.")
+
     @field_validator("allowed_hosts", mode="before")
     @classmethod
     def _read_hosts(cls, value: object) -> object:

@@ -81,17 +81,18 @@ _NO_ADMINISTRATOR = (
 )
 
 
-def create_app(settings: Settings, engines: EngineFactories | None = None) -> FastAPI:
+def create_app(settings: Settings, engines: EngineFactories | None = None, command_key: str = "") -> FastAPI:
     """Create the API without a front end. Nothing is opened before the application starts.
 
-    `engines` replaces the engines found in `app.engine`, for benchmarks and tests.
+    `engines` replaces the engines found in `app.engine`, for benchmarks and tests. `command_key` is an API key that is
+    valid for this server only and is the local user's: for a command that brings its own server.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             try:
-                app.state.services = await stack.enter_async_context(_running(settings, engines))
+                app.state.services = await stack.enter_async_context(_running(settings, engines, command_key))
             except ParleyError as err:
                 app.state.startup_error = err  # the server prints its message instead of a traceback
                 raise
@@ -165,7 +166,7 @@ def _report(opening: Opening, settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _running(settings: Settings, engines: EngineFactories | None) -> AsyncIterator[Services]:
+async def _running(settings: Settings, engines: EngineFactories | None, command_key: str) -> AsyncIterator[Services]:
     """Open all services of the application; they are closed in reverse order."""
     async with AsyncExitStack() as stack:
         loop_watch = LoopWatch()
@@ -174,7 +175,7 @@ async def _running(settings: Settings, engines: EngineFactories | None) -> Async
         store = Store.open(settings.resolved_database_url, settings.data_dir, trash_days=settings.trash_days)
         stack.push_async_callback(store.close)
         _report(store.opening, settings)
-        auth = AuthService(store, LOCAL_USER, settings)
+        auth = AuthService(store, LOCAL_USER, settings, command_key)
         stack.push_async_callback(auth.close)
         await auth.start()
         if not settings.is_private and not auth.has_administrator:

@@ -74,13 +74,13 @@ class AuthService:
     every request is the local user's, which only a server on this machine may allow.
     """
 
-    def __init__(self, store: Store, local_user_id: str, settings: Settings) -> None:
+    def __init__(self, store: Store, local_user_id: str, settings: Settings, command_key: str = "") -> None:
         limits = AuthLimits.of(settings)
         passwords, attempts = Passwords(), Attempts()
         self._store, self._login, self.passwords = store, settings.login, passwords
         self.sso = SingleSignOn.of(settings)
         self.local = Principal(local_user_id, "", AccountRole.ADMIN)
-        self.authenticator = Authenticator(store)
+        self.authenticator = Authenticator(store, {command_key: self.local} if command_key else {})
         self.sign_in = SignIn(store, passwords, attempts)
         self.own = OwnAccount(store, passwords, attempts)
         self.running = RunningRequests(store)

@@ -13,12 +13,13 @@ from typing import Annotated, Any
 
 import typer
 
+from app.auth.secret_tokens import KeyText
 from app.cli import uvicorn_server
 from app.cli.ctrl_c import on_interrupt
 from app.cli.errors import reported
-from app.cli.running_server import problem_at
+from app.cli.running_server import client_for, problem_at
 from app.config import Settings
-from app.errors import ParleyError, WorkerFailed
+from app.errors import NotSignedIn, ParleyError, WorkerFailed
 from app.main import create_app
 from frontends.client import ApiError, ParleyClient
 
@@ -44,8 +45,8 @@ def chat(
 
 
 async def _chat(settings: Settings, model: str | None, url: str | None, system: str) -> None:
-    async with _server(settings, url) as at:
-        client = ParleyClient(at)
+    async with _server(settings, url) as (at, api_key):
+        client = client_for(at, api_key)
         try:
             await Session(client, model, system).run()
         except ApiError as err:
@@ -189,24 +190,25 @@ def _run_quietly(running: uvicorn_server.Server, listening: socket.socket) -> No
 
 
 @asynccontextmanager
-async def _server(settings: Settings, url: str | None) -> AsyncIterator[str]:
-    """The address of a server: the given one, one running at the configured address, or a new one."""
+async def _server(settings: Settings, url: str | None) -> AsyncIterator[tuple[str, str]]:
+    """A server's address, and a key for it: the given one, one running at the configured address, or a new one."""
     at = url or f"http://{settings.host}:{settings.port}"
-    problem = await problem_at(at)
+    problem = await problem_at(at, settings.api_key)
     if problem is None:
-        yield at
+        yield at, settings.api_key
         return
-    if url:
+    if url or isinstance(problem, NotSignedIn):
         raise problem
     listening = uvicorn_server.bind(settings.host, 0)
-    running = uvicorn_server.Server(create_app(settings))
+    key = str(KeyText.new())
+    running = uvicorn_server.Server(create_app(settings, command_key=key))
     thread = threading.Thread(target=_run_quietly, args=(running, listening), daemon=True)
     thread.start()
     try:
         while not running.started and thread.is_alive():  # noqa: ASYNC110 - uvicorn has no event to wait for
             await asyncio.sleep(0.02)
         running.raise_startup_error()
-        yield uvicorn_server.address(listening)
+        yield uvicorn_server.address(listening), key
     finally:
         running.should_exit = True
         await asyncio.to_thread(thread.join)

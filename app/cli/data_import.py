@@ -16,9 +16,9 @@ from app.api.transfer_schemas import imported_json
 from app.chat.transfer.transfers import Transfers
 from app.cli.errors import FAILED, exit_code, reported
 from app.cli.progress_bar import plain_console
-from app.cli.running_server import problem_at
+from app.cli.running_server import client_for, problem_at
 from app.config import Settings
-from app.errors import BodyTooLarge, InvalidRequest, ParleyError, error_of
+from app.errors import BodyTooLarge, InvalidRequest, NotSignedIn, ParleyError, error_of
 from app.store import Store
 from app.store.repositories.users import LOCAL_USER
 from frontends.client import ApiError, ParleyClient
@@ -82,15 +82,15 @@ async def _import_all(files: list[Path], settings: Settings, url: str) -> list[i
 async def _way_in(settings: Settings, url: str) -> AsyncIterator[Import]:
     """Imports through the server at `url`, else through one at the configured address, else into the database."""
     at = url or f"http://{settings.host}:{settings.port}"
-    problem = await problem_at(at)
+    problem = await problem_at(at, settings.api_key)
     if problem is None:
-        client = ParleyClient(at)
+        client = client_for(at, settings.api_key)
         try:
             yield lambda file, show: _upload(client, file, show)
         finally:
             await client.aclose()
         return
-    if url:
+    if url or isinstance(problem, NotSignedIn):
         raise problem
     try:
         store = Store.open(settings.resolved_database_url, settings.data_dir, trash_days=settings.trash_days)

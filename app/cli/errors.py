@@ -17,12 +17,14 @@ from app.errors import (
     InvalidRequest,
     LastAdministrator,
     NotFound,
+    NotSignedIn,
     ParleyError,
     UsernameTaken,
 )
 
 FAILED = 1
 WRONG_INPUT = 2
+_WRONG = NotFound | InvalidRequest | InvalidManifest | ConfigurationError | NotSignedIn
 _IN_THE_WAY = DatasetExists | UsernameTaken | LastAdministrator
 
 P = ParamSpec("P")
@@ -31,7 +33,9 @@ T = TypeVar("T")
 
 def exit_code(err: ParleyError) -> int:
     """The exit code of an error: 2 for wrong input or settings, 1 for other failures."""
-    wrong = isinstance(err, NotFound | InvalidRequest | InvalidManifest | ConfigurationError | _IN_THE_WAY)
+    wrong = isinstance(
+        err, NotFound | NotSignedIn | InvalidRequest | InvalidManifest | ConfigurationError | _IN_THE_WAY
+    )
     return WRONG_INPUT if wrong else FAILED
 
 

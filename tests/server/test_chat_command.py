@@ -125,3 +125,21 @@ def test_another_program_is_told_and_left_alone(tmp_path: Path, answer: str | No
         assert told.stderr == f"Error: At {url} is another program, not Parley. Name Parley's own address with --url.\n"
         beside = typed(tmp_path, "Hello\n/stop\n", PARLEY_PORT=url.rpartition(":")[2], PARLEY_MODEL="test")
         assert "You said: Hello" in beside.stdout
+
+
+def test_where_there_are_accounts_the_owner_of_the_machine_chats_and_others_need_a_key(tmp_path: Path) -> None:
+    scripted_settings(tmp_path, models=("one",))
+    env = environment(tmp_path)
+    add = [sys.executable, "-m", "app.cli.main", "users", "add", "ann", "--password-stdin"]
+    subprocess.run(add, env=env, input="kettle-boat-9\n", text=True, check=True, capture_output=True)
+    done = typed(tmp_path, "Hello\nstop\n", PARLEY_MODEL="one")
+    assert "You said: Hello" in done.stdout, done.stderr
+    with serving(tmp_path, PARLEY_MODEL="one") as server:
+        refused = typed(tmp_path, "Hello\nstop\n", "--url", server.url)
+        assert refused.returncode == 2
+        assert "PARLEY_API_KEY" in refused.stderr
+        body = {"username": "ann", "password": "kettle-boat-9"}
+        assert server.http.post("/api/session", json=body).status_code == 200
+        key = server.http.post("/api/account/keys", json={"name": "terminal", "scopes": ["api"]}).json()["key"]
+        done = typed(tmp_path, "Hello\nstop\n", "--url", server.url, PARLEY_API_KEY=key)
+        assert "You said: Hello" in done.stdout, done.stderr
