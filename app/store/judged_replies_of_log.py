@@ -80,8 +80,7 @@ class _Judgement:
 def fill(connection: Connection) -> None:
     """Derive the rows of all conversations."""
     rated = select(_MESSAGES.c.conversation_id).join_from(_RATINGS, _MESSAGES, _MESSAGES.c.id == _RATINGS.c.message_id)
-    for ids in _parts(connection.scalars(rated.union(select(_RANKINGS.c.conversation_id))).all()):
-        _Scope(connection, ids).refresh()
+    refresh_whole(connection, connection.scalars(rated.union(select(_RANKINGS.c.conversation_id))).all())
 
 
 def refresh(connection: Connection, conversation_id: str, *prompt_ids: str | None) -> None:
@@ -90,6 +89,12 @@ def refresh(connection: Connection, conversation_id: str, *prompt_ids: str | Non
     ``None`` stands for replies without a question.
     """
     _Scope(connection, [conversation_id], prompt_ids).refresh()
+
+
+def refresh_whole(connection: Connection, conversation_ids: Iterable[str]) -> None:
+    """Derive the rows of whole conversations, with as many queries for hundreds of them as for one."""
+    for ids in _parts(conversation_ids):
+        _Scope(connection, ids).refresh()
 
 
 class _Scope:

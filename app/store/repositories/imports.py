@@ -27,7 +27,7 @@ from app.store.imported_rows import (
     rater_id,
     rating_columns,
 )
-from app.store.judged_replies_of_log import refresh
+from app.store.judged_replies_of_log import refresh, refresh_whole
 from app.store.row_mapping import conversation_from
 from app.store.search import Search, document
 from app.store.tables import ConversationRow, MessageRow, RankingItemRow, RankingRow, RatingRow, SearchRow, UserRow
@@ -80,10 +80,8 @@ class Imports:
         self._insert(SearchRow, titles)
         placed = list(zip([row["id"] for row in rows], conversations, strict=True))
         self._add_messages(user_id, [(key, message) for key, one in placed for message in one.messages])
-        for key, one in placed:
-            self._add_rankings(user_id, key, one.rankings)
-            if one.is_judged:
-                refresh(self._session.connection(), key)
+        self._add_rankings(user_id, [(key, ranking) for key, one in placed for ranking in one.rankings])
+        refresh_whole(self._session.connection(), [key for key, one in placed if one.is_judged])
         found = select(ConversationRow).where(ConversationRow.id.in_([key for key, _ in placed]))
         made = {row.id: self._damage.required(row, conversation_from) for row in self._session.scalars(found)}
         return [made[key] for key, _ in placed]
@@ -105,7 +103,7 @@ class Imports:
         row = self._session.get_one(ConversationRow, conversation_id)
         if about.digest is not None and self.known(row.user_id, [about.digest]):
             return None
-        self._add_rankings(row.user_id, row.id, rankings)
+        self._add_rankings(row.user_id, [(row.id, ranking) for ranking in rankings])
         row.leaf_id, row.deleted_at, row.import_digest = leaf_id, None, about.digest
         self._session.flush()
         if about.dataset_file is None:
@@ -128,9 +126,9 @@ class Imports:
         self._require_raters(user_id, {rating.rater for _, message in messages for rating in message.ratings})
         self._insert(RatingRow, rating_columns(user_id, [message for _, message in messages]))
 
-    def _add_rankings(self, user_id: str, conversation_id: str, rankings: Sequence[ImportedRanking]) -> None:
-        self._require_raters(user_id, {ranking.rater for ranking in rankings})
-        rows, items = ranking_columns(user_id, conversation_id, rankings)
+    def _add_rankings(self, user_id: str, rankings: Sequence[tuple[str, ImportedRanking]]) -> None:
+        self._require_raters(user_id, {ranking.rater for _, ranking in rankings})
+        rows, items = ranking_columns(user_id, rankings)
         self._insert(RankingRow, rows)
         self._insert(RankingItemRow, items)
 
@@ -148,4 +146,5 @@ class Imports:
         rows: Sequence[Columns],
     ) -> None:
         if rows:
-            self._session.execute(insert(table), rows)
+            # NULL is written out: rows without some columns would be statements of their own.
+            self._session.execute(insert(table), rows, execution_options={"render_nulls": True})
