@@ -106,16 +106,14 @@ class _Scope:
         self._connection, self._conversation_ids, self._prompts = connection, conversation_ids, prompts
 
     def refresh(self) -> None:
-        """Write what differs."""
+        """Write what differs, under new ids: what a row says never changes."""
         wanted = {(row["judgement_id"], row["message_id"]): row for row in self._rows()}
         query = self._within(select(_JUDGED), _JUDGED.c.conversation_id, _JUDGED.c.prompt_id)
         stored = {(row.judgement_id, row.message_id): dict(row._mapping) for row in self._connection.execute(query)}
-        for key in stored.keys() - wanted.keys():
-            self._connection.execute(sa.delete(_JUDGED).where(_is(key)))
-        for key in stored.keys() & wanted.keys():
-            if stored[key] != wanted[key]:
-                self._connection.execute(sa.update(_JUDGED).where(_is(key)).values(**wanted[key]))
-        if new := [wanted[key] for key in sorted(wanted.keys() - stored.keys())]:
+        for key in sorted(stored):
+            if stored[key] != wanted.get(key):
+                self._connection.execute(sa.delete(_JUDGED).where(_is(key)))
+        if new := [wanted[key] for key in sorted(wanted) if wanted[key] != stored.get(key)]:
             self._connection.execute(insert(_JUDGED), new)
 
     def _rows(self) -> Iterator[dict[str, Any]]:
