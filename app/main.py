@@ -25,6 +25,7 @@ from app.api.routes import (
     conversations,
     datasets,
     feedback,
+    imported_files,
     jobs,
     messages,
     models,
@@ -66,7 +67,8 @@ log = logging.getLogger(__name__)
 
 # The order matters: the first route that matches answers, and `openai` answers every other address below /v1.
 ROUTES = (
-    *(system, session, account, people, transfers, conversations, messages, feedback, review, datasets, models, jobs),
+    *(system, session, account, people, transfers, imported_files, conversations, messages, feedback, review, datasets),
+    *(models, jobs),
     openai,
 )
 JOB_KINDS = ("app.jobs.kinds", "app.feedback.job_kinds")  # the packages that define kinds of jobs

@@ -24,7 +24,8 @@
     │   ├── JobNotFound
     │   ├── RankingNotFound
     │   ├── JudgementNotFound
-    │   └── DatasetNotFound
+    │   ├── DatasetNotFound
+    │   └── ImportedFileNotFound
     ├── Conflict                a valid request that the current state does not allow
     │   ├── UsernameTaken
     │   ├── LastAdministrator
@@ -119,6 +120,7 @@ from app.errors.feedback import (
     DatasetBusy,
     DatasetExists,
     DatasetNotFound,
+    ImportedFileNotFound,
     JudgementNotFound,
     RankingNotFound,
 )
@@ -171,6 +173,7 @@ __all__ = [
     "FetchFailed",
     "Forbidden",
     "GenerationFailed",
+    "ImportedFileNotFound",
     "InvalidImport",
     "InvalidManifest",
     "InvalidRequest",

@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select
 from sqlalchemy.orm import Session
 
+from app.domain.imported_files import ImportedFile
 from app.domain.messages import Conversation
 from app.store.damage import DamageLog
 from app.store.imported_rows import (
@@ -35,6 +36,9 @@ from app.store.tables import ConversationRow, MessageRow, RankingItemRow, Rankin
 UNFINISHED = datetime(1970, 1, 1, tzinfo=UTC)  # ``deleted_at`` of a conversation that is being imported
 
 
+_REMOVED_TOGETHER = 100  # conversations, so that others can write in between
+
+
 @dataclass(frozen=True, slots=True)
 class WholeConversation:
     """A conversation with everything in it; `leaf_id`: the message that is shown last."""
@@ -53,7 +57,8 @@ class WholeConversation:
 class Imports:
     """Whole conversations with :meth:`add_all`; long ones with :meth:`begin`, :meth:`add`, :meth:`publish`.
 
-    To give a long one up: :meth:`discard` for each slice, last first, and :meth:`end`.
+    To give a long one up: :meth:`discard` for each slice, last first, and :meth:`end`. To remove all rows of a file of
+    training data: :meth:`remove_some` until it returns 0.
     """
 
     def __init__(self, session: Session, damage: DamageLog) -> None:
@@ -119,6 +124,21 @@ class Imports:
         """Delete the hidden conversation with what it still has."""
         self._session.execute(delete(ConversationRow).where(ConversationRow.id == conversation_id))
 
+    def files(self, user_id: str) -> list[ImportedFile]:
+        """The files of training data whose rows are there, by name; also those with rows in the trash."""
+        rows, finished = ConversationRow, _finished()
+        query = select(rows.dataset_file, func.count()).where(rows.user_id == user_id, finished)
+        query = query.where(rows.dataset_file.is_not(None)).group_by(rows.dataset_file).order_by(rows.dataset_file)
+        return [ImportedFile(str(name), count) for name, count in self._session.execute(query)]
+
+    def remove_some(self, user_id: str, file_name: str) -> int:
+        """Delete some rows of a file for good, with all judgements of them; returns how many."""
+        rows = ConversationRow
+        query = select(rows.id).where(rows.user_id == user_id, rows.dataset_file == file_name, _finished())
+        ids = list(self._session.scalars(query.limit(_REMOVED_TOGETHER)))
+        self._session.execute(delete(rows).where(rows.id.in_(ids)))
+        return len(ids)
+
     def _add_messages(self, user_id: str, messages: Sequence[tuple[str, ImportedMessage]]) -> None:
         self._insert(MessageRow, [message_columns(key, message) for key, message in messages])
         texts = [(key, message.id, message.document) for key, message in messages if message.document]
@@ -148,3 +168,7 @@ class Imports:
         if rows:
             # NULL is written out: rows without some columns would be statements of their own.
             self._session.execute(insert(table), rows, execution_options={"render_nulls": True})
+
+
+def _finished() -> ColumnElement[bool]:
+    return or_(ConversationRow.deleted_at.is_(None), ConversationRow.deleted_at != UNFINISHED)
