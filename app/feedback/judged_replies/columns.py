@@ -20,16 +20,25 @@ Texts = NDArray[np.bytes_]
 NONE = -1  # in columns of numbers
 
 
-class Names(dict[str, int]):
+class Names:
     """Numbers texts in the order in which they come."""
 
-    def __missing__(self, text: str) -> int:
-        self[text] = number = len(self)
-        return number
+    def __init__(self) -> None:
+        self._numbers = _Numbers({None: NONE})
 
     def numbers(self, texts: Iterable[str | None]) -> NDArray[np.int32]:
         """The number of each text; :data:`NONE` for none."""
-        return np.array([NONE if text is None else self[text] for text in texts], np.int32)
+        return np.array(list(map(self._numbers.__getitem__, texts)), np.int32)
+
+    def known(self) -> tuple[str, ...]:
+        """The text of each number."""
+        return tuple(text for text in self._numbers if text is not None)
+
+
+class _Numbers(dict[str | None, int]):
+    def __missing__(self, text: str | None) -> int:
+        self[text] = number = len(self) - 1
+        return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +85,13 @@ def columns(replies: Sequence[Sequence[Any]], names: Mapping[str, Names]) -> Col
     of: Any = JudgedReply._make(zip(*replies, strict=True) if replies else ((),) * len(JudgedReply._fields))
     # now each field has the values of all rows
 
-    def texts(values: Iterable[str | None], length: int) -> Texts:
-        return np.array([value or "" for value in values], f"S{length}")
-
     named = {"rater": of.rater_id} | {name: getattr(of, name) for name in NAMED if name != "rater"}
     return Columns(
         number=np.array(of.number, np.int64),
-        judgement=texts(of.judgement_id, 26),
-        message=texts(of.message_id, 26),
-        prompt_message=texts(of.prompt_id, 26),
-        prompt=texts(of.prompt, 32),
+        judgement=np.array(of.judgement_id, "S26"),
+        message=np.array(of.message_id, "S26"),
+        prompt_message=np.array([value or "" for value in of.prompt_id], "S26"),
+        prompt=np.array(of.prompt, "S32"),
         **{name: names[name].numbers(values) for name, values in named.items()},
         rank=_or_none(of.rank),
         position=_or_none(of.position),
@@ -93,7 +99,7 @@ def columns(replies: Sequence[Sequence[Any]], names: Mapping[str, Names]) -> Col
         blind=np.array(of.blind, np.bool_),
         both_bad=np.array(of.both_bad, np.bool_),
         complete=np.array(of.complete, np.bool_),
-        time=np.array(list(map(_seconds, of.judged_at)), np.float64),
+        time=_seconds(of.judged_at),
     )
 
 
@@ -106,5 +112,7 @@ def _or_none(numbers: Iterable[int | None]) -> NDArray[np.int16]:
     return np.array([NONE if number is None else number for number in numbers], np.int16)
 
 
-def _seconds(at: datetime) -> float:
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+def _seconds(times: Iterable[datetime | str]) -> Floats:
+    """Since 1970; text is UTC."""
+    without_zone = [at if isinstance(at, str) else at.astimezone(UTC).replace(tzinfo=None) for at in times]
+    return np.array(without_zone, "datetime64[us]").astype(np.int64) / 1e6

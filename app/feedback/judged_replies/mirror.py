@@ -54,5 +54,5 @@ class Mirror:
         self._parts = parts
         replies = joined([columns([], self._names), *(part for _, part in parts.values())])
         withheld: Ints = np.array(r.judged_replies.withheld(), np.int64)
-        names = {column: tuple(known) for column, known in self._names.items()}
+        names = {column: names.known() for column, names in self._names.items()}
         return Judged(replies, names, np.isin(replies.number, withheld))

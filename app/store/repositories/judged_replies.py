@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import DateTime, func, select, text, type_coerce
+from sqlalchemy import func, select, text, type_coerce
 from sqlalchemy.orm import Session
-from sqlalchemy.types import NullType, TypeEngine
+from sqlalchemy.types import NullType
 
 from app.domain.judged_replies import Block, player_of
 from app.store.judged_replies_table import JudgedReplyRow
@@ -27,7 +27,6 @@ _FIELDS = (  # of JudgedReply
     *(_ROWS.complete, _ROWS.characters, _ROWS.language, _ROWS.prompt, _ROWS.decision),
 )
 _AS_IT_IS = NullType()
-_RAW: dict[str, TypeEngine[Any]] = {"judged_at": DateTime()}
 _WITHHELD = select(ConversationRow.id).where(WITHHELD)  # text: as the index says it
 
 
@@ -52,16 +51,14 @@ class JudgedReplies:
         return {place: Block(replies, last) for place, replies, last in self._session.execute(query)}
 
     def in_block(self, place: int) -> Sequence[Sequence[Any]]:
-        """The replies of a block, by number: the fields of :class:`JudgedReply`. Times may lack their zone, UTC.
+        """The replies of a block, by number: the fields of :class:`~app.domain.judged_replies.JudgedReply`.
 
-        Values are as the database gives them. There may be hundreds of thousands, of which converting is the largest
-        part.
+        Values are as the database gives them, since converting hundreds of thousands would take the most time: SQLite's
+        times are text without a zone, its flags are numbers.
         """
-        query = (
-            select(*(type_coerce(field, _RAW.get(field.key, _AS_IT_IS)) for field in _FIELDS))
-            .where(_ROWS.id >= place * BLOCK, _ROWS.id < (place + 1) * BLOCK)
-            .order_by(_ROWS.id)
-        )
+        query = select(*(type_coerce(field, _AS_IT_IS) for field in _FIELDS))
+        query = query.where(_ROWS.id >= place * BLOCK, _ROWS.id < (place + 1) * BLOCK).order_by(_ROWS.id)
+        # Not through the session: for so many rows its own part would be the largest.
         return self._session.connection().execute(query).all()
 
     def withheld(self) -> Sequence[int]:
