@@ -100,8 +100,6 @@ def right_requests(api: Api) -> list[Request]:
         Request("GET", "/api/feedback/judgements"),
         Request("PUT", f"/api/feedback/judgements/{rated}/review", {"decision": "accepted", "note": "x"}),
         Request("GET", "/api/feedback/leaderboard"),
-        Request("GET", "/api/imported-files"),
-        Request("DELETE", "/api/imported-files?name=x"),
         Request("GET", "/api/datasets"),
         Request("POST", "/api/datasets/preview", dataset),
         Request("POST", "/api/datasets", {"name": "x", **dataset}),
