@@ -25,6 +25,7 @@ from app.api.routes import (
     conversations,
     datasets,
     feedback,
+    imported_files,
     jobs,
     messages,
     models,
@@ -69,8 +70,8 @@ log = logging.getLogger(__name__)
 
 # The order matters: the first route that matches answers, and `openai` answers every other address below /v1.
 ROUTES = (
-    *(system, session, sso, account, people, transfers, conversations, messages, shares, feedback, review, datasets),
-    *(models, jobs, openai),
+    *(system, session, sso, account, people, transfers, imported_files, conversations, messages, shares, feedback),
+    *(review, datasets, models, jobs, openai),
 )
 JOB_KINDS = ("app.jobs.kinds", "app.feedback.job_kinds")  # the packages that define kinds of jobs
 

@@ -8,13 +8,16 @@ the intervals hold the truth; less than 2 s; every defect found, no alarm withou
 from __future__ import annotations
 
 import argparse
+import itertools
+import math
 import statistics
 import time
 import tracemalloc
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 
-from app.feedback.leaderboard.compute import leaderboard
+from app.feedback.leaderboard.compute import COVARIATES, leaderboard
 from app.feedback.leaderboard.result import Leaderboard, Verdict
 from app.feedback.leaderboard.standings import AVERAGE, POINTS
 from benchmarks.arena_rank import RIDGE, rate
@@ -24,6 +27,7 @@ from benchmarks.synthetic_votes import CLEAN, PLANTED, World, board, clean, plan
 SIZES = (2_000, 8_000, 40_000)
 LARGE = World(votes=200_000, raters=2_000, position=0.1, length=0.2)
 RUNS = 5
+_NO_EFFECT = 1e12  # a ridge
 
 
 def truth(world: World) -> dict[str, float]:
@@ -128,21 +132,28 @@ def defects(boards: int) -> list[Row]:
 
 
 def compared() -> list[Row]:
-    """Our order and arena-rank's, of the same votes; with its ridge and without."""
+    """Our order and arena-rank's, of the same votes, with and without effects of length and position in them.
+
+    `ridge`: of arena-rank's effect of length: its default, none, or so strong that neither method takes effects out.
+    """
     rows: list[Row] = []
-    for votes in (*SIZES, LARGE.votes):
-        world = replace(LARGE, votes=votes)
+    for votes, effects in itertools.product((*SIZES, LARGE.votes), (False, True)):
+        world = replace(LARGE, votes=votes) if effects else World(votes=votes, raters=LARGE.raters)
         cast, true = board(world, 0), list(truth(world))
-        ours = leaderboard(cast)
-        separable = [p for p in ours.groups[0].neighbours if p.verdict is Verdict.SEPARABLE]
-        for ridge in (RIDGE, 0.0):
-            theirs = [rating.player for rating in rate(cast, ridge)]
+        for ridge in (RIDGE, 0.0, math.inf):
+            ours = leaderboard(cast, control=COVARIATES if ridge < math.inf else frozenset())
+            theirs = [rating.player for rating in rate(cast, min(ridge, _NO_EFFECT))]
+            swapped = list(_swapped(ours, theirs))
+            separable = [p for p in ours.groups[0].neighbours if p.verdict is Verdict.SEPARABLE]
             rows.append(
                 {
                     "votes": votes,
-                    "its ridge": ridge,
-                    "same order": order(ours) == theirs,
-                    "rank correlation": round(correlation(order(ours), theirs), 4),
+                    "effects": "yes" if effects else "no",
+                    "ridge": ridge,
+                    "same order": not swapped,
+                    "pairs the other way round": len(swapped),
+                    "points between them, at most": round(max(swapped, default=0.0), 1),
+                    "mean width of intervals": round(statistics.mean(_widths(ours)), 1),
                     "separable neighbours": len(separable),
                     "of them reversed": sum(theirs.index(p.better) > theirs.index(p.worse) for p in separable),
                     "ours with the truth": round(correlation(order(ours), true), 4),
@@ -150,6 +161,20 @@ def compared() -> list[Row]:
                 }
             )
     return rows
+
+
+def _swapped(ours: Leaderboard, theirs: list[str]) -> Iterator[float]:
+    """The points between two players of each pair that is the other way round."""
+    rated = [(s.player, s.rating) for s in ours.groups[0].standings if s.rating is not None]
+    for (better, high), (worse, low) in itertools.combinations(rated, 2):
+        if theirs.index(better) > theirs.index(worse):
+            yield abs(high - low)
+
+
+def _widths(ours: Leaderboard) -> Iterator[float]:
+    for standing in ours.groups[0].standings:
+        if standing.rating_low is not None and standing.rating_high is not None:
+            yield standing.rating_high - standing.rating_low
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -88,6 +88,17 @@ class ParleyClient(AccountClient):
         found: Json = last["imported"]
         return found
 
+    async def imported_files(self) -> list[Json]:
+        """The files of training data whose rows are stored: ``name`` and ``rows``."""
+        found: list[Json] = (await self._json("GET", "/api/imported-files"))["items"]
+        return found
+
+    async def remove_imported_file(self, name: str) -> int:
+        """Remove all rows of a file for good, with their judgements; returns how many there were."""
+        answer = await self._call("DELETE", "/api/imported-files", params={"name": name}, timeout=MODEL_TIMEOUT)
+        removed: int = answer.json()["rows"]
+        return removed
+
     # --- shared conversations -------------------------------------------------------------------------
 
     async def share(self, conversation_id: str, options: Mapping[str, Any] | None = None) -> Json:

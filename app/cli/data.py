@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from app.chat.transfer.archive import Archive
-from app.cli import datasets
+from app.cli import datasets, imported_files
 from app.cli.data_import import import_files
 from app.cli.datasets import date_of, left_out
 from app.cli.errors import reported
@@ -39,12 +39,16 @@ app = typer.Typer(
         parley data export-chats --out chats.zip
 
         parley data import feedback.json
+
+        parley data remove feedback.json
     """,
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
 datasets.add_to(app)
 app.command("import")(import_files)
+app.command("imported")(imported_files.imported)
+app.command("remove")(imported_files.remove)
 
 
 @app.command("export")

@@ -26,9 +26,10 @@ _LISTED = 50
 _LOG_LINES = 40
 
 app = typer.Typer(
-    help="""List, show, cancel and resume jobs: downloads, imports and conversions that were started on the page.
+    help="""List, show, cancel and resume jobs: downloads, imports, conversions, and builds of datasets of the page.
 
-    `parley models pull`, `import` and `quantize` work in the terminal and show their progress there; they are no jobs.
+    `parley models pull`, `import` and `quantize` and `parley data build` work in the terminal and show their progress
+    there; they are no jobs.
 
     Examples:
 

@@ -25,28 +25,35 @@ def prompt_key(question: str, system_prompt: str, dropped_turns: int) -> str:
     return hashlib.blake2b(read.encode(errors="replace"), digest_size=16).hexdigest()
 
 
-class JudgedPair(NamedTuple):
-    """Two replies to the same prompt as one rater judged them: in one ranking, or by one thumb up and one down.
+class JudgedReply(NamedTuple):
+    """The fields of a reply in a current judgement.
 
-    A tuple, since there are hundreds of thousands. `left` is only a name.
+    What a `number` says never changes: whatever changes gets a new one, and no number is given again.
     """
 
-    judgement_id: str  # of two thumbs, the later one
-    kind: str  # the source of the ranking, or "ratings"
+    number: int
+    judgement_id: str
+    kind: str  # "up", "down", or the source of a ranking
     rater_id: str
     judged_at: datetime  # UTC
-    prompt_id: str | None  # the message that both answer
-    prompt: str  # see :func:`prompt_key`
-    language: str  # of the question
+    prompt_id: str | None  # the message that it answers
+    message_id: str
+    rank: int | None  # 1 is best
+    position: int | None  # where it was shown, from 0
     blind: bool
     both_bad: bool
-    left_id: str  # of the message
-    right_id: str
-    left: str  # player
-    right: str
-    left_rank: int | None  # 1 is best; of thumbs, 1 and 2
-    right_rank: int | None
-    left_position: int | None
-    right_position: int | None
-    left_characters: int
-    right_characters: int
+    reasons: str  # of a thumb: ",wrong,too_long,", or ""
+    player: str | None  # see :func:`player_of`
+    adapter: str | None
+    complete: bool  # it ended by itself and is not empty
+    characters: int
+    language: str  # of the question
+    prompt: str  # see :func:`prompt_key`
+    decision: str  # the latest review's
+
+
+class Block(NamedTuple):
+    """The judged replies whose numbers have the same quotient. Equal blocks contain the same replies."""
+
+    replies: int
+    last: int  # the highest number

@@ -90,7 +90,7 @@ _FOLDED = {
     for char in (*map(chr, range(0xFF01, 0xFF5F)), *map(chr, range(0x1D7CE, 0x1D800)))
     if char not in "\uff01\uff0c\uff1a\uff1b\uff1f"
 }
-_NO_DIGIT_BEFORE, _NO_DIGIT_AFTER = r"(?<![\d.])(?<!\d[ -])", r"(?!\d)"
+_NO_DIGIT_BEFORE, _NO_DIGIT_AFTER = r"(?<![\d.])(?<!\d-)", r"(?!\d)"  # another number and a space may come before
 _KEYS = (
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]{1,10000}?-----END [A-Z ]*PRIVATE KEY-----",
     r"\b(?:sk|pk|rk)[-_](?:[a-z]+[-_]){0,2}[A-Za-z0-9_-]{20,200}",  # OpenAI, Anthropic, DeepSeek, Stripe
@@ -109,11 +109,11 @@ _EMAIL = (
     rf"@(?:(?:{_LABEL})\.){{1,8}}(?:[A-Za-z]{{2,24}}|中国|中國|公司|网络|網絡)"
 )
 _ID_CARD = r"(?<![\dA-Za-z])[1-9]\d{5}(?:18|19|20)\d{2}[01]\d[0-3]\d{4}[\dXx](?![\dA-Za-z])"
-_CARD = rf"{_NO_DIGIT_BEFORE}(?:\d[ -]?){{12,18}}\d{_NO_DIGIT_AFTER}"
+_CARD = rf"{_NO_DIGIT_BEFORE}(?<!\d )(?:\d[ -]?){{12,18}}\d{_NO_DIGIT_AFTER}"
 _PHONE = "|".join(
     (
-        rf"{_NO_DIGIT_BEFORE}(?:(?:\+|00)86[ -]?)?1[3-9]\d[ -]?\d{{4}}[ -]?\d{{4}}{_NO_DIGIT_AFTER}",  # China, mobile
-        rf"{_NO_DIGIT_BEFORE}(?:(?:\+|00)86[ -]?)?\(?0(?:10|2\d|[3-9]\d\d)\)?[ -]?\d{{7,8}}{_NO_DIGIT_AFTER}",  # fixed
+        rf"{_NO_DIGIT_BEFORE}(?:(?:\+|00)?86[ -]?)?1[3-9]\d[ -]?\d{{4}}[ -]?\d{{4}}{_NO_DIGIT_AFTER}",  # China, mobile
+        rf"{_NO_DIGIT_BEFORE}(?:(?:\+|00)?86[ -]?)?\(?0(?:10|2\d|[3-9]\d\d)\)?[ -]?\d{{7,8}}{_NO_DIGIT_AFTER}",  # fixed
         rf"(?<![\w+])\+[1-9]\d{{0,2}}(?:[ .-]?\(?\d{{1,4}}\)?){{2,6}}{_NO_DIGIT_AFTER}",  # international
         rf"{_NO_DIGIT_BEFORE}(?:\(\d{{3}}\) ?|\d{{3}}[-.])\d{{3}}[-.]\d{{4}}{_NO_DIGIT_AFTER}",  # North America
     )

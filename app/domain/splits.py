@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from app.errors import InvalidRequest
 
+SIMILARITY = 0.7  # from here on (Jaccard), two prompts are near duplicates, whose conversations share a split
+
 
 class Split(StrEnum):
     """What a row of a dataset is for."""

@@ -27,7 +27,8 @@
     │   ├── JobNotFound
     │   ├── RankingNotFound
     │   ├── JudgementNotFound
-    │   └── DatasetNotFound
+    │   ├── DatasetNotFound
+    │   └── ImportedFileNotFound
     ├── Conflict                a valid request that the current state does not allow
     │   ├── UsernameTaken
     │   ├── LastAdministrator
@@ -125,6 +126,7 @@ from app.errors.feedback import (
     DatasetBusy,
     DatasetExists,
     DatasetNotFound,
+    ImportedFileNotFound,
     JudgementNotFound,
     RankingNotFound,
 )
@@ -177,6 +179,7 @@ __all__ = [
     "FetchFailed",
     "Forbidden",
     "GenerationFailed",
+    "ImportedFileNotFound",
     "InvalidImport",
     "InvalidManifest",
     "InvalidRequest",

@@ -1,4 +1,4 @@
-"""Errors of judgements and datasets."""
+"""Errors of judgements, of datasets and of what they are made of."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ class DatasetNotFound(NotFound):
     """``details``: ``name``."""
 
     code = "dataset_not_found"
+
+
+class ImportedFileNotFound(NotFound):
+    """``details``: ``name``."""
+
+    code = "imported_file_not_found"
 
 
 class DatasetExists(Conflict):

@@ -1,28 +1,27 @@
 """The review: lists judgements of all people, decides about them, and sums them up in statistics and a leaderboard.
 
-Sums are computed by a thread, from the store's counts, and kept until a judgement, a decision or a consent changes.
+Sums are computed by a thread, from the judged replies in memory, and kept until a judgement, a decision or a consent
+changes.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import TypeVar, cast
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from app.domain.derivation import derive
 from app.domain.feedback import Decision, Judgement
 from app.domain.review import JudgementFilter, JudgementPage, ListedJudgement
-from app.feedback.comparisons import comparisons
 from app.feedback.leaderboard.comparison import Filter
 from app.feedback.leaderboard.result import Leaderboard
 from app.feedback.outcomes import Outcome, outcome_of
-from app.feedback.statistics import Statistics, statistics
+from app.feedback.statistics import Statistics
 from app.store.database import Store
 from app.store.repositories import Repositories
 
-T = TypeVar("T")
-_KEPT = 16  # results, of different filters
+if TYPE_CHECKING:
+    from app.feedback.judged_replies.sums import Sums
 
 
 class ReviewService:
@@ -30,7 +29,6 @@ class ReviewService:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._kept: OrderedDict[Hashable, object] = OrderedDict()
         self._computing = asyncio.Lock()  # one at a time: others may want the same
 
     async def judgements(self, where: JudgementFilter, *, limit: int, cursor: str | None) -> JudgementPage:
@@ -56,32 +54,19 @@ class ReviewService:
 
     async def statistics(self) -> Statistics:
         """The statistics of all judgements that count."""
-        return await self._summed("statistics", lambda r: statistics(r.statistics.counts()))
+        async with self._computing:
+            return await self._store.read(lambda r: self._sums.statistics(r))
 
     async def leaderboard(self, where: Filter, control: frozenset[str]) -> Leaderboard:
         """The leaderboard of the comparisons that pass the filter; `control` names what is taken out of the ratings."""
-
-        def work(r: Repositories) -> Leaderboard:
-            from app.feedback.leaderboard.compute import leaderboard  # loads NumPy
-
-            return leaderboard(comparisons(r.statistics.ranked_pairs(), r.statistics.thumb_pairs()), where, control)
-
-        return await self._summed((where, control), work)
-
-    async def _summed(self, what: Hashable, compute: Callable[[Repositories], T]) -> T:
-        """The result of `compute` in the store's current state, computed at most once for each state."""
         async with self._computing:
+            return await self._store.read(lambda r: self._sums.leaderboard(r, where, control))
 
-            def work(r: Repositories) -> tuple[Hashable, object]:
-                key = (what, r.statistics.version())
-                return key, self._kept[key] if key in self._kept else compute(r)
+    @cached_property
+    def _sums(self) -> Sums:
+        from app.feedback.judged_replies.sums import Sums  # loads NumPy
 
-            key, found = await self._store.read(work)
-            self._kept[key] = found
-            self._kept.move_to_end(key)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-            return cast(T, found)
+        return Sums()
 
 
 def _with_outcome(r: Repositories, judgement_id: str) -> tuple[ListedJudgement, Outcome | None]:

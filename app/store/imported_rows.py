@@ -169,11 +169,11 @@ def rating_columns(user_id: str, messages: Iterable[ImportedMessage]) -> list[Co
 
 
 def ranking_columns(
-    user_id: str, conversation_id: str, rankings: Iterable[ImportedRanking]
+    user_id: str, rankings: Iterable[tuple[str, ImportedRanking]]
 ) -> tuple[list[Columns], list[Columns]]:
-    """Those of rankings, and of their items."""
+    """Those of rankings, each with its conversation's id, and of their items."""
     rows, items = [], []
-    for given in rankings:
+    for conversation_id, given in rankings:
         row = {
             "id": new_id(),
             "user_id": rater_id(user_id, given.rater),

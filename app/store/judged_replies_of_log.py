@@ -80,8 +80,7 @@ class _Judgement:
 def fill(connection: Connection) -> None:
     """Derive the rows of all conversations."""
     rated = select(_MESSAGES.c.conversation_id).join_from(_RATINGS, _MESSAGES, _MESSAGES.c.id == _RATINGS.c.message_id)
-    for ids in _parts(connection.scalars(rated.union(select(_RANKINGS.c.conversation_id))).all()):
-        _Scope(connection, ids).refresh()
+    refresh_whole(connection, connection.scalars(rated.union(select(_RANKINGS.c.conversation_id))).all())
 
 
 def refresh(connection: Connection, conversation_id: str, *prompt_ids: str | None) -> None:
@@ -90,6 +89,12 @@ def refresh(connection: Connection, conversation_id: str, *prompt_ids: str | Non
     ``None`` stands for replies without a question.
     """
     _Scope(connection, [conversation_id], prompt_ids).refresh()
+
+
+def refresh_whole(connection: Connection, conversation_ids: Iterable[str]) -> None:
+    """Derive the rows of whole conversations, with as many queries for hundreds of them as for one."""
+    for ids in _parts(conversation_ids):
+        _Scope(connection, ids).refresh()
 
 
 class _Scope:
@@ -101,16 +106,14 @@ class _Scope:
         self._connection, self._conversation_ids, self._prompts = connection, conversation_ids, prompts
 
     def refresh(self) -> None:
-        """Write what differs."""
+        """Write what differs, under new ids: what a row says never changes."""
         wanted = {(row["judgement_id"], row["message_id"]): row for row in self._rows()}
         query = self._within(select(_JUDGED), _JUDGED.c.conversation_id, _JUDGED.c.prompt_id)
         stored = {(row.judgement_id, row.message_id): dict(row._mapping) for row in self._connection.execute(query)}
-        for key in stored.keys() - wanted.keys():
-            self._connection.execute(sa.delete(_JUDGED).where(_is(key)))
-        for key in stored.keys() & wanted.keys():
-            if stored[key] != wanted[key]:
-                self._connection.execute(sa.update(_JUDGED).where(_is(key)).values(**wanted[key]))
-        if new := [wanted[key] for key in sorted(wanted.keys() - stored.keys())]:
+        for key in sorted(stored):
+            if stored[key] != wanted.get(key):
+                self._connection.execute(sa.delete(_JUDGED).where(_is(key)))
+        if new := [wanted[key] for key in sorted(wanted) if wanted[key] != stored.get(key)]:
             self._connection.execute(insert(_JUDGED), new)
 
     def _rows(self) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,8 @@ from app.store.tables.base import Base, one_of
 class JudgedReplyRow(Base):
     """A reply in a current judgement: kept beside the log, so that lists and counts read neither it nor texts.
 
-    ``AUTOINCREMENT`` never gives an id again, so that the number of rows and the highest id tell of every change.
+    What a row says never changes: what differs gets a new id, and ``AUTOINCREMENT`` never gives one again. So the
+    number of rows and the highest id tell of every change, also within a range of ids.
     """
 
     __tablename__ = "judged_replies"

@@ -54,7 +54,7 @@ ROUTES = {
         GET /api/jobs | GET /api/jobs/events | GET,DELETE /api/jobs/{job_id} | POST /api/jobs/{job_id}/cancel
         POST /api/jobs/{job_id}/resume | GET,HEAD /openapi.json
     """,
-    "member": "POST /api/conversations/import",
+    "member": "POST /api/conversations/import | GET,DELETE /api/imported-files",
     "admin": """
         GET /api/users | PATCH /api/users/{user_id} | POST /api/users/{user_id}/reset
         DELETE /api/users/{user_id}/sessions | POST /api/links | DELETE /api/links/{link_id} | GET /api/audit

@@ -53,3 +53,21 @@ def test_judgements_come_along(
     last.get_by_role("button").first.click()
     expect(page.locator(".p-import-lines")).to_contain_text("#2")
     expect(page.locator(".p-import-lines")).to_contain_text("#3")
+
+
+@pytest.mark.parametrize(("language", "size"), [("en", WIDE), ("zh", PHONE)])
+def test_what_came_from_a_file_is_removed(
+    server: ServerProcess, open_page: OpenPage, language: str, size: tuple[int, int]
+) -> None:
+    rows = [{"prompt": f"q{n}", "chosen": "good", "rejected": "bad"} for n in range(3)]
+    server.http.post("/api/conversations/import", params={"name": "pairs.json"}, json=rows).raise_for_status()
+    page = open_page(f"{server.url}/?view=datasets", language, size)
+    file = page.locator("[data-file='pairs.json']")
+    expect(file).to_contain_text("3")
+    button = file.get_by_role("button")
+    button.click()
+    expect(button).to_have_attribute("data-sure", "")
+    button.click()
+    expect(page.locator(".p-toast").filter(has_text="3")).to_be_visible()
+    expect(page.locator(".p-imported-files")).to_be_hidden()
+    assert server.http.get("/api/imported-files").json() == {"items": []}

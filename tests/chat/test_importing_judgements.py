@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 from app.chat.transfer import parley_json
 from app.chat.transfer.import_report import ImportReport
@@ -86,6 +87,27 @@ async def test_rows_of_datasets_are_neither_listed_nor_found_but_count(store: St
     (row,) = await feedback(store)
     (pair,) = derive(row).pairs
     assert (pair.chosen.message.content, pair.rejected.message.content, pair.source) == ("good", "bad", "import")
+
+
+async def test_rows_that_share_a_commit_share_its_statements(store: Store) -> None:
+    counted = [len(await statements(store, rows, f"of {rows}")) for rows in (2, 30)]
+    assert counted[0] == counted[1]
+
+
+async def statements(store: Store, rows: int, about: str) -> list[str]:
+    """What is sent to the database to import so many pairs."""
+    sent: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        report = await load(store, [{**PAIR, "prompt": f"{number} {about}"} for number in range(rows)])
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert report.rankings == rows
+    return sent
 
 
 async def test_what_was_deleted_comes_back(store: Store) -> None:

@@ -28,8 +28,8 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "data"
 
 
-def run(*arguments: str | Path) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, ["import", *map(str, arguments)])
+def run(*arguments: str | Path, command: str = "import") -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [command, *map(str, arguments)])
     return result.exit_code, result.stdout, result.stderr
 
 
@@ -85,3 +85,13 @@ def test_a_file_over_the_limit_is_not_read(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("PARLEY_MAX_IMPORT_BYTES", "1024")
     code, _, problem = run(written(tmp_path, "long.jsonl", *ROWS * 20))
     assert (code, "PARLEY_MAX_IMPORT_BYTES" in problem) == (2, True)
+
+
+def test_what_came_from_a_file_is_listed_and_removed_beside_a_server(data_dir: Path, tmp_path: Path) -> None:
+    with serving(scripted_settings(tmp_path, data_dir=data_dir)) as server:
+        run(written(tmp_path, "rows.jsonl", *ROWS), "--url", server.url)
+        assert "rows.jsonl  3" in run(command="imported")[1]
+        assert run("other.jsonl", command="remove")[0] == 2
+        assert run("rows.jsonl", command="remove")[:2] == (0, "Removed: 3 rows of rows.jsonl\n")
+        assert "No rows" in run(command="imported")[1]
+        assert server.http.get("/api/feedback/statistics").json()["judgements"] == 0

@@ -100,6 +100,26 @@ def test_the_rest_of_a_text_stays_as_it_is(text: str, without: str) -> None:
     assert scrub(text)[0] == without
 
 
+@pytest.mark.parametrize("before", ["5", "Room 12", "10:30", "2026-11-24", "№ 3", "1, 2", "2）1"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        "13812345678",
+        "138 1234 5678",
+        "+86 138-1234-5678",
+        "86 13812345678",
+        "0086 138 1234 5678",
+        "010-62345678",
+        "(021) 62345678",
+        "+44 20 7946 0958",
+        "(212) 555-0123",
+        "212-555-0123",
+    ],
+)
+def test_a_phone_number_after_another_number(before: str, number: str) -> None:
+    assert scrub(f"{before} {number}, 7") == (f"{before} [PHONE], 7", Counter(phone=1))
+
+
 def test_everything_in_one_text_is_counted() -> None:
     text = f"a@b.com, c@d.org, 13812345678, {ID_CARD}, {CARD}, {KEY}"
     without, found = scrub(text)

@@ -146,6 +146,9 @@ async def keep(client: ParleyClient) -> None:
     assert len(copy["report"]["conversations"]) == 1
     await client.delete_conversation(copy["id"])
     imported = await client.import_file(b'{"messages": [{"role": "user", "content": "From elsewhere"}]}')
+    await client.import_file(b'{"prompt": "q", "chosen": "a", "rejected": "b"}', name="pairs.json")
+    assert await client.imported_files() == [{"name": "pairs.json", "rows": 1}]
+    assert await client.remove_imported_file("pairs.json") == 1
     page = await client.conversations(limit=1)
     assert (page["items"][0]["id"], bool(page["next_cursor"])) == (imported["id"], True)
     rest = await client.conversations(limit=1, cursor=page["next_cursor"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from alembic import command
 from sqlalchemy import Connection, create_engine, select, text
 
-from app.domain.feedback import Decision, RankedReply, RankingSource, Verdict
+from app.domain.feedback import Decision, RankedReply, RankingSource, Verdict, current_rankings, current_ratings
 from app.domain.messages import Message, MessageState, Provenance
 from app.store.connections import parse_url
 from app.store.judged_replies_table import JudgedReplyRow
@@ -140,6 +141,42 @@ def test_deleting_a_chat_or_a_person_deletes_the_rows(opened: Opened) -> None:
     assert len(rows(opened, "id")) == 2
     opened.write(lambda r: r.imports.end(first.conversation_id))
     assert rows(opened, "id") == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_random_log_has_the_judgements_that_the_domain_calls_current(opened: Opened, seed: int) -> None:
+    random_ = random.Random(seed)
+    chats = [replies(opened, 3, question=f"Question {n}") for n in range(3)]
+    for _ in range(60):
+        items = random_.choice(chats)
+        given = judge_somehow(opened, random_, items)
+        if random_.random() < 0.3:
+            another_rater(opened, random_.choice(("ann", "bob")), [given])
+    for items in chats:
+        opened.write(lambda r, m=items[0]: r.ratings.add("local", m.id, UP))  # type: ignore[misc]
+    log = opened.write(lambda r: list(r.feedback.conversations()))
+    ratings = [rating for chat in log for rating in current_ratings(chat.ratings)]
+    rankings = [ranking for chat in log for ranking in current_rankings(chat.rankings)]
+    current = {rating.id for rating in ratings if rating.verdict is not Verdict.RETRACTED}
+    current |= {ranking.id for ranking in rankings if not ranking.withdrawn and not ranking.is_open}
+    assert {row[0] for row in rows(opened, "judgement_id")} == current
+
+
+def judge_somehow(opened: Opened, random_: random.Random, items: Sequence[Message]) -> str:
+    """Rate, or rank two or three of the replies, with what can follow: left open, both bad, withdrawn, decided on."""
+    if random_.random() < 0.4:
+        message, verdict = random_.choice(items), random_.choice(list(Verdict))
+        return opened.write(lambda r: r.ratings.add("local", message.id, verdict)).id
+    chosen = random_.sample(items, random_.choice((2, 2, 3)))
+    both_bad = random_.random() < 0.2
+    is_open = both_bad or random_.random() < 0.2
+    ranks = [None if is_open else random_.randint(1, 3) for _ in chosen]
+    given = rank(opened, ranks, chosen, both_bad=both_bad)
+    if random_.random() < 0.2:
+        return opened.write(lambda r: r.rankings.withdraw("local", given)).id
+    if random_.random() < 0.2:
+        opened.write(lambda r: r.feedback.review("local", given, random_.choice(list(Decision))))
+    return given
 
 
 @pytest.mark.parametrize("damaged", ["ratings SET reasons = '{'", "messages SET content = CAST(x'e88cff' AS TEXT)"])

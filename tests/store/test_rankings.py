@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from app.domain.feedback import Decision, RankedReply, Ranking, RankingSource
 from app.domain.messages import Message
@@ -31,6 +31,26 @@ def test_the_latest_ranking_counts_and_earlier_ones_stay(opened: Opened) -> None
     conversation = a.conversation_id
     assert opened.write(lambda r: r.rankings.current(conversation, "local")) == [latest]
     assert opened.write(lambda r: r.rankings.of(conversation)) == [first, latest]
+
+
+def test_of_what_was_ranked_again_only_the_latest_is_read(opened: Opened) -> None:
+    a, b, c = replies(opened, "abc")
+    for _ in range(4):
+        ranked(opened, (a, 1), (b, 2))
+    other = ranked(opened, (a, 1), (c, 1))
+    latest = ranked(opened, (b, 1), (a, 2))
+    read: list[RankingRow] = []
+
+    def note(row: RankingRow, context: object) -> None:
+        read.append(row)
+
+    event.listen(RankingRow, "load", note)
+    try:
+        current = opened.write(lambda r: r.rankings.current(a.conversation_id, "local"))
+    finally:
+        event.remove(RankingRow, "load", note)
+    assert current == [other, latest]
+    assert len(read) == 2
 
 
 def test_a_withdrawn_ranking_is_written_anew(opened: Opened) -> None:

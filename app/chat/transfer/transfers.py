@@ -1,4 +1,4 @@
-"""The service for exporting and importing conversations."""
+"""The service for exporting and importing conversations, and for removing what was imported."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from app.chat.transfer.archive import Archive
 from app.chat.transfer.import_report import ImportReport, OnProgress
 from app.chat.transfer.importing import store_all
 from app.chat.transfer.reading_process import reading
+from app.domain.imported_files import ImportedFile
 from app.domain.messages import by_id, path_to
-from app.errors import ConversationNotFound, DatabaseDamaged
+from app.errors import ConversationNotFound, DatabaseDamaged, ImportedFileNotFound
 from app.store.database import Store
 from app.store.repositories import Repositories
 
@@ -68,3 +69,20 @@ class Transfers:
         """
         async with self._turn, reading(file, self._max_bytes) as lines, aclosing(lines):
             return await store_all(self._store, user_id, lines, on_progress, file_name)
+
+    async def files(self, user_id: str) -> list[ImportedFile]:
+        """The files of training data whose rows are stored."""
+        return await self._store.read(lambda r: r.imports.files(user_id))
+
+    async def remove_file(self, user_id: str, name: str) -> int:
+        """Remove all rows of a file for good, with their judgements; returns how many there were.
+
+        Others write in between; what an error leaves can be removed again. Raises
+        :class:`~app.errors.ImportedFileNotFound`.
+        """
+        removed = 0
+        while some := await self._store.write(lambda r: r.imports.remove_some(user_id, name)):
+            removed += some
+        if not removed:
+            raise ImportedFileNotFound("No rows are stored of a file with this name.", name=name)
+        return removed

@@ -16,7 +16,7 @@ from typing import Any
 from app import __version__
 from app.domain.feedback import ConversationFeedback
 from app.domain.messages import Role
-from app.domain.splits import Split, split_of
+from app.domain.splits import SIMILARITY, Split, split_of
 from app.domain.training_rows import TrainingRows
 from app.export.base import Options, Source, encoded
 from app.feedback.datasets.card import card
@@ -29,6 +29,7 @@ from app.system.disk import sync, sync_file
 SCHEMA_VERSION = 1
 MANIFEST, CARD, DATASET_INFO = "manifest.json", "README.md", "dataset_info.json"
 USED_JUDGEMENTS = ".judgements"  # lines "judgement conversation", to be stored and then deleted
+_METHOD = f"by conversation and near-duplicate prompt (MinHash of character 5-grams, similarity {SIMILARITY})"
 
 OnProgress = Callable[[str, int, int | None], None]  # phase ("reading", "splitting", "writing"), done, total
 Check = Callable[[], None]  # raises to stop the build
@@ -151,7 +152,7 @@ def _manifest(
         **tally.as_dict(),
         "judgements": used,
         "splits": {
-            "method": "by conversation and near-duplicate prompt (MinHash of character 5-grams, similarity 0.7)",
+            "method": _METHOD,
             "conversations": {split.value: by_split[split] for split in Split},
             "groups": splits.groups,
             "largest_group": splits.largest_group,

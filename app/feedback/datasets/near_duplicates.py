@@ -4,7 +4,8 @@ MinHash with locality-sensitive hashing (A. Broder, "On the resemblance and cont
 Rajaraman and Ullman, "Mining of Massive Datasets", chapter 3): a text is the set of its character 5-grams, its
 signature the least values of 128 hash functions over them. Two signatures agree in a position with the probability of
 their Jaccard similarity. They are compared where four neighbouring values agree in one of 32 places, which prompts with
-a similarity of 0.7 miss with a probability of 0.02 %. 16 bits are kept of each value: 256 bytes per prompt.
+a similarity of 0.7, the ``SIMILARITY`` of :mod:`app.domain.splits`, miss with a probability of 0.02 %. 16 bits are kept
+of each value: 256 bytes per prompt.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import numpy.typing as npt
 
 from app.domain.training_rows import normal
 
-SIMILARITY = 0.7  # from here on, two prompts are near duplicates
 _LINKED_AT = 0.55  # of the estimate, whose standard deviation is 0.04: only one in 5,000 near duplicates is below
 _GRAM, _PERMUTATIONS, _BAND = 5, 128, 4
 _MAX_CHARS = 10_000  # longer prompts are compared by their first ones

@@ -38,7 +38,6 @@ class Comparison:
     weight: float = 1.0
     blind: bool = False
     language: str = ""
-    tags: frozenset[str] = frozenset()
     source: str = ""
 
 
@@ -47,17 +46,6 @@ class Filter:
     """Which comparisons count. The default is all."""
 
     language: str | None = None
-    tag: str | None = None
     source: str | None = None
     blind_only: bool = False
     since: datetime | None = None
-
-    def keeps(self, comparison: Comparison) -> bool:
-        """Whether a comparison passes all conditions."""
-        return (
-            (self.language is None or comparison.language == self.language)
-            and (self.tag is None or self.tag in comparison.tags)
-            and (self.source is None or comparison.source == self.source)
-            and (comparison.blind or not self.blind_only)
-            and (self.since is None or comparison.at >= self.since)
-        )

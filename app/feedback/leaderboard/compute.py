@@ -11,6 +11,7 @@ from app.feedback.leaderboard.fitted import fitted
 from app.feedback.leaderboard.reading import read
 from app.feedback.leaderboard.result import Leaderboard
 from app.feedback.leaderboard.standings import connected, rank
+from app.feedback.leaderboard.table import Table, table_of
 
 COVARIATES = frozenset({"position", "length"})
 _EVERYTHING = Filter()
@@ -24,7 +25,12 @@ def leaderboard(
     `control` names the covariates whose effects are taken out of the ratings. Whether length should be is a matter of
     taste: with it, ratings say how good replies are at equal length. Findings are the same in any case.
     """
-    votes, counts = read(comparisons, where)
+    return leaderboard_of(table_of(comparisons), where, control)
+
+
+def leaderboard_of(table: Table, where: Filter = _EVERYTHING, control: frozenset[str] = COVARIATES) -> Leaderboard:
+    """The same for comparisons that are columns."""
+    votes, counts = read(table, where)
     everything = fitted(votes, COVARIATES)
     chosen = everything if control >= COVARIATES else fitted(votes, control)
     groups = [rank(chosen, members) for members in connected(votes)]

@@ -10,9 +10,9 @@ from app.store.repositories.audit import Audit
 from app.store.repositories.conversations import Conversations
 from app.store.repositories.datasets import Datasets
 from app.store.repositories.feedback import Feedback
-from app.store.repositories.feedback_statistics import FeedbackStatistics
 from app.store.repositories.imports import Imports
 from app.store.repositories.jobs import Jobs
+from app.store.repositories.judged_replies import JudgedReplies
 from app.store.repositories.judgements import Judgements
 from app.store.repositories.messages import Messages
 from app.store.repositories.one_time_links import OneTimeLinks
@@ -38,7 +38,7 @@ class Repositories:
         self.feedback = Feedback(session, damage)
         self.datasets = Datasets(session, damage)
         self.judgements = Judgements(session)
-        self.statistics = FeedbackStatistics(session)
+        self.judged_replies = JudgedReplies(session)
         self.imports = Imports(session, damage)
         self.jobs = Jobs(session, damage)
         self.sessions = Sessions(session, damage)

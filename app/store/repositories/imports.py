@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select
 from sqlalchemy.orm import Session
 
+from app.domain.imported_files import ImportedFile
 from app.domain.messages import Conversation
 from app.store.damage import DamageLog
 from app.store.imported_rows import (
@@ -27,12 +28,15 @@ from app.store.imported_rows import (
     rater_id,
     rating_columns,
 )
-from app.store.judged_replies_of_log import refresh
+from app.store.judged_replies_of_log import refresh, refresh_whole
 from app.store.row_mapping import conversation_from
 from app.store.search import Search, document
 from app.store.tables import ConversationRow, MessageRow, RankingItemRow, RankingRow, RatingRow, SearchRow, UserRow
 
 UNFINISHED = datetime(1970, 1, 1, tzinfo=UTC)  # ``deleted_at`` of a conversation that is being imported
+
+
+_REMOVED_TOGETHER = 100  # conversations, so that others can write in between
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,8 @@ class WholeConversation:
 class Imports:
     """Whole conversations with :meth:`add_all`; long ones with :meth:`begin`, :meth:`add`, :meth:`publish`.
 
-    To give a long one up: :meth:`discard` for each slice, last first, and :meth:`end`.
+    To give a long one up: :meth:`discard` for each slice, last first, and :meth:`end`. To remove all rows of a file of
+    training data: :meth:`remove_some` until it returns 0.
     """
 
     def __init__(self, session: Session, damage: DamageLog) -> None:
@@ -80,10 +85,8 @@ class Imports:
         self._insert(SearchRow, titles)
         placed = list(zip([row["id"] for row in rows], conversations, strict=True))
         self._add_messages(user_id, [(key, message) for key, one in placed for message in one.messages])
-        for key, one in placed:
-            self._add_rankings(user_id, key, one.rankings)
-            if one.is_judged:
-                refresh(self._session.connection(), key)
+        self._add_rankings(user_id, [(key, ranking) for key, one in placed for ranking in one.rankings])
+        refresh_whole(self._session.connection(), [key for key, one in placed if one.is_judged])
         found = select(ConversationRow).where(ConversationRow.id.in_([key for key, _ in placed]))
         made = {row.id: self._damage.required(row, conversation_from) for row in self._session.scalars(found)}
         return [made[key] for key, _ in placed]
@@ -105,7 +108,7 @@ class Imports:
         row = self._session.get_one(ConversationRow, conversation_id)
         if about.digest is not None and self.known(row.user_id, [about.digest]):
             return None
-        self._add_rankings(row.user_id, row.id, rankings)
+        self._add_rankings(row.user_id, [(row.id, ranking) for ranking in rankings])
         row.leaf_id, row.deleted_at, row.import_digest = leaf_id, None, about.digest
         self._session.flush()
         if about.dataset_file is None:
@@ -121,6 +124,21 @@ class Imports:
         """Delete the hidden conversation with what it still has."""
         self._session.execute(delete(ConversationRow).where(ConversationRow.id == conversation_id))
 
+    def files(self, user_id: str) -> list[ImportedFile]:
+        """The files of training data whose rows are there, by name; also those with rows in the trash."""
+        rows, finished = ConversationRow, _finished()
+        query = select(rows.dataset_file, func.count()).where(rows.user_id == user_id, finished)
+        query = query.where(rows.dataset_file.is_not(None)).group_by(rows.dataset_file).order_by(rows.dataset_file)
+        return [ImportedFile(str(name), count) for name, count in self._session.execute(query)]
+
+    def remove_some(self, user_id: str, file_name: str) -> int:
+        """Delete some rows of a file for good, with all judgements of them; returns how many."""
+        rows = ConversationRow
+        query = select(rows.id).where(rows.user_id == user_id, rows.dataset_file == file_name, _finished())
+        ids = list(self._session.scalars(query.limit(_REMOVED_TOGETHER)))
+        self._session.execute(delete(rows).where(rows.id.in_(ids)))
+        return len(ids)
+
     def _add_messages(self, user_id: str, messages: Sequence[tuple[str, ImportedMessage]]) -> None:
         self._insert(MessageRow, [message_columns(key, message) for key, message in messages])
         texts = [(key, message.id, message.document) for key, message in messages if message.document]
@@ -128,9 +146,9 @@ class Imports:
         self._require_raters(user_id, {rating.rater for _, message in messages for rating in message.ratings})
         self._insert(RatingRow, rating_columns(user_id, [message for _, message in messages]))
 
-    def _add_rankings(self, user_id: str, conversation_id: str, rankings: Sequence[ImportedRanking]) -> None:
-        self._require_raters(user_id, {ranking.rater for ranking in rankings})
-        rows, items = ranking_columns(user_id, conversation_id, rankings)
+    def _add_rankings(self, user_id: str, rankings: Sequence[tuple[str, ImportedRanking]]) -> None:
+        self._require_raters(user_id, {ranking.rater for _, ranking in rankings})
+        rows, items = ranking_columns(user_id, rankings)
         self._insert(RankingRow, rows)
         self._insert(RankingItemRow, items)
 
@@ -148,4 +166,9 @@ class Imports:
         rows: Sequence[Columns],
     ) -> None:
         if rows:
-            self._session.execute(insert(table), rows)
+            # NULL is written out: rows without some columns would be statements of their own.
+            self._session.execute(insert(table), rows, execution_options={"render_nulls": True})
+
+
+def _finished() -> ColumnElement[bool]:
+    return or_(ConversationRow.deleted_at.is_(None), ConversationRow.deleted_at != UNFINISHED)

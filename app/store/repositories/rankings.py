@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from app.domain.feedback import RankedReply, Ranking, RankingSource, current_rankings, ranked
+from app.domain.feedback import RankedReply, Ranking, RankingSource, ranked
 from app.domain.ids import new_id
 from app.domain.limits import MAX_RANKED_REPLIES
 from app.domain.messages import Message, MessageState, Role
@@ -20,6 +20,8 @@ from app.store.repositories.messages import Messages
 from app.store.row_mapping import ranking_from
 from app.store.tables import ConversationRow, RankingItemRow, RankingRow
 from app.store.text_checks import checked, checked_json
+
+_TOGETHER = 1_000  # ids per query
 
 
 class Rankings:
@@ -95,9 +97,21 @@ class Rankings:
             return next((ranking for ranking in found if ranking.message_ids == set(message_ids)), None)
 
     def current(self, conversation_id: str, user_id: str) -> list[Ranking]:
-        """The current rankings of `user_id` in a conversation, also open ones, without withdrawn ones."""
-        own = [r for r in self.of(conversation_id) if r.user_id == user_id]
-        return [r for r in current_rankings(own) if not r.withdrawn]
+        """The current rankings of `user_id` in a conversation, also open ones, without withdrawn ones.
+
+        Of others it reads only which replies they order: whoever changes their mind often leaves many behind.
+        """
+        rows, items = RankingRow, RankingItemRow
+        query = select(rows.id, items.message_id).join(items, items.ranking_id == rows.id)
+        query = query.where(rows.conversation_id == conversation_id, rows.user_id == user_id).order_by(rows.sequence)
+        replies: dict[str, list[str]] = {}
+        for ranking_id, message_id in self._session.execute(query):
+            replies.setdefault(ranking_id, []).append(message_id)
+        latest = {frozenset(messages): ranking_id for ranking_id, messages in replies.items()}
+        ids = [ranking_id for ranking_id, messages in replies.items() if latest[frozenset(messages)] == ranking_id]
+        parts = (ids[first : first + _TOGETHER] for first in range(0, len(ids), _TOGETHER))
+        found = (ranking for part in parts for ranking in self._read(rows.id.in_(part)))
+        return [ranking for ranking in found if not ranking.withdrawn]
 
     def of(self, conversation_id: str) -> list[Ranking]:
         """All rankings of a conversation, of all users, in the order in which they were given; no damaged ones."""
@@ -105,14 +119,16 @@ class Rankings:
 
     def by_conversation(self, conversation_ids: Collection[str]) -> dict[str, list[Ranking]]:
         """:meth:`of` several conversations."""
-        rows = RankingRow
-        query = select(rows).where(rows.conversation_id.in_(conversation_ids)).order_by(rows.sequence)
-        read = list(self._session.scalars(query))
-        items = self._items(RankingRow.conversation_id.in_(conversation_ids))
         found: dict[str, list[Ranking]] = {}
-        for ranking in self._damage.legible(read, lambda row: ranking_from(row, items.get(row.id, []))):
+        for ranking in self._read(RankingRow.conversation_id.in_(conversation_ids)):
             found.setdefault(ranking.conversation_id, []).append(ranking)
         return found
+
+    def _read(self, which: ColumnElement[bool]) -> Iterator[Ranking]:
+        """Some rankings in the order in which they were given, without damaged ones."""
+        rows = list(self._session.scalars(select(RankingRow).where(which).order_by(RankingRow.sequence)))
+        items = self._items(which)
+        yield from self._damage.legible(rows, lambda row: ranking_from(row, items.get(row.id, [])))
 
     def _items(self, of_rankings: ColumnElement[bool]) -> dict[str, list[RankingItemRow]]:
         query = select(RankingItemRow).join(RankingRow, RankingRow.id == RankingItemRow.ranking_id).where(of_rankings)

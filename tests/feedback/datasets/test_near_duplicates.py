@@ -5,7 +5,8 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.feedback.datasets.near_duplicates import SIMILARITY, NearDuplicates
+from app.domain.splits import SIMILARITY
+from app.feedback.datasets.near_duplicates import NearDuplicates
 
 WORDS = (
     *("tea", "water", "leaf", "green", "hot", "cold", "pot", "cup", "spring", "mountain"),

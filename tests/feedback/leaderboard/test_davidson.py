@@ -9,10 +9,9 @@ from app.feedback.leaderboard import davidson
 from app.feedback.leaderboard.comparison import Comparison, Filter
 from app.feedback.leaderboard.compute import COVARIATES
 from app.feedback.leaderboard.davidson import PRIOR_SD, Design
-from app.feedback.leaderboard.reading import read
 from app.feedback.leaderboard.votes import Floats
 from benchmarks.synthetic_votes import World, board
-from tests.feedback.leaderboard.votes_by_hand import record
+from tests.feedback.leaderboard.votes_by_hand import read, record
 
 
 def design(votes: list[Comparison]) -> Design:

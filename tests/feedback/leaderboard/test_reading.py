@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from app.feedback.leaderboard.comparison import Comparison, Filter, Outcome
-from app.feedback.leaderboard.reading import read
-from tests.feedback.leaderboard.votes_by_hand import vote
+from app.feedback.leaderboard.table import table_of
+from tests.feedback.leaderboard.votes_by_hand import read, vote
 
 ALL = Filter()
 
@@ -64,7 +64,7 @@ def test_pairs_of_one_ranking_are_no_copies_of_each_other() -> None:
 
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
-GERMAN = vote("a", "b", language="de", tags=frozenset({"code"}), at=NOW, source="import")
+GERMAN = vote("a", "b", language="de", at=NOW, source="import")
 BLIND = vote("a", "b", blind=True, at=NOW - timedelta(days=1))
 
 
@@ -74,7 +74,6 @@ BLIND = vote("a", "b", blind=True, at=NOW - timedelta(days=1))
         (Filter(), [GERMAN, BLIND]),
         (Filter(language="de"), [GERMAN]),
         (Filter(language="fr"), []),
-        (Filter(tag="code"), [GERMAN]),
         (Filter(source="import"), [GERMAN]),
         (Filter(blind_only=True), [BLIND]),
         (Filter(since=NOW), [GERMAN]),
@@ -82,7 +81,8 @@ BLIND = vote("a", "b", blind=True, at=NOW - timedelta(days=1))
     ],
 )
 def test_filters(where: Filter, kept: list[Comparison]) -> None:
-    assert [one for one in (GERMAN, BLIND) if where.keeps(one)] == kept
+    table = table_of([GERMAN, BLIND])
+    assert [(GERMAN, BLIND)[row] for row in table.passing(where)] == kept
     _, counts = read([GERMAN, BLIND], where)
     assert (counts.filtered_out, counts.used) == (2 - len(kept), len(kept))
 

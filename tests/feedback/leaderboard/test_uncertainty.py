@@ -10,12 +10,12 @@ from app.feedback.leaderboard import uncertainty as module
 from app.feedback.leaderboard.comparison import Comparison, Filter
 from app.feedback.leaderboard.compute import COVARIATES, leaderboard
 from app.feedback.leaderboard.fitted import Fitted, fitted
-from app.feedback.leaderboard.reading import read
 from app.feedback.leaderboard.result import ClusteredBy
 from app.feedback.leaderboard.standings import AVERAGE, POINTS
 from app.feedback.leaderboard.uncertainty import POINTWISE, simultaneous
 from app.feedback.leaderboard.votes import Floats, Ints
 from benchmarks.synthetic_votes import World, board, clean
+from tests.feedback.leaderboard.votes_by_hand import read
 
 
 def fit(votes: list[Comparison]) -> Fitted:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from app.feedback.leaderboard.comparison import Comparison, Outcome
+from app.feedback.leaderboard import reading
+from app.feedback.leaderboard.comparison import Comparison, Filter, Outcome
+from app.feedback.leaderboard.result import Counts
+from app.feedback.leaderboard.table import table_of
+from app.feedback.leaderboard.votes import Votes
 
 _numbers = count()
 
@@ -23,3 +28,8 @@ def record(left: str, right: str, wins: int, losses: int, ties: int = 0, **rest:
     """So many votes for the left one, for the right one, and ties."""
     outcomes = [Outcome.LEFT] * wins + [Outcome.RIGHT] * losses + [Outcome.TIE] * ties
     return [vote(left, right, outcome, **rest) for outcome in outcomes]
+
+
+def read(comparisons: Iterable[Comparison], where: Filter) -> tuple[Votes, Counts]:
+    """The votes of comparisons, and what was counted on the way."""
+    return reading.read(table_of(comparisons), where)

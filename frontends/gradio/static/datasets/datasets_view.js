@@ -5,6 +5,7 @@ import { h } from "../page/dom.js";
 import { textButton } from "../widgets/buttons.js";
 import { DatasetForm } from "./dataset_form.js";
 import { staleText } from "./dataset_request.js";
+import { ImportedFiles } from "./imported_files.js";
 
 /** A part of the page that is read from the server whenever it is opened. */
 export class DatasetsView {
@@ -17,7 +18,9 @@ export class DatasetsView {
     this.list = h("ul.p-datasets");
     this.none = h("p.p-muted");
     this.form = new DatasetForm(app, { built: () => this.#built() });
-    this.element = h("section.p-datasets-view", {}, this.intro, this.none, this.list, this.heading, this.form.element);
+    this.imported = new ImportedFiles(app, { removed: () => void this.open() });
+    const parts = [this.intro, this.none, this.list, this.heading, this.form.element, this.imported.element];
+    this.element = h("section.p-datasets-view", {}, ...parts);
     app.on("language", () => this.listing && this.#draw());
     app.on("job-ended", (job) => job.kind === "build_dataset" && this.element.isConnected && void this.open());
   }
@@ -27,6 +30,7 @@ export class DatasetsView {
     try {
       this.listing = await this.app.api.get("/api/datasets");
       this.#draw();
+      await this.imported.open();
     } catch (error) {
       this.app.toast(this.app.errorText(error));
     }
@@ -46,6 +50,7 @@ export class DatasetsView {
     this.none.hidden = items.length > 0;
     this.list.replaceChildren(...items.map((item) => this.#item(item)));
     this.form.draw(formats);
+    this.imported.draw();
   }
 
   #item(dataset) {

@@ -292,6 +292,7 @@ export const en = {
   "error.ranking_not_found": "This comparison doesn't exist any more. Reload the page.",
   "error.judgement_not_found": "This judgement doesn't exist any more. Reload the page.",
   "error.dataset_not_found": "This dataset doesn't exist any more.",
+  "error.imported_file_not_found": "This file is not here any more.",
   "error.dataset_exists": "There is already a dataset with this name. Choose another name.",
   "error.dataset_busy": "Another dataset is being built or deleted. Try again when that is done.",
   "error.too_many_requests": "Too many at once. Wait {retry_after_s} s, then go on.",

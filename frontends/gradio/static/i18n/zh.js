@@ -292,6 +292,7 @@ export const zh = {
   "error.ranking_not_found": "这次比较已不存在，请刷新页面。",
   "error.judgement_not_found": "这条评价已不存在，请刷新页面。",
   "error.dataset_not_found": "该数据集已不存在。",
+  "error.imported_file_not_found": "该文件的数据已不存在。",
   "error.dataset_exists": "已有同名的数据集，请换一个名称。",
   "error.dataset_busy": "正在生成或删除另一个数据集，请稍后再试。",
   "error.too_many_requests": "操作过于频繁，请 {retry_after_s} 秒后再试。",
