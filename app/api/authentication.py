@@ -25,6 +25,8 @@ LOGIN_PAGE = "/login"
 OPEN_PATHS = frozenset(
     {"/healthz", "/readyz", "/api/session", "/api/links/look", "/api/links/use", "/api/shared", LOGIN_PAGE}
 )
+# Files that never change: the page alone asks for more than a hundred at once, and they cost nothing.
+_FILES = ("/assets/", "/static/", "/ui/static/", f"{LOGIN_PAGE}/")
 _OPEN_FOLDERS = (f"{LOGIN_PAGE}/", "/shared/")
 _UNKNOWN_KEY = "This API key is not known here, or was revoked. Make a new one under Account in Parley."
 _NOBODY = "Sign in first. Programs send an API key: Authorization: Bearer sk-…"
@@ -44,7 +46,7 @@ class Authentication:
         auth: AuthService = scope["app"].state.services.auth
         try:
             principal = await _identified(auth, scope) if auth.login_required else auth.local
-            if auth.login_required:
+            if auth.login_required and not scope["path"].startswith(_FILES):
                 auth.rate.count(principal.user_id if principal else f"address {(scope.get('client') or ('', 0))[0]}")
             if principal is None and not _is_open(scope["path"]):
                 await _refuse_nobody(scope, send)

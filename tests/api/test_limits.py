@@ -63,6 +63,7 @@ def test_requests_of_a_person_and_of_an_address(tmp_path: Path) -> None:
         statuses = [bob.http.get("/api/info").status_code for _ in range(30)]
         assert statuses[:9] == [200] * 9
         assert statuses[-1] == 429
+        assert bob.http.get("/assets/x.js").status_code == 404  # the files of the page are not counted
         assert ann.http.get("/api/info").status_code == 200
         strangers = [people.nobody(**{"x-forwarded-for": "10.9.9.9"}).get("/healthz") for _ in range(15)]
         assert strangers[-1].status_code == 429

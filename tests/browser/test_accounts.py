@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.hostile_markup import PAYLOADS
 from tests.support.people import PASSWORD, People, Person
 from tests.support.processes import ServerProcess
 
@@ -52,6 +53,12 @@ def sign_in(page: Page, username: str, password: str | None = None) -> None:
     page.locator("button.primary").click()
 
 
+def enter(page: Page, username: str, password: str | None = None) -> None:
+    """Sign in, and wait for the page, which takes seconds on a busy machine."""
+    sign_in(page, username, password)
+    page.wait_for_selector("html[data-ready] #parley-input")
+
+
 def open_account(page: Page, entry: str | re.Pattern[str]) -> None:
     page.locator(".p-account-button").click()
     page.get_by_role("menuitem", name=entry).click()
@@ -64,8 +71,7 @@ def test_somebody_joins_by_an_invitation_in_chinese_on_a_phone(parley: Parley, o
     assert page.url == f"{parley.url}/login"  # the secret is in no history
     sign_in(page, "li", "12345678")
     expect(page.get_by_role("alert")).to_contain_text("不易被猜到")
-    sign_in(page, "li")
-    expect(page.locator("#parley-input")).to_be_visible()
+    enter(page, "li")
     page.locator("[aria-controls=parley-sidebar]").click()
     expect(page.locator(".p-account-name")).to_have_text("li")
     expect(page.get_by_role("button", name="反馈")).to_be_hidden()  # which is for administrators
@@ -93,13 +99,13 @@ def test_whoever_is_disabled_is_out_and_comes_back_to_the_same_chat(parley: Parl
     bob = parley.people.invite(parley.ann, "member", "bob")
     secret = parley.ann.conversation(title="Ann's secret")
     admin = open_page(parley.url)
-    sign_in(admin, "ann")
+    enter(admin, "ann")
     open_account(admin, "People")
     row = admin.locator("[data-user=bob]")
     expect(row).to_contain_text("Member")
 
     page = open_page(parley.url)
-    sign_in(page, "bob")
+    enter(page, "bob")
     page.locator("#parley-input").fill("hello from Bob")
     page.keyboard.press("Enter")
     expect(page.locator(".p-reply .p-body")).to_contain_text("hello from Bob")
@@ -115,7 +121,7 @@ def test_whoever_is_disabled_is_out_and_comes_back_to_the_same_chat(parley: Parl
     row.get_by_role("button", name="Enable").click()
     row.get_by_role("button", name="Really?").click()
     expect(row).not_to_contain_text("Disabled")
-    sign_in(page, "bob")
+    enter(page, "bob")
     page.wait_for_url(chat)
     expect(page.locator("#parley-input")).to_have_value("not sent yet")
 
@@ -123,7 +129,7 @@ def test_whoever_is_disabled_is_out_and_comes_back_to_the_same_chat(parley: Parl
 def test_a_key_is_made_used_and_revoked_and_the_password_changed(parley: Parley, open_page: OpenPage) -> None:
     parley.people.invite(parley.ann, "member", "carl")
     page = open_page(parley.url)
-    sign_in(page, "carl")
+    enter(page, "carl")
     open_account(page, "My account")
     page.get_by_label("Name of the program").fill("Notes")
     page.get_by_role("button", name="Make a key").click()
@@ -140,13 +146,13 @@ def test_a_key_is_made_used_and_revoked_and_the_password_changed(parley: Parley,
     expect(page.get_by_text("The password was changed.")).to_be_visible()
     open_account(page, "Sign out")
     page.wait_for_url("**/login")
-    sign_in(page, "carl", NEW)
+    enter(page, "carl", NEW)
     expect(page.locator(".p-account-name")).to_have_text("carl")
 
 
 def test_a_shared_chat_is_read_with_its_passcode(parley: Parley, open_page: OpenPage) -> None:
     page = open_page(parley.url)
-    sign_in(page, "ann")
+    enter(page, "ann")
     page.locator("#parley-input").fill("**shared** text")
     page.keyboard.press("Enter")
     expect(page.locator(".p-reply .p-body strong")).to_have_text("shared")
@@ -170,3 +176,31 @@ def test_a_shared_chat_is_read_with_its_passcode(parley: Parley, open_page: Open
     reader.goto(link)
     expect(reader.locator("main")).to_contain_text("已撤回")
     reader.context.close()
+
+
+def test_no_name_runs_a_script(parley: Parley, open_page: OpenPage) -> None:
+    """In administration, on the account's own page, in the share box and on the login page; requests are watched."""
+    hostile = [text[:100] for text in PAYLOADS]
+    notes, keys = hostile[:110], hostile[110:155]
+    for note in notes:
+        assert parley.ann.http.post("/api/links", json={"note": note}).status_code == 201
+    for name in keys:
+        assert parley.ann.http.post("/api/account/keys", json={"name": name}).status_code == 201
+    dan = parley.people.invite(parley.ann, "member", "<img/src=x/onerror=window.hacked=1>")
+    parley.ann.http.patch(f"/api/users/{dan.id}", json={"name": hostile[0]})
+    parley.ann.conversation(title=hostile[4])
+    page = open_page(parley.url)
+    enter(page, "ann")
+    open_account(page, "People")
+    expect(page.locator(".p-entry")).to_have_count(len(notes) + page.locator("[data-user]").count())
+    page.get_by_role("tab", name="Activity").click()
+    expect(page.locator(".p-entry", has_text="API key").first).to_be_visible()
+    page.get_by_role("tab", name="My account").click()
+    expect(page.get_by_role("button", name="Revoke")).to_have_count(len(keys))
+    assert page.evaluate("window.hacked") is None
+    reset = parley.ann.http.post(f"/api/users/{dan.id}/reset").json()["path"]
+    login = open_page(parley.url + reset)
+    expect(login.locator("form p").first).to_contain_text("<img/src=x/onerror=window.hacked=1>")
+    assert login.evaluate("window.hacked") is None
+    for link in parley.ann.http.get("/api/users").json()["links"]:
+        parley.ann.http.delete(f"/api/links/{link['id']}")

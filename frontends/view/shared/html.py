@@ -35,7 +35,7 @@ _PASSCODE = """<form method="post" class="p-passcode">
 <label>{label} <input name="passcode" type="password" autocomplete="off" maxlength="100" required autofocus></label>
 <button type="submit">{open}</button>
 </form>"""
-_DOWNLOAD = """<form method="post" action="{token}/chat.json">
+_DOWNLOAD = """<form method="post" action="./{token}/chat.json">
 <input type="hidden" name="passcode" value="{passcode}">
 <button type="submit">{download}</button>
 </form>"""
