@@ -36,8 +36,8 @@ export function choice(label, options, value, onchange = () => {}) {
  * @param {boolean} checked
  */
 export function tick(label, checked = false) {
-  const input = h("input", { type: "checkbox", checked });
-  return { element: h("label.p-tick", {}, input, label), input };
+  const input = h("input.p-check", { type: "checkbox", checked });
+  return { element: h("label.p-check-row", {}, input, label), input };
 }
 
 /**
