@@ -73,7 +73,7 @@ class ApiKeys:
     def delete(self, user_id: str, key_id: str) -> str:
         """Revoke a key of this person; returns its name. Raises :class:`ApiKeyNotFound`, also for somebody else's."""
         query = delete(ApiKeyRow).where(ApiKeyRow.id == checked(key_id, "key"), ApiKeyRow.user_id == user_id)
-        name = self._session.scalar(query.returning(ApiKeyRow.name))
+        name: str | None = self._session.scalar(query.returning(ApiKeyRow.name))
         if name is None:
             raise ApiKeyNotFound("There is no such key. It may have been revoked already.")
         return name

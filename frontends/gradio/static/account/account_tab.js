@@ -102,6 +102,7 @@ class AccountTab {
         this.#drawPassword();
         this.#drawSessions();
       });
+    this.password.hidden = !this.data.account.has_password; // who signs in elsewhere has none here
     redrawCard(this.password, ...passwordCard(this.app, this.data.account.username, changed));
   }
 
