@@ -134,6 +134,7 @@ def account_json(account: Account) -> dict[str, Any]:
         "role": account.role,
         "created_at": account.created_at,
         "disabled": account.disabled_at is not None,
+        "has_password": account.password_hash is not None,
     }
 
 

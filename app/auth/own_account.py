@@ -84,7 +84,7 @@ class OwnAccount:
         """Revoke a key. Raises :class:`~app.errors.ApiKeyNotFound`."""
 
         def revoke(r: Repositories) -> None:
-            r.api_keys.delete(who.user_id, key_id)
-            r.audit.add(who, "key_revoked", key_id)
+            name = r.api_keys.delete(who.user_id, key_id)
+            r.audit.add(who, "key_revoked", name, {"key": key_id})
 
         await self._store.write(revoke)

@@ -33,12 +33,18 @@ function passwordField(t, label, autocomplete) {
 }
 
 /**
+ * @typedef {Object} Problem
+ * @property {string} problem the sentence to show
+ * @property {string} field the name of the field to correct
+ */
+
+/**
  * A form that sends itself once at a time, and says what was wrong.
  * @param {Object} of
  * @param {string} of.title
  * @param {(Node|string)[]} of.content
  * @param {string} of.action the button's text
- * @param {() => Promise<string|null>} of.send the sentence to show, or null after success
+ * @param {() => Promise<Problem|null>} of.send null after success
  */
 function form({ title, content, action, send }) {
   const problem = element("p", { role: "alert", class: "problem" });
@@ -50,7 +56,11 @@ function form({ title, content, action, send }) {
     problem.textContent = "";
     const found = await send();
     button.disabled = found === null;
-    problem.textContent = found ?? "";
+    problem.textContent = found?.problem ?? "";
+    if (!found) return;
+    const { [found.field]: input } = event.target.elements;
+    input.focus();
+    input.select();
   };
   return element("form", { onsubmit }, element("h1", {}, title), ...content, problem, button);
 }
@@ -59,7 +69,7 @@ function form({ title, content, action, send }) {
  * @param {(key: string, values?: Object) => string} t
  * @param {Object} typed what was typed already, and is again
  * @param {{name: string, address: string}|null} elsewhere a service to sign in at
- * @param {(values: {username: string, password: string}) => Promise<string|null>} send
+ * @param {(values: {username: string, password: string}) => Promise<Problem|null>} send
  */
 export function signInForm(t, typed, elsewhere, send) {
   const username = field(t("username"), usernameAttributes(typed.username));

@@ -4,6 +4,7 @@ import { nextAddress, tokenIn } from "./next_address.js";
 import { preferredLanguage, rememberLanguage, text } from "./texts.js";
 
 const LOCALES = { en: "en", zh: "zh-CN" };
+const FIELDS = { username_taken: "username", invalid_request: "username" }; // what to change after an error
 const main = document.getElementById("login");
 const languageButton = document.getElementById("language");
 const typed = {};
@@ -22,7 +23,7 @@ async function call(method, path, body) {
   try {
     const answer = await fetch(`./api/${path}`, { method, headers, body: body && JSON.stringify(body) });
     const found = await answer.json();
-    return answer.ok ? { found } : { error: found.error };
+    return answer.ok ? { found } : { error: found.error ?? { code: "unknown" } };
   } catch {
     return { error: { code: "unreachable" } };
   }
@@ -34,7 +35,7 @@ function sentence(error) {
 
 async function entered(calling) {
   const { error } = await calling;
-  if (error) return sentence(error);
+  if (error) return { problem: sentence(error), field: FIELDS[error.code] ?? "password" };
   location.replace(nextAddress(location.search));
   return null;
 }
@@ -73,5 +74,8 @@ async function start() {
   }
   draw();
 }
+
+// A one-time link that is pasted into the address of this page.
+addEventListener("hashchange", () => location.reload());
 
 void start();

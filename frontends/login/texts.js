@@ -7,7 +7,6 @@ export const TEXTS = {
     sign_in: "Sign in",
     sign_in_with: "Sign in with {name}",
     or: "or",
-    signing_in: "Signing in…",
     username: "User name",
     password: "Password",
     new_password: "New password",
@@ -40,14 +39,13 @@ export const TEXTS = {
     sign_in: "登录",
     sign_in_with: "使用 {name} 登录",
     or: "或",
-    signing_in: "正在登录…",
     username: "用户名",
     password: "密码",
     new_password: "新密码",
     name: "姓名（选填）",
     show: "显示密码",
     invited: "创建账号",
-    invited_as: "您受邀成为{role}。",
+    invited_as: "你受邀成为{role}。",
     role_admin: "管理员",
     role_member: "成员",
     role_guest: "访客",
@@ -80,7 +78,7 @@ export function preferredLanguage() {
     // The browser stores nothing.
   }
   if (chosen in TEXTS) return chosen;
-  return (navigator.languages?.[0] ?? "en").startsWith("zh") ? "zh" : "en";
+  return (navigator.languages ?? []).map((tag) => tag.slice(0, 2)).find((tag) => tag in TEXTS) ?? "en";
 }
 
 /** @param {"en"|"zh"} language */

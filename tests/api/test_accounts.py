@@ -226,6 +226,18 @@ def test_guests_have_no_keys_and_import_nothing(people: People, ann: Person) -> 
     assert guest.conversation()
 
 
+def test_the_audit_log_names_a_revoked_key(ann: Person) -> None:
+    key_id = ann.http.post("/api/account/keys", json={"name": "Notes on trains"}).json()["id"]
+    assert ann.http.delete(f"/api/account/keys/{key_id}").status_code == 204
+    newest = ann.http.get("/api/audit", params={"limit": 1}).json()[0]
+    assert (newest["action"], newest["target"], newest["details"]) == (
+        "key_revoked",
+        "Notes on trains",
+        {"key": key_id},
+    )
+    assert code(ann.http.delete(f"/api/account/keys/{key_id}")) == (404, "api_key_not_found")
+
+
 # --- what ends while it runs ----------------------------------------------------------------------------
 
 

@@ -86,6 +86,8 @@ def test_somebody_signs_in_and_comes_back_to_the_same_chat(people: People, ann: 
     assert (found["username"], found["name"], found["role"]) == ("zoë", "Zoë Li", "member")
     again, _ = signed_in(people)
     assert (user(again) or {})["id"] == found["id"]
+    has_password = [who.get("/api/account").json()["has_password"] for who in (browser, ann.http)]
+    assert has_password == [False, True]
     assert [entry["action"] for entry in ann.http.get("/api/audit").json()].count("account_made") == 2
 
 

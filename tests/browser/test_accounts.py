@@ -93,6 +93,9 @@ def test_wrong_passwords_are_told_and_the_language_changes(parley: Parley, open_
     page.get_by_role("button", name="Switch to Chinese").click()
     expect(page.get_by_role("heading")).to_have_text("登录")
     expect(page.locator("[name=username]")).to_have_value("nobody")
+    page.goto(parley.invitation())  # pasted into the address of the page that is open
+    expect(page.get_by_role("heading")).to_have_text("创建账号")
+    assert page.url == f"{parley.url}/login"
 
 
 def test_whoever_is_disabled_is_out_and_comes_back_to_the_same_chat(parley: Parley, open_page: OpenPage) -> None:
@@ -133,6 +136,7 @@ def test_a_key_is_made_used_and_revoked_and_the_password_changed(parley: Parley,
     open_account(page, "My account")
     page.get_by_label("Name of the program").fill("Notes")
     page.get_by_role("button", name="Make a key").click()
+    expect(page.locator(".p-shown-once input")).to_be_focused()
     key = page.locator(".p-shown-once input").input_value()
     program = parley.people.nobody(authorization=f"Bearer {key}")
     assert program.get("/v1/models").status_code == 200
@@ -140,6 +144,10 @@ def test_a_key_is_made_used_and_revoked_and_the_password_changed(parley: Parley,
     page.get_by_role("button", name="Revoke for good?").click()
     expect(page.get_by_text("The key was revoked.")).to_be_visible()
     assert program.get("/v1/models").status_code == 401
+    page.get_by_label("Current password").fill("something else")
+    page.get_by_label("New password").fill(NEW)
+    page.get_by_role("button", name="Change password").click()
+    expect(page.get_by_role("alert").filter(has_text="The current password is wrong.")).to_be_visible()
     page.get_by_label("Current password").fill(PASSWORD.format("carl"))
     page.get_by_label("New password").fill(NEW)
     page.get_by_role("button", name="Change password").click()
@@ -148,6 +156,21 @@ def test_a_key_is_made_used_and_revoked_and_the_password_changed(parley: Parley,
     page.wait_for_url("**/login")
     enter(page, "carl", NEW)
     expect(page.locator(".p-account-name")).to_have_text("carl")
+
+
+def test_signing_out_leaves_nothing_to_the_next_person(parley: Parley, open_page: OpenPage) -> None:
+    parley.people.invite(parley.ann, "member", "dora")
+    page = open_page(parley.url)
+    sign_in(page, "dora")
+    page.locator("#parley-input").fill("for nobody else")
+    other_tab = open_page(parley.url, beside=page)
+    expect(other_tab.locator("#parley-input")).to_have_value("for nobody else")
+    open_account(page, "Sign out")
+    for tab in (page, other_tab):
+        tab.wait_for_url("**/login")
+    sign_in(page, "ann")
+    expect(page.locator(".p-account-name")).to_have_text("ann")
+    expect(page.locator("#parley-input")).to_have_value("")
 
 
 def test_a_shared_chat_is_read_with_its_passcode(parley: Parley, open_page: OpenPage) -> None:

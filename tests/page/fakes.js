@@ -51,6 +51,14 @@ export class FakeStorage {
     this.written = 0; // how often
   }
 
+  get length() {
+    return this.items.size;
+  }
+
+  key(at) {
+    return [...this.items.keys()][at] ?? null;
+  }
+
   getItem(key) {
     return this.items.get(key) ?? null;
   }

@@ -70,11 +70,13 @@ class ApiKeys:
         query = update(ApiKeyRow).where(ApiKeyRow.id == key_id).values(last_used_at=datetime.now(UTC))
         self._session.execute(query)
 
-    def delete(self, user_id: str, key_id: str) -> None:
-        """Revoke a key of this person. Raises :class:`ApiKeyNotFound`, also for somebody else's."""
+    def delete(self, user_id: str, key_id: str) -> str:
+        """Revoke a key of this person; returns its name. Raises :class:`ApiKeyNotFound`, also for somebody else's."""
         query = delete(ApiKeyRow).where(ApiKeyRow.id == checked(key_id, "key"), ApiKeyRow.user_id == user_id)
-        if not self._session.connection().execute(query).rowcount:
+        name: str | None = self._session.scalar(query.returning(ApiKeyRow.name))
+        if name is None:
             raise ApiKeyNotFound("There is no such key. It may have been revoked already.")
+        return name
 
     def delete_all(self, user_id: str) -> int:
         """Revoke all keys of a person; returns how many."""

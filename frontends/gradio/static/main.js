@@ -1,4 +1,5 @@
 /** Entry point: waits for Gradio's layout, mounts all parts of the page, opens the conversation in the address. */
+import { claimBrowser } from "./account/belongings.js";
 import { ACCOUNT_TABS } from "./account/tabs.js";
 import { CompareActions } from "./comparison/compare_actions.js";
 import { CompareRow } from "./comparison/compare_row.js";
@@ -30,9 +31,11 @@ async function start() {
   hideInputMethodKeys();
   const app = createApp();
   const theme = createTheme(app);
-  const basicsLoaded = loadBasics(app);
+  const modelsLoaded = app.refreshModels();
+  void app.refreshJobs();
+  const infoLoaded = loadInfo(app); // what is offered, and what was left here, depends on who it is
   const mountPoints = ["#parley-sidebar", "#parley-conversation", "#parley-settings"];
-  const [sidebar, main, settings] = await Promise.all(mountPoints.map(whenPresent));
+  const [sidebar, main, settings] = await Promise.all([...mountPoints.map(whenPresent), infoLoaded]);
 
   sidebar.closest("main")?.setAttribute("role", "presentation"); // Gradio's, around everything: ours is the main part
   app.toast = createToast();
@@ -50,18 +53,14 @@ async function start() {
     if (event.key === "Escape" && !event.defaultPrevented && conversation.running) void actions.stop();
   });
 
-  await basicsLoaded;
+  await modelsLoaded;
   document.documentElement.dataset.ready = "";
   app.openFromAddress();
 }
 
-async function loadBasics(app) {
-  const info = app.api.get("/api/info").catch(() => null);
-  const models = app.refreshModels();
-  void app.refreshJobs();
-  app.state.info = await info;
-  app.emit("info", app.state.info);
-  await models;
+async function loadInfo(app) {
+  app.state.info = await app.api.get("/api/info").catch(() => null);
+  claimBrowser(app);
 }
 
 function mountConversation(app, main, { theme, panels }) {

@@ -2,6 +2,7 @@
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
 import { showMenu } from "../widgets/menu.js";
+import { leaveNothing } from "./belongings.js";
 import { hasLogin, isAdmin, ownName } from "./who.js";
 
 /**
@@ -39,6 +40,7 @@ function entries(app) {
 async function signOut(app) {
   try {
     await app.api.delete("/api/session");
+    leaveNothing();
     location.assign("./login");
   } catch (error) {
     app.toast(app.errorText(error));

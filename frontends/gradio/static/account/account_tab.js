@@ -3,8 +3,9 @@ import { longTime } from "../i18n/format.js";
 import { h } from "../page/dom.js";
 import { textButton } from "../widgets/buttons.js";
 import { deviceText } from "./devices.js";
-import { carefulButton, field, tick } from "./fields.js";
-import { shownOnce } from "./shown_once.js";
+import { carefulButton, field, heading, keepsFocus, redrawCard, tick } from "./fields.js";
+import { passwordCard } from "./password_card.js";
+import { goToSecret, shownOnce } from "./shown_once.js";
 import { isAdmin, isMember } from "./who.js";
 
 const SCOPES = ["openai", "api", "admin"];
@@ -36,19 +37,20 @@ class AccountTab {
     if (this.data) this.#drawKeys();
   }
 
-  async #load() {
+  async #load(draw = () => this.#draw()) {
     const { app } = this;
     try {
       const read = ["/api/account", "/api/account/sessions", "/api/account/keys"].map((path) => app.api.get(path));
       const [account, sessions, keys] = await Promise.all(read);
       this.data = { account, sessions, keys };
-      this.#draw();
+      draw();
     } catch (error) {
       app.toast(app.errorText(error));
     }
   }
 
-  async #do(work, said) {
+  /** Change something, and draw only what changes with it: what is typed elsewhere stays. */
+  async #do(work, draw, said) {
     const { app } = this;
     try {
       await work();
@@ -57,7 +59,7 @@ class AccountTab {
       app.toast(app.errorText(error));
       return;
     }
-    await this.#load();
+    await this.#load(draw);
   }
 
   #draw() {
@@ -71,38 +73,37 @@ class AccountTab {
     const { app } = this;
     const { account } = this.data;
     const name = field(app.t("account.name"), { value: account.name, maxlength: 100, autocomplete: "name", dir: "auto" });
-    const save = textButton(app.t("account.save"), () => void this.#rename(name.input.value), "p-small");
-    this.profile.replaceChildren(
-      h("h2", {}, account.username),
+    const onsubmit = (event) => {
+      event.preventDefault();
+      void this.#rename(name.input.value);
+    };
+    const save = keepsFocus(h("button.p-button.p-small", { type: "submit" }, app.t("account.save")), "save");
+    redrawCard(
+      this.profile,
+      heading("h2", account.username),
       h("p.p-muted", {}, app.t(`account.role_${account.role}`)),
-      h("div.p-line", {}, name.element, save),
+      h("form.p-line", { onsubmit }, name.element, save),
     );
   }
 
   #rename(name) {
     const { app } = this;
-    return this.#do(async () => {
+    const rename = async () => {
       await app.api.patch("/api/account", { name });
       app.state.info = await app.api.get("/api/info");
       app.emit("info", app.state.info);
-    }, "account.saved");
+    };
+    return this.#do(rename, () => this.#drawProfile(), "account.saved");
   }
 
   #drawPassword() {
-    const { app } = this;
-    const current = field(app.t("account.current_password"), { type: "password", autocomplete: "current-password", required: true });
-    const next = field(app.t("account.new_password"), { type: "password", autocomplete: "new-password", required: true });
-    const onsubmit = (event) => {
-      event.preventDefault();
-      const body = { current: current.input.value, new: next.input.value };
-      void this.#do(() => app.api.put("/api/account/password", body), "account.password_changed");
-    };
-    const button = h("button.p-button.p-small", { type: "submit" }, app.t("account.change_password"));
-    this.password.replaceChildren(
-      h("h3", {}, app.t("account.password")),
-      h("p.p-muted", {}, app.t("account.password_hint")),
-      h("form.p-stack", { onsubmit }, current.element, next.element, h("div", {}, button)),
-    );
+    const changed = () =>
+      void this.#load(() => {
+        this.#drawPassword();
+        this.#drawSessions();
+      });
+    this.password.hidden = !this.data.account.has_password; // who signs in elsewhere has none here
+    redrawCard(this.password, ...passwordCard(this.app, this.data.account.username, changed));
   }
 
   #drawSessions() {
@@ -112,19 +113,21 @@ class AccountTab {
     const others = carefulButton(
       app.t("account.end_others"),
       app.t("account.sure"),
-      () => void this.#do(() => app.api.delete("/api/account/sessions"), "account.ended_others"),
+      () => void this.#do(() => app.api.delete("/api/account/sessions"), () => this.#drawSessions(), "account.ended_others"),
     );
-    this.sessions.replaceChildren(
-      h("h3", {}, app.t("account.sessions")),
+    redrawCard(
+      this.sessions,
+      heading("h3", app.t("account.sessions")),
       h("ul.p-entries", {}, ...rows),
-      ...(sessions.length > 1 ? [others] : []),
+      sessions.length > 1 && others,
     );
   }
 
   #session(session) {
     const { app } = this;
     const used = session.current ? app.t("account.this_browser") : app.t("account.last_used", { at: longTime(app, session.last_used_at) });
-    const end = () => void this.#do(() => app.api.delete(`/api/account/sessions/${session.id}`));
+    const end = () =>
+      void this.#do(() => app.api.delete(`/api/account/sessions/${session.id}`), () => this.#drawSessions());
     return h(
       "li.p-entry",
       {},
@@ -137,10 +140,11 @@ class AccountTab {
     const { app } = this;
     this.keys.hidden = !isMember(app);
     const rows = this.data.keys.map((key) => this.#key(key));
-    this.keys.replaceChildren(
-      h("h3", {}, app.t("account.keys")),
+    redrawCard(
+      this.keys,
+      heading("h3", app.t("account.keys")),
       h("p.p-muted", {}, app.t("account.keys_hint")),
-      ...(this.made ? [shownOnce(app, app.t("account.key_once"), this.made)] : []),
+      this.made && shownOnce(app, app.t("account.key_once"), this.made),
       h("ul.p-entries", {}, ...rows),
       this.#newKey(),
     );
@@ -150,7 +154,10 @@ class AccountTab {
     const { app } = this;
     const scopes = key.scopes.map((scope) => app.t(`account.scope_${scope}`)).join(" · ");
     const used = key.last_used_at ? app.t("account.last_used", { at: longTime(app, key.last_used_at) }) : app.t("account.never_used");
-    const revoke = () => void this.#do(() => app.api.delete(`/api/account/keys/${key.id}`), "account.key_revoked");
+    const revoke = () => {
+      this.made = null; // perhaps it is this one
+      void this.#do(() => app.api.delete(`/api/account/keys/${key.id}`), () => this.#drawKeys(), "account.key_revoked");
+    };
     return h(
       "li.p-entry",
       {},
@@ -174,8 +181,13 @@ class AccountTab {
   }
 
   #make(name, scopes) {
-    return this.#do(async () => {
+    const make = async () => {
       this.made = (await this.app.api.post("/api/account/keys", { name, scopes })).key;
-    });
+    };
+    const draw = () => {
+      this.#drawKeys();
+      goToSecret(this.keys);
+    };
+    return this.#do(make, draw);
   }
 }

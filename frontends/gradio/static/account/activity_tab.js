@@ -1,26 +1,14 @@
 /** The tab Activity, for administrators: the audit log in words. */
 import { longTime } from "../i18n/format.js";
-import { hasText } from "../i18n/language.js";
 import { h } from "../page/dom.js";
 import { textButton } from "../widgets/buttons.js";
+import { actText } from "./acts.js";
 
 const AT_ONCE = 50;
 
 /** @returns {{element: HTMLElement, show: () => void}} */
 export function activityTab(app) {
   return new ActivityTab(app);
-}
-
-/**
- * @param {Object} app
- * @param {Object} entry as in GET /api/audit
- * @returns {string} what somebody did
- */
-function actText(app, entry) {
-  const key = `activity.${entry.action}`;
-  const role = entry.details.role ?? entry.details.to;
-  const values = { target: entry.target, role: role ? app.t(`account.role_${role}`) : "" };
-  return hasText(key) ? app.t(key, values) : `${entry.action} ${entry.target}`.trim();
 }
 
 class ActivityTab {

@@ -36,8 +36,8 @@ export function choice(label, options, value, onchange = () => {}) {
  * @param {boolean} checked
  */
 export function tick(label, checked = false) {
-  const input = h("input", { type: "checkbox", checked });
-  return { element: h("label.p-tick", {}, input, label), input };
+  const input = h("input.p-check", { type: "checkbox", checked });
+  return { element: h("label.p-check-row", {}, input, label), input };
 }
 
 /**
@@ -61,4 +61,38 @@ export function carefulButton(text, sure, act) {
     button.textContent = text;
   });
   return button;
+}
+
+/**
+ * Draw a card again. The focus stays on the control of the same name, or else goes to the card's heading.
+ * @param {HTMLElement} card
+ * @param {...(Node|false)} nodes the first one is its heading
+ */
+export function redrawCard(card, ...nodes) {
+  const { activeElement } = document;
+  const hadFocus = card.contains(activeElement);
+  card.replaceChildren(...nodes.filter(Boolean));
+  if (!hadFocus) return;
+  const { keep } = activeElement.dataset;
+  const same = keep && card.querySelector(`[data-keep="${CSS.escape(keep)}"]`);
+  (same || card.firstElementChild).focus({ preventScroll: true });
+}
+
+/**
+ * A card's heading, which can have the focus when what had it is gone.
+ * @param {string} tag
+ * @param {string} text
+ */
+export function heading(tag, text) {
+  return h(tag, { tabindex: "-1" }, text);
+}
+
+/**
+ * Let `element` have the focus again after its card is drawn again.
+ * @param {HTMLElement} element
+ * @param {string} name
+ */
+export function keepsFocus(element, name) {
+  element.dataset.keep = name;
+  return element;
 }

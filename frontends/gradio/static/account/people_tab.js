@@ -1,8 +1,8 @@
 /** The tab People, for administrators: accounts, and invitations. */
 import { longTime } from "../i18n/format.js";
 import { h } from "../page/dom.js";
-import { carefulButton, choice, field } from "./fields.js";
-import { shownOnce, wholeAddress } from "./shown_once.js";
+import { carefulButton, choice, field, heading, keepsFocus, redrawCard } from "./fields.js";
+import { goToSecret, shownOnce, wholeAddress } from "./shown_once.js";
 
 const ROLES = ["admin", "member", "guest"];
 const HOURS = [24, 72, 168, 720];
@@ -43,12 +43,15 @@ class PeopleTab {
   }
 
   async #do(work) {
+    let isDone = true;
     try {
       await work();
     } catch (error) {
+      isDone = false;
       this.app.toast(this.app.errorText(error));
     }
     await this.#load();
+    return isDone;
   }
 
   #draw() {
@@ -58,9 +61,10 @@ class PeopleTab {
 
   #drawInvitations() {
     const { app } = this;
-    this.invitations.replaceChildren(
-      h("h3", {}, app.t("people.invite")),
-      ...(this.link ? [shownOnce(app, this.link.advice, this.link.address)] : []),
+    redrawCard(
+      this.invitations,
+      heading("h3", app.t("people.invite")),
+      this.link && shownOnce(app, this.link.advice, this.link.address),
       this.#form(),
       h("ul.p-entries", {}, ...this.data.links.map((link) => this.#pending(link))),
     );
@@ -74,34 +78,44 @@ class PeopleTab {
     const onsubmit = (event) => {
       event.preventDefault();
       const body = { role: role.input.value, note: note.input.value, valid_hours: Number(hours.input.value) };
-      void this.#do(async () => this.#show("people.link_once", await app.api.post("/api/links", body)));
+      void this.#link("people.link_once", "/api/links", body);
     };
     const button = h("button.p-button.p-primary.p-small", { type: "submit" }, app.t("people.make_link"));
     return h("form.p-line", { onsubmit }, role.element, hours.element, note.element, button);
   }
 
-  #show(key, { path }) {
-    this.link = { advice: this.app.t(key), address: wholeAddress(path, location.href) };
+  /** Make a link and lead to it: its button may be far below. */
+  async #link(advice, path, body) {
+    const { app } = this;
+    const made = await this.#do(async () => {
+      const { path: secret } = await app.api.post(path, body);
+      this.link = { advice: app.t(advice), address: wholeAddress(secret, location.href) };
+    });
+    if (made) goToSecret(this.invitations);
   }
 
   #pending(link) {
     const { app } = this;
     const of = this.data.users.find(({ id }) => id === link.user_id);
-    const what = of ? app.t("people.reset_of", { name: of.username }) : app.t(`account.role_${link.role}`);
-    const until = app.t("people.until", { at: longTime(app, link.expires_at) });
-    const withdraw = () => void this.#do(() => app.api.delete(`/api/links/${link.id}`));
+    const title = of ? app.t("people.reset_of", { name: of.username }) : link.note || app.t("people.invitation");
+    const facts = [!of && app.t(`account.role_${link.role}`), app.t("people.until", { at: longTime(app, link.expires_at) })];
+    const withdraw = () => {
+      this.link = null; // perhaps it is this one
+      void this.#do(() => app.api.delete(`/api/links/${link.id}`));
+    };
     return h(
       "li.p-entry",
       {},
-      h("div", {}, h("strong", { dir: "auto" }, link.note || what), h("p.p-muted", {}, `${what} · ${until}`)),
+      h("div", {}, h("strong", { dir: "auto" }, title), h("p.p-muted", {}, facts.filter(Boolean).join(" · "))),
       carefulButton(app.t("people.withdraw"), app.t("account.sure"), withdraw),
     );
   }
 
   #drawAccounts() {
     const { app } = this;
-    this.accounts.replaceChildren(
-      h("h3", {}, app.t("people.accounts")),
+    redrawCard(
+      this.accounts,
+      heading("h3", app.t("people.accounts")),
       h("ul.p-entries", {}, ...this.data.users.map((user) => this.#account(user))),
     );
   }
@@ -125,12 +139,13 @@ class PeopleTab {
     const change = (values) => void this.#do(() => app.api.patch(`/api/users/${user.id}`, values));
     const roles = ROLES.map((name) => [name, app.t(`account.role_${name}`)]);
     const role = choice(app.t("people.role"), roles, user.role, (value) => change({ role: value }));
-    const reset = () =>
-      void this.#do(async () => this.#show("people.reset_once", await app.api.post(`/api/users/${user.id}/reset`)));
+    const reset = () => void this.#link("people.reset_once", `/api/users/${user.id}/reset`);
     const signOut = () => void this.#do(() => app.api.delete(`/api/users/${user.id}/sessions`));
     const able = user.disabled
       ? carefulButton(app.t("people.enable"), app.t("account.sure"), () => change({ disabled: false }))
       : carefulButton(app.t("people.disable"), app.t("account.sure"), () => change({ disabled: true }));
+    keepsFocus(role.input, `role-${user.id}`);
+    keepsFocus(able, `able-${user.id}`);
     return [
       role.element,
       carefulButton(app.t("people.reset"), app.t("account.sure"), reset),

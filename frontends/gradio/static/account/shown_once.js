@@ -24,6 +24,14 @@ export function shownOnce(app, advice, secret) {
 }
 
 /**
+ * Lead to the secret that was just made in `card`.
+ * @param {HTMLElement} card
+ */
+export function goToSecret(card) {
+  card.querySelector(".p-shown-once input")?.focus();
+}
+
+/**
  * The whole address of a path that the server gave.
  * @param {string} path e.g. "/login#…"
  * @param {string} page the address of Parley's page

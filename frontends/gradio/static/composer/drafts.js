@@ -1,5 +1,5 @@
 /** Drafts: the unsent text of each conversation, in the browser's local storage. */
-import { readStored, store } from "../page/storage.js";
+import { readStored, removeStored, store } from "../page/storage.js";
 import { throttled } from "../page/throttle.js";
 
 const PREFIX = "parley.draft.";
@@ -45,6 +45,12 @@ export function keepTyped(conversationId, text) {
 export function storeTyped() {
   if (typed) store(typed.key, typed.text || null);
   typed = null;
+}
+
+/** Remove all drafts. */
+export function forgetDrafts() {
+  typed = null;
+  removeStored(PREFIX);
 }
 
 function keyOf(conversationId) {

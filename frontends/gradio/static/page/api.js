@@ -85,6 +85,11 @@ async function call(method, path, body, { signal, keepalive } = {}) {
   throw refusal(found, response.status);
 }
 
+/** Go to the login page if the session has ended: an event stream doesn't tell why it was refused. */
+export async function checkSession() {
+  await call("GET", "/api/info").catch(() => {}); // a server that can't be reached says nothing about it
+}
+
 /** The session has ended: sign in again, then come back. What is typed is kept as a draft. */
 function toLogin() {
   const query = location.search.slice(1);

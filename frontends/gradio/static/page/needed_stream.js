@@ -1,5 +1,5 @@
 /** An event stream (SSE) that is open only while it is needed: browsers limit the connections to a server. */
-import { address } from "./api.js";
+import { address, checkSession } from "./api.js";
 
 const RETRY_MS = 5000;
 
@@ -46,6 +46,7 @@ export class NeededStream {
   #failed(source) {
     if (this.source !== source) return;
     this.close();
+    void checkSession();
     setTimeout(() => this.open(), RETRY_MS);
   }
 }

@@ -24,3 +24,16 @@ export function store(key, text) {
     // Nothing depends on it.
   }
 }
+
+/**
+ * Remove everything whose key begins with `prefix`.
+ * @param {string} prefix
+ */
+export function removeStored(prefix) {
+  try {
+    const keys = Array.from({ length: localStorage.length }, (_, at) => localStorage.key(at));
+    for (const key of keys) if (key.startsWith(prefix)) localStorage.removeItem(key);
+  } catch {
+    // Nothing is kept.
+  }
+}

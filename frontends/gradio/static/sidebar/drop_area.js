@@ -1,4 +1,5 @@
 /** Files that are dragged over the window: a cover says what dropping them does, wherever they are dropped. */
+import { isMember } from "../account/who.js";
 import { h } from "../page/dom.js";
 import { icon } from "../widgets/icons.js";
 import { areWrong, hasFiles } from "./import_files.js";
@@ -18,6 +19,7 @@ export function mountDropArea(app, drop) {
   const over = (event) => {
     if (isOwn || !hasFiles(event.dataTransfer)) return;
     event.preventDefault(); // else the browser opens the file in place of the page
+    if (!isMember(app)) return void (event.dataTransfer.dropEffect = "none"); // a guest may not import
     const wrong = areWrong(event.dataTransfer);
     event.dataTransfer.dropEffect = wrong ? "none" : "copy";
     cover.toggleAttribute("data-wrong", wrong);
@@ -34,6 +36,6 @@ export function mountDropArea(app, drop) {
     hide();
     if (isOwn || !hasFiles(event.dataTransfer)) return;
     event.preventDefault();
-    drop([...event.dataTransfer.files]);
+    if (isMember(app)) drop([...event.dataTransfer.files]);
   });
 }
