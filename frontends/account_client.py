@@ -40,9 +40,9 @@ class AccountClient(Transport):
         """One's own account."""
         return await self._json("GET", "/api/account")
 
-    async def rename_account(self, name: str) -> Json:
-        """Change the name that others see."""
-        return await self._json("PATCH", "/api/account", body={"name": name})
+    async def change_account(self, changes: Mapping[str, Any]) -> Json:
+        """Change ``name``, or ``allow_training``: whether judgements of new chats may become training data."""
+        return await self._json("PATCH", "/api/account", body=changes)
 
     async def change_password(self, current: str, new: str) -> None:
         """Change the password; all other sessions end."""

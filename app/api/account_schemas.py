@@ -59,10 +59,14 @@ class LinkPurpose(BaseModel):
     username: str | None
 
 
-class Rename(Request):
-    """The name that others see."""
+class ChangeAccount(Request):
+    """What to change; what is left out stays.
 
-    name: Name
+    ``allow_training``: whether judgements of one's new chats may become training data.
+    """
+
+    name: Name | None = None
+    allow_training: bool | None = None
 
 
 class ChangePassword(Request):
@@ -122,6 +126,7 @@ def principal_json(who: Principal) -> dict[str, Any]:
         "name": who.name,
         "role": who.role,
         "session_id": who.session_id,
+        "allow_training": who.allow_training,
     }
 
 
@@ -134,6 +139,7 @@ def account_json(account: Account) -> dict[str, Any]:
         "role": account.role,
         "created_at": account.created_at,
         "disabled": account.disabled_at is not None,
+        "allow_training": account.allow_training,
         "has_password": account.password_hash is not None,
     }
 

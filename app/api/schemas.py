@@ -72,7 +72,7 @@ class ConversationCreate(Request):
     model_id: ModelRef | None = None
     system_prompt: SystemPrompt = ""
     sampling: SamplingOverrides | None = None
-    allow_training: bool = True
+    allow_training: bool | None = None
 
     def settings(self) -> dict[str, Any]:
         """Keyword arguments for ``ConversationService.create``."""

@@ -57,6 +57,7 @@ class Authenticator:
             account.role,
             username=account.username,
             key_id=stored.id,
+            allow_training=account.allow_training,
             scopes=stored.scopes,
         )
 
@@ -83,5 +84,6 @@ def principal_of(account: Account, session: Session) -> Principal:
         account.role,
         username=account.username,
         session_id=session.id,
+        allow_training=account.allow_training,
         scopes=frozenset(Scope),
     )

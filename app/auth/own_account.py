@@ -25,10 +25,13 @@ class OwnAccount:
         """The account."""
         return await self._store.read(lambda r: r.users.get(who.user_id))
 
-    async def rename(self, who: Principal, name: str) -> Account:
-        """Change the name that others see."""
-        require_names(who.username or "", name)
-        return await self._store.write(lambda r: r.users.change(who.user_id, name=name))
+    async def change(self, who: Principal, *, name: str | None, allow_training: bool | None) -> Account:
+        """Change the name that others see, or whether judgements of new chats may become training data.
+
+        Chats that there are keep what they say. ``None`` leaves it as it is.
+        """
+        require_names(who.username or "", name or "")
+        return await self._store.write(lambda r: r.users.change(who.user_id, name=name, allow_training=allow_training))
 
     async def change_password(self, who: Principal, old: str, new: str) -> None:
         """Change the password, and end all other sessions. Keys stay: they have secrets of their own.

@@ -79,7 +79,7 @@ class AuthService:
         passwords, attempts = Passwords(), Attempts()
         self._store, self._login, self.passwords = store, settings.login, passwords
         self.sso = SingleSignOn.of(settings)
-        self.local = Principal(local_user_id, "", AccountRole.ADMIN)
+        self.local = Principal(local_user_id, "", AccountRole.ADMIN, allow_training=True)
         self.authenticator = Authenticator(store, {command_key: self.local} if command_key else {})
         self.sign_in = SignIn(store, passwords, attempts)
         self.own = OwnAccount(store, passwords, attempts)

@@ -91,9 +91,9 @@ class ConversationService:
         model_id: str | None,
         system_prompt: str,
         sampling: Mapping[str, object],
-        allow_training: bool = True,
+        allow_training: bool | None = None,
     ) -> Conversation:
-        """Create an empty conversation."""
+        """Create an empty conversation. `allow_training`: ``None``: as this person has said for all new ones."""
         self._must_be_usable(model_id, sampling)
         return await self._store.write(
             lambda r: r.conversations.create(

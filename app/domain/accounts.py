@@ -40,6 +40,7 @@ class Account:
     username: str | None = None
     password_hash: str | None = field(default=None, repr=False)
     disabled_at: datetime | None = None
+    allow_training: bool | None = None  # may judgements of new chats become training data? None: not asked yet
 
     @property
     def may_sign_in(self) -> bool:
@@ -121,6 +122,7 @@ class Principal:
     username: str | None = None
     session_id: str | None = None
     key_id: str | None = None
+    allow_training: bool | None = None
     scopes: frozenset[Scope] = frozenset(Scope)
 
     @property

@@ -18,6 +18,7 @@ def account_from(row: UserRow) -> Account:
         username=row.username,
         password_hash=row.password_hash,
         disabled_at=row.disabled_at,
+        allow_training=row.allow_training,
     )
 
 

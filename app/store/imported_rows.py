@@ -111,8 +111,8 @@ class ImportedConversation:
         checked_json(dict(self.sampling), "sampling")
 
 
-def conversation_columns(user_id: str, given: ImportedConversation) -> Columns:
-    """Those of a conversation without messages."""
+def conversation_columns(user_id: str, given: ImportedConversation, *, consents: bool) -> Columns:
+    """Those of a conversation without messages; a chat's judgements become training data if its owner `consents`."""
     return {
         "id": new_id(),
         "user_id": user_id,
@@ -125,7 +125,7 @@ def conversation_columns(user_id: str, given: ImportedConversation) -> Columns:
         "created_at": given.created_at,
         "updated_at": given.updated_at,
         "deleted_at": None,
-        "allow_training": given.allow_training,
+        "allow_training": given.allow_training and (consents or given.dataset_file is not None),
         "import_digest": given.digest,
         "dataset_file": given.dataset_file,
     }

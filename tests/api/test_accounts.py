@@ -329,3 +329,22 @@ def test_nobody_fills_the_queue_alone(settings: Settings, ann: Person, member: P
     for answer in asked[:-1]:
         reply = answer.json()["reply"]["id"]
         assert code(member.http.post(f"/api/messages/{reply}/stop")) == (401, "not_signed_in")
+
+
+def test_whoever_was_not_asked_has_not_agreed(people: People, ann: Person, member: Person) -> None:
+    def allows(person: Person, **values: bool) -> bool:
+        found = person.http.get(f"/api/conversations/{person.conversation(**values)}").json()
+        return bool(found["allow_training"])
+
+    chat = {"format": "parley.conversation", "version": 1, "conversation": {"title": "x", "allow_training": True}}
+    chat["messages"] = [{"id": "m", "parent_id": None, "role": "user", "content": member.username, "state": "complete"}]
+    imported = member.http.post("/api/conversations/import", json=chat).json()
+    assert imported["allow_training"] is False
+    assert allows(ann)  # the owner of the installation
+    assert not allows(member)
+    assert allows(member, allow_training=True)  # for one chat
+    assert member.http.get("/api/info").json()["user"]["allow_training"] is None
+    assert member.http.patch("/api/account", json={"allow_training": True}).json()["allow_training"] is True
+    assert allows(member)
+    member.http.patch("/api/account", json={"allow_training": False})
+    assert not allows(member)

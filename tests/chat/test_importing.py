@@ -166,10 +166,10 @@ async def test_others_write_while_many_chats_are_imported(store: Store) -> None:
 
 
 async def test_one_chat_that_cannot_be_stored_is_skipped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def columns(user_id: str, given: ImportedConversation) -> Any:
+    def columns(user_id: str, given: ImportedConversation, *, consents: bool) -> Any:
         if given.title in ("Chat 2", "Long"):
             raise InvalidRequest("no")
-        return conversation_columns(user_id, given)
+        return conversation_columns(user_id, given, consents=consents)
 
     monkeypatch.setattr(imports, "conversation_columns", columns)
     report = await load(store, [chat(1), chat(2), {"title": "Long", **LONG}, chat(3)])

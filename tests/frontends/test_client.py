@@ -210,7 +210,7 @@ async def sign(client: ParleyClient) -> None:
     refused = {
         "not_allowed": [
             client.account(),
-            client.rename_account("Ann"),
+            client.change_account({"name": "Ann"}),
             client.change_password("old", "new"),
             client.sessions(),
             client.end_session("1"),

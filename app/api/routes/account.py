@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from app.api.account_schemas import ChangePassword, NewKey, Rename, account_json, key_json, session_json
+from app.api.account_schemas import ChangeAccount, ChangePassword, NewKey, account_json, key_json, session_json
 from app.api.deps import InPerson, ServicesDep
 from app.api.schemas import Id
 
@@ -20,9 +20,9 @@ async def get_account(who: InPerson, services: ServicesDep) -> dict[str, Any]:
 
 
 @router.patch("")
-async def rename(who: InPerson, services: ServicesDep, body: Rename) -> dict[str, Any]:
-    """Change the name that others see."""
-    return account_json(await services.auth.own.rename(who, body.name))
+async def change_account(who: InPerson, services: ServicesDep, body: ChangeAccount) -> dict[str, Any]:
+    """Change the name that others see, or whether judgements of new chats may become training data."""
+    return account_json(await services.auth.own.change(who, name=body.name, allow_training=body.allow_training))
 
 
 @router.put("/password", status_code=204)

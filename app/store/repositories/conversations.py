@@ -16,6 +16,7 @@ from app.domain.messages import Conversation, ConversationChanges, SearchHit
 from app.errors import ConversationNotFound, MessageNotFound
 from app.store.damage import DamageLog
 from app.store.repositories.imports import UNFINISHED
+from app.store.repositories.users import Users
 from app.store.row_mapping import conversation_from
 from app.store.search import Search
 from app.store.tables import ConversationRow, MessageRow
@@ -28,6 +29,7 @@ class Conversations:
     def __init__(self, session: Session, damage: DamageLog) -> None:
         self._session, self._damage = session, damage
         self._search = Search(session, damage)
+        self._users = Users(session, damage)
 
     def create(
         self,
@@ -38,9 +40,12 @@ class Conversations:
         system_prompt: str = "",
         sampling: Mapping[str, object] | None = None,
         created_at: datetime | None = None,
-        allow_training: bool = True,
+        allow_training: bool | None = None,
     ) -> Conversation:
-        """Create a conversation of `user_id`; `created_at` is for imported ones."""
+        """Create a conversation of `user_id`; `created_at` is for imported ones.
+
+        `allow_training`: ``None``: as this person has said for all new ones.
+        """
         now = created_at or datetime.now(UTC)
         row = ConversationRow(
             id=new_id(),
@@ -54,7 +59,7 @@ class Conversations:
             created_at=now,
             updated_at=now,
             deleted_at=None,
-            allow_training=allow_training,
+            allow_training=self._users.consents(user_id) if allow_training is None else allow_training,
         )
         _check(row)
         self._session.add(row)

@@ -29,6 +29,7 @@ from app.store.imported_rows import (
     rating_columns,
 )
 from app.store.judged_replies_of_log import refresh, refresh_whole
+from app.store.repositories.users import Users
 from app.store.row_mapping import conversation_from
 from app.store.search import Search, document
 from app.store.tables import ConversationRow, MessageRow, RankingItemRow, RankingRow, RatingRow, SearchRow, UserRow
@@ -64,6 +65,7 @@ class Imports:
     def __init__(self, session: Session, damage: DamageLog) -> None:
         self._session, self._damage = session, damage
         self._search = Search(session, damage)
+        self._users = Users(session, damage)
 
     def known(self, user_id: str, digests: Collection[str]) -> dict[str, Conversation]:
         """The conversations of `user_id` that were read from these records before, also those in the trash."""
@@ -76,8 +78,9 @@ class Imports:
     def add_all(self, user_id: str, conversations: Sequence[WholeConversation]) -> list[Conversation]:
         """Store whole conversations, none of which may be :meth:`known`."""
         rows, titles = [], []
+        consents = self._users.consents(user_id)
         for one in conversations:
-            row = conversation_columns(user_id, one.about)
+            row = conversation_columns(user_id, one.about, consents=consents)
             rows.append({**row, "leaf_id": one.leaf_id})
             if one.about.title and one.about.dataset_file is None:
                 titles.append({"conversation_id": row["id"], "message_id": None, "text": document(one.about.title)})
@@ -93,7 +96,8 @@ class Imports:
 
     def begin(self, user_id: str, about: ImportedConversation) -> str:
         """Create the hidden conversation; returns its id."""
-        row = {**conversation_columns(user_id, about), "deleted_at": UNFINISHED, "import_digest": None}
+        columns = conversation_columns(user_id, about, consents=self._users.consents(user_id))
+        row = {**columns, "deleted_at": UNFINISHED, "import_digest": None}
         self._insert(ConversationRow, [row])
         return str(row["id"])
 

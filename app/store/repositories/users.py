@@ -83,13 +83,28 @@ class Users:
         self._session.flush()
         return account_from(row)
 
+    def consents(self, user_id: str) -> bool:
+        """Whether judgements of this person's new chats may become training data, unless a chat says otherwise.
+
+        Who was not asked has not agreed; but the owner of the installation has.
+        """
+        row = self._session.get(UserRow, user_id)
+        said = row.allow_training if row else None
+        return user_id == LOCAL_USER if said is None else said
+
     def set_password(self, user_id: str, password_hash: str) -> None:
         """Replace the checksum of the password."""
         self._row(user_id).password_hash = password_hash
         self._session.flush()
 
     def change(
-        self, user_id: str, *, name: str | None = None, role: AccountRole | None = None, disabled: bool | None = None
+        self,
+        user_id: str,
+        *,
+        name: str | None = None,
+        role: AccountRole | None = None,
+        disabled: bool | None = None,
+        allow_training: bool | None = None,
     ) -> Account:
         """Change what is given. Raises :class:`LastAdministrator` if nobody could manage Parley any more."""
         row = self._row(user_id)
@@ -97,6 +112,8 @@ class Users:
             row.name = checked(name, "name")
         if role is not None:
             row.role = role
+        if allow_training is not None:
+            row.allow_training = allow_training
         if disabled is not None:
             row.disabled_at = (row.disabled_at or datetime.now(UTC)) if disabled else None
         self._session.flush()

@@ -37,6 +37,7 @@ class UserRow(Base):
     disabled_at: Mapped[datetime | None]
     sso_issuer: Mapped[str | None]  # who says who this is, where it is not a password
     sso_subject: Mapped[str | None]
+    allow_training: Mapped[bool | None]  # may judgements of new chats become training data? NULL: not asked yet
 
 
 class SessionRow(Base):

@@ -1,5 +1,6 @@
 /** Entry point: waits for Gradio's layout, mounts all parts of the page, opens the conversation in the address. */
 import { claimBrowser } from "./account/belongings.js";
+import { consentBar } from "./account/consent_bar.js";
 import { ACCOUNT_TABS } from "./account/tabs.js";
 import { CompareActions } from "./comparison/compare_actions.js";
 import { CompareRow } from "./comparison/compare_row.js";
@@ -84,7 +85,7 @@ function mountConversation(app, main, { theme, panels }) {
     openPicker: () => composer.openPicker(),
   });
   const dataset = { screen: idInAddress() === null ? "welcome" : "loading" }; // the composer begins where it stays
-  const page = h("main.p-main", { dataset }, topBar(app, { theme, panels }), connectionBar(app));
+  const page = h("main.p-main", { dataset }, topBar(app, { theme, panels }), connectionBar(app), consentBar(app));
   page.append(welcome.hero, view.element, composer.element, welcome.below);
 
   app.on("screen", (mode) => (page.dataset.screen = mode));

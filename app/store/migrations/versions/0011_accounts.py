@@ -27,6 +27,7 @@ def upgrade() -> None:
     op.add_column("users", sa.Column("disabled_at", UtcDateTime))
     op.add_column("users", sa.Column("sso_issuer", sa.Text))
     op.add_column("users", sa.Column("sso_subject", sa.Text))
+    op.add_column("users", sa.Column("allow_training", sa.Boolean))
     op.create_index(op.f("ix_users_username"), "users", ["username"], unique=True)
     op.create_index(op.f("ix_users_sso_issuer_sso_subject"), "users", ["sso_issuer", "sso_subject"], unique=True)
     op.execute("UPDATE users SET role = 'admin' WHERE id = 'local'")

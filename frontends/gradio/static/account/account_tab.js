@@ -6,7 +6,7 @@ import { deviceText } from "./devices.js";
 import { carefulButton, field, heading, keepsFocus, redrawCard, tick } from "./fields.js";
 import { passwordCard } from "./password_card.js";
 import { goToSecret, shownOnce } from "./shown_once.js";
-import { isAdmin, isMember } from "./who.js";
+import { allowsTraining, isAdmin, isMember, refreshWho } from "./who.js";
 
 const SCOPES = ["openai", "api", "admin"];
 
@@ -83,15 +83,26 @@ class AccountTab {
       heading("h2", account.username),
       h("p.p-muted", {}, app.t(`account.role_${account.role}`)),
       h("form.p-line", { onsubmit }, name.element, save),
+      this.#training(),
     );
+  }
+
+  #training() {
+    const { app } = this;
+    const { element, input } = tick(app.t("account.training"), allowsTraining(app) ?? false);
+    const change = async () => {
+      await app.api.patch("/api/account", { allow_training: input.checked });
+      await refreshWho(app);
+    };
+    input.addEventListener("change", () => void this.#do(change, () => this.#drawProfile()));
+    return h("div", {}, keepsFocus(element, "training"), h("p.p-muted", {}, app.t("account.training_hint")));
   }
 
   #rename(name) {
     const { app } = this;
     const rename = async () => {
       await app.api.patch("/api/account", { name });
-      app.state.info = await app.api.get("/api/info");
-      app.emit("info", app.state.info);
+      await refreshWho(app);
     };
     return this.#do(rename, () => this.#drawProfile(), "account.saved");
   }

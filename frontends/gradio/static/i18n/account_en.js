@@ -1,5 +1,11 @@
 /** English texts of accounts, people and shared conversations. */
 export const enAccount = {
+  "consent.title": "Training data",
+  "consent.question": "May the chats that you judge here be used to improve models? You can change this for each chat in its settings, and for all new ones under My account.",
+  "consent.yes": "Yes, they may",
+  "consent.no": "No",
+  "account.training": "New chats that I judge may be used to improve models",
+  "account.training_hint": "Chats that there are keep their own setting.",
   "welcome.line_account": "A private chat with {model}.",
   "welcome.line_no_model_account": "A private chat.",
   "picker.ask_administrator": "Only an administrator can download models.",

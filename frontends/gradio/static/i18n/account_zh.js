@@ -1,5 +1,11 @@
 /** Chinese texts of accounts, people and shared conversations. */
 export const zhAccount = {
+  "consent.title": "训练数据",
+  "consent.question": "您评价过的对话可以用于改进模型吗？您可以在对话设置中单独更改，也可以在“我的账号”中统一更改。",
+  "consent.yes": "可以",
+  "consent.no": "不可以",
+  "account.training": "我评价过的新对话可以用于改进模型",
+  "account.training_hint": "已有的对话保持各自的设置。",
   "welcome.line_account": "与 {model} 的私密对话。",
   "welcome.line_no_model_account": "私密对话。",
   "picker.ask_administrator": "只有管理员可以下载模型。",

@@ -1,4 +1,5 @@
 /** Whether judgements of a chat's replies may become training data: a setting of the open chat, or of the next one. */
+import { allowsTraining } from "../account/who.js";
 import { h } from "../page/dom.js";
 
 /**
@@ -11,7 +12,7 @@ export function trainingSetting(app) {
   const label = h("span");
   const hint = h("p.p-setting-hint", { id: "parley-training-hint" });
   const draw = () => {
-    box.checked = app.settings().allow_training ?? true;
+    box.checked = app.settings().allow_training ?? allowsTraining(app) ?? false;
     label.textContent = app.t("settings.training_label");
     hint.textContent = app.t("settings.training_hint");
   };
@@ -26,7 +27,7 @@ export function trainingSetting(app) {
       draw();
     }
   });
-  for (const event of ["language", "open", "conversation", "conversation-updated"]) app.on(event, draw);
+  for (const event of ["language", "info", "open", "conversation", "conversation-updated"]) app.on(event, draw);
   draw();
   return h("div.p-setting", {}, h("label.p-check-row", {}, box, label), hint);
 }
