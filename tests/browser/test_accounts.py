@@ -72,6 +72,9 @@ def test_somebody_joins_by_an_invitation_in_chinese_on_a_phone(parley: Parley, o
     sign_in(page, "li", "12345678")
     expect(page.get_by_role("alert")).to_contain_text("不易被猜到")
     enter(page, "li")
+    consent = page.get_by_role("region", name="训练数据")
+    consent.get_by_role("button", name="不可以").click()
+    expect(consent).to_be_hidden()
     page.locator("[aria-controls=parley-sidebar]").click()
     expect(page.locator(".p-account-name")).to_have_text("li")
     expect(page.get_by_role("button", name="反馈")).to_be_hidden()  # which is for administrators

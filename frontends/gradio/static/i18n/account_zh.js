@@ -1,7 +1,7 @@
 /** Chinese texts of accounts, people and shared conversations. */
 export const zhAccount = {
   "consent.title": "训练数据",
-  "consent.question": "您评价过的对话可以用于改进模型吗？您可以在对话设置中单独更改，也可以在“我的账号”中统一更改。",
+  "consent.question": "你评价过的对话可以用于改进模型吗？你可以在对话设置中单独更改，也可以在“我的账号”中统一更改。",
   "consent.yes": "可以",
   "consent.no": "不可以",
   "account.training": "我评价过的新对话可以用于改进模型",
