@@ -20,10 +20,10 @@ from app.domain.generation import (
     Usage,
 )
 from app.domain.messages import Role, Turn
-from app.domain.reasoning import Phase, split
 from app.domain.token_chances import last_of
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
+from app.engine.reasoning import split_at_end
 from app.errors import UnsupportedRequest
 from app.models.service import ModelService
 
@@ -61,8 +61,8 @@ async def read_whole(opened: AbstractAsyncContextManager[Completion]) -> WholeRe
             elif isinstance(event, Finished):
                 finished = event
     text, reasoning = "".join(delta.text for delta in pieces), "".join(delta.reasoning for delta in pieces)
-    if not reasoning and completion.request.phase is Phase.BEFORE:
-        text, reasoning = split(text)  # without an opening tag it shows only at its end
+    if not reasoning:
+        text, reasoning = split_at_end(text, completion.request, completion.model.capabilities)
     chances = last_of([chance for delta in pieces for chance in delta.chances], text)
     return WholeReply(completion, text, reasoning, finished, chances)
 

@@ -73,7 +73,8 @@ class OpenAIEngine:
     @property
     def capabilities(self) -> Capabilities:
         """The capabilities given by the manifest and settings; the upstream is not queried."""
-        return Capabilities(self._plan.context_tokens, self._plan.slots, options=ALL_OPTIONS - LOGPROBS)
+        options = ALL_OPTIONS - LOGPROBS
+        return Capabilities(self._plan.context_tokens, self._plan.slots, hides_opening=True, options=options)
 
     async def start(self) -> None:
         """Create the HTTP client. Raises :class:`UpstreamFailed` if its key or a proxy is missing."""

@@ -16,9 +16,9 @@ from app.domain.generation import (
     TokenChance,
     Usage,
 )
-from app.domain.reasoning import CLOSING, TAGS, Phase, ReasoningSplitter, Said, opened_by
+from app.domain.reasoning import CLOSING, TAGS, Phase, ReasoningSplitter, Said, is_closed_by, opened_by, split
 from app.domain.token_chances import last_of
-from app.engine.base import Engine
+from app.engine.base import Capabilities, Engine
 from app.models.manifest import Manifest
 
 
@@ -50,6 +50,15 @@ async def reasoned(engine: Engine, request: GenerationRequest, manifest: Manifes
             return
     async for event in _answer(engine, request, reply):
         yield event
+
+
+def split_at_end(text: str, request: GenerationRequest, capabilities: Capabilities) -> Said:
+    """A whole reply in which no reasoning was seen while it came: without an opening tag it shows only at its end.
+
+    Where the prompt is known and the model is none that thinks, a closing tag is a part of the answer like any other.
+    """
+    is_answer = request.phase is not Phase.BEFORE or is_closed_by(request.prompt.text)
+    return split(text) if capabilities.hides_opening and not is_answer else Said(text, "")
 
 
 async def _without_reasoning(engine: Engine, request: GenerationRequest, reply: _Reply) -> GenerationRequest:

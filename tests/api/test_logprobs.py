@@ -25,12 +25,14 @@ from app.domain.generation import (
     TokenChance,
 )
 from app.domain.sampling import SamplingParams
+from app.engine.base import Capabilities
 from app.errors import InvalidRequest, UnsupportedRequest
 from app.models.manifest import Manifest
 
 pytestmark = pytest.mark.anyio
 TOOL = {"type": "function", "function": {"name": "f"}}
 PARROT = "🦜".encode()
+CAPABLE = Capabilities(512, 1, hides_opening=True)
 HI = TokenChance(b"Hi", -0.5, (TokenChance(b"Hi", -0.5), TokenChance(PARROT[:2], -float("inf"))))
 DELTAS = (Delta("Hi", chances=(HI,)), Delta(" 🦜", 2, chances=(TokenChance(b" ", -1.0), TokenChance(PARROT, -2.0))))
 
@@ -43,7 +45,7 @@ def completion(*deltas: Delta, **options: Any) -> Completion:
 
     manifest = Manifest(id="m", title="M", family="native", engine="scripted")
     request = GenerationRequest("r", Prompt("", 1), SamplingParams(), options=DecodingOptions(**options))
-    return Completion(request, SimpleNamespace(manifest=manifest), events())  # type: ignore[arg-type]
+    return Completion(request, SimpleNamespace(manifest=manifest, capabilities=CAPABLE), events())  # type: ignore[arg-type]
 
 
 async def answered(opened: Completion) -> Any:
