@@ -24,6 +24,7 @@ from app.models.references import MAX_REFERENCE_CHARS
 
 MAX_CHOICES = 16
 MAX_TOOLS = 128
+MAX_LOGPROBS = 20
 _ANY_OBJECT: dict[str, Any] = {"type": "object"}
 
 
@@ -121,7 +122,7 @@ class ChatRequest(Lenient):
     reasoning_effort: Text | None = None
     thinking_budget: Annotated[int | None, Field(ge=-1)] = None
     logprobs: bool | int | None = None
-    top_logprobs: int | None = None
+    top_logprobs: Annotated[int, or_default(0), Field(ge=0, le=MAX_LOGPROBS)] = 0
     modalities: list[str] | None = None
 
     def turns(self) -> tuple[list[Turn], str]:
@@ -190,21 +191,24 @@ class ChatRequest(Lenient):
             frequency_penalty=self.frequency_penalty,
             logit_bias=dict(self.logit_bias or {}),
             json_schema=schema,
+            logprobs=bool(self.logprobs),
+            top_logprobs=self.top_logprobs,
         )
 
     def refuse_unsupported(self) -> None:
         """Raises :class:`UnsupportedRequest` for features that Parley does not support."""
+        if self.top_logprobs and not self.logprobs:
+            raise InvalidRequest("top_logprobs needs logprobs: true.", field="top_logprobs")
+        has_tools = bool(self.offered())
         refused = {
-            "response_format": bool(self.offered())
-            and bool(self.response_format and self.response_format.type != "text"),
+            "response_format": has_tools and bool(self.response_format and self.response_format.type != "text"),
+            "logprobs": has_tools and bool(self.logprobs),
             "functions": bool(self.functions) and self.function_call != "none",
-            "logprobs": bool(self.logprobs),
-            "top_logprobs": bool(self.top_logprobs),
             "modalities": self.modalities is not None and self.modalities != ["text"],
         }
         for name, is_wanted in refused.items():
             if is_wanted:
-                where = "together with tools" if name == "response_format" else "here"
+                where = "together with tools" if name in ("response_format", "logprobs") else "here"
                 raise UnsupportedRequest(f"`{name}` is not supported {where}; leave it out.", field=name)
 
     def _thinking(self) -> bool | None:

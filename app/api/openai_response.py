@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.api import sse
+from app.api.openai_logprobs import logprobs_json
 from app.chat.completion import Completion, WholeReply
 from app.domain.generation import Delta, Finished, FinishReason, GenerationEvent, Usage
 from app.domain.ids import new_id
@@ -64,7 +65,9 @@ def _choice(index: int, reply: WholeReply, offer: Offer) -> dict[str, Any]:
     if calls:
         message["tool_calls"] = [_call_json(call) for call in calls]
     reason = _finish_reason(reply.finished, calls)
-    return {"index": index, "message": message, "finish_reason": reason, "logprobs": None}
+    has_chances = reply.completion.request.options.logprobs
+    logprobs = logprobs_json(reply.chances) if has_chances else None
+    return {"index": index, "message": message, "finish_reason": reason, "logprobs": logprobs}
 
 
 def _call_json(call: Call) -> dict[str, Any]:
@@ -156,6 +159,8 @@ class _Encoder:
         if not isinstance(event, Delta):
             return b""
         thought = self.chunk({"reasoning_content": event.reasoning}, None) if event.reasoning else b""
+        if event.chances:
+            return thought + self.chunk({"content": event.text}, None, logprobs=logprobs_json(event.chances))
         return thought + (self.text(event.text) if event.text else b"")
 
     def text(self, text: str) -> bytes:
@@ -176,8 +181,9 @@ class _Encoder:
             )
         )
 
-    def chunk(self, delta: dict[str, Any], reason: str | None) -> bytes:
-        return _data({**self._head, "choices": [{"index": self._index, "delta": delta, "finish_reason": reason}]})
+    def chunk(self, delta: dict[str, Any], reason: str | None, **more: Any) -> bytes:
+        choice = {"index": self._index, "delta": delta, **more, "finish_reason": reason}
+        return _data({**self._head, "choices": [choice]})
 
 
 def _head(completion: Completion, kind: str) -> dict[str, Any]:

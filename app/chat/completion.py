@@ -16,12 +16,14 @@ from app.domain.generation import (
     GenerationEvent,
     GenerationRequest,
     Prompt,
+    TokenChance,
     Usage,
 )
 from app.domain.messages import Role, Turn
-from app.domain.reasoning import Phase, split
+from app.domain.token_chances import last_of
 from app.engine.loaded import LoadedModel
 from app.engine.pool import ModelPool
+from app.engine.reasoning import split_at_end
 from app.errors import UnsupportedRequest
 from app.models.service import ModelService
 
@@ -45,6 +47,7 @@ class WholeReply:
     text: str
     reasoning: str
     finished: Finished
+    chances: tuple[TokenChance, ...]  # of the tokens of `text`, where they were asked for
 
 
 async def read_whole(opened: AbstractAsyncContextManager[Completion]) -> WholeReply:
@@ -58,9 +61,10 @@ async def read_whole(opened: AbstractAsyncContextManager[Completion]) -> WholeRe
             elif isinstance(event, Finished):
                 finished = event
     text, reasoning = "".join(delta.text for delta in pieces), "".join(delta.reasoning for delta in pieces)
-    if not reasoning and completion.request.phase is Phase.BEFORE:
-        text, reasoning = split(text)  # without an opening tag it shows only at its end
-    return WholeReply(completion, text, reasoning, finished)
+    if not reasoning:
+        text, reasoning = split_at_end(text, completion.request, completion.model.capabilities)
+    chances = last_of([chance for delta in pieces for chance in delta.chances], text)
+    return WholeReply(completion, text, reasoning, finished, chances)
 
 
 class Completions:

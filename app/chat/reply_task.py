@@ -14,9 +14,10 @@ from app.chat.resumable_events import Channel
 from app.chat.running_reply import RunningReply
 from app.domain.generation import Admitted, Delta, Finished, FinishReason, GenerationRequest, Queued, Reading, Usage
 from app.domain.messages import Message, MessageState, Timing
-from app.domain.reasoning import Said, split
+from app.domain.reasoning import Said
 from app.engine.admission import Ticket
 from app.engine.loaded import LoadedModel
+from app.engine.reasoning import split_at_end
 from app.errors import GenerationFailed, ParleyError, StoreBusy, StoreFull
 from app.store.database import Store
 from app.store.repositories import Repositories
@@ -126,9 +127,16 @@ class ReplyTask:
         async with self._saving:
             if self.saved is None:
                 error = self._outcome.error
-                self.saved = await self._store.write(partial(_store_end, self.reply, self._outcome))
+                self.saved = await self._store.write(
+                    partial(_store_end, self.reply.message_id, self._said(), self._outcome)
+                )
                 self._channel.publish(ReplyFailed(self.saved, error) if error else ReplyFinished(self.saved))
             return self.saved
+
+    def _said(self) -> Said:
+        """The whole reply."""
+        said = Said(self.reply.text, str(self.reply.reasoning))
+        return said if said.reasoning else split_at_end(said.text, self._request, self._model.capabilities)
 
     async def _run(self) -> Message | None:
         async with self._resources:
@@ -235,12 +243,10 @@ def _store_text(message_id: str, text: str, reasoning: str, r: Repositories) -> 
     r.messages.set_text(message_id, text, reasoning)
 
 
-def _store_end(reply: RunningReply, outcome: Outcome, r: Repositories) -> Message:
-    error, said = outcome.error, Said(reply.text, str(reply.reasoning))
-    if not said.reasoning and not reply.message.content:
-        said = split(said.text)  # reasoning without an opening tag shows only at its end
+def _store_end(message_id: str, said: Said, outcome: Outcome, r: Repositories) -> Message:
+    error = outcome.error
     return r.messages.finish(
-        reply.message_id,
+        message_id,
         state=outcome.state,
         content=said.text,
         reasoning=said.reasoning,

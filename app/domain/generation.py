@@ -28,6 +28,8 @@ class DecodingOptions:
     frequency_penalty: float = 0.0  # -2 … 2
     logit_bias: Mapping[int, float] = field(default_factory=dict)  # token id → -100 … 100
     json_schema: Mapping[str, Any] | None = None  # that the reply follows
+    logprobs: bool = False  # the tokens of the answer are told with the logarithms of their probabilities
+    top_logprobs: int = 0  # 0 … 20 of the likeliest tokens at each place, too; with logprobs only
 
     @property
     def wanted(self) -> frozenset[str]:
@@ -36,6 +38,7 @@ class DecodingOptions:
 
 
 ALL_OPTIONS = frozenset(f.name for f in fields(DecodingOptions))
+LOGPROBS = frozenset({"logprobs", "top_logprobs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +92,22 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenChance:
+    """A token of an answer and the natural logarithm of its probability, before any sampling parameter."""
+
+    text: bytes  # UTF-8; alternatives may be a part of a character
+    logprob: float
+    likeliest: tuple[TokenChance, ...] = ()  # at its place, the most likely first
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """New text: whole characters only, and nothing of a stop string."""
 
     text: str  # of the answer
     n_tokens: int = 1
     reasoning: str = ""  # before the answer
+    chances: tuple[TokenChance, ...] = ()  # of the tokens of `text`, where they were asked for
 
 
 @dataclass(frozen=True, slots=True)

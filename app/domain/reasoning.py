@@ -161,6 +161,11 @@ def opened_by(prompt: str) -> str | None:
     return next((tag for tag in TAGS if end.endswith(tag)), None)
 
 
+def is_closed_by(prompt: str) -> bool:
+    """Whether `prompt` ends with a closing tag, so that the reply is all answer."""
+    return prompt[-64:].rstrip().endswith(tuple(TAGS.values()))
+
+
 def beginning(reasoning: str, text: str) -> str:
     """The beginning of a reply that is to be continued, with its reasoning as models write it."""
     if not reasoning:
@@ -206,7 +211,7 @@ def continued(prompt: str, begun: str) -> Iterator[Piece]:
         yield Piece(prompt, is_format=True)
         return
     before = opened_by(prompt)
-    is_closed = any(prompt[-64:].rstrip().endswith(tag) for tag in TAGS.values())
+    is_closed = is_closed_by(prompt)
     opening = before or _opening(begun)
     text, reasoning = split(begun) if _opening(begun) else (begun, "")
     if is_closed or opening is None:

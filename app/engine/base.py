@@ -24,6 +24,7 @@ class Capabilities:
     adapters: tuple[str, ...] = ()
     scores: bool = False
     thinking_limit: bool = False  # whether it can end the reasoning of a reply: see ``Engine.extend``
+    hides_opening: bool = False  # whether replies may begin in reasoning that neither they nor the prompt known open
     options: frozenset[str] = frozenset()  # names of the fields of DecodingOptions that it can do
 
 

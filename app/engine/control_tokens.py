@@ -17,6 +17,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from app.domain.messages import Role
+from app.domain.tool_calls import CLOSE, OPEN
+
 Span = tuple[int, int]
 
 _PRIVATE = (range(0xE000, 0xF900), range(0xF0000, 0xFFFFE))  # Unicode's private-use characters
@@ -66,7 +69,11 @@ class ControlTokens:
         self._start = _start_of(self._ids) if self._ids else None
         self._keys = "".join(sorted({_key(text) for text in self._ids}))
         tags = {text for text in structural if not _LOOKS_LIKE_CONTROL.fullmatch(text)}
-        self._kept = (self._kept_pattern(template, set()), self._kept_pattern(template, tags))  # also in replies
+        self._kept = {
+            Role.USER: self._kept_pattern(template, set()),
+            Role.SYSTEM: self._kept_pattern(template, tags & {OPEN, CLOSE}),
+            Role.ASSISTANT: self._kept_pattern(template, tags),
+        }
 
     def spans(self, text: str) -> list[Span]:
         """Where `text` spells control tokens: from left to right, the longest at each place."""
@@ -123,10 +130,10 @@ class Escapes:
     """Replaces, in the texts of one conversation, the characters with which control tokens can be spelled."""
 
     def __init__(
-        self, tokens: ControlTokens, keys: str, kept: tuple[re.Pattern[str] | None, ...], texts: Sequence[str]
+        self, tokens: ControlTokens, keys: str, kept: Mapping[Role, re.Pattern[str] | None], texts: Sequence[str]
     ) -> None:
-        """`keys`: the characters; `kept` finds what stays, in what people say and in replies; `texts`: all in which
-        none of the characters used may be.
+        """`keys`: the characters; `kept` finds what stays in the texts of each role; `texts`: all in which none of the
+        characters used may be.
         """
         self._tokens = tokens
         self._kept = kept
@@ -134,12 +141,13 @@ class Escapes:
         free = (code for code in chain(*_PRIVATE) if code not in taken)
         self._table = {key: chr(code) for key, code in zip(keys, free, strict=False)}
 
-    def escape(self, text: str, *, reply: bool = False) -> str:
-        """`text` with other characters, none of which spells a control token; as long as before.
+    def escape(self, text: str, role: Role) -> str:
+        """What `role` says with other characters, none of which spells a control token; as long as before.
 
-        In a `reply`, tags such as ``<think>`` that the template writes too stay: it may have to take the reasoning out.
+        In a reply, tags such as ``<think>`` that the template writes too stay: it may have to take the reasoning out.
+        In a system text, those of calls stay: it tells how functions are called, as the template itself would.
         """
-        kept = self._kept[reply]
+        kept = self._kept[role]
         if kept is None or not kept.search(text):
             return self._replaced(text)
         return "".join(part if odd % 2 else self._replaced(part) for odd, part in enumerate(kept.split(text)))

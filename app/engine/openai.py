@@ -20,7 +20,16 @@ from typing import Any
 
 import httpx
 
-from app.domain.generation import ALL_OPTIONS, Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Prompt
+from app.domain.generation import (
+    ALL_OPTIONS,
+    LOGPROBS,
+    Delta,
+    EngineEvent,
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    Prompt,
+)
 from app.domain.messages import Turn
 from app.engine.base import Capabilities, EngineFactory, LoadPlan
 from app.engine.openai_dialect import Dialect
@@ -64,7 +73,8 @@ class OpenAIEngine:
     @property
     def capabilities(self) -> Capabilities:
         """The capabilities given by the manifest and settings; the upstream is not queried."""
-        return Capabilities(self._plan.context_tokens, self._plan.slots, options=ALL_OPTIONS)
+        options = ALL_OPTIONS - LOGPROBS
+        return Capabilities(self._plan.context_tokens, self._plan.slots, hides_opening=True, options=options)
 
     async def start(self) -> None:
         """Create the HTTP client. Raises :class:`UpstreamFailed` if its key or a proxy is missing."""

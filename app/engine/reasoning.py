@@ -6,9 +6,19 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 
-from app.domain.generation import Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Reading, Usage
-from app.domain.reasoning import CLOSING, TAGS, Phase, ReasoningSplitter, Said, opened_by
-from app.engine.base import Engine
+from app.domain.generation import (
+    Delta,
+    EngineEvent,
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    Reading,
+    TokenChance,
+    Usage,
+)
+from app.domain.reasoning import CLOSING, TAGS, Phase, ReasoningSplitter, Said, is_closed_by, opened_by, split
+from app.domain.token_chances import last_of
+from app.engine.base import Capabilities, Engine
 from app.models.manifest import Manifest
 
 
@@ -40,6 +50,15 @@ async def reasoned(engine: Engine, request: GenerationRequest, manifest: Manifes
             return
     async for event in _answer(engine, request, reply):
         yield event
+
+
+def split_at_end(text: str, request: GenerationRequest, capabilities: Capabilities) -> Said:
+    """A whole reply in which no reasoning was seen while it came: without an opening tag it shows only at its end.
+
+    Where the prompt is known and the model is none that thinks, a closing tag is a part of the answer like any other.
+    """
+    is_answer = request.phase is not Phase.BEFORE or is_closed_by(request.prompt.text)
+    return split(text) if capabilities.hides_opening and not is_answer else Said(text, "")
 
 
 async def _without_reasoning(engine: Engine, request: GenerationRequest, reply: _Reply) -> GenerationRequest:
@@ -91,6 +110,7 @@ class _Reply:
         self.thought_tokens = 0
         self._pieces: list[str] = []  # as the model wrote them
         self._unseen = 0  # tokens whose text is held back
+        self._chances: list[TokenChance] = []  # of the tokens that may be of the answer
 
     @property
     def written(self) -> str:
@@ -103,6 +123,7 @@ class _Reply:
             return delta
         self.n_tokens += delta.n_tokens
         self._unseen += delta.n_tokens
+        self._chances += delta.chances
         self._pieces.append(delta.text)
         said = self.splitter.push(delta.text)
         if delta.reasoning:  # of an upstream that splits it itself
@@ -119,5 +140,7 @@ class _Reply:
     def _delta(self, said: Said) -> Delta | None:
         if not said.text and not said.reasoning:
             return None
-        delta, self._unseen = Delta(said.text, self._unseen, said.reasoning), 0
+        chances = last_of(self._chances, said.text)
+        delta, self._unseen = Delta(said.text, self._unseen, said.reasoning, chances), 0
+        self._chances.clear()
         return delta

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from app.domain.generation import (
     ALL_OPTIONS,
+    LOGPROBS,
     Delta,
     EngineEvent,
     Finished,
@@ -104,7 +105,9 @@ class ScriptedEngine:
     ) -> None:
         self.starts = 0  # number of starts
         self._script = script
-        self._capabilities = Capabilities(context_tokens, slots, options=ALL_OPTIONS, thinking_limit=True)
+        self._capabilities = Capabilities(
+            context_tokens, slots, thinking_limit=True, hides_opening=True, options=ALL_OPTIONS - LOGPROBS
+        )
         self._stops = tuple(stops)
         self._death = asyncio.Event()
         self._death.set()

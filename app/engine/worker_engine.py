@@ -37,8 +37,13 @@ class WorkerEngine:
     def capabilities(self) -> Capabilities:
         """The capabilities given by the plan."""
         plan = self._plan
+        template = plan.native.template if plan.native and plan.family.render is None else ""
         return Capabilities(
-            context_tokens=plan.context_tokens, slots=plan.slots, adapters=tuple(plan.adapters), thinking_limit=True
+            context_tokens=plan.context_tokens,
+            slots=plan.slots,
+            adapters=tuple(plan.adapters),
+            thinking_limit=True,
+            hides_opening=any(tag in template for tag in TAGS.values()),  # models such as R1 may leave it out
         )
 
     def _know_control_tokens(self, control: Mapping[str, int], defined: Mapping[str, int]) -> None:
@@ -60,10 +65,10 @@ class WorkerEngine:
             said = (piece.text if piece.is_format else tokens.broken_up(piece.text) for piece in pieces)
             return PromptText("".join(said))
         escapes = tokens.escapes([*(turn.content for turn in turns), prefill])
-        escaped = [Turn(turn.role, escapes.escape(turn.content, reply=turn.role is Role.ASSISTANT)) for turn in turns]
+        escaped = [Turn(turn.role, escapes.escape(turn.content, turn.role)) for turn in turns]
         pieces = continued(await self._formatted(escaped, thinking), prefill)
         return escapes.undo(
-            "".join(piece.text if piece.is_format else escapes.escape(piece.text, reply=True) for piece in pieces)
+            "".join(piece.text if piece.is_format else escapes.escape(piece.text, Role.ASSISTANT) for piece in pieces)
         )
 
     def _reply_text(self, begun: str, closing: str) -> PromptText:

@@ -78,6 +78,39 @@ async def test_penalties_change_a_reply(engine: LlamaCppEngine) -> None:
     assert len(replies) >= 2
 
 
+async def test_the_tokens_of_a_reply_are_told_with_their_probabilities(engine: LlamaCppEngine) -> None:
+    prompt = await engine.render([Turn(Role.USER, "Say: 你好 🦜🦜")], "你好 🦜🦜🦜")
+    options = DecodingOptions(logprobs=True, top_logprobs=3)
+    wanted = replace(request(prompt, max_new_tokens=20, temperature=0.0), options=options)
+    deltas = [event async for event in engine.generate(wanted) if isinstance(event, Delta)]
+    for delta in deltas:
+        assert b"".join(chance.text for chance in delta.chances).decode() == delta.text
+        for chance in delta.chances:
+            assert chance.logprob <= 0
+            assert [other.logprob for other in chance.likeliest] == sorted(
+                (other.logprob for other in chance.likeliest), reverse=True
+            )
+            assert len(chance.likeliest) == 3
+            assert chance.likeliest[0].logprob == pytest.approx(chance.logprob)  # without temperature it is chosen
+
+
+async def test_no_token_of_a_stop_string_is_told(engine: LlamaCppEngine) -> None:
+    prompt = await engine.render([Turn(Role.USER, "Count.")], "1, 2, 3, 4,")
+    options = DecodingOptions(logprobs=True)
+    wanted = replace(request(prompt, temperature=0.0, stop=(", 7",)), options=options)
+    deltas = [event async for event in engine.generate(wanted) if isinstance(event, Delta)]
+    chances = [chance for delta in deltas for chance in delta.chances]
+    assert b"".join(chance.text for chance in chances).decode() == " 5, 6"
+    assert [chance.likeliest for chance in chances] == [()] * len(chances)
+
+
+async def test_every_token_of_a_character_counts(engine: LlamaCppEngine) -> None:
+    prompt = await engine.render([Turn(Role.USER, "🦜")], "🦜🦜🦜🦜🦜🦜🦜🦜")
+    events = [event async for event in engine.generate(request(prompt, max_new_tokens=9, temperature=0.0))]
+    assert isinstance(events[-1], Finished)
+    assert events[-1].usage.completion_tokens == 9
+
+
 async def test_a_required_call_is_a_call_of_one_of_the_functions(engine: LlamaCppEngine) -> None:
     functions = [
         Function("weather", parameters={"type": "object", "properties": {"city": {"type": "string"}}}),

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from app.chat.completion import _require
 from app.chat.generation_requests import request_for
-from app.domain.generation import DecodingOptions, Delta, EngineEvent, Finished, FinishReason, GenerationRequest
+from app.domain.generation import DecodingOptions, Delta, EngineEvent, Finished, FinishReason, GenerationRequest, Prompt
 from app.domain.messages import Role, Turn
-from app.domain.reasoning import Phase, beginning, phase_after
+from app.domain.reasoning import Phase, Said, beginning, phase_after
 from app.domain.sampling import SamplingParams
+from app.engine.base import Capabilities
 from app.engine.control_tokens import ControlTokens
 from app.engine.loaded import LoadedModel
+from app.engine.reasoning import split_at_end
 from app.engine.scripted import Reply, Script, ScriptedEngine
 from app.engine.templates.native_format import NativeFormat
 from app.engine.templates.renderer import TemplateRenderer
@@ -216,6 +219,46 @@ async def test_the_switch_and_continued_replies_in_templates(
         assert (await engine.text(begun, thinking)).endswith(end)
     finally:
         await renderer.close()
+
+
+async def test_the_tags_of_calls_are_tokens_in_system_texts() -> None:
+    """Which tell how functions are called; in what a person says they are text."""
+    template = "{% for m in messages %}{{ m.content }}\n{% endfor %}{# <tool_call></tool_call><think> #}"
+    tokens = ControlTokens({"<|im_end|>": 1}, {"<tool_call>": 2, "</tool_call>": 3, "<think>": 4}, template)
+    renderer = TemplateRenderer()
+    plan = SimpleNamespace(family=SimpleNamespace(render=None), native=NativeFormat(renderer, ChatTemplate(template)))
+    said = "<tool_call></tool_call><think><|im_end|>"
+    try:
+        prompt = await TemplateEngine(plan, tokens)._prompt_text([Turn(Role.SYSTEM, said), Turn(Role.USER, said)], "")
+    finally:
+        await renderer.close()
+    assert prompt.text == f"{said}\n{said}\n"
+    assert [piece for piece in tokens.pieces(prompt) if isinstance(piece, int)] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("hides_opening", "prompt", "phase", "reasoning"),
+    [
+        (True, "assistant: ", Phase.BEFORE, "So"),  # an upstream's, or a model like R1
+        (False, "assistant: ", Phase.BEFORE, ""),  # the format is known, and the model is none that thinks
+        (True, "assistant: <think>\n\n</think>\n\n", Phase.BEFORE, ""),  # it was told not to think
+        (True, "assistant: Hi", Phase.ANSWER, ""),
+    ],
+)
+def test_what_stands_before_a_closing_tag(hides_opening: bool, prompt: str, phase: Phase, reasoning: str) -> None:
+    text = "So\n</think>\nHi"
+    request = GenerationRequest("r", Prompt(prompt, 1), SamplingParams(), phase=phase)
+    found = split_at_end(text, request, Capabilities(512, 1, hides_opening=hides_opening))
+    assert found == (Said("Hi", reasoning) if reasoning else Said(text, ""))
+
+
+@pytest.mark.parametrize(("template", "hides"), [(QWEN3, True), ("{{ messages }}", False)])
+def test_models_whose_template_knows_reasoning_may_leave_its_opening_out(template: str, hides: bool) -> None:
+    native = SimpleNamespace(template=template)
+    plan = SimpleNamespace(family=SimpleNamespace(render=None), native=native, context_tokens=512, slots=1, adapters={})
+    assert WorkerEngine(plan).capabilities.hides_opening is hides  # type: ignore[arg-type]
+    plan.family.render = str  # the template is not used
+    assert WorkerEngine(plan).capabilities.hides_opening is False  # type: ignore[arg-type]
 
 
 def test_only_the_tags_of_a_reply_that_is_extended_are_tokens() -> None:

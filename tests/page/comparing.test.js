@@ -7,6 +7,7 @@ import { winnerOf } from "../../frontends/gradio/static/comparison/judgement.js"
 import { Actions } from "../../frontends/gradio/static/conversation/actions.js";
 import { OpenConversation } from "../../frontends/gradio/static/conversation/open_conversation.js";
 import { ApiError } from "../../frontends/gradio/static/page/api.js";
+import { pageHistory } from "../../frontends/gradio/static/page/page_history.js";
 import { deferred, FakeDocument, FakeEventSource, fakeApp, message, ranking, turn } from "./fakes.js";
 
 const PENDING = { state: "pending" };
@@ -22,6 +23,7 @@ let app, requests, conversation, actions, comparing;
 beforeEach(async () => {
   globalThis.document = new FakeDocument();
   globalThis.EventSource = FakeEventSource;
+  globalThis.matchMedia = () => ({ matches: false });
   mock.timers.reset();
   mock.timers.enable({ apis: ["setTimeout"] });
   requests = [];
@@ -209,6 +211,20 @@ test("a choice is changed among the same columns, with their names, and another 
   comparing.choose("left");
   assert.equal(conversation.tree.leaf, "b1");
   assert.equal(asked("POST /api/rankings").length, 2);
+});
+
+test("on a phone Back leaves a choice that is being changed as it is", async () => {
+  globalThis.matchMedia = () => ({ matches: true });
+  globalThis.history = { state: null, pushState: (state) => (history.state = state) };
+  globalThis.addEventListener = (name, act) => name === "popstate" && (globalThis.back = act);
+  pageHistory.listen(() => {});
+  await chosen("right");
+  comparing.change("a1", { getBoundingClientRect: () => ({}) });
+  assert.deepEqual(history.state, { layers: 1 });
+  history.state = null;
+  globalThis.back();
+  assert.equal(shown(), null);
+  assert.equal(asked("POST /api/rankings").length, 1);
 });
 
 test("a change of mind about an earlier reply does not leave the conversation that follows it", async () => {

@@ -89,10 +89,15 @@ export async function turn() {
 /** What parts of the page share, as far as the tested ones ask for it. */
 export function fakeApp(state = {}) {
   const emitted = [];
+  const listeners = [];
   return {
     state: { language: "en", models: [], conversation: null, conversationId: null, draft: {}, ...state },
     t: (key, values = {}) => [key, ...Object.entries(values).map(([name, value]) => `${name}=${value}`)].join(" "),
-    emit: (event, data) => emitted.push([event, data]),
+    on: (event, act) => listeners.push([event, act]),
+    emit(event, data) {
+      emitted.push([event, data]);
+      for (const [name, act] of listeners) if (name === event) act(data);
+    },
     emitted,
     count: (event) => emitted.filter(([name]) => name === event).length,
     reference: () => null,

@@ -33,6 +33,7 @@ from app.domain.messages import Turn
 from app.domain.reasoning import TAGS
 from app.engine.base import Capabilities, LoadPlan
 from app.engine.control_tokens import PromptText
+from app.engine.llama_cpp.chances import HeldChances, n_probs
 from app.engine.llama_cpp.client import Refused, WorkerClient
 from app.engine.stopping import TextGate
 from app.engine.worker_engine import WorkerEngine
@@ -120,6 +121,7 @@ class LlamaCppEngine(WorkerEngine):
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[EngineEvent, None]:
         """Deltas as llama.cpp sends them, then ``Finished``."""
         gate = TextGate((*request.sampling.stop, *self._plan.family.stop))
+        chances = HeldChances(request.options)
         usage = Usage(prompt_tokens=request.prompt.n_tokens)
         completion_tokens = unseen_tokens = 0
         body = _body(request, self._plan.context_tokens) | self._adapter_scales(request.adapter)
@@ -133,14 +135,15 @@ class LlamaCppEngine(WorkerEngine):
                     usage = Usage(prompt_tokens=progress["total"], cached_tokens=progress["cache"])
                     yield Reading(progress["processed"], progress["total"])
                     continue
-                n_tokens = len(event["tokens"])
+                n_tokens = _new_tokens(event, completion_tokens)
                 completion_tokens += n_tokens
                 unseen_tokens += n_tokens
+                chances.push(event)
                 text = gate.push(event["content"])
                 if event["stop"]:
                     text += gate.flush()
                 if text:
-                    yield Delta(text, unseen_tokens)
+                    yield Delta(text, unseen_tokens, chances=chances.take(text, is_all=not gate.stopped))
                     unseen_tokens = 0
                 if gate.stopped or event["stop"]:
                     cut = not gate.stopped and event["stop_type"] == "limit"
@@ -209,7 +212,18 @@ def _options(wanted: DecodingOptions) -> dict[str, Any]:
         "logit_bias": [[token, bias] for token, bias in wanted.logit_bias.items()],
         "json_schema": wanted.json_schema,
     }
-    return {name: value for name, value in fields.items() if name in wanted.wanted}
+    told = {name: value for name, value in fields.items() if name in wanted.wanted}
+    return told | ({"n_probs": n_probs(wanted)} if wanted.logprobs else {})
+
+
+def _new_tokens(event: Mapping[str, Any], before: int) -> int:
+    """How many tokens have come since there were `before`, without the one that ends a reply.
+
+    ``tokens`` lists only the last one of a character that consists of several.
+    """
+    if event["stop"] and event["stop_type"] == "eos":
+        return 0
+    return int(event["tokens_predicted"]) - before
 
 
 def _why(failed: WorkerFailed) -> str:

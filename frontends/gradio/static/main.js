@@ -39,9 +39,9 @@ async function start() {
   const [sidebar, main, settings] = await Promise.all([...mountPoints.map(whenPresent), infoLoaded]);
 
   sidebar.closest("main")?.setAttribute("role", "presentation"); // Gradio's, around everything: ours is the main part
-  app.toast = createToast();
   const panels = new Panels(app, { sidebar, settings });
   const { conversation, actions, composer } = mountConversation(app, main, { theme, panels });
+  app.toast = createToast(app, composer.element);
   mountSidebar(sidebar, app);
   mountPicker(composer.picker, app);
   mountSettings(settings, app, () => panels.set("settings", false));

@@ -1,5 +1,6 @@
 /** What a person does with comparisons: ask for one, choose, skip, change the choice, withdraw it. */
 import { modelName } from "../models/model_name.js";
+import { pageHistory } from "../page/page_history.js";
 import { showMenu } from "../widgets/menu.js";
 import { winnerOf, withChoice, withRanks } from "./judgement.js";
 import { rankingOf } from "./regenerated.js";
@@ -25,6 +26,8 @@ export class CompareActions {
     view.verdicts.handlers = this;
     view.better.handlers = this;
     view.corrections.handlers = this;
+    this.uncover = null; // to be called when a choice is no longer being changed
+    app.on("comparison", (shown) => this.#cover(Boolean(shown?.isChange)));
   }
 
   // --- asking -------------------------------------------------------------------------------------
@@ -165,6 +168,13 @@ export class CompareActions {
     this.view.comparison.reveal();
     this.view.comparison.keepClear(place);
     this.view.comparison.focus();
+  }
+
+  // On a phone the replies side by side cover what was there; Back leaves them.
+  #cover(isChange) {
+    if (isChange === Boolean(this.uncover)) return;
+    this.uncover?.();
+    this.uncover = isChange ? pageHistory.cover(() => this.keep()) : null;
   }
 
   /** Leave the choice as it is. */

@@ -1,4 +1,5 @@
 /** Navigation: which conversation, and which area over it, the page shows; both are in its address. */
+import { pageHistory } from "./page_history.js";
 
 export const EMPTY_DRAFT = { system_prompt: "", sampling: {}, model_id: null };
 
@@ -25,18 +26,18 @@ export function addNavigation(app) {
   }
 
   app.open = (id, match) => {
-    if (id !== idInAddress() || viewInAddress()) history.pushState(null, "", address(id));
+    if (id !== idInAddress() || viewInAddress()) pageHistory.push(address(id));
     show(null);
     go(id, match);
   };
 
   app.openView = (view) => {
-    if (view !== viewInAddress()) history.pushState(null, "", address(app.state.conversationId, view));
+    if (view !== viewInAddress()) pageHistory.push(address(app.state.conversationId, view));
     show(view);
   };
 
   app.closeView = () => {
-    if (viewInAddress()) history.pushState(null, "", address(app.state.conversationId));
+    if (viewInAddress()) pageHistory.push(address(app.state.conversationId));
     show(null);
   };
 
@@ -45,7 +46,7 @@ export function addNavigation(app) {
     app.state.conversationId = conversation.id;
     app.state.conversation = conversation;
     app.state.draft = { ...EMPTY_DRAFT };
-    history.pushState(null, "", address(conversation.id));
+    pageHistory.push(address(conversation.id));
     app.emit("created", conversation);
     app.emit("conversation", conversation.id);
     app.emit("conversation-updated", conversation);
@@ -57,7 +58,7 @@ export function addNavigation(app) {
     show(viewInAddress());
     if (!begun || id !== app.state.conversationId) go(id);
   };
-  addEventListener("popstate", app.openFromAddress);
+  pageHistory.listen(app.openFromAddress);
 }
 
 /** @returns {string|null} the conversation that the page's address names */

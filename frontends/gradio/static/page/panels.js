@@ -1,8 +1,8 @@
 /** Opens and closes the panels beside the conversation: the sidebar with the chat list and the settings. */
 import { h } from "./dom.js";
+import { NARROW, pageHistory } from "./page_history.js";
 import { readStored, store } from "./storage.js";
 
-const NARROW = "(max-width: 899px)";
 const SIDEBAR_KEY = "parley.sidebar";
 
 /** The panels "sidebar" and "settings". A closed panel is inert, so it can't be reached by keyboard either. */
@@ -15,6 +15,7 @@ export class Panels {
     this.app = app;
     this.elements = elements;
     this.narrow = matchMedia(NARROW);
+    this.uncover = {}; // panel → to be called when it has closed
     this.openers = {}; // panel → the button that opened it, focused again when it closes
     const scrim = h("div.p-scrim", { onclick: () => this.closeAll() });
     elements.sidebar.after(scrim); // in the same stacking context, below the list
@@ -48,6 +49,8 @@ export class Panels {
     const element = this.elements[panel];
     const hadFocus = element.contains(document.activeElement);
     element.inert = !open;
+    this.uncover[panel]?.();
+    this.uncover[panel] = open ? pageHistory.cover(() => this.set(panel, false)) : null;
     document.documentElement.dataset[panel] = open ? "open" : "closed";
     if (open && opener) {
       this.openers[panel] = opener;

@@ -1,5 +1,6 @@
 /** A menu at a button: arrow keys move, Enter chooses, Escape and a click outside close it. */
 import { h } from "../page/dom.js";
+import { pageHistory } from "../page/page_history.js";
 import { icon } from "./icons.js";
 
 const GAP = 4;
@@ -33,10 +34,12 @@ export function showMenu(anchor, label, entries) {
     removeEventListener("resize", leave);
     document.removeEventListener("scroll", leave, true);
     menu.remove();
+    uncover();
     anchor.setAttribute("aria-expanded", "false");
     if (returnFocus && anchor.isConnected) anchor.focus({ preventScroll: true });
   }
   const leave = () => close(false);
+  const uncover = pageHistory.cover(() => close(true));
 
   menu.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {

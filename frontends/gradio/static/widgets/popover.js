@@ -1,5 +1,6 @@
 /** A popover at a button. It closes on Escape, on a click outside, or when another one opens. */
 import { h } from "../page/dom.js";
+import { pageHistory } from "../page/page_history.js";
 import { iconButton } from "./buttons.js";
 
 let open = null; // the open popover, at most one
@@ -18,7 +19,14 @@ export function showPopover(anchor, { title, close, content, className = "", onC
     h("div.p-popover-head", {}, h("strong", {}, title), dismiss),
     ...content,
   );
-  const handle = { element, close: () => shut(handle, anchor, outside) && onClose?.() };
+  const handle = {
+    element,
+    close: () => {
+      if (!shut(handle, anchor, outside)) return;
+      uncover();
+      onClose?.();
+    },
+  };
   const outside = (event) => {
     if (!element.contains(event.target) && !anchor.contains(event.target)) handle.close();
   };
@@ -32,6 +40,7 @@ export function showPopover(anchor, { title, close, content, className = "", onC
   anchor.setAttribute("aria-expanded", "true");
   document.addEventListener("pointerdown", outside, true);
   element.focus({ preventScroll: true });
+  const uncover = pageHistory.cover(handle.close);
   open = handle;
   return handle;
 }
