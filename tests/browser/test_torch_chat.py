@@ -41,7 +41,7 @@ def replied(page: Page) -> None:
     expect(page.locator(".p-reply").last).to_have_attribute("data-state", "complete", timeout=LOAD_MS)
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("language", ["en", pytest.param("zh", marks=pytest.mark.slow)])
 def test_every_generation_is_chosen_in_the_picker_and_answers(
     server: ServerProcess, open_page: OpenPage, language: str
 ) -> None:

@@ -2,6 +2,7 @@
 import { claimBrowser } from "./account/belongings.js";
 import { consentBar } from "./account/consent_bar.js";
 import { ACCOUNT_TABS } from "./account/tabs.js";
+import { hasLogin } from "./account/who.js";
 import { CompareActions } from "./comparison/compare_actions.js";
 import { CompareRow } from "./comparison/compare_row.js";
 import { CompareSetup } from "./comparison/compare_setup.js";
@@ -96,8 +97,8 @@ function mountConversation(app, main, { theme, panels }) {
     if (!panels.narrow.matches) composer.focus();
   });
   const feedback = new Area(app, page, { title: "feedback.title", tabs: FEEDBACK_TABS });
-  const account = new Area(app, page, { title: "account.title", tabs: ACCOUNT_TABS });
-  main.append(page, feedback.element, account.element);
+  main.append(page, feedback.element);
+  if (hasLogin(app)) main.append(new Area(app, page, { title: "account.title", tabs: ACCOUNT_TABS }).element);
   app.on("view", (view) => view && panels.closeAll());
   return { conversation, actions, composer };
 }

@@ -93,6 +93,7 @@ def test_effects_have_intervals_that_hold_the_truth() -> None:
     assert held >= 72  # of 80; 76 expected
 
 
+@pytest.mark.slow
 def test_separable_players_are_in_the_true_order() -> None:
     world = World(players=20, votes=20_000)
     for seed in range(5):
