@@ -181,7 +181,7 @@ export class Composer {
     this.area.value = typed && typed !== text.trim() ? `${text}\n${typed}` : text;
     keepDraft(this.app.state.conversationId, this.area.value);
     this.#fit();
-    this.tell(() => this.app.errorText(error), error);
+    this.tell(() => this.app.t("composer.kept", { error: this.app.errorText(error) }), error);
     this.area.focus();
   }
 
