@@ -175,6 +175,18 @@ test("a skipped comparison is withdrawn, and its left reply stays", async () => 
   for (const id of ["a1", "b1"]) assert.equal(conversation.comparing.regenerated(conversation.tree.get(id)), null);
 });
 
+test("where a reply fails there is nothing to choose, and the conversation goes on with the other one", async () => {
+  await started();
+  const failed = message("b1", "q1", { state: "failed", content: "" });
+  server("error", { message: failed, error: { code: "generation_failed" } });
+  end("a1");
+  assert.deepEqual(shown(), ["b1", "a1"]);
+  assert.deepEqual(path(), ["q0", "a0", "q1", "a1"]);
+  comparing.skip();
+  assert.equal(shown(), null);
+  assert.equal(conversation.tree.leaf, "a1");
+});
+
 test("who asks on without a choice follows the left reply, and the comparison is over once that is stored", async () => {
   await started();
   end("a1", "b1");

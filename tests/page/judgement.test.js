@@ -5,6 +5,7 @@ import {
   asRequest,
   asShown,
   choiceOf,
+  followed,
   wasShown,
   winnerOf,
   withChoice,
@@ -59,4 +60,17 @@ test("a tap after Regenerate and a correction were not shown side by side", () =
   assert.equal(wasShown(PAIR), true);
   assert.equal(wasShown({ ...PAIR, source: "regenerate" }), false);
   assert.equal(wasShown({ ...PAIR, items: PAIR.items.map((item) => ({ ...item, position: null })) }), false);
+});
+
+test("the conversation follows the leftmost reply that has an answer", () => {
+  const [failed, whole, pending] = [
+    { state: "failed", content: "" },
+    { state: "complete", content: "a" },
+    { state: "pending", content: "" },
+  ];
+  assert.equal(followed([whole, whole]), 0);
+  assert.equal(followed([failed, whole]), 1);
+  assert.equal(followed([failed, pending]), 1);
+  assert.equal(followed([null, null]), 0);
+  assert.equal(followed([failed, failed]), 0);
 });

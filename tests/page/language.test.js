@@ -3,6 +3,7 @@ import { beforeEach, test } from "node:test";
 
 import { bytes, joined, longTime, number, shortTime } from "../../frontends/gradio/static/i18n/format.js";
 import { en } from "../../frontends/gradio/static/i18n/en.js";
+import { zh } from "../../frontends/gradio/static/i18n/zh.js";
 import { createTranslate, preferredLanguage, rememberLanguage } from "../../frontends/gradio/static/i18n/language.js";
 import { errorText } from "../../frontends/gradio/static/page/error_text.js";
 import { settingsSummary } from "../../frontends/gradio/static/settings/summary.js";
@@ -91,6 +92,13 @@ test("no error text shows an empty place, or the model that happens to be select
       const text = errorText(app, { code, message: "The server's words." });
       assert.doesNotMatch(text, /\{\w+\}|small|undefined|null|\?$/, code);
     }
+  }
+});
+
+test("no error text speaks of what was typed: it may be about a thumb or a title", () => {
+  for (const texts of [en, zh]) {
+    const told = Object.keys(texts).filter((key) => key.startsWith("error.") && /your text|你输入/i.test(texts[key]));
+    assert.deepEqual(told, []);
   }
 });
 

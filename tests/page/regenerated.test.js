@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { rankingOf, stepOf, versionBefore } from "../../frontends/gradio/static/comparison/regenerated.js";
 
-const reply = (id, more = {}) => ({ id, role: "assistant", state: "complete", ...more });
+const reply = (id, more = {}) => ({ id, role: "assistant", state: "complete", content: id, ...more });
 const before = (list, index) => versionBefore(list[index], { list, index })?.id ?? null;
 
 test("a version is compared with the one before it, once both are written", () => {
@@ -13,6 +13,13 @@ test("a version is compared with the one before it, once both are written", () =
   assert.equal(before([reply("a"), reply("b", { state: "pending" })], 1), null);
   assert.equal(before([reply("a", { state: "pending" }), reply("b")], 1), null);
   assert.equal(before([reply("a"), reply("b", { optimistic: true })], 1), null);
+});
+
+test("a version that failed is compared with none, and is passed over", () => {
+  const failed = reply("b", { state: "failed", content: "" });
+  assert.equal(before([reply("a"), failed], 1), null);
+  assert.equal(before([reply("a"), failed, reply("c")], 2), "a");
+  assert.equal(before([failed, reply("c")], 1), null);
 });
 
 test("questions, corrections and continued replies are not", () => {

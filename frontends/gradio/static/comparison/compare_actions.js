@@ -2,7 +2,7 @@
 import { modelName } from "../models/model_name.js";
 import { pageHistory } from "../page/page_history.js";
 import { showMenu } from "../widgets/menu.js";
-import { winnerOf, withChoice, withRanks } from "./judgement.js";
+import { followed, winnerOf, withChoice, withRanks } from "./judgement.js";
 import { rankingOf } from "./regenerated.js";
 import { verdictText } from "./verdict_line.js";
 
@@ -90,7 +90,8 @@ export class CompareActions {
   /** Close the comparison without a choice. */
   skip(button) {
     const { comparison, comparing } = this.conversation;
-    this.#close(comparison, comparison.messages[0].id, button, () => comparing.rankings.withdraw(comparison.ranking));
+    const { id } = comparison.messages[followed(comparison.messages)];
+    this.#close(comparison, id, button, () => comparing.rankings.withdraw(comparison.ranking));
   }
 
   // The reply that is shown from now on is the conversation's branch, unless that goes on already.

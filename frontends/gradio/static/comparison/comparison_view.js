@@ -1,9 +1,10 @@
 /** Draws replies side by side with what is needed to choose between them. Their texts are the conversation's own views. */
+import { joined } from "../i18n/format.js";
 import { h } from "../page/dom.js";
 import { textButton } from "../widgets/buttons.js";
 import { ChoiceBar, choiceOfKey, isEmptyBox } from "./choice_bar.js";
 import { contenderNames } from "./contender_names.js";
-import { choiceOf, letter } from "./judgement.js";
+import { choiceOf, followed, isMute, letter } from "./judgement.js";
 import { isTaken } from "./keep_clear.js";
 import { orderOf, ranksOf } from "./order.js";
 import { OrderList } from "./order_list.js";
@@ -43,6 +44,11 @@ export class ComparisonView {
 
   get #isEnded() {
     return this.shown.messages.every((message) => message && message.state !== "pending");
+  }
+
+  // Two of the replies have an answer; of a pair that is both.
+  get #isComparable() {
+    return this.shown.messages.filter((message) => message && !isMute(message)).length >= 2;
   }
 
   get #isPair() {
@@ -130,21 +136,32 @@ export class ComparisonView {
     const { app } = this;
     const { ranking, messages, isChange } = this.shown;
     const isReady = this.#isEnded;
-    const key = isReady ? (this.#isPair ? "compare.which" : "compare.how_to_order") : "compare.wait";
-    const said = app.t(key, { count: messages.length });
+    const canCompare = !isReady || this.#isComparable;
+    const said = canCompare ? this.#whatToDo(isReady) : app.t("compare.nothing", { letters: this.#muteLetters() });
     if (this.status.textContent !== said) this.status.textContent = said;
     this.element.setAttribute("aria-label", app.t("compare.title"));
-    this.bar.element.hidden = !this.#isPair;
+    this.bar.element.hidden = !this.#isPair || !canCompare;
     this.keys.textContent = app.t("compare.order_keys", { count: messages.length });
-    this.keys.hidden = this.#isPair || !ranking;
-    this.list.element.hidden = this.#isPair || !ranking;
-    this.save.hidden = this.#isPair;
+    this.keys.hidden = this.list.element.hidden = this.#isPair || !ranking || !canCompare;
+    this.save.hidden = this.#isPair || !canCompare;
     this.save.textContent = app.t("compare.save_order");
     this.save.disabled = !isReady;
-    this.leave.textContent = app.t(isChange ? "compare.keep" : "compare.skip");
+    const next = followed(messages);
+    const leave = canCompare || isMute(messages[next]) ? "compare.skip" : "compare.go_on";
+    this.leave.textContent = app.t(isChange ? "compare.keep" : leave, { letter: letter(next) });
     this.leave.disabled = !isReady;
     if (this.#isPair) this.bar.show(ranking && choiceOf(ranking), !isReady);
     else if (ranking) this.list.show(messages, this.order, !isReady);
+  }
+
+  #whatToDo(isReady) {
+    const key = isReady ? (this.#isPair ? "compare.which" : "compare.how_to_order") : "compare.wait";
+    return this.app.t(key, { count: this.shown.messages.length });
+  }
+
+  #muteLetters() {
+    const mute = this.shown.messages.flatMap((message, at) => (isMute(message) ? [letter(at)] : []));
+    return joined(this.app, mute);
   }
 
   #ordered(order) {
@@ -161,7 +178,7 @@ export class ComparisonView {
   }
 
   #key(event) {
-    if (!this.element.isConnected || !this.#isPair || !this.#isEnded) return;
+    if (!this.element.isConnected || !this.#isPair || !this.#isEnded || !this.#isComparable) return;
     if (!this.element.contains(event.target) && !isEmptyBox(event.target)) return; // typed elsewhere, it is no vote
     const choice = choiceOfKey(event);
     if (!choice) return;

@@ -40,6 +40,19 @@ export function asShown(ranking) {
   return [...ranking.items].sort((one, other) => one.position - other.position);
 }
 
+/** @returns {boolean} whether a reply has ended without an answer, as one that failed: it can't be compared */
+export function isMute({ state, content }) {
+  return state !== "pending" && !content;
+}
+
+/**
+ * @param {(Object|null)[]} messages replies from the left; null while one is not known yet
+ * @returns {number} which of them the conversation follows as long as nothing is chosen: the leftmost one with an answer
+ */
+export function followed(messages) {
+  return Math.max(0, messages.findIndex((message) => !message || !isMute(message)));
+}
+
 /**
  * @param {Ranking} ranking of two replies
  * @param {Choice} choice

@@ -1,4 +1,5 @@
 /** Whether a new version of a reply is better than the one before: what can be compared, and what was said. No DOM. */
+import { isMute } from "./judgement.js";
 
 /** @typedef {"better"|"same"|"worse"} Step */
 
@@ -7,12 +8,12 @@ const RANKS = { better: [1, 2], same: [1, 1], worse: [2, 1] };
 /**
  * @param {import("../conversation/message_tree.js").Message} message
  * @param {{list: import("../conversation/message_tree.js").Message[], index: number}} versions
- * @returns {import("../conversation/message_tree.js").Message|null} the version before, if a model wrote both from the
- *   same beginning; null while one of them is written
+ * @returns {import("../conversation/message_tree.js").Message|null} the version before that has an answer, if a model
+ *   wrote both from the same beginning; null while one of them is written, or if this one failed
  */
 export function versionBefore(message, { list, index }) {
-  const before = list[index - 1];
-  if (message.role === "user" || !before) return null;
+  const before = list.slice(0, index).findLast((version) => !isMute(version));
+  if (message.role === "user" || isMute(message) || !before) return null;
   const isWritten = [message, before].every(({ state, optimistic }) => state !== "pending" && !optimistic);
   const isByModel = !message.corrects_id && !before.corrects_id;
   return isWritten && isByModel && message.continues_id !== before.id ? before : null;

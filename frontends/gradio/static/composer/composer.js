@@ -1,4 +1,5 @@
 /** The composer: the message box with the model picker, the settings button and Send or Stop. Keeps unsent text. */
+import { followed, letter } from "../comparison/judgement.js";
 import { isReady } from "../models/chosen_model.js";
 import { modelName } from "../models/model_name.js";
 import { h } from "../page/dom.js";
@@ -25,7 +26,7 @@ export class Composer {
   constructor(app, on, compare) {
     this.app = app;
     this.on = on;
-    this.isComparing = false; // whether replies wait for a choice
+    this.followed = null; // the letter of the reply that a message would follow, while replies wait for a choice
     this.running = false;
     this.endedAt = -Infinity; // when the last reply ended
     this.area = h("textarea.p-input.p-grows", { rows: "1", id: "parley-input", dir: "auto" });
@@ -73,7 +74,7 @@ export class Composer {
     for (const event of ["models", "model"]) app.on(event, () => this.#modelChanged());
     app.on("created", ({ id }) => (this.created = id));
     app.on("running", (message) => this.#setRunning(message !== null));
-    app.on("comparison", (comparison) => this.#setComparing(Boolean(comparison?.ranking?.open)));
+    app.on("comparison", (comparison) => this.#compared(comparison));
   }
 
   // A usable model may resolve the error.
@@ -105,9 +106,10 @@ export class Composer {
   }
 
   // Told in place of the usual hint, so that nothing moves.
-  #setComparing(isComparing) {
-    if (isComparing === this.isComparing) return;
-    this.isComparing = isComparing;
+  #compared(comparison) {
+    const next = comparison?.ranking?.open ? letter(followed(comparison.messages)) : null;
+    if (next === this.followed) return;
+    this.followed = next;
     this.draw();
   }
 
@@ -122,7 +124,7 @@ export class Composer {
     nameButton(this.button, label, this.running ? "stop" : "arrow_up");
     this.button.toggleAttribute("data-running", this.running);
     this.button.dataset.act = this.running ? "stop" : "send";
-    this.hint.textContent = app.t(this.isComparing && !this.running ? "compare.next_follows" : "composer.hint");
+    this.hint.textContent = this.followed && !this.running ? app.t("compare.next_follows", { letter: this.followed }) : app.t("composer.hint");
     this.#drawSettings();
     this.#drawError();
     this.#fit();
@@ -179,7 +181,7 @@ export class Composer {
     this.area.value = typed && typed !== text.trim() ? `${text}\n${typed}` : text;
     keepDraft(this.app.state.conversationId, this.area.value);
     this.#fit();
-    this.tell(() => this.app.errorText(error), error);
+    this.tell(() => this.app.t("composer.kept", { error: this.app.errorText(error) }), error);
     this.area.focus();
   }
 

@@ -1,7 +1,7 @@
 /** The open conversation: loads its messages and applies its events. Drawing is in conversation_view.js. */
 import { ApiError } from "../page/api.js";
 import { CurrentComparison } from "../comparison/current_comparison.js";
-import { winnerOf } from "../comparison/judgement.js";
+import { followed, winnerOf } from "../comparison/judgement.js";
 import { hasNews } from "../page/compare.js";
 import { closePopover } from "../widgets/popover.js";
 import { EventStream } from "./event_stream.js";
@@ -275,10 +275,10 @@ export class OpenConversation {
     this.draw();
   }
 
-  /** Draw the tree's path, of which a comparison shows the leftmost reply: what is asked next follows that one. */
+  /** Draw the tree's path, of which a comparison shows one reply: what is asked next follows that one. */
   draw() {
     const { comparison } = this;
-    const first = comparison?.isLast && !comparison.isChange ? comparison.messages[0] : null;
+    const first = comparison?.isLast && !comparison.isChange ? comparison.messages[followed(comparison.messages)] : null;
     if (first) this.tree.show(first.id);
     this.view.render(this.tree, this.comparing);
     this.#changed();

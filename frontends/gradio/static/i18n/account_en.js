@@ -98,7 +98,7 @@ export const enAccount = {
   "share.once": "Anybody with this link can read the chat. It is not shown again.",
   "share.has_passcode": "with a passcode",
   "sidebar.empty_account": "No chats yet. Others can't see your chats.",
-  "error.not_signed_in": "You are not signed in any more. Sign in again; your text is kept.",
+  "error.not_signed_in": "You are not signed in any more. Sign in again.",
   "error.wrong_password": "The user name or the password is wrong.",
   "error.weak_password": "Use at least 8 characters that are hard to guess, such as several words that don't belong together.",
   "error.not_allowed": "You may not do this. Ask an administrator.",

@@ -98,7 +98,7 @@ export const zhAccount = {
   "share.once": "任何获得此链接的人都可以查看该对话。链接之后将不再显示。",
   "share.has_passcode": "需要口令",
   "sidebar.empty_account": "还没有对话。其他用户无法看到你的对话。",
-  "error.not_signed_in": "登录已失效。请重新登录，你的文字已保留。",
+  "error.not_signed_in": "登录已失效。请重新登录。",
   "error.wrong_password": "用户名或密码错误。",
   "error.weak_password": "密码至少需要 8 个字符且不易被猜到，例如几个互不相关的词语。",
   "error.not_allowed": "你没有此操作的权限，请联系管理员。",
