@@ -47,7 +47,7 @@ export const TEXTS = {
     name: "姓名（选填）",
     show: "显示密码",
     invited: "创建账号",
-    invited_as: "您受邀成为{role}。",
+    invited_as: "你受邀成为{role}。",
     role_admin: "管理员",
     role_member: "成员",
     role_guest: "访客",
